@@ -1,0 +1,3 @@
+//! The `rollcall` binary: hands the command line to [`rollcall::cli`].
+
+fn main() {}
