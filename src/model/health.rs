@@ -1,0 +1,162 @@
+//! Health: the three states, what is known of one check, and when a result is believed.
+
+use std::{fmt, sync::Arc};
+
+use super::{CheckSpec, Thresholds, Timestamp};
+
+/// The state of a check or of an instance, from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// In order; answered.
+    Passing,
+    /// Worth a look; answered.
+    Warning,
+    /// Down; not answered.
+    Critical,
+}
+
+/// What the registry knows of one check of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckState {
+    /// The state that is believed.
+    pub status: Status,
+    /// What the last result that changed something said; for a person.
+    pub output: Arc<str>,
+    /// Since when the check is in this state.
+    pub since: Timestamp,
+}
+
+/// Counts results in a row, and says when they are enough to believe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streak {
+    believed: Status,
+    /// Results in a row that contradict `believed` across the line between up and down.
+    against: u16,
+}
+
+// === impl Status ===
+
+impl Status {
+    /// All states, from good to bad.
+    pub const ALL: [Self; 3] = [Self::Passing, Self::Warning, Self::Critical];
+
+    /// The name the API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passing => "passing",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The state with that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// Whether an instance in this state is answered.
+    pub fn is_up(self) -> bool {
+        self != Self::Critical
+    }
+
+    /// The state of an instance: its worst check's, passing when it has none.
+    pub fn worst(states: impl IntoIterator<Item = Self>) -> Self {
+        states.into_iter().max().unwrap_or(Self::Passing)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+// === impl CheckState ===
+
+impl CheckState {
+    /// The state of a check before its first result: a `ttl` check passes, because registering is
+    /// its first heartbeat; an active one has `initial`, or is critical.
+    pub fn initial(spec: &CheckSpec, initial: Option<Status>, at: Timestamp) -> Self {
+        let (status, output) = match (spec.ttl(), initial) {
+            (Some(_), None) => (Status::Passing, "registered"),
+            (_, Some(status)) => (status, "initial status"),
+            (None, None) => (Status::Critical, "not checked yet"),
+        };
+        Self { status, output: output.into(), since: at }
+    }
+}
+
+// === impl Streak ===
+
+impl Streak {
+    /// A count that starts from a state that is believed.
+    pub fn new(believed: Status) -> Self {
+        Self { believed, against: 0 }
+    }
+
+    /// The state that is believed now.
+    pub fn believed(&self) -> Status {
+        self.believed
+    }
+
+    /// Takes one result, and says whether the believed state changed by it.
+    ///
+    /// Going down takes `fall` failures in a row, coming up `rise` successes in a row; between
+    /// passing and warning one result is enough.
+    pub fn observe(&mut self, result: Status, thresholds: &Thresholds) -> bool {
+        let before = self.believed;
+        if result.is_up() == before.is_up() {
+            self.against = 0;
+            self.believed = result;
+            return before != result;
+        }
+        self.against += 1;
+        let needed = if result.is_up() { thresholds.rise } else { thresholds.fall };
+        if self.against >= needed {
+            self.believed = result;
+            self.against = 0;
+        }
+        before != self.believed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Status::{self, Critical, Passing, Warning},
+        Streak,
+    };
+    use crate::model::Thresholds;
+
+    #[test]
+    fn results_are_believed_after_rise_and_fall() {
+        let thresholds = Thresholds { rise: 2, fall: 3, ..Thresholds::DEFAULT };
+        let mut streak = Streak::new(Critical);
+        let script = [
+            (Passing, Critical),
+            (Critical, Critical), // breaks the row
+            (Passing, Critical),
+            (Warning, Warning), // second success in a row: up, in its own state
+            (Passing, Passing),
+            (Critical, Passing),
+            (Critical, Passing),
+            (Passing, Passing), // breaks the row
+            (Critical, Passing),
+            (Critical, Passing),
+            (Critical, Critical),
+        ];
+        for (step, (result, expected)) in script.into_iter().enumerate() {
+            let before = streak.believed();
+            let changed = streak.observe(result, &thresholds);
+            assert_eq!(streak.believed(), expected, "step {step}");
+            assert_eq!(changed, before != expected, "step {step}");
+        }
+    }
+
+    #[test]
+    fn an_instance_is_as_well_as_its_worst_check() {
+        assert_eq!(Status::worst([]), Passing);
+        assert_eq!(Status::worst([Passing, Critical, Warning]), Critical);
+        assert_eq!(Status::worst([Passing, Warning]), Warning);
+    }
+}

@@ -1,0 +1,181 @@
+//! Names of services, instances and tags: one DNS label each.
+//!
+//! DNS compares letters without regard to case (RFC 4343), so two spellings of one label are one
+//! name; the canonical spelling, which the API shows, is lower case.
+
+use std::{borrow::Borrow, fmt, sync::Arc};
+
+use super::{Invalid, limit};
+
+/// The name of a service, for example `payment`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceName(Arc<str>);
+
+/// The name of an instance within its service, for example `payment-1`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(Arc<str>);
+
+/// A tag of an instance, for example `v1`: the name `v1.payment` answers with those that carry it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(Arc<str>);
+
+/// The identity of an instance in the whole registry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceKey {
+    /// The service.
+    pub service: ServiceName,
+    /// The instance within it.
+    pub id: InstanceId,
+}
+
+/// The label under which instances are named, `I.instance.S`; therefore no tag.
+const INSTANCE_LABEL: &str = "instance";
+
+// === impl ServiceName ===
+
+impl ServiceName {
+    /// Parses a service name.
+    ///
+    /// # Errors
+    /// When it is not a DNS label, or is reserved for the zone's name servers (`ns1` … `ns9`).
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let label = parse_label("service", text)?;
+        if let [b'n', b's', b'1'..=b'9'] = label.as_bytes() {
+            let problem = "is reserved for the name servers of the zone (ns1 to ns9)";
+            return Err(Invalid::new("service", text, problem));
+        }
+        Ok(Self(label))
+    }
+}
+
+// === impl InstanceId ===
+
+impl InstanceId {
+    /// Parses an instance's name.
+    ///
+    /// # Errors
+    /// When it is not a DNS label.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        parse_label("instance", text).map(Self)
+    }
+}
+
+// === impl Tag ===
+
+impl Tag {
+    /// Parses a tag.
+    ///
+    /// # Errors
+    /// When it is not a DNS label, or is `instance`, which stands for itself in `I.instance.S`.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let label = parse_label("tag", text)?;
+        if &*label == INSTANCE_LABEL {
+            let problem = "is reserved: it names single instances, as in `i-1.instance.web`";
+            return Err(Invalid::new("tag", text, problem));
+        }
+        Ok(Self(label))
+    }
+}
+
+macro_rules! impl_label {
+    ($($type:ident),*) => {$(
+        impl $type {
+            /// The label in lower case.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+            /// The label's octets in lower case, without a length octet.
+            pub fn as_bytes(&self) -> &[u8] {
+                self.0.as_bytes()
+            }
+        }
+        impl Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+impl_label!(ServiceName, InstanceId, Tag);
+
+// === impl InstanceKey ===
+
+impl InstanceKey {
+    /// The key of instance `id` of `service`.
+    pub fn new(service: ServiceName, id: InstanceId) -> Self {
+        Self { service, id }
+    }
+}
+
+impl fmt::Display for InstanceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.service, self.id)
+    }
+}
+
+/// Letters, digits and inner hyphens, at most 63 (RFC 1123 §2.1), folded to lower case.
+fn parse_label(field: &str, text: &str) -> Result<Arc<str>, Invalid> {
+    let refuse = |problem: String| Err(Invalid::new(field, text, problem));
+    if text.is_empty() {
+        return refuse("is empty; a name has 1 to 63 letters, digits and hyphens".into());
+    }
+    if let Some((at, bad)) =
+        text.char_indices().find(|(_, c)| !c.is_ascii_alphanumeric() && *c != '-')
+    {
+        let position = text[..at].chars().count() + 1;
+        return refuse(format!(
+            "has the character {bad:?} at position {position}; a name has only letters, digits and hyphens"
+        ));
+    }
+    if text.len() > limit::LABEL_OCTETS_MAX {
+        return refuse(format!(
+            "has {} characters, above the limit of {}",
+            text.len(),
+            limit::LABEL_OCTETS_MAX
+        ));
+    }
+    if text.starts_with('-') {
+        return refuse("begins with the character '-'; hyphens stand inside a name".into());
+    }
+    if text.ends_with('-') {
+        return refuse("ends with the character '-'; hyphens stand inside a name".into());
+    }
+    Ok(text.to_ascii_lowercase().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{InstanceId, ServiceName, Tag};
+
+    #[test]
+    fn a_refusal_names_the_character() {
+        let cases = [
+            ("", "is empty"),
+            ("pay_ment", "'_' at position 4"),
+            ("päy", "'ä' at position 2"),
+            ("a.b", "'.' at position 2"),
+            ("-a", "begins with"),
+            ("a-", "ends with"),
+        ];
+        for (text, expected) in cases {
+            let refusal = ServiceName::parse(text).unwrap_err().to_string();
+            assert!(refusal.contains(expected), "{text}: {refusal}");
+        }
+        assert!(InstanceId::parse(&"a".repeat(63)).is_ok());
+        let refusal = InstanceId::parse(&"a".repeat(64)).unwrap_err().to_string();
+        assert!(refusal.contains("64 characters, above the limit of 63"), "{refusal}");
+    }
+
+    #[test]
+    fn case_is_folded_and_reserved_words_are_refused() {
+        assert_eq!(ServiceName::parse("Payment").unwrap().as_str(), "payment");
+        assert!(ServiceName::parse("ns1").is_err());
+        assert!(ServiceName::parse("ns10").is_ok());
+        assert!(Tag::parse("Instance").is_err());
+    }
+}

@@ -1,0 +1,212 @@
+//! An instance as its owner registered it.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use super::{
+    CheckSpec, DnsName, InstanceId, InstanceKey, Invalid, ServiceName, Status, Tag, limit,
+};
+
+/// One running copy of a service: where it is, how much it takes, how it is checked.
+///
+/// Two registrations with equal content are one: registering again changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// The service it belongs to.
+    pub service: ServiceName,
+    /// Its name within the service.
+    pub id: InstanceId,
+    /// Where it is.
+    pub addresses: Addresses,
+    /// Its port; 0 when it has none.
+    pub port: u16,
+    /// Its share of the answers within its priority; 0 is a stand-by.
+    pub weight: u16,
+    /// Its failover tier; the lowest number with a healthy instance is answered.
+    pub priority: u16,
+    /// Its tags, sorted, each once.
+    pub tags: Box<[Tag]>,
+    /// Its metadata, sorted by key.
+    pub meta: Meta,
+    /// Its checks; without one it is passing.
+    pub checks: Box<[CheckSpec]>,
+    /// How long it may be critical before it is removed; `None` keeps it.
+    pub deregister_after: Option<Duration>,
+    /// The state of its checks before their first result.
+    pub initial_status: Option<Status>,
+}
+
+/// Where an instance is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Addresses {
+    /// A host name that stands in place of addresses; answered as CNAME.
+    Host(DnsName),
+    /// One to sixteen addresses, each once.
+    Ips(Box<[IpAddr]>),
+}
+
+/// Metadata: `key=value` pairs, sorted by key, each key once, each pair one TXT string.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Meta(Box<[(Arc<str>, Arc<str>)]>);
+
+// === impl Instance ===
+
+impl Instance {
+    /// The identity of the instance.
+    pub fn key(&self) -> InstanceKey {
+        InstanceKey::new(self.service.clone(), self.id.clone())
+    }
+
+    /// Holds the counts to their limits, and sorts the tags.
+    ///
+    /// # Errors
+    /// Names the field that is out of its range.
+    pub fn checked(mut self) -> Result<Self, Invalid> {
+        within("tags", self.tags.len(), limit::INSTANCE_TAGS_MAX)?;
+        within("checks", self.checks.len(), limit::INSTANCE_CHECKS_MAX)?;
+        self.tags.sort();
+        if let Some(pair) = self.tags.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Invalid::new("tags", &pair[0], "is there twice"));
+        }
+        if let Some(after) = self.deregister_after {
+            super::check::checked_period("deregister_after", after)?;
+        }
+        for (index, check) in self.checks.iter().enumerate() {
+            let has_port = self.port != 0 || check.target().is_none_or(|t| t.port.is_some());
+            if !has_port {
+                let problem = "is needed: the instance has no port that the check could use";
+                return Err(Invalid::new(format!("checks[{index}].port"), "", problem));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether any check is a heartbeat.
+    pub fn has_ttl_check(&self) -> bool {
+        self.checks.iter().any(|check| check.ttl().is_some())
+    }
+}
+
+// === impl Addresses ===
+
+impl Addresses {
+    /// Addresses, each once.
+    ///
+    /// # Errors
+    /// When there is none or too many, one is there twice, or one is no address of a host
+    /// (unspecified, multicast, the IPv4 broadcast).
+    pub fn ips(ips: Vec<IpAddr>) -> Result<Self, Invalid> {
+        within("addresses", ips.len(), limit::INSTANCE_ADDRESSES_MAX)?;
+        if ips.is_empty() {
+            return Err(Invalid::new("addresses", "[]", "is empty; leave it out to use your own"));
+        }
+        for (index, ip) in ips.iter().enumerate() {
+            let field = || format!("addresses[{index}]");
+            if ip.is_unspecified() || ip.is_multicast() || *ip == IpAddr::from([255; 4]) {
+                return Err(Invalid::new(field(), ip, "is no address of a host"));
+            }
+            if ips[..index].contains(ip) {
+                return Err(Invalid::new(field(), ip, "is there twice"));
+            }
+        }
+        Ok(Self::Ips(ips.into()))
+    }
+
+    /// The addresses; none for a host name.
+    pub fn as_ips(&self) -> &[IpAddr] {
+        match self {
+            Self::Host(_) => &[],
+            Self::Ips(ips) => ips,
+        }
+    }
+
+    /// The host name, if one stands in place of addresses.
+    pub fn host(&self) -> Option<&DnsName> {
+        match self {
+            Self::Host(name) => Some(name),
+            Self::Ips(_) => None,
+        }
+    }
+}
+
+// === impl Meta ===
+
+impl Meta {
+    /// Metadata from pairs in any order.
+    ///
+    /// # Errors
+    /// When there are too many or too large ones, a key is empty or there twice, or has a `=` or a
+    /// character outside printable ASCII (RFC 6763 §6.4).
+    pub fn new(mut pairs: Vec<(Arc<str>, Arc<str>)>) -> Result<Self, Invalid> {
+        within("meta", pairs.len(), limit::META_ENTRIES_MAX)?;
+        pairs.sort();
+        let mut octets = 0;
+        for (index, (key, value)) in pairs.iter().enumerate() {
+            if key.is_empty() || key.bytes().any(|b| b == b'=' || !(b' '..=b'~').contains(&b)) {
+                let problem = "is no key: one has printable ASCII characters without `=`";
+                return Err(Invalid::new("meta", key, problem));
+            }
+            let pair_octets = key.len() + 1 + value.len();
+            if pair_octets > limit::META_PAIR_OCTETS_MAX {
+                let limit = limit::META_PAIR_OCTETS_MAX;
+                let problem =
+                    format!("makes `key=value` {pair_octets} octets, above the limit of {limit}");
+                return Err(Invalid::new(format!("meta.{key}"), value, problem));
+            }
+            if index > 0 && pairs[index - 1].0 == *key {
+                return Err(Invalid::new("meta", key, "is there twice"));
+            }
+            octets += pair_octets + 1;
+        }
+        if octets > limit::META_OCTETS_MAX {
+            let problem = format!("octets in all, above the limit of {}", limit::META_OCTETS_MAX);
+            return Err(Invalid::new("meta", octets, problem));
+        }
+        Ok(Self(pairs.into()))
+    }
+
+    /// The pairs, sorted by key.
+    pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
+        &self.0
+    }
+}
+
+fn within(field: &str, count: usize, limit: usize) -> Result<(), Invalid> {
+    if count > limit {
+        return Err(Invalid::new(field, count, format!("entries are above the limit of {limit}")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Addresses, Meta};
+
+    #[test]
+    fn addresses_that_no_host_has_are_refused() {
+        for (text, problem) in [
+            ("0.0.0.0", "no address of a host"),
+            ("::", "no address of a host"),
+            ("224.0.0.1", "no address of a host"),
+            ("255.255.255.255", "no address of a host"),
+        ] {
+            let refusal = Addresses::ips(vec![text.parse().unwrap()]).unwrap_err().to_string();
+            assert!(refusal.contains(problem), "{refusal}");
+        }
+        let twice = vec!["10.0.0.1".parse().unwrap(); 2];
+        assert_eq!(Addresses::ips(twice).unwrap_err().field, "addresses[1]");
+        assert!(Addresses::ips(vec![]).is_err());
+    }
+
+    #[test]
+    fn metadata_fits_txt_strings() {
+        let pair = |k: &str, v: &str| (k.into(), v.into());
+        let meta = Meta::new(vec![pair("b", "2"), pair("a", "1")]).unwrap();
+        assert_eq!(&*meta.pairs()[0].0, "a");
+        assert!(Meta::new(vec![pair("k", &"v".repeat(253))]).is_ok());
+        assert!(Meta::new(vec![pair("k", &"v".repeat(254))]).is_err());
+        assert!(Meta::new(vec![pair("a=b", "")]).is_err());
+        assert!(Meta::new(vec![pair("", "v")]).is_err());
+        let many = (0..20).map(|n| pair(&format!("k{n}"), &"v".repeat(240))).collect();
+        assert!(Meta::new(many).unwrap_err().to_string().contains("above the limit of 4000"));
+    }
+}

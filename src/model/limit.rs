@@ -1,0 +1,58 @@
+//! Every maximum of the product, each with its reason.
+//!
+//! A limit that a client can reach is part of a refusal's text, so that it need not be looked up.
+
+use std::time::Duration;
+
+/// Octets in one DNS label (RFC 1035 §2.3.4).
+pub const LABEL_OCTETS_MAX: usize = 63;
+/// Octets in one DNS name on the wire, the root's zero included (RFC 1035 §2.3.4).
+pub const NAME_OCTETS_MAX: usize = 255;
+
+/// Services in one registry: five times the size that the memory budget is measured at.
+pub const SERVICES_MAX: usize = 1_000_000;
+/// Instances in one registry: twice the size that the memory budget is measured at.
+pub const INSTANCES_MAX: usize = 2_000_000;
+/// Instances of one service: each change rebuilds the service's answers, so the cost of one
+/// change is bounded by this; 10,000 SRV records are already ten times what a TCP reply holds.
+pub const SERVICE_INSTANCES_MAX: usize = 10_000;
+/// Addresses of one instance: hosts with more interfaces than this name the ones to use.
+pub const INSTANCE_ADDRESSES_MAX: usize = 16;
+/// Tags of one instance: each is a name to be kept in the service's table.
+pub const INSTANCE_TAGS_MAX: usize = 64;
+/// Checks of one instance.
+pub const INSTANCE_CHECKS_MAX: usize = 16;
+/// Metadata entries of one instance.
+pub const META_ENTRIES_MAX: usize = 64;
+/// Octets of one `key=value`: one TXT character-string (RFC 1035 §3.3.14).
+pub const META_PAIR_OCTETS_MAX: usize = 255;
+/// Octets of all metadata of one instance, as TXT record data with its length octets. Leaves
+/// room for the rest of a record in the smallest table that any peer keeps (4 KiB).
+pub const META_OCTETS_MAX: usize = 4_000;
+/// Octets of a check's path, of one header's name and value, and of a gRPC service name.
+pub const CHECK_TEXT_OCTETS_MAX: usize = 2_048;
+/// Headers of one HTTP check.
+pub const CHECK_HEADERS_MAX: usize = 16;
+/// Shortest interval, timeout or ttl: below it a check measures the scheduler, not the service.
+pub const CHECK_PERIOD_MIN: Duration = Duration::from_millis(100);
+/// Longest interval, timeout, ttl or `deregister_after`: a day; a longer one is a mistyped unit.
+pub const CHECK_PERIOD_MAX: Duration = Duration::from_secs(86_400);
+/// Highest `rise` or `fall`.
+pub const CHECK_THRESHOLD_MAX: u16 = 100;
+/// Octets of a check's output that are kept; the rest is cut.
+pub const CHECK_OUTPUT_OCTETS_MAX: usize = 512;
+
+/// Highest TTL of a service, seconds: a day. Service answers are live, long TTLs defeat them.
+pub const POLICY_TTL_SECONDS_MAX: u32 = 86_400;
+/// Highest `answer_limit`: more address records than this do not fit one TCP reply's use.
+pub const POLICY_ANSWER_LIMIT_MAX: u16 = 1_000;
+
+/// Registrations in one bulk request: about 30 MiB of JSON, one transaction of the store.
+pub const BULK_REGISTRATIONS_MAX: usize = 100_000;
+/// Commands that wait for the writer: at 20,000/s half a second of work. A full queue refuses.
+pub const WRITER_QUEUE_MAX: usize = 10_000;
+/// Commands in one group commit: long enough to share an fsync among all who wait, short enough
+/// that the first of them does not wait for the last one's work.
+pub const WRITER_BATCH_MAX: usize = 1_024;
+/// Events kept for watchers that come back: about an hour at 20 changes a second.
+pub const EVENTS_KEPT_MAX: usize = 65_536;

@@ -1,0 +1,38 @@
+//! Instants that are stored and shown, and the registry's own count of changes.
+
+use std::{fmt, time::Duration};
+
+/// Milliseconds since the Unix epoch, by the wall clock. For people and for the store; deadlines
+/// are kept on the monotonic clock and never on this one, so that a jump expires nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+pub struct Timestamp(pub u64);
+
+/// The number of a change. Grows by one with every change of state and never shrinks; a snapshot
+/// carries the number of the last change that it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+pub struct Revision(pub u64);
+
+// === impl Timestamp ===
+
+impl Timestamp {
+    /// The time from `earlier` to this one; zero when the clock went backwards in between.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+// === impl Revision ===
+
+impl Revision {
+    /// The number after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
