@@ -1,0 +1,1 @@
+//! Answering: the DNS door.

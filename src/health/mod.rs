@@ -1,0 +1,1 @@
+//! Checking: active probes of the instances.

@@ -1,0 +1,106 @@
+//! The registry as the doors see it: commands in, snapshots and events out.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Events, JournalError, Reader, Snapshot, publish::Publisher};
+use crate::model::{Command, InstanceKey, Invalid, Revision, limit};
+
+/// A handle to the registry. Cloning is cheap; all clones speak to the one writer.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    pub(super) commands: mpsc::Sender<Request>,
+    pub(super) published: Arc<Publisher>,
+}
+
+/// A command on its way to the writer.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub command: Command,
+    pub reply: oneshot::Sender<Result<Applied, RegistryError>>,
+}
+
+/// What a command did. By the time it is seen, every reader sees the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// The revision at which the result is visible.
+    pub revision: Revision,
+    /// How many instances are new.
+    pub created: usize,
+    /// Whether anything is different from before.
+    pub changed: bool,
+}
+
+/// Why a command was refused. Nothing of it took effect.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RegistryError {
+    /// The queue of the writer is full.
+    #[error(
+        "too busy: {} changes are waiting, which is the limit; try again",
+        limit::WRITER_QUEUE_MAX
+    )]
+    Busy,
+    /// The registry would grow above a limit.
+    #[error("{0}")]
+    Limit(Invalid),
+    /// It was not made durable.
+    #[error(transparent)]
+    NotDurable(#[from] JournalError),
+    /// The server is stopping and takes no more changes.
+    #[error("the server is stopping and takes no more changes")]
+    Stopping,
+    /// There is no such instance.
+    #[error("there is no instance `{}` of service `{}`", .0.id, .0.service)]
+    UnknownInstance(InstanceKey),
+    /// There is no policy of that service.
+    #[error("service `{0}` has no policy of its own")]
+    UnknownPolicy(crate::model::ServiceName),
+    /// The instance has no `ttl` check that a heartbeat could renew.
+    #[error("instance `{}` of service `{}` has no check of type `ttl`", .0.id, .0.service)]
+    NoTtlCheck(InstanceKey),
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Has the writer carry out `command`, and waits until it is durable and visible.
+    ///
+    /// # Errors
+    /// When it was refused; then nothing of it took effect.
+    pub async fn submit(&self, command: Command) -> Result<Applied, RegistryError> {
+        let (reply, answer) = oneshot::channel();
+        match self.commands.try_send(Request { command, reply }) {
+            Ok(()) => answer.await.unwrap_or(Err(RegistryError::Stopping)),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(RegistryError::Busy),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(RegistryError::Stopping),
+        }
+    }
+
+    /// As [`Registry::submit`], but waits for room in the queue instead of refusing: for the
+    /// registry's own servants, whose number is bounded.
+    ///
+    /// # Errors
+    /// When it was refused; then nothing of it took effect.
+    pub async fn submit_waiting(&self, command: Command) -> Result<Applied, RegistryError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request { command, reply };
+        self.commands.send(request).await.map_err(|_| RegistryError::Stopping)?;
+        answer.await.unwrap_or(Err(RegistryError::Stopping))
+    }
+
+    /// The world as it is now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.snapshot()
+    }
+
+    /// A reader that looks at the newest snapshot for next to nothing; one per thread.
+    pub fn reader(&self) -> Reader {
+        self.published.reader()
+    }
+
+    /// What happened and what happens.
+    pub fn events(&self) -> &Events {
+        self.published.events()
+    }
+}

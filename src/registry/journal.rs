@@ -1,0 +1,53 @@
+//! What a store must promise, so that the writer can promise it to clients.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use super::Member;
+use crate::model::{InstanceKey, Policy, Revision, ServiceName};
+
+/// Keeps the state over restarts. The embedded store is one; a cluster can be another.
+pub trait Journal: Send + 'static {
+    /// Makes `changes` durable, all or none, and remembers `revision` as the newest.
+    ///
+    /// When the future is ready with `Ok`, the changes survive the loss of power.
+    fn commit<'a>(
+        &'a mut self,
+        revision: Revision,
+        changes: Vec<Change>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send + 'a>>;
+}
+
+/// One row of the state, as it is to be from now on.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Forgets a policy.
+    DeletePolicy(ServiceName),
+    /// Forgets an instance.
+    DeleteMember(InstanceKey),
+    /// Keeps an instance with its last known state.
+    PutMember(Arc<Member>),
+    /// Keeps a policy.
+    PutPolicy(ServiceName, Policy),
+}
+
+/// All that a store has kept.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The newest revision.
+    pub revision: Revision,
+    /// The instances, in any order.
+    pub members: Vec<Member>,
+    /// The policies.
+    pub policies: Vec<(ServiceName, Policy)>,
+}
+
+/// Why a store did not take changes. Nothing of the batch was kept.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JournalError {
+    /// There is no room left.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// It cannot be reached or written.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}

@@ -1,0 +1,63 @@
+//! An instance together with what the registry knows of it.
+
+use std::sync::Arc;
+
+use crate::model::{CheckState, Instance, InstanceKey, Revision, Status, Timestamp};
+
+/// One instance in the registry. Immutable: a change makes a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What its owner registered.
+    pub instance: Arc<Instance>,
+    /// The state of each of its checks, in their order.
+    pub checks: Box<[CheckState]>,
+    /// Its own state: its worst check's.
+    pub status: Status,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// Whether it was taken out of the answers by hand.
+    pub drained: bool,
+    /// Whether it is silent and held in the answers by self-preservation. Not stored.
+    pub suspect: bool,
+    /// The revision of this registration: tells it from an earlier one of the same name.
+    pub registered: Revision,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+    /// The revision of its last change of any kind.
+    pub modified: Revision,
+}
+
+// === impl Member ===
+
+impl Member {
+    /// A member as it is right after its registration.
+    pub fn new(instance: Arc<Instance>, revision: Revision, at: Timestamp) -> Self {
+        let checks: Box<[_]> = instance
+            .checks
+            .iter()
+            .map(|spec| CheckState::initial(spec, instance.initial_status, at))
+            .collect();
+        let status = Status::worst(checks.iter().map(|check| check.status));
+        Self {
+            instance,
+            checks,
+            status,
+            since: at,
+            drained: false,
+            suspect: false,
+            registered: revision,
+            registered_at: at,
+            modified: revision,
+        }
+    }
+
+    /// The identity of the instance.
+    pub fn key(&self) -> InstanceKey {
+        self.instance.key()
+    }
+
+    /// Whether it is answered in the ordinary case: up and not drained.
+    pub fn is_answered(&self) -> bool {
+        self.status.is_up() && !self.drained
+    }
+}

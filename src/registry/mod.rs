@@ -1,0 +1,35 @@
+//! The registry: the authoritative state, and its publication to everybody who reads.
+//!
+//! One writer, one pointer. The [`writer`] task alone changes the state; it checks a batch of
+//! commands, has them made durable by a [`Journal`], builds the touched shards of the next
+//! [`Snapshot`] and stores one pointer; only then it replies. Readers load that pointer and see
+//! one immutable world: a name, its tags, weights and health never disagree. Revisions only grow.
+//!
+//! Rejected: locks around a shared map (a reader could see half of a change, and each read would
+//! touch a contended line), and a pointer per service (no order between services, so a client that
+//! was told revision 7 could still see revision 6 elsewhere).
+
+mod events;
+mod handle;
+mod journal;
+mod lease;
+mod member;
+mod options;
+mod publish;
+mod selection;
+mod shards;
+mod snapshot;
+mod state;
+mod writer;
+
+pub use events::{Events, Gone};
+pub use handle::{Applied, Registry, RegistryError};
+pub use journal::{Change, Journal, JournalError, Loaded};
+pub use member::Member;
+pub use options::{Options, SelfPreservation};
+pub use publish::Reader;
+pub use selection::{AddressPool, FailOpen, Group, Outcome, Selection, Tier};
+pub use shards::Shards;
+pub use snapshot::{Counts, ServiceEntry, Snapshot};
+pub use state::State;
+pub use writer::{Setup, Writer, start};

@@ -1,0 +1,59 @@
+//! The one pointer through which everybody sees the registry.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, cache::Cache};
+
+use super::{Events, Snapshot};
+use crate::model::Event;
+
+/// Holds the current snapshot and the events that led to it. Only the writer publishes.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    current: Arc<ArcSwap<Snapshot>>,
+    events: Events,
+}
+
+/// Looks at the newest snapshot: under a nanosecond while it is unchanged, no lock, no shared
+/// counter. One per thread.
+#[derive(Debug, Clone)]
+pub struct Reader(Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>);
+
+// === impl Publisher ===
+
+impl Publisher {
+    /// Starts from a snapshot; no events are known before its revision.
+    pub(super) fn new(first: Snapshot) -> Self {
+        let events = Events::new(first.revision);
+        Self { current: Arc::new(ArcSwap::from_pointee(first)), events }
+    }
+
+    /// Shows `next` to all readers, then tells the watchers.
+    pub(super) fn publish(&self, next: Snapshot, events: Vec<Event>) {
+        let revision = next.revision;
+        assert!(revision >= self.current.load().revision, "revisions only grow");
+        self.current.store(Arc::new(next));
+        self.events.append(revision, events);
+    }
+
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    pub(super) fn reader(&self) -> Reader {
+        Reader(Cache::new(Arc::clone(&self.current)))
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        &self.events
+    }
+}
+
+// === impl Reader ===
+
+impl Reader {
+    /// The newest snapshot.
+    pub fn load(&mut self) -> &Arc<Snapshot> {
+        self.0.load()
+    }
+}

@@ -1,0 +1,161 @@
+//! The immutable world that readers see: every service with its prepared answers.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{Member, Selection, Shards};
+use crate::model::{InstanceKey, Policy, Revision, ServiceName, Status, Tag};
+
+/// All services at one revision. Cloning is cheap; a clone with changes is the next snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The revision of the last change that is in it.
+    pub revision: Revision,
+    /// How many instances there are, by state.
+    pub counts: Counts,
+    /// The services by name. A service is here while it has an instance or a policy.
+    pub services: Shards<ServiceName, Arc<ServiceEntry>>,
+    /// How many services have an instance with the tag: which `_tag` names exist at the apex.
+    pub tags: Shards<Tag, u32>,
+    /// Which instances have the address; kept only when reverse zones are configured.
+    pub by_address: Shards<IpAddr, Arc<[InstanceKey]>>,
+}
+
+/// One service, ready to be answered.
+#[derive(Debug, Clone)]
+pub struct ServiceEntry {
+    /// Its name.
+    pub name: ServiceName,
+    /// The policy it is answered by: its own, or the default.
+    pub policy: Policy,
+    /// Whether the policy is its own.
+    pub has_own_policy: bool,
+    /// The revision of its last change.
+    pub modified: Revision,
+    /// Its instances, sorted by name.
+    pub members: Box<[Arc<Member>]>,
+    /// What `S` answers.
+    pub all: Selection,
+    /// What `T.S` answers, sorted by tag; each tag that any instance carries, healthy or not.
+    pub by_tag: Box<[(Tag, Selection)]>,
+}
+
+/// Numbers of instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Instances that are passing.
+    pub passing: usize,
+    /// Instances that are warning.
+    pub warning: usize,
+    /// Instances that are critical.
+    pub critical: usize,
+    /// Of all these, those that are drained.
+    pub drained: usize,
+    /// Of all these, those that are held in the answers although silent.
+    pub suspect: usize,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// The service of that name.
+    pub fn service(&self, name: &str) -> Option<&Arc<ServiceEntry>> {
+        self.services.get(name)
+    }
+
+    /// The instance with that key.
+    pub fn member(&self, key: &InstanceKey) -> Option<&Arc<Member>> {
+        self.service(key.service.as_str())?.member(key.id.as_str())
+    }
+}
+
+// === impl ServiceEntry ===
+
+impl ServiceEntry {
+    /// Prepares the answers of a service; `members` are sorted by name.
+    pub fn new(
+        name: ServiceName,
+        own_policy: Option<Policy>,
+        default_policy: Policy,
+        modified: Revision,
+        members: Box<[Arc<Member>]>,
+    ) -> Self {
+        debug_assert!(members.is_sorted_by_key(|m| &m.instance.id), "members are sorted by name");
+        let policy = own_policy.unwrap_or(default_policy);
+        let count = u32::try_from(members.len()).expect("a service has at most 10,000 instances");
+        let everyone: Vec<u32> = (0..count).collect();
+        let all = Selection::new(&members, &everyone, &policy);
+        let mut carried: Vec<(&Tag, u32)> = Vec::new();
+        for (member, index) in members.iter().zip(0..) {
+            carried.extend(member.instance.tags.iter().map(|tag| (tag, index)));
+        }
+        carried.sort_unstable();
+        let by_tag = carried
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(|same| {
+                let carriers: Vec<u32> = same.iter().map(|&(_, index)| index).collect();
+                (same[0].0.clone(), Selection::new(&members, &carriers, &policy))
+            })
+            .collect();
+        let has_own_policy = own_policy.is_some();
+        Self { name, policy, has_own_policy, modified, members, all, by_tag }
+    }
+
+    /// The instance of that name.
+    pub fn member(&self, id: &str) -> Option<&Arc<Member>> {
+        let at = self.members.binary_search_by(|m| m.instance.id.as_str().cmp(id)).ok()?;
+        Some(&self.members[at])
+    }
+
+    /// What the name `tag.S` answers; `None` when no instance carries the tag.
+    pub fn tagged(&self, tag: &str) -> Option<&Selection> {
+        let at = self.by_tag.binary_search_by(|(t, _)| t.as_str().cmp(tag)).ok()?;
+        Some(&self.by_tag[at].1)
+    }
+
+    /// What a name with several tags answers: the instances that carry them all. `None` when
+    /// there is none. Allocates; for the full path.
+    pub fn tagged_all(&self, tags: &[&str]) -> Option<Selection> {
+        let carries = |member: &Member, tag: &str| {
+            member.instance.tags.binary_search_by(|t| t.as_str().cmp(tag)).is_ok()
+        };
+        let chosen: Vec<u32> = self
+            .members
+            .iter()
+            .zip(0..)
+            .filter(|(member, _)| tags.iter().all(|tag| carries(member, tag)))
+            .map(|(_, index)| index)
+            .collect();
+        (!chosen.is_empty()).then(|| Selection::new(&self.members, &chosen, &self.policy))
+    }
+}
+
+// === impl Counts ===
+
+impl Counts {
+    /// All instances.
+    pub fn instances(&self) -> usize {
+        self.passing + self.warning + self.critical
+    }
+
+    /// Counts one instance more.
+    pub fn add(&mut self, member: &Member) {
+        *self.of(member.status) += 1;
+        self.drained += usize::from(member.drained);
+        self.suspect += usize::from(member.suspect);
+    }
+
+    /// Counts one instance less.
+    pub fn remove(&mut self, member: &Member) {
+        *self.of(member.status) -= 1;
+        self.drained -= usize::from(member.drained);
+        self.suspect -= usize::from(member.suspect);
+    }
+
+    fn of(&mut self, status: Status) -> &mut usize {
+        match status {
+            Status::Passing => &mut self.passing,
+            Status::Warning => &mut self.warning,
+            Status::Critical => &mut self.critical,
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! stub
+/// The authoritative state.
+#[derive(Debug, Default)]
+pub struct State;

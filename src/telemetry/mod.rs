@@ -1,0 +1,9 @@
+//! What the server says of itself: logs, metrics, and the board of conditions behind `/ready`.
+
+mod board;
+mod log;
+mod metrics;
+
+pub use board::{Board, Condition};
+pub use log::{FilterHandle, LogFormat, init_logging, parse_filter};
+pub use metrics::{Metrics, SharedRegistry};
