@@ -129,7 +129,8 @@ fn parse_label(field: &str, text: &str) -> Result<Arc<str>, Invalid> {
     {
         let position = text[..at].chars().count() + 1;
         return refuse(format!(
-            "has the character {bad:?} at position {position}; a name has only letters, digits and hyphens"
+            "has the character {bad:?} at position {position}; a name has only letters, digits \
+             and hyphens"
         ));
     }
     if text.len() > limit::LABEL_OCTETS_MAX {

@@ -26,7 +26,8 @@ impl Metrics {
         Self(Arc::new(Mutex::new(Registry::with_prefix("rollcall"))))
     }
 
-    /// Registers families: `metrics.register(|registry| registry.register("name", "Help", family))`.
+    /// Registers families, for example
+    /// `metrics.register(|registry| registry.register("name", "Help", family))`.
     /// Help texts have no final dot, the encoder adds it.
     pub fn register(&self, families: impl FnOnce(&mut Registry)) {
         families(&mut self.0.lock());
