@@ -1,1 +1,17 @@
 //! Answering: the DNS door.
+//!
+//! A packet is read in place ([`parse`]), answered from one snapshot ([`answer`]) and written into
+//! a buffer that is there already ([`Reply`]): no allocation, no lock, no log. The services' own
+//! zone, the reverse zones and the static zones (`zone/`) are the sources of answers.
+
+pub mod answer;
+pub mod encode;
+pub mod query;
+mod reverse;
+mod settings;
+pub mod zone;
+
+pub use answer::{Answered, Caller, Source, Sources, Summary, Transport, answer};
+pub use encode::Reply;
+pub use query::{Parsed, Query, parse};
+pub use settings::{Settings, SettingsSpec};

@@ -1,0 +1,196 @@
+//! What an operator decides about the answers, prepared so that a query only copies octets.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::reverse::ReverseZone;
+use crate::model::{DnsName, Invalid, limit};
+
+/// The label of the service zone under the domain.
+const ZONE_LABEL: &str = "service";
+
+/// Name servers of the zone: as many as there are names reserved for them (`ns1` to `ns9`).
+const NAMESERVERS_MAX: usize = 9;
+
+/// Reverse prefixes: each is compared with every reverse query.
+const REVERSE_PREFIXES_MAX: usize = 64;
+
+/// Octets of the longest `instance.instance.service` in front of the zone: two labels of 63 and
+/// `instance`, each with its length octet.
+const LONGEST_PREFIX_OCTETS: usize = 2 * (1 + limit::LABEL_OCTETS_MAX) + 1 + "instance".len();
+
+/// The choices, as the configuration has them.
+#[derive(Debug, Clone)]
+pub struct SettingsSpec {
+    /// The domain above the service zone, for example `internal`.
+    pub domain: DnsName,
+    /// The addresses of the zone's name servers: those of `ns1` first, then `ns2`, up to `ns9`.
+    pub nameservers: Vec<Vec<IpAddr>>,
+    /// How long "there is nothing" may be believed, seconds: 1 to 5.
+    pub negative_ttl_seconds: u32,
+    /// The address prefixes whose reverse names are answered: at most /24 and /124 long.
+    pub reverse: Vec<IpNet>,
+    /// The largest UDP reply that is sent, octets: 512 to 4096.
+    pub udp_size: u16,
+}
+
+/// The choices, checked and prepared.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub(super) origin: DnsName,
+    pub(super) nameservers: Box<[NameServer]>,
+    pub(super) reverse: Box<[ReverseZone]>,
+    pub(super) soa: Soa,
+    pub(super) udp_size: u16,
+}
+
+/// One name server of the zone.
+#[derive(Debug, Clone)]
+pub(super) struct NameServer {
+    /// Its name as wire labels, for example `ns1.service.internal`.
+    pub name: DnsName,
+    /// Its IPv4 addresses.
+    pub v4: Box<[[u8; 4]]>,
+    /// Its IPv6 addresses.
+    pub v6: Box<[[u8; 16]]>,
+}
+
+/// The SOA record's data (RFC 1035 §3.3.13) but for the serial, which is the revision.
+#[derive(Debug, Clone)]
+pub(super) struct Soa {
+    /// MNAME: the first name server.
+    pub primary: DnsName,
+    /// RNAME: `hostmaster` of the zone.
+    pub mailbox: DnsName,
+    /// REFRESH, RETRY, EXPIRE and MINIMUM in network order.
+    pub timers: [u8; 16],
+    /// The TTL of the SOA record, which is also its MINIMUM: a negative answer lives for the
+    /// smaller of the two (RFC 2308 §5), so there is no smaller.
+    pub ttl_seconds: u32,
+}
+
+// === impl SettingsSpec ===
+
+impl SettingsSpec {
+    /// The octets of a UDP reply that pass every network unfragmented (DNS flag day 2020).
+    pub const UDP_SIZE_DEFAULT: u16 = 1232;
+
+    /// The usual choices for `domain`: one name server without addresses, no reverse prefix.
+    pub fn new(domain: DnsName) -> Self {
+        Self {
+            domain,
+            nameservers: vec![Vec::new()],
+            negative_ttl_seconds: 5,
+            reverse: Vec::new(),
+            udp_size: Self::UDP_SIZE_DEFAULT,
+        }
+    }
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Checks and prepares the choices.
+    ///
+    /// # Errors
+    /// Names the field that is out of its range.
+    pub fn new(spec: &SettingsSpec) -> Result<Self, Invalid> {
+        let origin = zone_of(&spec.domain)?;
+        let count = spec.nameservers.len();
+        if !(1..=NAMESERVERS_MAX).contains(&count) {
+            let problem = format!("entries are outside the limits of 1 to {NAMESERVERS_MAX}");
+            return Err(Invalid::new("nameservers", count, problem));
+        }
+        if !(1..=5).contains(&spec.negative_ttl_seconds) {
+            let problem = "is outside the limits of 1 to 5 seconds";
+            return Err(Invalid::new("negative_ttl", spec.negative_ttl_seconds, problem));
+        }
+        if !(512..=4096).contains(&spec.udp_size) {
+            let problem = "is outside the limits of 512 to 4096";
+            return Err(Invalid::new("udp_size", spec.udp_size, problem));
+        }
+        if spec.reverse.len() > REVERSE_PREFIXES_MAX {
+            let problem = format!("entries are above the limit of {REVERSE_PREFIXES_MAX}");
+            return Err(Invalid::new("reverse", spec.reverse.len(), problem));
+        }
+        let servers = spec.nameservers.iter().zip(1..);
+        let servers = servers.map(|(ips, number)| NameServer::new(&origin, number, ips));
+        let nameservers = servers.collect::<Result<Box<[_]>, _>>()?;
+        let reverse = spec.reverse.iter().enumerate().map(|(index, &prefix)| {
+            ReverseZone::new(prefix).map_err(|e| e.under(format!("reverse[{index}]")))
+        });
+        let reverse = reverse.collect::<Result<_, _>>()?;
+        let soa = Soa::new(&origin, nameservers[0].name.clone(), spec.negative_ttl_seconds)?;
+        Ok(Self { origin, nameservers, reverse, soa, udp_size: spec.udp_size })
+    }
+
+    /// The zone of the services, `service.<domain>`.
+    pub fn origin(&self) -> &DnsName {
+        &self.origin
+    }
+
+    /// The largest UDP reply that is sent, octets.
+    pub fn udp_size(&self) -> u16 {
+        self.udp_size
+    }
+}
+
+/// The zone under a domain, held to a length that leaves room for every name in it.
+fn zone_of(domain: &DnsName) -> Result<DnsName, Invalid> {
+    let longest = limit::NAME_OCTETS_MAX - LONGEST_PREFIX_OCTETS;
+    below(domain, ZONE_LABEL).ok().filter(|zone| zone.as_wire().len() <= longest).ok_or_else(|| {
+        let most = longest - 1 - ZONE_LABEL.len();
+        let problem = format!("is above the limit of {most} octets on the wire");
+        Invalid::new("domain", domain, problem)
+    })
+}
+
+/// The name `label.parent`.
+fn below(parent: &DnsName, label: &str) -> Result<DnsName, Invalid> {
+    let length = u8::try_from(label.len()).map_err(|_| Invalid::new("label", label, "is long"))?;
+    DnsName::from_wire(&[&[length], label.as_bytes(), parent.as_wire()].concat())
+}
+
+// === impl NameServer ===
+
+impl NameServer {
+    fn new(origin: &DnsName, number: usize, ips: &[IpAddr]) -> Result<Self, Invalid> {
+        let v4 = ips.iter().filter_map(|ip| match ip {
+            IpAddr::V4(ip) => Some(ip.octets()),
+            IpAddr::V6(_) => None,
+        });
+        let v6 = ips.iter().filter_map(|ip| match ip {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(ip) => Some(ip.octets()),
+        });
+        let name = below(origin, &format!("ns{number}"))?;
+        Ok(Self { name, v4: v4.collect(), v6: v6.collect() })
+    }
+
+    /// The label in front of the zone, with its length octet.
+    pub(super) fn label(&self) -> &[u8] {
+        let wire = self.name.as_wire();
+        &wire[..=usize::from(wire[0])]
+    }
+}
+
+// === impl Soa ===
+
+impl Soa {
+    /// How often a secondary looks (there is none; the usual values keep monitors content).
+    const REFRESH_SECONDS: u32 = 3_600;
+    /// How soon it looks again after a failure.
+    const RETRY_SECONDS: u32 = 600;
+    /// For how long it believes what it has.
+    const EXPIRE_SECONDS: u32 = 86_400;
+
+    fn new(origin: &DnsName, primary: DnsName, minimum: u32) -> Result<Self, Invalid> {
+        let mut timers = [0; 16];
+        let values = [Self::REFRESH_SECONDS, Self::RETRY_SECONDS, Self::EXPIRE_SECONDS, minimum];
+        for (place, value) in timers.chunks_exact_mut(4).zip(values) {
+            place.copy_from_slice(&value.to_be_bytes());
+        }
+        Ok(Self { primary, mailbox: below(origin, "hostmaster")?, timers, ttl_seconds: minimum })
+    }
+}
