@@ -47,7 +47,7 @@ impl Events {
             }
             kept.events.push_back(Arc::new(event));
         }
-        drop(kept);
+        // Under the lock, so that whoever reads sees events and revision of one moment.
         self.newest.send_replace(revision);
     }
 
@@ -58,7 +58,9 @@ impl Events {
     /// When some of them are no longer kept.
     pub fn after(&self, since: Revision, most: usize) -> Result<(Vec<Arc<Event>>, Revision), Gone> {
         let kept = self.kept.read();
-        if since < kept.complete_after {
+        let newest = *self.newest.borrow();
+        // A revision that is yet to come was given out by a server whose last changes were lost.
+        if since < kept.complete_after || since > newest {
             return Err(Gone { oldest: kept.complete_after });
         }
         let first = kept.events.partition_point(|event| event.revision <= since);
@@ -73,8 +75,7 @@ impl Events {
             }
             return Ok((found, revision));
         }
-        let newest = kept.events.back().map_or(kept.complete_after, |event| event.revision);
-        Ok((found, newest.max(since)))
+        Ok((found, newest))
     }
 
     /// A receiver that wakes when the revision grows.
@@ -105,6 +106,7 @@ mod tests {
         assert_eq!((found.len(), next), (3, Revision(12)), "one revision is never split");
         assert_eq!(events.after(Revision(12), 9).unwrap(), (vec![], Revision(12)));
         assert_eq!(events.after(Revision(9), 9), Err(Gone { oldest: Revision(10) }));
+        assert!(events.after(Revision(13), 9).is_err(), "from the future of another life");
     }
 
     #[test]

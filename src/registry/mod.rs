@@ -9,17 +9,22 @@
 //! touch a contended line), and a pointer per service (no order between services, so a client that
 //! was told revision 7 could still see revision 6 elsewhere).
 
+mod announce;
+mod draft;
 mod events;
 mod handle;
+mod index;
 mod journal;
 mod lease;
 mod member;
 mod options;
 mod publish;
+mod restore;
 mod selection;
 mod shards;
 mod snapshot;
-mod state;
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
 pub use events::{Events, Gone};
@@ -31,5 +36,4 @@ pub use publish::Reader;
 pub use selection::{AddressPool, FailOpen, Group, Outcome, Selection, Tier};
 pub use shards::Shards;
 pub use snapshot::{Counts, ServiceEntry, Snapshot};
-pub use state::State;
 pub use writer::{Setup, Writer, start};

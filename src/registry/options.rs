@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::Policy;
 
 /// The settings of the registry.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Options {
     /// The policy of services that have none of their own.
     pub default_policy: Policy,
@@ -32,16 +32,6 @@ pub struct SelfPreservation {
     pub share_silent: f64,
     /// How long an expiry is held at the most.
     pub max_hold: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            default_policy: Policy::default(),
-            index_addresses: false,
-            self_preservation: SelfPreservation::default(),
-        }
-    }
 }
 
 impl Default for SelfPreservation {

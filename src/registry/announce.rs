@@ -1,0 +1,186 @@
+//! What the writer says of its work: a log line per change of state, gauges, and the board.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{counter::Counter, gauge::ConstGauge},
+};
+use tracing::{debug, info, warn};
+
+use super::{JournalError, Registry, Snapshot, lease::Leases};
+use crate::{
+    model::{Event, EventKind},
+    telemetry::{Board, Metrics},
+};
+
+/// Up to so many changes of a batch have a log line each; a bulk registration has one in all.
+const LINES_MAX: usize = 64;
+
+/// Name of the condition on the board while expiry is held.
+const SELF_PRESERVATION: &str = "self-preservation";
+/// Name of the condition on the board while the store takes nothing.
+const STORE: &str = "store";
+
+/// Tells operators what the writer does.
+#[derive(Debug)]
+pub(super) struct Announcer {
+    board: Board,
+    fail_opens: Counter,
+    /// Shared with the collector.
+    held: Arc<AtomicU64>,
+    store_failing: bool,
+}
+
+/// Reads the gauges off the newest snapshot when somebody asks.
+#[derive(Debug)]
+struct Gauges {
+    registry: Registry,
+    held: Arc<AtomicU64>,
+}
+
+// === impl Announcer ===
+
+impl Announcer {
+    pub(super) fn new(board: Board, metrics: &Metrics, registry: &Registry) -> Self {
+        let (fail_opens, held) = (Counter::default(), Arc::new(AtomicU64::new(0)));
+        let gauges = Gauges { registry: registry.clone(), held: Arc::clone(&held) };
+        metrics.register(|families| {
+            families.register(
+                "fail_open",
+                "Times that a service began to answer instances that are not healthy",
+                fail_opens.clone(),
+            );
+            families.register_collector(Box::new(gauges));
+        });
+        Self { board, fail_opens, held, store_failing: false }
+    }
+
+    /// Tells of a batch that is visible now.
+    pub(super) fn published(&self, before: &Snapshot, after: &Snapshot, events: &[Event]) {
+        if events.len() > LINES_MAX {
+            info!(changes = events.len(), revision = after.revision.0, "batch applied");
+        } else {
+            events.iter().for_each(log_event);
+        }
+        let mut services: Vec<_> = events.iter().map(|event| &event.service).collect();
+        services.sort_unstable();
+        services.dedup();
+        for service in services {
+            let reason = |snapshot: &Snapshot| {
+                snapshot.service(service.as_str()).and_then(|entry| entry.all.fail_open())
+            };
+            match (reason(before), reason(after)) {
+                (None, Some(reason)) => {
+                    self.fail_opens.inc();
+                    warn!(%service, ?reason, "failing open: all instances are answered");
+                }
+                (Some(_), None) => info!(%service, "no longer failing open"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the store refused the last batch.
+    pub(super) fn is_store_failing(&self) -> bool {
+        self.store_failing
+    }
+
+    /// Tells of the instances that are held although silent.
+    pub(super) fn holding(&self, leases: &Leases) {
+        let held = leases.held() as u64;
+        let before = self.held.swap(held, Ordering::Relaxed);
+        if held == before {
+            return;
+        }
+        if held == 0 {
+            info!("self-preservation ended: no silent instance is held any more");
+            self.board.clear(SELF_PRESERVATION);
+            return;
+        }
+        if before == 0 {
+            warn!(
+                held,
+                "self-preservation: many instances fell silent at once; they stay in the answers"
+            );
+        }
+        let message = format!(
+            "{held} silent instances are kept in the answers as suspect: too many fell silent at \
+             once; look at the network between them and this server"
+        );
+        self.board.note(SELF_PRESERVATION, message);
+    }
+
+    /// Tells that the store took a batch, or why not.
+    pub(super) fn stored(&mut self, result: &Result<(), JournalError>) {
+        match result {
+            Ok(()) if self.store_failing => {
+                info!("the store takes changes again");
+                self.board.clear(STORE);
+                self.store_failing = false;
+            }
+            Ok(()) => {}
+            Err(error) => {
+                if self.store_failing {
+                    debug!(%error, "the store still refuses changes");
+                } else {
+                    warn!(%error, "changes are refused; answers go on from memory");
+                }
+                self.store_failing = true;
+                self.board.note(STORE, format!("changes are refused: {error}"));
+            }
+        }
+    }
+}
+
+fn log_event(event: &Event) {
+    let revision = event.revision.0;
+    match &event.kind {
+        EventKind::Deregistered { key, reason } => {
+            info!(instance = %key, reason = reason.as_str(), revision, "deregistered");
+        }
+        EventKind::Drained { key, on: true } => info!(instance = %key, revision, "drained"),
+        EventKind::Drained { key, on: false } => info!(instance = %key, revision, "undrained"),
+        EventKind::PolicyChanged => info!(service = %event.service, revision, "policy changed"),
+        EventKind::Registered { key, replaced } => {
+            info!(instance = %key, replaced, revision, "registered");
+        }
+        EventKind::StatusChanged { key, from, to, suspect, output } => {
+            info!(instance = %key, %from, %to, suspect, output = %output, revision, "status changed");
+        }
+    }
+}
+
+// === impl Gauges ===
+
+impl Collector for Gauges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let snapshot = self.registry.snapshot();
+        let counts = snapshot.counts;
+        let help = "Instances by state";
+        let gauge = |n: usize| ConstGauge::new(i64::try_from(n).unwrap_or(i64::MAX));
+        let mut family =
+            encoder.encode_descriptor("instances", help, None, gauge(0).metric_type())?;
+        for (status, count) in [
+            ("passing", counts.passing),
+            ("warning", counts.warning),
+            ("critical", counts.critical),
+        ] {
+            gauge(count).encode(family.encode_family(&[("status", status)])?)?;
+        }
+        let held = usize::try_from(self.held.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+        let revision = usize::try_from(snapshot.revision.0).unwrap_or(usize::MAX);
+        for (name, help, count) in [
+            ("instances_drained", "Instances that are taken out of the answers", counts.drained),
+            ("instances_suspect", "Silent instances that self-preservation keeps", held),
+            ("services", "Services with an instance or a policy", snapshot.services.len()),
+            ("revision", "Number of the newest change", revision),
+        ] {
+            let metric = gauge(count);
+            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,505 @@
+//! The next snapshot while it is being written: commands in, a snapshot and its rows out. Pure.
+//!
+//! The authoritative state is the newest snapshot itself; there is no second structure that could
+//! disagree with it or take its memory again. A draft copies the services that a batch touches,
+//! changes the copies, and becomes the next snapshot only when the store has taken its rows.
+//! Undoing a batch is dropping its draft.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::{
+    Applied, Change, Counts, Member, Options, RegistryError, ServiceEntry, Snapshot, index,
+};
+use crate::model::{
+    CheckSpec, Command, Event, EventKind, Instance, InstanceId, InstanceKey, Invalid, Policy,
+    RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
+};
+
+/// A batch of changes on top of a snapshot.
+#[derive(Debug)]
+pub(super) struct Draft<'s> {
+    base: &'s Snapshot,
+    options: &'s Options,
+    at: Timestamp,
+    revision: Revision,
+    counts: Counts,
+    /// Services that the registry would have, for the limit.
+    service_count: usize,
+    services: HashMap<ServiceName, ServiceDraft>,
+    pub(super) events: Vec<Event>,
+}
+
+/// What a draft comes to.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// The world with the changes in it.
+    pub next: Snapshot,
+    /// The rows to keep, sorted.
+    pub changes: Vec<Change>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// The instances that are different from before, or gone.
+    pub touched: Vec<InstanceKey>,
+}
+
+/// A service that the batch touches.
+#[derive(Debug)]
+struct ServiceDraft {
+    own_policy: Option<Policy>,
+    policy_changed: bool,
+    is_prepared_anew: bool,
+    modified: Revision,
+    /// Sorted by name.
+    members: Vec<Arc<Member>>,
+    touched: BTreeSet<InstanceId>,
+}
+
+// === impl Draft ===
+
+impl<'s> Draft<'s> {
+    /// A draft without changes, at the wall clock's `at`.
+    pub(super) fn new(base: &'s Snapshot, options: &'s Options, at: Timestamp) -> Self {
+        Self {
+            base,
+            options,
+            at,
+            revision: base.revision,
+            counts: base.counts,
+            service_count: base.services.len(),
+            services: HashMap::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Carries out one command, or refuses it and changes nothing.
+    pub(super) fn apply(&mut self, command: &Command) -> Result<Applied, RegistryError> {
+        match command {
+            Command::Deregister(key) => self.remove(key, RemovalReason::Asked),
+            Command::Drain { key, on } => self.drain(key, *on),
+            Command::Heartbeat(beat) => {
+                let member = self.member(&beat.key)?;
+                if !member.instance.has_ttl_check() {
+                    return Err(RegistryError::NoTtlCheck(beat.key.clone()));
+                }
+                Ok(self.set_ttl_checks(&member, beat.status, &beat.output))
+            }
+            Command::Register(instances) => self.register(instances),
+            Command::RemovePolicy(service) => self.remove_policy(service),
+            Command::Report(report) => Ok(self.report(report)),
+            Command::SetPolicy(service, policy) => self.set_policy(service, *policy),
+        }
+    }
+
+    /// Turns the `ttl` checks of a silent instance critical.
+    pub(super) fn lapse(&mut self, key: &InstanceKey) {
+        if let Ok(member) = self.member(key) {
+            let ttl = member.instance.checks.iter().filter_map(CheckSpec::ttl).min();
+            let output = format!("no heartbeat for {:?}", ttl.unwrap_or_default());
+            self.set_ttl_checks(&member, Status::Critical, &output.into());
+        }
+    }
+
+    /// Holds a silent instance in the answers as suspect: its `ttl` checks pass again if they had
+    /// lapsed already.
+    pub(super) fn hold(&mut self, key: &InstanceKey) {
+        let Ok(member) = self.member(key) else { return };
+        let mut next = Member::clone(&member);
+        for (state, spec) in next.checks.iter_mut().zip(&member.instance.checks) {
+            if spec.ttl().is_some() && !state.status.is_up() {
+                state.status = Status::Passing;
+                state.since = self.at;
+                state.output = "silent, held by self-preservation".into();
+            }
+        }
+        next.suspect = true;
+        self.put_status(&member, next, "silent, held by self-preservation".into());
+    }
+
+    /// Prepares the services without a policy of their own anew, for a new default.
+    pub(super) fn adopt_default_policy(&mut self) {
+        let revision = self.step();
+        let base = self.base;
+        for (name, entry) in base.services.iter().filter(|(_, entry)| !entry.has_own_policy) {
+            if entry.policy != self.options.default_policy {
+                let draft = self.draft_of(name);
+                draft.modified = revision;
+                draft.is_prepared_anew = true;
+            }
+        }
+    }
+
+    /// Removes an instance that was critical for too long.
+    pub(super) fn expire(&mut self, key: &InstanceKey) {
+        // An instance that is gone already needs no removal.
+        let _gone = self.remove(key, RemovalReason::Expired);
+    }
+
+    /// The world and the rows with all changes in them.
+    pub(super) fn finish(self) -> Finished {
+        let mut next = self.base.clone();
+        next.revision = self.revision;
+        next.counts = self.counts;
+        let (mut changes, mut touched) = (Vec::new(), Vec::new());
+        let mut services: Vec<_> = self.services.into_iter().collect();
+        services.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        for (name, draft) in services {
+            if draft.is_untouched() {
+                continue;
+            }
+            draft.rows(&name, &mut changes);
+            touched
+                .extend(draft.touched.iter().map(|id| InstanceKey::new(name.clone(), id.clone())));
+            let before = self.base.service(name.as_str()).map(Arc::clone);
+            let after = draft.into_entry(&name, self.options);
+            index::update_tags(&mut next.tags, before.as_deref(), after.as_ref());
+            if self.options.index_addresses {
+                index::update_addresses(&mut next.by_address, before.as_deref(), after.as_ref());
+            }
+            match after {
+                Some(entry) => next.services.insert(name, Arc::new(entry)),
+                None => next.services.remove(&name),
+            }
+        }
+        Finished { next, changes, events: self.events, touched }
+    }
+
+    fn register(&mut self, instances: &[Arc<Instance>]) -> Result<Applied, RegistryError> {
+        self.check_limits(instances)?;
+        let (mut created, mut changed, mut seen) = (0, false, Revision::default());
+        for instance in instances {
+            // One revision for all that are new: a bulk is seen whole or not at all.
+            let revision = if changed { self.revision } else { self.revision.next() };
+            let before = self.draft_of(&instance.service).member(&instance.id);
+            let next = match &before {
+                Some(old) if old.instance == *instance => {
+                    // Registering again is a sign of life, and changes nothing else.
+                    let alive = Member { suspect: false, ..Member::clone(old) };
+                    let output = "registered again".into();
+                    let applied = self.put_status(old, alive, output);
+                    seen = seen.max(applied.revision);
+                    continue;
+                }
+                Some(old) => replacement(old, instance, revision, self.at),
+                None => Member::new(Arc::clone(instance), revision, self.at),
+            };
+            created += usize::from(before.is_none());
+            (self.revision, changed, seen) = (revision, true, revision);
+            let kind = EventKind::Registered { key: next.key(), replaced: before.is_some() };
+            self.put(before.as_deref(), next, revision);
+            self.event(revision, &instance.service, kind);
+        }
+        Ok(Applied { revision: seen, created, changed })
+    }
+
+    fn check_limits(&mut self, instances: &[Arc<Instance>]) -> Result<(), RegistryError> {
+        let refuse = |field, count: usize, limit: usize, what| {
+            let problem = format!("{what}, above the limit of {limit}");
+            Err(RegistryError::Limit(Invalid::new(field, count, problem)))
+        };
+        let mut new_by_service: HashMap<&ServiceName, BTreeSet<&InstanceId>> = HashMap::new();
+        let mut named = HashSet::with_capacity(instances.len());
+        for (index, instance) in instances.iter().enumerate() {
+            if !named.insert((&instance.service, &instance.id)) {
+                let refusal = Invalid::new(format!("[{index}]"), instance.key(), "is there twice");
+                return Err(RegistryError::Limit(refusal));
+            }
+            if self.draft_of(&instance.service).member(&instance.id).is_none() {
+                new_by_service.entry(&instance.service).or_default().insert(&instance.id);
+            }
+        }
+        let (mut new_instances, mut new_services) = (0, 0);
+        for (service, ids) in new_by_service {
+            let draft = self.draft_of(service);
+            let size = draft.members.len() + ids.len();
+            new_services += usize::from(draft.is_empty());
+            new_instances += ids.len();
+            if size > limit::SERVICE_INSTANCES_MAX {
+                let what = format!("instances of `{service}` there would be");
+                return refuse("instance", size, limit::SERVICE_INSTANCES_MAX, what);
+            }
+        }
+        let all = self.counts.instances() + new_instances;
+        if all > limit::INSTANCES_MAX {
+            let what = "instances in the registry there would be".to_owned();
+            return refuse("instance", all, limit::INSTANCES_MAX, what);
+        }
+        self.check_service_limit(new_services)
+    }
+
+    fn check_service_limit(&self, new_services: usize) -> Result<(), RegistryError> {
+        let services = self.service_count + new_services;
+        if services > limit::SERVICES_MAX {
+            let limit = limit::SERVICES_MAX;
+            let problem = format!("services there would be, above the limit of {limit}");
+            return Err(RegistryError::Limit(Invalid::new("service", services, problem)));
+        }
+        Ok(())
+    }
+
+    fn remove(
+        &mut self,
+        key: &InstanceKey,
+        reason: RemovalReason,
+    ) -> Result<Applied, RegistryError> {
+        let before = self.member(key)?;
+        let revision = self.step();
+        self.counts.remove(&before);
+        let draft = self.draft_of(&key.service);
+        draft.members.retain(|member| member.instance.id != key.id);
+        draft.touched.insert(key.id.clone());
+        draft.modified = revision;
+        if draft.is_empty() {
+            self.service_count -= 1;
+        }
+        self.event(revision, &key.service, EventKind::Deregistered { key: key.clone(), reason });
+        Ok(Applied { revision, created: 0, changed: true })
+    }
+
+    fn drain(&mut self, key: &InstanceKey, on: bool) -> Result<Applied, RegistryError> {
+        let before = self.member(key)?;
+        if before.drained == on {
+            return Ok(unchanged(before.modified));
+        }
+        let revision = self.step();
+        let next = Member { drained: on, ..Member::clone(&before) };
+        self.put(Some(&before), next, revision);
+        self.event(revision, &key.service, EventKind::Drained { key: key.clone(), on });
+        Ok(Applied { revision, created: 0, changed: true })
+    }
+
+    fn set_policy(
+        &mut self,
+        service: &ServiceName,
+        policy: Policy,
+    ) -> Result<Applied, RegistryError> {
+        let draft = self.draft_of(service);
+        let (modified, is_new) = (draft.modified, draft.is_empty());
+        if draft.own_policy == Some(policy) {
+            return Ok(unchanged(modified));
+        }
+        if is_new {
+            self.check_service_limit(1)?;
+            self.service_count += 1;
+        }
+        Ok(self.change_policy(service, Some(policy)))
+    }
+
+    fn remove_policy(&mut self, service: &ServiceName) -> Result<Applied, RegistryError> {
+        if self.draft_of(service).own_policy.is_none() {
+            return Err(RegistryError::UnknownPolicy(service.clone()));
+        }
+        let applied = self.change_policy(service, None);
+        if self.draft_of(service).is_empty() {
+            self.service_count -= 1;
+        }
+        Ok(applied)
+    }
+
+    fn change_policy(&mut self, service: &ServiceName, policy: Option<Policy>) -> Applied {
+        let revision = self.step();
+        let draft = self.draft_of(service);
+        draft.own_policy = policy;
+        draft.policy_changed = true;
+        draft.modified = revision;
+        self.event(revision, service, EventKind::PolicyChanged);
+        Applied { revision, created: 0, changed: true }
+    }
+
+    /// A result that is late for a replaced or removed registration changes nothing: whoever sent
+    /// it could not know.
+    fn report(&mut self, report: &crate::model::CheckReport) -> Applied {
+        let current = self.member(&report.key).ok();
+        let current = current.filter(|member| member.registered == report.registered);
+        let Some(before) = current else { return unchanged(self.revision) };
+        let mut next = Member::clone(&before);
+        let Some(check) = next.checks.get_mut(report.check) else {
+            return unchanged(self.revision);
+        };
+        if check.status != report.status {
+            check.since = self.at;
+        }
+        check.status = report.status;
+        check.output = Arc::clone(&report.output);
+        self.put_status(&before, next, Arc::clone(&report.output))
+    }
+
+    /// The output is taken with a change of status only: a heartbeat that says something new each
+    /// time must not cost a write each time.
+    fn set_ttl_checks(&mut self, before: &Member, status: Status, output: &Arc<str>) -> Applied {
+        let mut next = before.clone();
+        next.suspect = false;
+        for (state, spec) in next.checks.iter_mut().zip(&before.instance.checks) {
+            if spec.ttl().is_some() && state.status != status {
+                state.status = status;
+                state.since = self.at;
+                state.output = Arc::clone(output);
+            }
+        }
+        self.put_status(before, next, Arc::clone(output))
+    }
+
+    /// Puts a member whose checks or suspicion may have changed, and tells of it when its own
+    /// state did.
+    fn put_status(&mut self, before: &Member, mut next: Member, output: Arc<str>) -> Applied {
+        let (from, to) = (before.status, Status::worst(next.checks.iter().map(|c| c.status)));
+        next.status = to;
+        if next.suspect && !to.is_up() {
+            // A death that an active check confirms is no suspicion any more: from here on only a
+            // heartbeat brings the instance back.
+            next.suspect = false;
+            for (state, spec) in next.checks.iter_mut().zip(&before.instance.checks) {
+                if spec.ttl().is_some() && state.status.is_up() {
+                    state.status = Status::Critical;
+                    state.since = self.at;
+                    state.output = "silent, and an active check failed".into();
+                }
+            }
+        }
+        if next == *before {
+            return unchanged(before.modified);
+        }
+        let revision = self.step();
+        let (key, suspect) = (next.key(), next.suspect);
+        if from != to {
+            next.since = self.at;
+        }
+        if from != to || suspect != before.suspect {
+            let kind = EventKind::StatusChanged { key: key.clone(), from, to, suspect, output };
+            self.event(revision, &key.service, kind);
+        }
+        self.put(Some(before), next, revision);
+        Applied { revision, created: 0, changed: true }
+    }
+
+    fn put(&mut self, before: Option<&Member>, mut next: Member, revision: Revision) {
+        next.modified = revision;
+        if let Some(before) = before {
+            self.counts.remove(before);
+        }
+        self.counts.add(&next);
+        let draft = self.draft_of(&next.instance.service);
+        let was_empty = draft.is_empty();
+        draft.modified = revision;
+        draft.touched.insert(next.instance.id.clone());
+        match draft.place(next.instance.id.as_str()) {
+            Ok(at) => draft.members[at] = Arc::new(next),
+            Err(at) => draft.members.insert(at, Arc::new(next)),
+        }
+        self.service_count += usize::from(was_empty);
+    }
+
+    fn member(&mut self, key: &InstanceKey) -> Result<Arc<Member>, RegistryError> {
+        let found = match self.services.get(&key.service) {
+            Some(draft) => draft.member(&key.id),
+            None => self.base.member(key).cloned(),
+        };
+        found.ok_or_else(|| RegistryError::UnknownInstance(key.clone()))
+    }
+
+    fn draft_of(&mut self, service: &ServiceName) -> &mut ServiceDraft {
+        // Looked up twice on a miss only; the entry interface would clone the name on every hit.
+        if !self.services.contains_key(service) {
+            let draft = ServiceDraft::of(self.base.service(service.as_str()).map(AsRef::as_ref));
+            self.services.insert(service.clone(), draft);
+        }
+        self.services.get_mut(service).expect("inserted just now if it was not there")
+    }
+
+    fn step(&mut self) -> Revision {
+        self.revision = self.revision.next();
+        self.revision
+    }
+
+    fn event(&mut self, revision: Revision, service: &ServiceName, kind: EventKind) {
+        self.events.push(Event { revision, at: self.at, service: service.clone(), kind });
+    }
+}
+
+// === impl ServiceDraft ===
+
+impl ServiceDraft {
+    fn of(entry: Option<&ServiceEntry>) -> Self {
+        Self {
+            own_policy: entry.filter(|e| e.has_own_policy).map(|e| e.policy),
+            policy_changed: false,
+            is_prepared_anew: false,
+            modified: entry.map(|e| e.modified).unwrap_or_default(),
+            members: entry.map(|e| e.members.to_vec()).unwrap_or_default(),
+            touched: BTreeSet::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.own_policy.is_none()
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.touched.is_empty() && !self.policy_changed && !self.is_prepared_anew
+    }
+
+    fn place(&self, id: &str) -> Result<usize, usize> {
+        self.members.binary_search_by(|member| member.instance.id.as_str().cmp(id))
+    }
+
+    fn member(&self, id: &InstanceId) -> Option<Arc<Member>> {
+        self.place(id.as_str()).ok().map(|at| Arc::clone(&self.members[at]))
+    }
+
+    fn rows(&self, name: &ServiceName, rows: &mut Vec<Change>) {
+        for id in &self.touched {
+            rows.push(match self.member(id) {
+                Some(member) => Change::PutMember(member),
+                None => Change::DeleteMember(InstanceKey::new(name.clone(), id.clone())),
+            });
+        }
+        if self.policy_changed {
+            rows.push(match self.own_policy {
+                Some(policy) => Change::PutPolicy(name.clone(), policy),
+                None => Change::DeletePolicy(name.clone()),
+            });
+        }
+    }
+
+    fn into_entry(self, name: &ServiceName, options: &Options) -> Option<ServiceEntry> {
+        if self.is_empty() {
+            return None;
+        }
+        let members = self.members.into();
+        let default = options.default_policy;
+        Some(ServiceEntry::new(name.clone(), self.own_policy, default, self.modified, members))
+    }
+}
+
+fn unchanged(revision: Revision) -> Applied {
+    Applied { revision, created: 0, changed: false }
+}
+
+/// A registration with other content in place of `old`. What is not changed by it keeps its state:
+/// a new weight must not send a healthy instance back to the start.
+fn replacement(
+    old: &Member,
+    instance: &Arc<Instance>,
+    revision: Revision,
+    at: Timestamp,
+) -> Member {
+    let mut next = Member::new(Arc::clone(instance), revision, at);
+    next.drained = old.drained;
+    let moved = old.instance.addresses != instance.addresses || old.instance.port != instance.port;
+    for (index, spec) in instance.checks.iter().enumerate() {
+        let same = |other: &CheckSpec| {
+            // A heartbeat just came with the registration; its check starts anew.
+            other == spec && spec.ttl().is_none() && !moved
+        };
+        if let Some(found) = old.instance.checks.iter().position(same) {
+            next.checks[index] = old.checks[found].clone();
+        }
+    }
+    next.status = Status::worst(next.checks.iter().map(|check| check.status));
+    if next.status == old.status {
+        next.since = old.since;
+    }
+    next
+}

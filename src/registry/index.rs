@@ -1,0 +1,64 @@
+//! The snapshot's side tables: which tags exist, and which instances have an address.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{Member, ServiceEntry, Shards};
+use crate::model::{InstanceKey, Tag};
+
+/// Counts the services of each tag anew, given one service before and after a change.
+pub(super) fn update_tags(
+    tags: &mut Shards<Tag, u32>,
+    before: Option<&ServiceEntry>,
+    after: Option<&ServiceEntry>,
+) {
+    let of = |entry: Option<&ServiceEntry>| -> Vec<Tag> {
+        entry.map(|e| e.by_tag.iter().map(|(tag, _)| tag.clone()).collect()).unwrap_or_default()
+    };
+    let (before, after) = (of(before), of(after));
+    for gone in before.iter().filter(|tag| after.binary_search(tag).is_err()) {
+        match tags.get(gone) {
+            Some(&count) if count > 1 => tags.insert(gone.clone(), count - 1),
+            _ => tags.remove(gone),
+        }
+    }
+    for new in after.iter().filter(|tag| before.binary_search(tag).is_err()) {
+        let count = tags.get(new).copied().unwrap_or(0);
+        tags.insert(new.clone(), count + 1);
+    }
+}
+
+/// Brings the index of addresses up to date, given one service before and after a change.
+pub(super) fn update_addresses(
+    index: &mut Shards<IpAddr, Arc<[InstanceKey]>>,
+    before: Option<&ServiceEntry>,
+    after: Option<&ServiceEntry>,
+) {
+    let kept = |entry: Option<&ServiceEntry>, member: &Arc<Member>| {
+        let same = entry.and_then(|e| e.member(member.instance.id.as_str()));
+        same.is_some_and(|m| m.instance.addresses == member.instance.addresses)
+    };
+    for member in before.iter().flat_map(|e| &e.members).filter(|m| !kept(after, m)) {
+        let key = member.key();
+        for ip in member.instance.addresses.as_ips() {
+            let mut keys = keys_of(index, ip);
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                index.remove(ip);
+            } else {
+                index.insert(*ip, keys.into());
+            }
+        }
+    }
+    for member in after.iter().flat_map(|e| &e.members).filter(|m| !kept(before, m)) {
+        for ip in member.instance.addresses.as_ips() {
+            let mut keys = keys_of(index, ip);
+            keys.push(member.key());
+            keys.sort_unstable();
+            index.insert(*ip, keys.into());
+        }
+    }
+}
+
+fn keys_of(index: &Shards<IpAddr, Arc<[InstanceKey]>>, ip: &IpAddr) -> Vec<InstanceKey> {
+    index.get(ip).map(|keys| keys.to_vec()).unwrap_or_default()
+}

@@ -1,4 +1,0 @@
-//! stub
-/// The authoritative state.
-#[derive(Debug, Default)]
-pub struct State;

@@ -1,0 +1,148 @@
+//! A registry for tests: the real writer over a journal in memory that can be made to fail.
+
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Change, Journal, JournalError, Loaded, Member, Options, Registry, Setup, start};
+use crate::{
+    model::{
+        Addresses, CheckKind, CheckSpec, Instance, InstanceId, InstanceKey, Meta, Policy, Revision,
+        ServiceName,
+    },
+    telemetry::{Board, Metrics},
+    util::Clock,
+};
+
+/// What a journal in memory has kept, shared with the test.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kept(Arc<Mutex<Rows>>);
+
+#[derive(Debug, Default)]
+struct Rows {
+    revision: Revision,
+    members: std::collections::BTreeMap<InstanceKey, Member>,
+    policies: std::collections::BTreeMap<ServiceName, Policy>,
+    failure: Option<JournalError>,
+    commits: usize,
+}
+
+impl Kept {
+    /// Makes each commit fail from now on, or succeed again.
+    pub(crate) fn fail(&self, failure: Option<JournalError>) {
+        self.0.lock().failure = failure;
+    }
+
+    /// How many commits there were.
+    pub(crate) fn commits(&self) -> usize {
+        self.0.lock().commits
+    }
+
+    /// What a restart would find.
+    pub(crate) fn load(&self) -> Loaded {
+        let rows = self.0.lock();
+        Loaded {
+            revision: rows.revision,
+            members: rows.members.values().cloned().collect(),
+            policies: rows.policies.iter().map(|(name, policy)| (name.clone(), *policy)).collect(),
+        }
+    }
+}
+
+impl Journal for Kept {
+    fn commit<'a>(
+        &'a mut self,
+        revision: Revision,
+        changes: Vec<Change>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send + 'a>> {
+        Box::pin(async move {
+            let mut rows = self.0.lock();
+            rows.commits += 1;
+            if let Some(failure) = &rows.failure {
+                return Err(failure.clone());
+            }
+            rows.revision = revision;
+            for change in changes {
+                match change {
+                    Change::DeleteMember(key) => drop(rows.members.remove(&key)),
+                    Change::DeletePolicy(name) => drop(rows.policies.remove(&name)),
+                    Change::PutMember(member) => {
+                        // Suspicion is not kept over a restart.
+                        let kept = Member { suspect: false, ..Member::clone(&member) };
+                        rows.members.insert(kept.key(), kept);
+                    }
+                    Change::PutPolicy(name, policy) => drop(rows.policies.insert(name, policy)),
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A running registry and all that a test may want to look at.
+pub(crate) struct Running {
+    pub(crate) registry: Registry,
+    pub(crate) kept: Kept,
+    pub(crate) board: Board,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+    pub(crate) options: watch::Sender<Options>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Starts the real writer over `kept`.
+pub(crate) fn run(kept: Kept, options: Options) -> Running {
+    let (board, metrics) = (Board::default(), Metrics::new());
+    let clock = Clock::starting_at(Duration::from_secs(1_800_000_000));
+    let (options, receiver) = watch::channel(options);
+    let setup = Setup {
+        loaded: kept.load(),
+        journal: Box::new(kept.clone()),
+        options: receiver,
+        clock: clock.clone(),
+        board: board.clone(),
+        metrics: metrics.clone(),
+    };
+    let (registry, writer) = start(setup).expect("what a journal kept is whole");
+    let stop = CancellationToken::new();
+    tokio::spawn(writer.run(stop.clone()));
+    Running { registry, kept, board, metrics, clock, options, stop }
+}
+
+/// A running registry with nothing in it; the writer ends with the runtime.
+pub(crate) fn registry() -> Registry {
+    run(Kept::default(), Options::default()).registry
+}
+
+/// `web/a` and the like.
+pub(crate) fn key(text: &str) -> InstanceKey {
+    let (service, id) = text.split_once('/').expect("SERVICE/INSTANCE");
+    InstanceKey::new(ServiceName::parse(service).unwrap(), InstanceId::parse(id).unwrap())
+}
+
+/// An instance at `ip`, port 8080, weight and priority 1, without checks.
+pub(crate) fn instance(name: &str, ip: &str) -> Instance {
+    let InstanceKey { service, id } = key(name);
+    let ip: IpAddr = ip.parse().unwrap();
+    Instance {
+        service,
+        id,
+        addresses: Addresses::ips(vec![ip]).unwrap(),
+        port: 8080,
+        weight: 1,
+        priority: 1,
+        tags: Box::default(),
+        meta: Meta::default(),
+        checks: Box::default(),
+        deregister_after: None,
+        initial_status: None,
+    }
+}
+
+/// An instance that is kept alive by heartbeats.
+pub(crate) fn beating(name: &str, ip: &str, ttl: Duration) -> Instance {
+    let kind = CheckKind::ttl(ttl).unwrap();
+    Instance { checks: Box::new([CheckSpec { kind }]), ..instance(name, ip) }
+}
