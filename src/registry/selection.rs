@@ -18,7 +18,8 @@ pub struct Selection {
     pub v4: AddressPool<4>,
     /// The IPv6 addresses of the answered tier.
     pub v6: AddressPool<16>,
-    /// Instances of the answered tier that have a host name in place of addresses.
+    /// Instances of the answered tier that have a host name in place of addresses, as they stand
+    /// in the tier.
     pub hosts: Box<[Group]>,
     /// All answered instances by tier, the lowest priority number first: what SRV carries.
     pub tiers: Box<[Tier]>,
@@ -66,6 +67,9 @@ pub struct Group {
     pub member: u32,
     /// Its weight.
     pub weight: u16,
+    /// The sum of the weights of the groups before it in its pool or tier, so that one number
+    /// drawn below the whole weight finds its group by bisection.
+    pub before: u32,
     /// How many addresses it has in the pool; 1 in a tier.
     pub len: u16,
     /// The index of its first address in the pool; 0 in a tier.
@@ -129,13 +133,14 @@ impl<const N: usize> AddressPool<N> {
             if own.is_empty() {
                 continue;
             }
-            pool.weight += u64::from(weight);
             groups.push(Group {
                 member,
                 weight,
+                before: before(pool.weight),
                 len: u16::try_from(own.len()).expect("an instance has at most 16 addresses"),
                 start: u32::try_from(addresses.len()).expect("16 addresses of 10,000 instances"),
             });
+            pool.weight += u64::from(weight);
             addresses.extend(own);
         }
         let mut sorted = addresses.clone();
@@ -201,20 +206,21 @@ fn tiers<'m>(answered: &[u32], member: impl Fn(u32) -> &'m Member) -> Box<[Tier]
     });
     let same_tier = |a: &u32, b: &u32| member(*a).instance.priority == member(*b).instance.priority;
     let tier = |indices: &[u32]| {
-        let group = |&index: &u32| Group {
-            member: index,
-            weight: member(index).instance.weight,
-            len: 1,
-            start: 0,
+        let mut whole = 0;
+        let group = |&index: &u32| {
+            let weight = member(index).instance.weight;
+            let group = Group { member: index, weight, before: before(whole), len: 1, start: 0 };
+            whole += u64::from(weight);
+            group
         };
         let groups: Box<[Group]> = indices.iter().map(group).collect();
-        Tier {
-            priority: member(indices[0]).instance.priority,
-            weight: groups.iter().map(|group| u64::from(group.weight)).sum(),
-            groups,
-        }
+        Tier { priority: member(indices[0]).instance.priority, weight: whole, groups }
     };
     order.chunk_by(same_tier).map(tier).collect()
+}
+
+fn before(weight: u64) -> u32 {
+    u32::try_from(weight).expect("10,000 weights of at most 65,535 are below 2^30")
 }
 
 fn ips<const N: usize>(member: &Member, octets: fn(&IpAddr) -> Option<[u8; N]>) -> Vec<[u8; N]> {
