@@ -89,6 +89,9 @@ impl WhenNoneHealthy {
 // === impl Share ===
 
 impl Share {
+    /// Nothing of the whole.
+    pub const NONE: Self = Self(0);
+
     const WHOLE: u32 = 1_000_000;
 
     /// A share from 0 to 1.

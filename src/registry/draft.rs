@@ -120,14 +120,22 @@ impl<'s> Draft<'s> {
 
     /// Prepares the services without a policy of their own anew, for a new default.
     pub(super) fn adopt_default_policy(&mut self) {
+        let (base, default) = (self.base, self.options.default_policy);
+        let follows = |entry: &ServiceEntry| !entry.has_own_policy && entry.policy != default;
+        let affected: Vec<_> = base
+            .services
+            .iter()
+            .filter(|(_, entry)| follows(entry))
+            .map(|(name, _)| name)
+            .collect();
+        if affected.is_empty() {
+            return;
+        }
         let revision = self.step();
-        let base = self.base;
-        for (name, entry) in base.services.iter().filter(|(_, entry)| !entry.has_own_policy) {
-            if entry.policy != self.options.default_policy {
-                let draft = self.draft_of(name);
-                draft.modified = revision;
-                draft.is_prepared_anew = true;
-            }
+        for name in affected {
+            let draft = self.draft_of(name);
+            draft.modified = revision;
+            draft.is_prepared_anew = true;
         }
     }
 
@@ -503,3 +511,6 @@ fn replacement(
     }
     next
 }
+
+#[cfg(test)]
+mod tests;

@@ -314,3 +314,6 @@ impl Leases {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,14 +34,21 @@ pub struct SelfPreservation {
     pub max_hold: Duration,
 }
 
+// === impl SelfPreservation ===
+
+impl SelfPreservation {
+    /// What holds when nothing is configured.
+    pub const DEFAULT: Self = Self {
+        enabled: true,
+        window: Duration::from_secs(15),
+        min_silent: 3,
+        share_silent: 0.15,
+        max_hold: Duration::from_secs(15 * 60),
+    };
+}
+
 impl Default for SelfPreservation {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            window: Duration::from_secs(15),
-            min_silent: 3,
-            share_silent: 0.15,
-            max_hold: Duration::from_secs(15 * 60),
-        }
+        Self::DEFAULT
     }
 }

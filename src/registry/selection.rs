@@ -240,3 +240,6 @@ fn v6_octets(ip: &IpAddr) -> Option<[u8; 16]> {
         IpAddr::V6(ip) => Some(ip.octets()),
     }
 }
+
+#[cfg(test)]
+mod tests;

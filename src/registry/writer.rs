@@ -279,3 +279,6 @@ fn refuse_durable(outcomes: &mut [Outcome], commands: &[&Command], error: &Journ
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,316 @@
+//! Drafts against a plain model, and snapshots against a rebuild from what the store would have.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+
+use proptest::{collection::vec, prelude::*};
+
+use super::{Draft, Finished};
+use crate::{
+    model::{
+        CheckKind, CheckReport, CheckSpec, Command, EventKind, Heartbeat, Instance, InstanceKey,
+        Policy, Revision, ServiceName, Share, Status, Tag, Target, TcpCheck, Thresholds, Timestamp,
+    },
+    registry::{
+        Change, Loaded, Member, Options, RegistryError, ServiceEntry, Snapshot, restore::restore,
+        testing,
+    },
+};
+
+const OPTIONS: Options = Options {
+    index_addresses: true,
+    default_policy: Policy {
+        ttl_seconds: 5,
+        answer_limit: 8,
+        when_none_healthy: crate::model::WhenNoneHealthy::Nodata,
+        min_healthy: Share::NONE,
+    },
+    self_preservation: crate::registry::SelfPreservation::DEFAULT,
+};
+
+/// What a step of a script does; some of them are due by time rather than commanded.
+#[derive(Debug, Clone)]
+enum Step {
+    Command(Command),
+    Expire(InstanceKey),
+    Hold(InstanceKey),
+    Lapse(InstanceKey),
+}
+
+fn any_key() -> impl Strategy<Value = InstanceKey> {
+    (0..4_u8, 0..4_u8).prop_map(|(service, id)| testing::key(&format!("s{service}/i{id}")))
+}
+
+fn any_status() -> impl Strategy<Value = Status> {
+    prop_oneof![Just(Status::Passing), Just(Status::Warning), Just(Status::Critical)]
+}
+
+fn any_instance() -> impl Strategy<Value = Arc<Instance>> {
+    let checks = prop_oneof![Just(""), Just("ttl"), Just("tcp"), Just("tcp ttl")];
+    (any_key(), 0..6_u8, 0..3_u16, 1..3_u16, vec(0..3_u8, 0..3), checks).prop_map(
+        |(key, ip, weight, priority, tags, checks)| {
+            let name = key.to_string();
+            let mut instance = testing::instance(&name, &format!("10.0.0.{}", ip + 1));
+            let mut tags: Vec<Tag> =
+                tags.iter().map(|tag| Tag::parse(&format!("t{tag}")).unwrap()).collect();
+            tags.sort();
+            tags.dedup();
+            (instance.weight, instance.priority, instance.tags) = (weight, priority, tags.into());
+            instance.checks = checks.split_whitespace().map(check).collect();
+            Arc::new(instance)
+        },
+    )
+}
+
+fn check(kind: &str) -> CheckSpec {
+    let thresholds = Thresholds::DEFAULT;
+    let kind = match kind {
+        "ttl" => CheckKind::ttl(Duration::from_secs(10)).unwrap(),
+        _ => CheckKind::Tcp(Box::new(TcpCheck { target: Target::default(), thresholds })),
+    };
+    CheckSpec { kind }
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let output: Arc<str> = "said".into();
+    let report_output = Arc::clone(&output);
+    prop_oneof![
+        6 => vec(any_instance(), 1..4).prop_map(Command::Register).prop_map(Step::Command),
+        2 => any_key().prop_map(Command::Deregister).prop_map(Step::Command),
+        2 => (any_key(), any::<bool>())
+            .prop_map(|(key, on)| Step::Command(Command::Drain { key, on })),
+        2 => (any_key(), any_status()).prop_map(move |(key, status)| {
+            let output = Arc::clone(&output);
+            Step::Command(Command::Heartbeat(Heartbeat { key, status, output }))
+        }),
+        4 => (any_key(), 0..60_u64, 0..2_usize, any_status()).prop_map(
+            move |(key, registered, check, status)| {
+                let (registered, output) = (Revision(registered), Arc::clone(&report_output));
+                let report = CheckReport { key, registered, check, status, output };
+                Step::Command(Command::Report(report))
+            }
+        ),
+        1 => (any_key(), 0..3_u32).prop_map(|(key, ttl_seconds)| {
+            let policy = Policy { ttl_seconds, ..Policy::default() };
+            Step::Command(Command::SetPolicy(key.service, policy))
+        }),
+        1 => any_key().prop_map(|key| Step::Command(Command::RemovePolicy(key.service))),
+        1 => any_key().prop_map(Step::Expire),
+        1 => any_key().prop_map(Step::Hold),
+        1 => any_key().prop_map(Step::Lapse),
+    ]
+}
+
+fn take(draft: &mut Draft<'_>, step: &Step, base: &Snapshot) {
+    match step {
+        // Most reports are made to fit the registration that is there, or none would count.
+        Step::Command(Command::Report(report)) if report.registered.0 % 4 != 0 => {
+            let registered = base.member(&report.key).map_or(report.registered, |m| m.registered);
+            let report = CheckReport { registered, ..report.clone() };
+            draft.apply(&Command::Report(report)).unwrap();
+        }
+        Step::Command(command) => drop(draft.apply(command)),
+        Step::Expire(key) => draft.expire(key),
+        Step::Hold(key) => draft.hold(key),
+        Step::Lapse(key) => draft.lapse(key),
+    }
+}
+
+/// The rows that a store would hold.
+#[derive(Debug, Default)]
+struct Rows {
+    members: BTreeMap<InstanceKey, Member>,
+    policies: BTreeMap<ServiceName, Policy>,
+}
+
+impl Rows {
+    fn take(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change.clone() {
+                Change::DeleteMember(key) => drop(self.members.remove(&key)),
+                Change::DeletePolicy(name) => drop(self.policies.remove(&name)),
+                Change::PutMember(member) => {
+                    drop(self.members.insert(member.key(), Member::clone(&member)));
+                }
+                Change::PutPolicy(name, policy) => drop(self.policies.insert(name, policy)),
+            }
+        }
+    }
+
+    fn load(&self, revision: Revision) -> Loaded {
+        let policies = self.policies.iter().map(|(name, policy)| (name.clone(), *policy)).collect();
+        Loaded { revision, members: self.members.values().cloned().collect(), policies }
+    }
+}
+
+/// Everything that a reader could see, in an order that can be compared.
+fn picture(snapshot: &Snapshot) -> impl PartialEq + std::fmt::Debug + use<> {
+    let service = |entry: &ServiceEntry| {
+        let own = (entry.policy, entry.has_own_policy);
+        (own, entry.members.clone(), entry.all.clone(), entry.by_tag.clone())
+    };
+    let services: BTreeMap<ServiceName, _> =
+        snapshot.services.iter().map(|(name, entry)| (name.clone(), service(entry))).collect();
+    let tags: BTreeMap<Tag, u32> =
+        snapshot.tags.iter().map(|(tag, count)| (tag.clone(), *count)).collect();
+    let addresses: BTreeMap<IpAddr, Arc<[InstanceKey]>> =
+        snapshot.by_address.iter().map(|(ip, keys)| (*ip, Arc::clone(keys))).collect();
+    (snapshot.revision, snapshot.counts, services, tags, addresses)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Any sequence of commands, in batches of any size, kept by a store and restored from it,
+    /// gives the snapshot that was reached step by step.
+    #[test]
+    fn what_the_store_keeps_restores_the_same_snapshot(
+        batches in vec(vec(any_step(), 1..6), 1..12)
+    ) {
+        let (mut snapshot, mut rows) = (Snapshot::default(), Rows::default());
+        for (at, batch) in (1_u64..).zip(&batches) {
+            let mut draft = Draft::new(&snapshot, &OPTIONS, Timestamp(at));
+            for step in batch {
+                take(&mut draft, step, &snapshot);
+            }
+            let Finished { next, changes, events, .. } = draft.finish();
+            prop_assert!(next.revision >= snapshot.revision, "revisions only grow");
+            prop_assert!(events.iter().all(|e| e.revision > snapshot.revision));
+            prop_assert!(events.is_sorted_by_key(|e| e.revision));
+            prop_assert!(changes.is_empty() == (next.revision == snapshot.revision));
+            rows.take(&changes);
+            snapshot = next;
+            let restored = restore(rows.load(snapshot.revision), &OPTIONS).unwrap();
+            prop_assert_eq!(picture(&restored), picture(&snapshot));
+        }
+    }
+
+    /// A batch in one draft and the same commands in a draft each reach the same world.
+    #[test]
+    fn a_batch_is_its_commands_in_order(steps in vec(any_step(), 1..20)) {
+        let empty = Snapshot::default();
+        let mut together = Draft::new(&empty, &OPTIONS, Timestamp(1));
+        let mut singly = Snapshot::default();
+        for step in &steps {
+            // Both take reports for the registration as it is after the steps before.
+            let mut draft = Draft::new(&singly, &OPTIONS, Timestamp(1));
+            take(&mut together, step, &singly);
+            take(&mut draft, step, &singly);
+            singly = draft.finish().next;
+        }
+        prop_assert_eq!(picture(&together.finish().next), picture(&singly));
+    }
+}
+
+/// One command after the other on a registry that begins empty.
+fn play(commands: &[Command]) -> (Snapshot, Vec<EventKind>, Vec<Result<bool, RegistryError>>) {
+    let base = Snapshot::default();
+    let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));
+    let results =
+        commands.iter().map(|command| draft.apply(command).map(|applied| applied.changed));
+    let results = results.collect();
+    let Finished { next, events, .. } = draft.finish();
+    (next, events.into_iter().map(|event| event.kind).collect(), results)
+}
+
+fn register(instance: Instance) -> Command {
+    Command::Register(vec![Arc::new(instance)])
+}
+
+#[test]
+fn registering_again_with_the_same_content_changes_nothing() {
+    let instance = testing::instance("web/a", "10.0.0.1");
+    let (snapshot, events, results) =
+        play(&[register(instance.clone()), register(instance.clone())]);
+    assert!(matches!(results[..], [Ok(true), Ok(false)]), "{results:?}");
+    assert_eq!((snapshot.revision, events.len()), (Revision(1), 1));
+}
+
+#[test]
+fn a_replacement_keeps_the_drain_and_the_state_of_unchanged_checks() {
+    let tcp = Instance { checks: [check("tcp")].into(), ..testing::instance("web/a", "10.0.0.1") };
+    let key = tcp.key();
+    let passing = Command::Report(CheckReport {
+        key: key.clone(),
+        registered: Revision(1),
+        check: 0,
+        status: Status::Passing,
+        output: "ok".into(),
+    });
+    let heavier = Instance { weight: 9, ..tcp.clone() };
+    let moved = Instance { port: 9, ..heavier.clone() };
+    let drain = Command::Drain { key: key.clone(), on: true };
+    let (snapshot, ..) = play(&[register(tcp), passing, drain, register(heavier)]);
+    let member = snapshot.member(&key).unwrap();
+    assert_eq!((member.status, member.drained), (Status::Passing, true));
+    let mut draft = Draft::new(&snapshot, &OPTIONS, Timestamp(2));
+    draft.apply(&register(moved)).unwrap();
+    let next = draft.finish().next;
+    assert_eq!(next.member(&key).unwrap().status, Status::Critical, "another port is unproven");
+}
+
+#[test]
+fn a_late_result_of_a_replaced_registration_is_dropped() {
+    let first =
+        Instance { checks: [check("tcp")].into(), ..testing::instance("web/a", "10.0.0.1") };
+    let second = Instance { port: 9, ..first.clone() };
+    let late = Command::Report(CheckReport {
+        key: first.key(),
+        registered: Revision(1),
+        check: 0,
+        status: Status::Passing,
+        output: "ok".into(),
+    });
+    let (snapshot, _, results) = play(&[register(first.clone()), register(second), late]);
+    assert!(matches!(results[2], Ok(false)));
+    assert_eq!(snapshot.member(&first.key()).unwrap().status, Status::Critical);
+}
+
+#[test]
+fn a_bulk_is_all_or_none_and_one_revision() {
+    let of = |name: &str| Arc::new(testing::instance(name, "10.0.0.1"));
+    let (snapshot, events, _) = play(&[Command::Register(vec![of("a/1"), of("b/1"), of("b/2")])]);
+    assert_eq!((snapshot.revision, events.len(), snapshot.services.len()), (Revision(1), 3, 2));
+    let (snapshot, events, results) =
+        play(&[Command::Register(vec![of("a/1"), of("b/1"), of("a/1")])]);
+    let Err(RegistryError::Limit(refusal)) = &results[0] else { panic!("{results:?}") };
+    assert_eq!(refusal.to_string(), "`[2]`: `a/1` is there twice");
+    assert_eq!((snapshot.revision, events.len(), snapshot.services.len()), (Revision(0), 0, 0));
+}
+
+#[test]
+fn a_confirmed_death_ends_suspicion_until_a_heartbeat() {
+    let checks = [check("tcp"), check("ttl")];
+    let both = Instance { checks: checks.into(), ..testing::instance("web/a", "10.0.0.1") };
+    let key = both.key();
+    let report = |status| {
+        let (key, output) = (key.clone(), "probe".into());
+        Command::Report(CheckReport { key, registered: Revision(1), check: 0, status, output })
+    };
+    let base = Snapshot::default();
+    let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));
+    draft.apply(&register(both.clone())).unwrap();
+    draft.apply(&report(Status::Passing)).unwrap();
+    draft.hold(&key);
+    assert!(draft.member(&key).unwrap().suspect);
+    draft.apply(&report(Status::Critical)).unwrap();
+    assert!(!draft.member(&key).unwrap().suspect);
+    draft.apply(&report(Status::Passing)).unwrap();
+    assert_eq!(draft.member(&key).unwrap().status, Status::Critical, "still silent");
+    let beat = Heartbeat { key: key.clone(), status: Status::Passing, output: "".into() };
+    draft.apply(&Command::Heartbeat(beat)).unwrap();
+    assert_eq!(draft.member(&key).unwrap().status, Status::Passing);
+}
+
+#[test]
+fn a_service_is_known_while_it_has_an_instance_or_a_policy() {
+    let instance = testing::instance("web/a", "10.0.0.1");
+    let (key, service) = (instance.key(), instance.service.clone());
+    let set = Command::SetPolicy(service.clone(), Policy::default());
+    let (snapshot, ..) = play(&[register(instance.clone()), Command::Deregister(key.clone())]);
+    assert!(snapshot.service("web").is_none());
+    let (snapshot, ..) = play(&[register(instance), set, Command::Deregister(key)]);
+    assert!(snapshot.service("web").is_some());
+    let mut draft = Draft::new(&snapshot, &OPTIONS, Timestamp(2));
+    draft.apply(&Command::RemovePolicy(service)).unwrap();
+    assert!(draft.finish().next.service("web").is_none());
+}

@@ -1,0 +1,192 @@
+//! Silence, self-preservation and removal, with the time given by hand.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use super::{Due, Leases};
+use crate::{
+    model::{InstanceKey, Revision, Status, Timestamp},
+    registry::{Member, SelfPreservation, testing},
+};
+
+const TTL: Duration = Duration::from_secs(10);
+
+fn secs(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+fn key(index: usize) -> InstanceKey {
+    testing::key(&format!("web/i{index}"))
+}
+
+fn member(index: usize) -> Member {
+    let instance = testing::beating(&format!("web/i{index}"), "10.0.0.1", TTL);
+    Member::new(Arc::new(instance), Revision(1), Timestamp(0))
+}
+
+/// `count` instances whose leases begin at time zero.
+fn leases(count: usize) -> Leases {
+    let mut leases = Leases::new(SelfPreservation::default());
+    for index in 0..count {
+        leases.follow(&key(index), Some(&member(index)), Duration::ZERO);
+    }
+    leases
+}
+
+/// Steps through time like the writer does, and collects what is due with the time of it.
+fn run(leases: &mut Leases, from: f64, to: f64) -> Vec<(f64, Due)> {
+    let mut all = Vec::new();
+    let (mut now, end) = (secs(from), secs(to));
+    while now < end {
+        now += Duration::from_millis(10);
+        let due = leases.advance(now, |_| false);
+        all.extend(due.into_iter().map(|due| (now.as_secs_f64(), due)));
+    }
+    all
+}
+
+fn lapsed(due: &[(f64, Due)]) -> BTreeSet<InstanceKey> {
+    let of = |due: &Due| if let Due::Lapse(key) = due { Some(key.clone()) } else { None };
+    due.iter().filter_map(|(_, due)| of(due)).collect()
+}
+
+fn held(due: &[(f64, Due)]) -> BTreeSet<InstanceKey> {
+    let of = |due: &Due| if let Due::Hold(key) = due { Some(key.clone()) } else { None };
+    due.iter().filter_map(|(_, due)| of(due)).collect()
+}
+
+#[test]
+fn a_silent_instance_lapses_within_a_second_of_its_ttl() {
+    let mut leases = leases(30);
+    for index in 1..30 {
+        leases.beat(&key(index), secs(5.0));
+    }
+    let due = run(&mut leases, 0.0, 12.0);
+    let [(at, Due::Lapse(who))] = due.as_slice() else { panic!("{due:?}") };
+    assert_eq!(*who, key(0));
+    assert!((10.0..11.0).contains(at), "at {at}");
+}
+
+#[test]
+fn a_heartbeat_puts_the_end_off_again_and_again() {
+    let mut leases = leases(1);
+    for at in 0..20 {
+        assert_eq!(run(&mut leases, f64::from(at) * 9.0, f64::from(at + 1) * 9.0), []);
+        leases.beat(&key(0), secs(f64::from(at + 1) * 9.0));
+    }
+    assert_eq!(lapsed(&run(&mut leases, 180.0, 192.0)).len(), 1);
+    // And one that had lapsed can come back and lapse again.
+    leases.beat(&key(0), secs(192.0));
+    assert_eq!(lapsed(&run(&mut leases, 192.0, 210.0)).len(), 1);
+}
+
+#[test]
+fn up_to_three_silences_are_believed_however_small_the_registry() {
+    let mut leases = leases(3);
+    assert_eq!(lapsed(&run(&mut leases, 0.0, 12.0)).len(), 3);
+    assert_eq!(leases.held(), 0);
+}
+
+#[test]
+fn many_silences_at_once_are_held_until_heartbeats_return() {
+    let mut leases = leases(20);
+    let due = run(&mut leases, 0.0, 12.0);
+    assert_eq!((held(&due).len(), lapsed(&due).len(), leases.held()), (20, 0, 20));
+    for index in 0..19 {
+        leases.beat(&key(index), secs(12.0));
+    }
+    assert_eq!(leases.held(), 1, "the last one is still silent");
+    assert_eq!(lapsed(&run(&mut leases, 12.0, 20.0)).len(), 0);
+}
+
+#[test]
+fn those_that_lapsed_earlier_in_the_window_are_taken_back() {
+    let mut leases = leases(20);
+    // One dies alone; five seconds later the network is cut for all.
+    for index in 1..20 {
+        leases.beat(&key(index), secs(5.0));
+    }
+    let due = run(&mut leases, 0.0, 17.0);
+    assert_eq!(lapsed(&due), BTreeSet::from([key(0)]));
+    assert_eq!(held(&due).len(), 20, "the first one is doubted too: {due:?}");
+}
+
+#[test]
+fn silences_far_apart_are_not_counted_together() {
+    let mut leases = leases(20);
+    let mut all = BTreeSet::new();
+    // One instance in twenty seconds falls silent; the rest go on.
+    for step in 0..8 {
+        let now = f64::from(step) * 20.0;
+        for half in [0.0, 5.0, 10.0, 15.0] {
+            let silent = usize::try_from(step).unwrap();
+            for index in silent + 1..20 {
+                leases.beat(&key(index), secs(now + half));
+            }
+            let due = run(&mut leases, now + half, now + half + 5.0);
+            assert_eq!(held(&due).len(), 0);
+            all.extend(lapsed(&due));
+        }
+    }
+    assert_eq!(all.len(), 8, "one by one, eight of twenty have lapsed");
+}
+
+#[test]
+fn a_hold_ends_after_max_hold() {
+    let mut leases = leases(20);
+    run(&mut leases, 0.0, 12.0);
+    let due = run(&mut leases, 12.0, 12.0 + 15.0 * 60.0);
+    assert_eq!(lapsed(&due).len(), 20);
+    assert_eq!(leases.held(), 0);
+}
+
+#[test]
+fn a_death_that_an_active_check_knows_is_no_silence() {
+    let mut leases = leases(20);
+    let mut due = Vec::new();
+    for step in 1..=1_200 {
+        due.extend(leases.advance(Duration::from_millis(10) * step, |_| true));
+    }
+    assert_eq!(due.len(), 20);
+    assert!(due.iter().all(|due| matches!(due, Due::Lapse(_))), "{due:?}");
+}
+
+#[test]
+fn an_active_check_ends_the_hold() {
+    let mut leases = leases(20);
+    run(&mut leases, 0.0, 12.0);
+    let dead = Member { status: Status::Critical, ..member(3) };
+    leases.follow(&key(3), Some(&dead), secs(12.0));
+    assert_eq!(leases.held(), 19);
+    leases.follow(&key(4), None, secs(12.0));
+    assert_eq!(leases.held(), 18, "a deregistration does too");
+}
+
+#[test]
+fn a_name_that_comes_back_has_one_timer_only() {
+    let mut leases = leases(1);
+    for round in 1..50 {
+        let again = Member { registered: Revision(round + 1), ..member(0) };
+        leases.follow(&key(0), None, secs(0.0));
+        leases.follow(&key(0), Some(&again), secs(0.0));
+    }
+    assert_eq!(lapsed(&run(&mut leases, 0.0, 30.0)).len(), 1);
+    assert!(leases.next_at().is_none(), "no timer is left over");
+}
+
+#[test]
+fn what_is_critical_for_too_long_is_removed() {
+    let mut leases = leases(0);
+    let mut instance = testing::instance("web/i0", "10.0.0.1");
+    instance.deregister_after = Some(secs(5.0));
+    let up = Member::new(Arc::new(instance), Revision(1), Timestamp(0));
+    let down = Member { status: Status::Critical, ..up.clone() };
+    leases.follow(&key(0), Some(&down), secs(0.0));
+    assert_eq!(run(&mut leases, 0.0, 4.0), []);
+    leases.follow(&key(0), Some(&up), secs(4.0)); // recovers in time
+    assert_eq!(run(&mut leases, 4.0, 6.0), []);
+    leases.follow(&key(0), Some(&down), secs(6.0));
+    leases.follow(&key(0), Some(&down), secs(8.0)); // still down: the time is not begun anew
+    let due = run(&mut leases, 6.0, 12.0);
+    let [(at, Due::Expire(_))] = due.as_slice() else { panic!("{due:?}") };
+    assert!((11.0..11.1).contains(at), "at {at}");
+}

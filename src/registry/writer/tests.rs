@@ -1,0 +1,174 @@
+//! The writer with the clock stopped: durability before visibility, and weather.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    model::{
+        CheckKind, CheckReport, CheckSpec, Command, Heartbeat, Instance, Policy, Revision, Status,
+        Target, TcpCheck, Thresholds,
+    },
+    registry::{
+        JournalError, Options, RegistryError,
+        testing::{self, Kept, Running, key, run},
+    },
+};
+
+fn register(instance: Instance) -> Command {
+    Command::Register(vec![Arc::new(instance)])
+}
+
+fn tcp_checked(name: &str) -> Instance {
+    let thresholds = Thresholds::DEFAULT;
+    let kind = CheckKind::Tcp(Box::new(TcpCheck { target: Target::default(), thresholds }));
+    Instance { checks: [CheckSpec { kind }].into(), ..testing::instance(name, "10.0.0.1") }
+}
+
+fn report(name: &str, registered: Revision, status: Status) -> Command {
+    let (key, output) = (key(name), "probe".into());
+    Command::Report(CheckReport { key, registered, check: 0, status, output })
+}
+
+fn status(running: &Running, name: &str) -> Option<Status> {
+    running.registry.snapshot().member(&key(name)).map(|member| member.status)
+}
+
+fn full() -> JournalError {
+    JournalError::Full("no space left on device".into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_comes_after_durability_and_visibility() {
+    let running = run(Kept::default(), Options::default());
+    let applied =
+        running.registry.submit(register(testing::instance("web/a", "10.0.0.1"))).await.unwrap();
+    assert_eq!((applied.revision, applied.created, applied.changed), (Revision(1), 1, true));
+    assert_eq!(running.registry.snapshot().revision, Revision(1));
+    assert_eq!(running.kept.load().members.len(), 1);
+    running.registry.submit(Command::Deregister(key("web/a"))).await.unwrap();
+    assert!(running.registry.snapshot().service("web").is_none());
+    assert!(running.kept.load().members.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_that_wait_together_share_a_commit() {
+    let running = run(Kept::default(), Options::default());
+    let submissions = (0..500).map(|n| {
+        let instance = testing::instance(&format!("s{n}/a"), "10.0.0.1");
+        running.registry.submit(register(instance))
+    });
+    for result in futures_util::future::join_all(submissions).await {
+        result.unwrap();
+    }
+    assert_eq!(running.registry.snapshot().counts.instances(), 500);
+    assert!(running.kept.commits() <= 3, "{} commits", running.kept.commits());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_refuses_changes_but_health_goes_on_and_is_owed() {
+    let running = run(Kept::default(), Options::default());
+    let registered = running.registry.submit(register(tcp_checked("web/a"))).await.unwrap();
+    running.kept.fail(Some(full()));
+    let refused = running.registry.submit(Command::Deregister(key("web/a"))).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::NotDurable(JournalError::Full(_))), "{refused}");
+    let up = report("web/a", registered.revision, Status::Passing);
+    running.registry.submit(up).await.unwrap();
+    assert_eq!(status(&running, "web/a"), Some(Status::Passing), "the answers follow health");
+    assert_eq!(running.kept.load().members[0].status, Status::Critical, "not stored yet");
+    assert!(running.board.conditions()[0].1.message.contains("no space left"));
+    running.kept.fail(None);
+    tokio::time::sleep(Duration::from_secs(6)).await; // the writer asks again by itself
+    assert_eq!(running.kept.load().members[0].status, Status::Passing, "what was owed is paid");
+    assert_eq!(running.board.conditions(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_one_failed_batch_only_what_must_be_durable_is_refused() {
+    let running = run(Kept::default(), Options::default());
+    let registered = running.registry.submit(register(tcp_checked("web/a"))).await.unwrap();
+    running.kept.fail(Some(full()));
+    let (refused, reported) = tokio::join!(
+        running.registry.submit(register(testing::instance("web/b", "10.0.0.2"))),
+        running.registry.submit(report("web/a", registered.revision, Status::Passing)),
+    );
+    assert!(refused.is_err() && reported.is_ok());
+    assert_eq!(
+        (status(&running, "web/a"), status(&running, "web/b")),
+        (Some(Status::Passing), None)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_instance_leaves_and_a_heartbeat_brings_it_back() {
+    let running = run(Kept::default(), Options::default());
+    let ttl = Duration::from_secs(15);
+    running.registry.submit(register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert_eq!(status(&running, "web/a"), Some(Status::Passing));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(status(&running, "web/a"), Some(Status::Critical), "within ttl plus a second");
+    let (key, output) = (key("web/a"), "".into());
+    let beat = Command::Heartbeat(Heartbeat { key, status: Status::Passing, output });
+    assert!(running.registry.submit(beat.clone()).await.unwrap().changed);
+    assert_eq!(status(&running, "web/a"), Some(Status::Passing));
+    assert!(!running.registry.submit(beat).await.unwrap().changed, "renewing is not a change");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_that_fall_silent_at_once_stay_as_suspect_and_it_is_said() {
+    let running = run(Kept::default(), Options::default());
+    let ttl = Duration::from_secs(5);
+    for n in 0..20 {
+        let instance = testing::beating(&format!("web/i{n}"), "10.0.0.1", ttl);
+        running.registry.submit(register(instance)).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let counts = running.registry.snapshot().counts;
+    assert_eq!((counts.passing, counts.suspect), (20, 20));
+    assert!(running.board.conditions()[0].1.message.contains("20 silent instances"));
+    assert!(running.metrics.encode().unwrap().contains("rollcall_instances_suspect 20"));
+    tokio::time::sleep(Duration::from_secs(15 * 60)).await; // max_hold
+    assert_eq!(running.registry.snapshot().counts.critical, 20);
+    assert_eq!(running.board.conditions(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_states_are_kept_and_heartbeats_have_a_full_ttl() {
+    let kept = Kept::default();
+    let ttl = Duration::from_secs(10);
+    let first = run(kept.clone(), Options::default());
+    for name in ["web/alive", "web/dead"] {
+        first.registry.submit(register(testing::beating(name, "10.0.0.1", ttl))).await.unwrap();
+    }
+    let output: Arc<str> = "".into();
+    let beat = Heartbeat { key: key("web/dead"), status: Status::Critical, output };
+    first.registry.submit(Command::Heartbeat(beat)).await.unwrap();
+    first.stop.cancel();
+    let second = run(kept, Options::default());
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(status(&second, "web/alive"), Some(Status::Passing));
+    assert_eq!(status(&second, "web/dead"), Some(Status::Critical));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(status(&second, "web/alive"), Some(Status::Critical));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_finishes_what_was_accepted_and_refuses_the_rest() {
+    let running = run(Kept::default(), Options::default());
+    let accepted = running.registry.submit(register(testing::instance("web/a", "10.0.0.1")));
+    let (accepted, ()) = tokio::join!(accepted, async { running.stop.cancel() });
+    accepted.unwrap();
+    let late = running.registry.submit(Command::Deregister(key("web/a"))).await;
+    assert!(matches!(late, Err(RegistryError::Stopping)));
+    assert_eq!(running.kept.load().members.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_default_policy_reaches_services_without_their_own() {
+    let running = run(Kept::default(), Options::default());
+    running.registry.submit(register(testing::instance("web/a", "10.0.0.1"))).await.unwrap();
+    let default_policy = Policy { ttl_seconds: 30, ..Policy::default() };
+    running.options.send_replace(Options { default_policy, ..Options::default() });
+    let mut revision = running.registry.events().subscribe();
+    revision.wait_for(|revision| *revision == Revision(2)).await.unwrap();
+    assert_eq!(running.registry.snapshot().service("web").unwrap().policy.ttl_seconds, 30);
+}
