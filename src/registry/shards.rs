@@ -108,7 +108,6 @@ impl<K, V> Default for Shards<K, V> {
 /// Group and shard of a hash. A table inside uses the low bits and the top seven, so the place is
 /// taken from between.
 fn place(hash: u64) -> (usize, usize) {
-    #[expect(clippy::cast_possible_truncation, reason = "only twelve bits are used")]
     let bits = (hash >> 32) as usize;
     (bits % FANOUT, bits / FANOUT % FANOUT)
 }
