@@ -1,1 +1,3 @@
 //! Configuration, wiring and life cycle.
+
+pub mod config;

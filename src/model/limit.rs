@@ -56,3 +56,13 @@ pub const WRITER_QUEUE_MAX: usize = 10_000;
 pub const WRITER_BATCH_MAX: usize = 1_024;
 /// Events kept for watchers that come back: about an hour at 20 changes a second.
 pub const EVENTS_KEPT_MAX: usize = 65_536;
+
+/// Octets of the domain on the wire: what the longest name below it, `I.instance.S.service` with
+/// labels of 63 octets, leaves of [`NAME_OCTETS_MAX`].
+pub const DOMAIN_OCTETS_MAX: usize = NAME_OCTETS_MAX - (64 + 9 + 64 + 8);
+/// Addresses that one door listens on: hosts with more interfaces listen on the wildcard.
+pub const LISTEN_ADDRESSES_MAX: usize = 16;
+/// Networks with reverse zones: each is a zone that the full path compares a name with.
+pub const REVERSE_NETWORKS_MAX: usize = 64;
+/// Longest lame duck: what stops services (systemd, Kubernetes) loses patience after 30 to 90 s.
+pub const LAME_DUCK_MAX: Duration = Duration::from_secs(60);

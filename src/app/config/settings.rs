@@ -1,0 +1,235 @@
+//! The configuration as the program uses it: parsed, complete, every value in its final type.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+use super::Sources;
+use crate::{
+    model::{DnsName, Policy},
+    registry::{self, SelfPreservation},
+    telemetry::LogFormat,
+};
+
+/// All that an operator decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The server as a whole.
+    pub server: ServerSettings,
+    /// The DNS door.
+    pub dns: DnsSettings,
+    /// The HTTP door.
+    pub http: HttpSettings,
+    /// How services are answered that have no policy of their own.
+    pub policy: Policy,
+    /// The checks.
+    pub health: HealthSettings,
+    /// The log.
+    pub log: LogSettings,
+    /// Where all this was read, to read it again on SIGHUP.
+    pub sources: Sources,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// The domain above `service`.
+    pub domain: DnsName,
+    /// The folder of the store.
+    pub data: PathBuf,
+    /// The folder of the zone files.
+    pub zones: PathBuf,
+    /// How long DNS is still answered after a stop was asked for.
+    pub lame_duck: Duration,
+}
+
+/// `[dns]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsSettings {
+    /// Where to listen, UDP and TCP each; port 0 picks one.
+    pub listen: Vec<SocketAddr>,
+    /// How many UDP workers; 0 is one for each core.
+    pub udp_workers: usize,
+    /// The largest UDP reply, octets, and the size that EDNS announces (RFC 6891 §6.2.3).
+    pub udp_size: u16,
+    /// The TTL of a negative answer, whole seconds (RFC 2308 §5).
+    pub negative_ttl: Duration,
+    /// The mailbox in the SOA record, as a name (RFC 1035 §3.3.13).
+    pub hostmaster: DnsName,
+    /// The name servers of the zone, with their addresses.
+    pub nameservers: Vec<NameServer>,
+    /// The networks whose reverse zones are answered.
+    pub reverse: Vec<IpNet>,
+    /// How many TCP connections at the most.
+    pub tcp_connections_max: usize,
+    /// How many TCP connections from one address at the most.
+    pub tcp_connections_per_client_max: usize,
+    /// After which an idle TCP connection is closed.
+    pub tcp_idle_timeout: Duration,
+}
+
+/// One name server of the zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameServer {
+    /// Its label below the zone's apex: `ns1` to `ns9`.
+    pub name: String,
+    /// Its addresses, for the glue.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// `[http]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Where to listen; port 0 picks one.
+    pub listen: Vec<SocketAddr>,
+    /// How many connections at the most.
+    pub connections_max: usize,
+    /// How many watches at the most.
+    pub watchers_max: usize,
+    /// After which a request that is not answered is given up; a watch is none.
+    pub request_timeout: Duration,
+    /// Octets of one request's body at the most.
+    pub body_octets_max: usize,
+    /// Octets of the body of a bulk registration at the most.
+    pub bulk_octets_max: usize,
+}
+
+/// `[health]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthSettings {
+    /// How many checks are under way at once at the most.
+    pub in_flight_max: usize,
+    /// A file of certificate authorities (PEM) that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// `[health.self_preservation]`: when lost heartbeats are doubted.
+    pub self_preservation: SelfPreservation,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// What is logged, for example `info,rollcall::dns=debug`.
+    pub filter: String,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The part of the registry.
+    pub fn registry_options(&self) -> registry::Options {
+        registry::Options {
+            default_policy: self.policy,
+            index_addresses: !self.dns.reverse.is_empty(),
+            self_preservation: self.health.self_preservation,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut config = Self {
+            server: ServerSettings::default(),
+            dns: DnsSettings::default(),
+            http: HttpSettings::default(),
+            policy: Policy::default(),
+            health: HealthSettings::default(),
+            log: LogSettings { filter: "info".into(), format: LogFormat::Text },
+            sources: Sources::default(),
+        };
+        config.dns.hostmaster = config.default_hostmaster();
+        config.dns.nameservers = config.default_nameservers();
+        config
+    }
+}
+
+/// What follows from other keys unless it is given.
+impl Config {
+    /// `hostmaster` at the domain (RFC 2142 §7).
+    pub(super) fn default_hostmaster(&self) -> DnsName {
+        let wire = [b"\x0ahostmaster", self.server.domain.as_wire()].concat();
+        DnsName::from_wire(&wire).expect("a domain is short enough to put far more before it")
+    }
+
+    /// One, at the addresses that DNS listens on. A wildcard is no address that a client could
+    /// use, so with wildcards alone there is no glue.
+    pub(super) fn default_nameservers(&self) -> Vec<NameServer> {
+        let mut addresses = Vec::new();
+        for ip in self.dns.listen.iter().map(SocketAddr::ip) {
+            if !ip.is_unspecified() && !addresses.contains(&ip) {
+                addresses.push(ip);
+            }
+        }
+        vec![NameServer { name: "ns1".into(), addresses }]
+    }
+}
+
+// === impl ServerSettings ===
+
+impl ServerSettings {
+    const ZONES: &str = "./zones";
+
+    /// Whether the folder of the zone files must be there: only the default one may be missing,
+    /// because whoever names one means it.
+    pub fn zones_required(&self) -> bool {
+        self.zones != Path::new(Self::ZONES)
+    }
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            domain: DnsName::parse_host("internal").expect("it is a host name"),
+            data: "./rollcall-data".into(),
+            zones: Self::ZONES.into(),
+            lame_duck: Duration::from_secs(3),
+        }
+    }
+}
+
+// === impl DnsSettings ===
+
+impl Default for DnsSettings {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8600))],
+            udp_workers: 0,
+            udp_size: 1232,
+            negative_ttl: Duration::from_secs(5),
+            hostmaster: DnsName::parse("hostmaster.internal").expect("it is a name"),
+            nameservers: Vec::new(),
+            reverse: Vec::new(),
+            tcp_connections_max: 1_000,
+            tcp_connections_per_client_max: 100,
+            tcp_idle_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+// === impl HttpSettings ===
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8500))],
+            connections_max: 4_096,
+            watchers_max: 1_000,
+            request_timeout: Duration::from_secs(10),
+            body_octets_max: 1 << 20,
+            bulk_octets_max: 64 << 20,
+        }
+    }
+}
+
+// === impl HealthSettings ===
+
+impl Default for HealthSettings {
+    fn default() -> Self {
+        Self { in_flight_max: 1_000, ca_file: None, self_preservation: SelfPreservation::default() }
+    }
+}

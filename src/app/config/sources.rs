@@ -1,0 +1,266 @@
+//! Where the configuration comes from, and how the sources become one.
+
+use std::{collections::BTreeMap, io::Read, ops::Range, path::PathBuf};
+
+use toml::de::DeTable;
+
+use super::{
+    Config, ConfigError,
+    fault::Text,
+    given::{Entries, Given, Refusal},
+    nearest::nearest,
+    spec_v1::{KEYS, Key, VERSION},
+};
+
+/// Octets of a configuration file: every key with a page of comment is a tenth of it.
+const FILE_OCTETS_MAX: u64 = 1 << 20;
+
+/// The sources, the weakest first. What none of them names has its default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sources {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// Variables with their values, of which those with a key's name count: `ROLLCALL_DNS_LISTEN`
+    /// for `dns.listen`. Others are nobody's mistake: Kubernetes sets `ROLLCALL_PORT` and the like
+    /// for a service called `rollcall`.
+    pub environment: Vec<(String, String)>,
+    /// The paths of keys with the values of their flags, for example
+    /// `("dns.listen", ["127.0.0.1:53"])`.
+    pub flags: Vec<(&'static str, Vec<String>)>,
+}
+
+/// The configuration as it grows, and what was wrong so far.
+struct Loading<'a> {
+    config: Config,
+    /// Who set each key last.
+    set_by: BTreeMap<&'static str, (Origin, Range<usize>)>,
+    text: Option<Text<'a>>,
+    /// With their place in the file, by which they are sorted.
+    faults: Vec<(usize, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Environment,
+    File,
+    Flag,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads all sources.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or anything in any source is wrong; all of it is said.
+    pub fn load(sources: Sources) -> Result<Self, ConfigError> {
+        let (path, text) = match &sources.file {
+            Some(path) => (path.display().to_string(), Some(read_file(path)?)),
+            None => (String::new(), None),
+        };
+        let text = text.as_deref().map(|text| Text { path: &path, text });
+        let config = Self::default();
+        let mut loading = Loading { config, set_by: BTreeMap::new(), text, faults: Vec::new() };
+        loading.apply_file();
+        loading.apply_environment(&sources.environment);
+        loading.apply_flags(&sources.flags);
+        loading.finish(sources)
+    }
+
+    /// Reads the same sources again, as they are now.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn reload(&self) -> Result<Self, ConfigError> {
+        Self::load(self.sources.clone())
+    }
+}
+
+fn read_file(path: &std::path::Path) -> Result<String, ConfigError> {
+    let fault = |problem: String| ConfigError::new(vec![format!("`{}` {problem}", path.display())]);
+    let mut octets = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(FILE_OCTETS_MAX + 1).read_to_end(&mut octets))
+        .map_err(|error| fault(format!("cannot be read: {error}")))?;
+    if octets.len() as u64 > FILE_OCTETS_MAX {
+        return Err(fault(format!("is larger than the limit of {FILE_OCTETS_MAX} octets")));
+    }
+    String::from_utf8(octets).map_err(|error| {
+        let octet = error.utf8_error().valid_up_to() + 1;
+        fault(format!("is not UTF-8 from octet {octet} on; TOML has no other encoding"))
+    })
+}
+
+// === impl Loading ===
+
+impl Loading<'_> {
+    fn apply_file(&mut self) {
+        let Some(text) = self.text else { return };
+        let (table, errors) = DeTable::parse_recoverable(text.text);
+        for error in &errors {
+            self.fault_at(error.message(), &error.span().unwrap_or(0..0));
+        }
+        // What follows a mistake of syntax is read as something else than was meant.
+        if errors.is_empty() {
+            let entries = Given::entries_of(table.get_ref());
+            if self.accepts_version(&entries) {
+                self.apply_table("", entries);
+            }
+        }
+    }
+
+    /// A file of another version is not held to the keys of this one.
+    fn accepts_version(&mut self, entries: &Entries) -> bool {
+        let Some((.., given)) = entries.iter().find(|(key, ..)| key == "version") else {
+            let message =
+                format!("`version` is missing; begin the file with `version = {VERSION}`");
+            self.fault_at(&message, &(0..0));
+            return false;
+        };
+        if let Err(mut refusal) = given.integer::<u16>(VERSION.into()..=VERSION.into()) {
+            if refusal.invalid.problem.starts_with("is outside") {
+                refusal = given.refuse(format!("is no version that is known; it is {VERSION}"));
+            }
+            self.refuse("version", Origin::File, refusal);
+            return false;
+        }
+        true
+    }
+
+    fn apply_table(&mut self, parent: &str, entries: Entries) {
+        for (name, span, given) in entries {
+            let path = if parent.is_empty() { name.clone() } else { format!("{parent}.{name}") };
+            let is_table = KEYS.iter().any(|key| is_below(key.path, &path));
+            if let Some(key) = Key::find(&path) {
+                self.set(key, Origin::File, &given);
+            } else if is_table {
+                match given.table() {
+                    Ok(entries) => self.apply_table(&path, entries.clone()),
+                    Err(refusal) => self.refuse(&path, Origin::File, refusal),
+                }
+            } else if path != "version" {
+                self.fault_at(&unknown(parent, &name), &span);
+            }
+        }
+    }
+
+    fn apply_environment(&mut self, environment: &[(String, String)]) {
+        for key in KEYS {
+            let variable = key.variable();
+            if let Some((_, value)) = environment.iter().find(|(name, _)| *name == variable) {
+                self.set(key, Origin::Environment, &Given::untyped(value));
+            }
+        }
+    }
+
+    fn apply_flags(&mut self, flags: &[(&'static str, Vec<String>)]) {
+        for (path, values) in flags {
+            let key = Key::find(path).expect("flags are written down with the keys they set");
+            let given = match values.as_slice() {
+                [value] => Given::untyped(value),
+                values => Given::untyped_list(values),
+            };
+            self.set(key, Origin::Flag, &given);
+        }
+    }
+
+    fn set(&mut self, key: &'static Key, origin: Origin, given: &Given) {
+        match (key.set)(&mut self.config, given) {
+            Ok(()) => {
+                self.set_by.insert(key.path, (origin, given.span.clone()));
+            }
+            Err(refusal) => self.refuse(key.path, origin, refusal),
+        }
+    }
+
+    /// Derives what was not given, checks what spans several keys, and closes.
+    fn finish(mut self, sources: Sources) -> Result<Config, ConfigError> {
+        if !self.set_by.contains_key("dns.hostmaster") {
+            self.config.dns.hostmaster = self.config.default_hostmaster();
+        }
+        if !self.set_by.contains_key("dns.nameservers") {
+            self.config.dns.nameservers = self.config.default_nameservers();
+        }
+        self.config.sources = sources;
+        if self.faults.is_empty() {
+            self.check_across_keys();
+        }
+        if self.faults.is_empty() {
+            return Ok(self.config);
+        }
+        self.faults.sort_by_key(|(place, _)| *place);
+        Err(ConfigError::new(self.faults.into_iter().map(|(_, fault)| fault).collect()))
+    }
+
+    fn check_across_keys(&mut self) {
+        let Config { dns, http, .. } = &self.config;
+        let taken = http.listen.iter().find(|http| http.port() != 0 && dns.listen.contains(http));
+        let per_client = dns.tcp_connections_per_client_max;
+        let all = dns.tcp_connections_max;
+        if let Some(address) = taken {
+            let message = format!("`http.listen`: `{address}` is an address of `dns.listen` too");
+            self.fault_of("http.listen", "dns.listen", &message);
+        }
+        if per_client > all && self.set_by.contains_key("dns.tcp_connections_per_client_max") {
+            let path = "dns.tcp_connections_per_client_max";
+            let message = format!("`{path}`: `{per_client}` is above `tcp_connections_max`, {all}");
+            self.fault_of(path, path, &message);
+        }
+    }
+
+    /// A mistake in `path` or, if nobody set that, in `other`.
+    fn fault_of(&mut self, path: &'static str, other: &'static str, message: &str) {
+        let by = self.set_by.get_key_value(path).or_else(|| self.set_by.get_key_value(other));
+        let by = by.map(|(path, (origin, span))| (*path, *origin, span.clone()));
+        match by {
+            Some((path, origin, span)) => self.fault(path, origin, message, &span),
+            None => self.fault_at(message, &(0..0)),
+        }
+    }
+
+    fn refuse(&mut self, path: &str, origin: Origin, refusal: Refusal) {
+        let Refusal { invalid, span } = refusal.under(path);
+        self.fault(path, origin, &invalid.to_string(), &span);
+    }
+
+    fn fault(&mut self, path: &str, origin: Origin, message: &str, span: &Range<usize>) {
+        let key = Key::find(path);
+        match (origin, key) {
+            (Origin::Environment, Some(key)) => {
+                let place = format!("{message}\n --> environment variable {}", key.variable());
+                self.faults.push((usize::MAX, place));
+            }
+            (Origin::Flag, Some(Key { flag: Some(flag), .. })) => {
+                self.faults.push((usize::MAX, format!("{message}\n --> flag {flag}")));
+            }
+            _ => self.fault_at(message, span),
+        }
+    }
+
+    fn fault_at(&mut self, message: &str, span: &Range<usize>) {
+        let fault = self.text.map_or_else(|| message.to_owned(), |text| text.fault(message, span));
+        self.faults.push((span.start, fault));
+    }
+}
+
+/// Whether `path` is that of a key in the table `table` or deeper.
+fn is_below(path: &str, table: &str) -> bool {
+    path.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Says that there is no such key or table, and what was probably meant.
+fn unknown(parent: &str, name: &str) -> String {
+    let mut known: Vec<&str> = KEYS
+        .iter()
+        .filter_map(|key| match parent {
+            "" => key.path.split('.').next(),
+            _ => key.path.strip_prefix(parent)?.strip_prefix('.')?.split('.').next(),
+        })
+        .collect();
+    known.dedup();
+    let place = if parent.is_empty() { "the file" } else { &format!("`[{parent}]`") };
+    match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("`{name}` is not known in {place}; is `{meant}` meant?"),
+        None => format!("`{name}` is not known in {place}, which has `{}`", known.join("`, `")),
+    }
+}

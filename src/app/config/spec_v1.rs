@@ -1,0 +1,310 @@
+//! The keys of version 1, each in one place: path, flag, what a reload does, reading, showing.
+//!
+//! `examples/rollcall.toml` tells what they mean; a test holds it to this list. A later version of
+//! the file gets a list of its own beside this one, and this one stays as it is.
+
+use std::{ops::RangeInclusive, path::Path, time::Duration};
+
+use super::{
+    Config,
+    given::{Given, Refusal},
+    parse,
+};
+use crate::{
+    model::{Policy, Share, WhenNoneHealthy, limit},
+    telemetry::{self, LogFormat},
+    util::format_duration,
+};
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Where it stands: `table.key`.
+    pub path: &'static str,
+    /// The flag of `rollcall serve` that sets it too.
+    pub flag: Option<&'static str>,
+    /// Whether it can change while the server runs.
+    pub reloads: bool,
+    /// Reads a value into the configuration.
+    pub set: fn(&mut Config, &Given) -> Result<(), Refusal>,
+    /// The configured value as TOML.
+    pub show: fn(&Config) -> String,
+}
+
+/// The value of `version` in files of these keys.
+pub(super) const VERSION: u16 = 1;
+
+/// All keys, in the order of the example file.
+pub(super) static KEYS: &[Key] = &[
+    // === [server] ===
+    key(
+        "server.domain",
+        |c, v| set(&mut c.server.domain, parse::domain(v)),
+        |c| quote(&c.server.domain),
+    )
+    .flag("--domain"),
+    key("server.data", |c, v| set(&mut c.server.data, v.path()), |c| path(&c.server.data))
+        .flag("--data"),
+    key("server.zones", |c, v| set(&mut c.server.zones, v.path()), |c| path(&c.server.zones))
+        .flag("--zones"),
+    key(
+        "server.lame_duck",
+        |c, v| set(&mut c.server.lame_duck, v.duration(Duration::ZERO..=limit::LAME_DUCK_MAX)),
+        |c| duration(c.server.lame_duck),
+    )
+    .reloads(),
+    // === [dns] ===
+    key("dns.listen", |c, v| set(&mut c.dns.listen, parse::listen(v)), |c| list(&c.dns.listen))
+        .flag("--dns"),
+    key(
+        "dns.udp_workers",
+        |c, v| set(&mut c.dns.udp_workers, v.integer(0..=256)),
+        |c| c.dns.udp_workers.to_string(),
+    ),
+    key(
+        "dns.udp_size",
+        |c, v| set(&mut c.dns.udp_size, v.integer(512..=4096)),
+        |c| c.dns.udp_size.to_string(),
+    ),
+    key(
+        "dns.negative_ttl",
+        |c, v| set(&mut c.dns.negative_ttl, whole_seconds(v, 1..=5)),
+        |c| duration(c.dns.negative_ttl),
+    ),
+    key(
+        "dns.hostmaster",
+        |c, v| set(&mut c.dns.hostmaster, parse::mailbox(v)),
+        |c| quote(&parse::mailbox_text(&c.dns.hostmaster)),
+    ),
+    key("dns.nameservers", |c, v| set(&mut c.dns.nameservers, parse::nameservers(v)), nameservers),
+    key(
+        "dns.reverse",
+        |c, v| set(&mut c.dns.reverse, parse::networks(v)),
+        |c| list(&c.dns.reverse),
+    ),
+    key(
+        "dns.tcp_connections_max",
+        |c, v| set(&mut c.dns.tcp_connections_max, v.integer(1..=65_535)),
+        |c| c.dns.tcp_connections_max.to_string(),
+    ),
+    key(
+        "dns.tcp_connections_per_client_max",
+        |c, v| set(&mut c.dns.tcp_connections_per_client_max, v.integer(1..=65_535)),
+        |c| c.dns.tcp_connections_per_client_max.to_string(),
+    ),
+    key(
+        "dns.tcp_idle_timeout",
+        |c, v| set(&mut c.dns.tcp_idle_timeout, v.duration(SECOND..=10 * MINUTE)),
+        |c| duration(c.dns.tcp_idle_timeout),
+    ),
+    // === [http] ===
+    key("http.listen", |c, v| set(&mut c.http.listen, parse::listen(v)), |c| list(&c.http.listen))
+        .flag("--http"),
+    key(
+        "http.connections_max",
+        |c, v| set(&mut c.http.connections_max, v.integer(1..=65_535)),
+        |c| c.http.connections_max.to_string(),
+    ),
+    key(
+        "http.watchers_max",
+        |c, v| set(&mut c.http.watchers_max, v.integer(0..=65_535)),
+        |c| c.http.watchers_max.to_string(),
+    ),
+    key(
+        "http.request_timeout",
+        |c, v| set(&mut c.http.request_timeout, v.duration(SECOND..=10 * MINUTE)),
+        |c| duration(c.http.request_timeout),
+    ),
+    key(
+        "http.body_octets_max",
+        |c, v| set(&mut c.http.body_octets_max, v.integer(1_024..=1 << 30)),
+        |c| c.http.body_octets_max.to_string(),
+    ),
+    key(
+        "http.bulk_octets_max",
+        |c, v| set(&mut c.http.bulk_octets_max, v.integer(1_024..=1 << 30)),
+        |c| c.http.bulk_octets_max.to_string(),
+    ),
+    // === [policy] ===
+    key("policy.ttl", set_policy_ttl, |c| {
+        duration(Duration::from_secs(c.policy.ttl_seconds.into()))
+    }),
+    key(
+        "policy.answer_limit",
+        |c, v| {
+            let range = 1..=limit::POLICY_ANSWER_LIMIT_MAX.into();
+            set(&mut c.policy.answer_limit, v.integer(range))
+        },
+        |c| c.policy.answer_limit.to_string(),
+    ),
+    key("policy.when_none_healthy", set_when_none_healthy, |c| {
+        quote(c.policy.when_none_healthy.as_str())
+    }),
+    key("policy.min_healthy", set_min_healthy, |c| format!("{:?}", c.policy.min_healthy.as_f64())),
+    // === [health] ===
+    key(
+        "health.in_flight_max",
+        |c, v| set(&mut c.health.in_flight_max, v.integer(1..=65_535)),
+        |c| c.health.in_flight_max.to_string(),
+    ),
+    key(
+        "health.ca_file",
+        |c, v| set(&mut c.health.ca_file, v.optional_text().map(|text| text.map(Into::into))),
+        |c| path(c.health.ca_file.as_deref().unwrap_or(Path::new(""))),
+    ),
+    // === [health.self_preservation] ===
+    key(
+        "health.self_preservation.enabled",
+        |c, v| set(&mut c.health.self_preservation.enabled, v.boolean()),
+        |c| c.health.self_preservation.enabled.to_string(),
+    ),
+    key(
+        "health.self_preservation.window",
+        |c, v| set(&mut c.health.self_preservation.window, v.duration(SECOND..=60 * MINUTE)),
+        |c| duration(c.health.self_preservation.window),
+    ),
+    key(
+        "health.self_preservation.min_silent",
+        |c, v| set(&mut c.health.self_preservation.min_silent, v.integer(0..=1_000_000)),
+        |c| c.health.self_preservation.min_silent.to_string(),
+    ),
+    key(
+        "health.self_preservation.share_silent",
+        |c, v| set(&mut c.health.self_preservation.share_silent, v.share()),
+        |c| format!("{:?}", c.health.self_preservation.share_silent),
+    ),
+    key(
+        "health.self_preservation.max_hold",
+        |c, v| {
+            let range = SECOND..=24 * 60 * MINUTE;
+            set(&mut c.health.self_preservation.max_hold, v.duration(range))
+        },
+        |c| duration(c.health.self_preservation.max_hold),
+    ),
+    // === [log] ===
+    key("log.filter", set_log_filter, |c| quote(&c.log.filter)).flag("--log-filter").reloads(),
+    key("log.format", set_log_format, |c| match c.log.format {
+        LogFormat::Json => quote("json"),
+        LogFormat::Text => quote("text"),
+    })
+    .flag("--log-format"),
+];
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+// === impl Key ===
+
+const fn key(
+    path: &'static str,
+    set: fn(&mut Config, &Given) -> Result<(), Refusal>,
+    show: fn(&Config) -> String,
+) -> Key {
+    Key { path, flag: None, reloads: false, set, show }
+}
+
+impl Key {
+    const fn flag(self, flag: &'static str) -> Self {
+        Self { flag: Some(flag), ..self }
+    }
+
+    const fn reloads(self) -> Self {
+        Self { reloads: true, ..self }
+    }
+
+    /// The environment variable: `ROLLCALL_DNS_UDP_SIZE` for `dns.udp_size`.
+    pub(super) fn variable(&self) -> String {
+        format!("ROLLCALL_{}", self.path.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// The key of that path.
+    pub(super) fn find(path: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.path == path)
+    }
+}
+
+// === Readings ===
+
+fn set<T>(target: &mut T, value: Result<T, Refusal>) -> Result<(), Refusal> {
+    *target = value?;
+    Ok(())
+}
+
+/// A duration that ends up in a record's TTL, which counts seconds (RFC 2181 §8).
+fn whole_seconds(given: &Given, range: RangeInclusive<u64>) -> Result<Duration, Refusal> {
+    let (low, high) = range.into_inner();
+    let duration = given.duration(Duration::from_secs(low)..=Duration::from_secs(high))?;
+    if duration.subsec_nanos() > 0 {
+        return Err(given.refuse("has a fraction of a second, which no TTL has"));
+    }
+    Ok(duration)
+}
+
+fn set_policy_ttl(config: &mut Config, given: &Given) -> Result<(), Refusal> {
+    let ttl = whole_seconds(given, 0..=limit::POLICY_TTL_SECONDS_MAX.into())?;
+    config.policy.ttl_seconds =
+        u32::try_from(ttl.as_secs()).expect("it was just held to a limit that is one");
+    Ok(())
+}
+
+fn set_when_none_healthy(config: &mut Config, given: &Given) -> Result<(), Refusal> {
+    let choice = WhenNoneHealthy::parse(given.text()?).ok_or_else(|| {
+        let all = WhenNoneHealthy::ALL.map(|choice| format!("`{}`", choice.as_str())).join(", ");
+        given.refuse(format!("is none of {all}"))
+    })?;
+    config.policy = Policy { when_none_healthy: choice, ..config.policy };
+    Ok(())
+}
+
+fn set_min_healthy(config: &mut Config, given: &Given) -> Result<(), Refusal> {
+    let share = Share::new(given.share()?).map_err(|invalid| given.refused_as(invalid))?;
+    config.policy.min_healthy = share;
+    Ok(())
+}
+
+fn set_log_filter(config: &mut Config, given: &Given) -> Result<(), Refusal> {
+    let filter = given.text()?;
+    telemetry::parse_filter(filter).map_err(|error| {
+        given.refuse(format!("is no filter ({error}); write `info` or `info,rollcall::dns=debug`"))
+    })?;
+    config.log.filter = filter.to_owned();
+    Ok(())
+}
+
+fn set_log_format(config: &mut Config, given: &Given) -> Result<(), Refusal> {
+    config.log.format = match given.text()? {
+        "json" => LogFormat::Json,
+        "text" => LogFormat::Text,
+        _ => return Err(given.refuse("is none of `text`, `json`")),
+    };
+    Ok(())
+}
+
+// === Showings ===
+
+fn quote(text: &(impl ToString + ?Sized)) -> String {
+    toml::Value::String(text.to_string()).to_string()
+}
+
+fn path(path: &Path) -> String {
+    quote(&path.display())
+}
+
+fn duration(duration: Duration) -> String {
+    quote(&format_duration(duration))
+}
+
+fn list<T: std::fmt::Display>(items: &[T]) -> String {
+    let items: Vec<_> = items.iter().map(quote).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn nameservers(config: &Config) -> String {
+    let servers: Vec<_> = config
+        .dns
+        .nameservers
+        .iter()
+        .map(|s| format!("{{ name = {}, addresses = {} }}", quote(&s.name), list(&s.addresses)))
+        .collect();
+    format!("[{}]", servers.join(", "))
+}

@@ -1,0 +1,324 @@
+use std::{fs, path::PathBuf, time::Duration};
+
+use super::{Config, Reload, Sources, spec_v1::KEYS};
+use crate::{
+    model::{DnsName, limit},
+    telemetry::LogFormat,
+};
+
+const EXAMPLE: &str = include_str!("../../../examples/rollcall.toml");
+
+/// Loads a file called `rollcall.toml` with `text`.
+fn load(text: &str, change: impl FnOnce(&mut Sources)) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rollcall.toml");
+    fs::write(&path, text).unwrap();
+    let mut sources = Sources { file: Some(path), ..Sources::default() };
+    change(&mut sources);
+    let prefix = format!("{}/", folder.path().display());
+    let loaded = Config::load(sources).map_err(|error| error.to_string().replace(&prefix, ""));
+    loaded.map(|config| Config { sources: Sources::default(), ..config })
+}
+
+fn error_of(text: &str) -> String {
+    load(text, |_| ()).unwrap_err()
+}
+
+#[test]
+fn a_mistake_is_shown_in_its_line_with_a_caret() {
+    let cases = [
+        (
+            "version = 1\n[dns]\nudp_size = 70000\n",
+            "error: `dns.udp_size`: `70000` is outside the limits of 512 to 4096
+ --> rollcall.toml:3:12
+  |
+3 | udp_size = 70000
+  |            ^^^^^",
+        ),
+        (
+            "version = 1\n\n[server]\n\tdomain = \"in_ternal\" # ä\n",
+            "error: `server.domain`: `in_ternal` has the character '_', which no host name has
+ --> rollcall.toml:4:11
+  |
+4 | \tdomain = \"in_ternal\" # ä
+  | \t         ^^^^^^^^^^^",
+        ),
+        (
+            "version = 1\n[dns]\nlisten = [\"127.0.0.1:53\", \"localhost:53\"]\n",
+            "error: `dns.listen[1]`: `localhost:53` is no address with a port, as in \
+             `127.0.0.1:8600` or `[::1]:8600`
+ --> rollcall.toml:3:27
+  |
+3 | listen = [\"127.0.0.1:53\", \"localhost:53\"]
+  |                           ^^^^^^^^^^^^^^",
+        ),
+        (
+            "version = 1\nhealth = { self_preservation = { windw = \"5s\" } }\n",
+            "error: `windw` is not known in `[health.self_preservation]`; is `window` meant?
+ --> rollcall.toml:2:34
+  |
+2 | health = { self_preservation = { windw = \"5s\" } }
+  |                                  ^^^^^",
+        ),
+        (
+            "version = 1\n[dns\n",
+            "error: unclosed table, expected `]`
+ --> rollcall.toml:2:5
+  |
+2 | [dns
+  |     ^",
+        ),
+        (
+            "[dns]\n",
+            "error: `version` is missing; begin the file with `version = 1`
+ --> rollcall.toml:1:1
+  |
+1 | [dns]
+  | ^",
+        ),
+        (
+            "version = 2\n[unheard_of]\n",
+            "error: `version`: `2` is no version that is known; it is 1
+ --> rollcall.toml:1:11
+  |
+1 | version = 2
+  |           ^",
+        ),
+        (
+            "",
+            "error: `version` is missing; begin the file with `version = 1`
+ --> rollcall.toml:1:1
+  |
+1 | 
+  | ^",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(error_of(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_said_in_the_order_of_the_file() {
+    let error = error_of("version = 1\nx = 1\n[log]\nformat = 5\n[dns]\nudp_workers = -1\n");
+    let places: Vec<_> = error.lines().filter(|line| line.contains("-->")).collect();
+    assert_eq!(
+        places,
+        [" --> rollcall.toml:2:1", " --> rollcall.toml:4:10", " --> rollcall.toml:6:15"]
+    );
+}
+
+#[test]
+fn each_value_is_held_to_its_type_and_range() {
+    let cases = [
+        ("server.domain = \".\"", "is the root"),
+        ("server.data = \"\"", "is empty"),
+        ("server.lame_duck = 3", "is an integer, not a duration"),
+        ("server.lame_duck = \"3\"", "write a number and its unit"),
+        ("server.lame_duck = \"2m\"", "is outside the limits of 0s to 1m"),
+        ("server = 1", "`server`: `1` is an integer, not a table"),
+        ("dns.listen = []", "has 0 addresses, outside the limits of 1 to 16"),
+        ("dns.listen = \"127.0.0.1:53\"", "is a string, not a list"),
+        ("dns.listen = [\"[::1]:53\", \"[::1]:53\"]", "`dns.listen[1]`: `[::1]:53` is there twice"),
+        ("dns.udp_size = 99999999999999999999999", "is outside the limits of 512 to 4096"),
+        ("dns.udp_size = 1232.0", "is a number with a fraction, not an integer"),
+        ("dns.negative_ttl = \"6s\"", "is outside the limits of 1s to 5s"),
+        ("dns.negative_ttl = \"1500ms\"", "has a fraction of a second"),
+        ("dns.hostmaster = \"@x\"", "has no 1 to 63 characters before the `@`"),
+        (
+            "dns.nameservers = [{ name = \"ns0\", addresses = [\"10.0.0.1\"] }]",
+            "`dns.nameservers[0].name`: `ns0` is none",
+        ),
+        (
+            "dns.nameservers = [{ name = \"ns1\", addresses = [\"10.0.0.1\"] }, { name = \"NS1\", addresses = [\"10.0.0.2\"] }]",
+            "has the name `ns1`, which is there twice",
+        ),
+        ("dns.nameservers = [{ name = \"ns1\" }]", "has no `addresses`"),
+        (
+            "dns.nameservers = [{ name = \"ns1\", addresses = [\"0.0.0.0\"] }]",
+            "`dns.nameservers[0].addresses[0]`: `0.0.0.0` is no address of a host",
+        ),
+        ("dns.nameservers = [{ nam = \"ns1\" }]", "`dns.nameservers[0]`: `nam` is not known"),
+        ("dns.reverse = [\"10.0.0.1/8\"]", "`10.0.0.0/8` is meant"),
+        ("dns.reverse = [\"10.0.0.0/12\"]", "must be a multiple of 8"),
+        ("dns.tcp_connections_per_client_max = 2000", "is above `tcp_connections_max`, 1000"),
+        ("http.listen = [\"127.0.0.1:8600\"]", "is an address of `dns.listen` too"),
+        ("policy.ttl = \"25h\"", "is outside the limits of 0s to 24h"),
+        ("policy.answer_limit = 0", "is outside the limits of 1 to 1000"),
+        (
+            "policy.when_none_healthy = \"fail\"",
+            "is none of `all`, `nodata`, `nxdomain`, `servfail`",
+        ),
+        ("policy.min_healthy = 2", "is outside the limits of 0 to 1"),
+        ("health.self_preservation.enabled = \"yes\"", "is a string, not `true` or `false`"),
+        ("log.filter = \"rollcall=loud\"", "is no filter"),
+        ("log.format = \"xml\"", "is none of `text`, `json`"),
+        ("log.format = 1979-05-27", "is a date or time, not a string"),
+        ("dsn.udp_size = 1232", "is `dns` meant?"),
+        ("dns.forwarders = []", "is not known in `[dns]`, which has `listen`"),
+        ("log.filter = \"info\"\nlog.filter = \"info\"", "duplicate key"),
+    ];
+    for (line, expected) in cases {
+        let error = error_of(&format!("version = 1\n{line}\n"));
+        assert!(error.contains(expected), "{line}: {error}");
+        assert!(error.contains("\n --> rollcall.toml:"), "{line}: {error}");
+    }
+}
+
+#[test]
+fn a_domain_leaves_room_for_the_longest_name_below_it() {
+    let domain = |last: usize| format!("{}.{}", "a".repeat(53), "b".repeat(last));
+    let load_domain = |text| load(&format!("version = 1\nserver.domain = \"{text}\"\n"), |_| ());
+    let config = load_domain(domain(54)).unwrap();
+    let label = "x".repeat(63);
+    let longest = format!("{label}.instance.{label}.service.{}", config.server.domain);
+    assert_eq!(DnsName::parse(&longest).unwrap().as_wire().len(), limit::NAME_OCTETS_MAX);
+    let error = load_domain(domain(55)).unwrap_err();
+    assert!(error.contains("has 111 octets on the wire, above the limit of 110"), "{error}");
+}
+
+#[test]
+fn a_stronger_source_wins_key_by_key() {
+    let text = "version = 1\n[dns]\nlisten = [\"127.0.0.1:1\"]\nudp_size = 600\nudp_workers = 3\n";
+    let config = load(text, |sources| {
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        sources.environment = vec![
+            variable("ROLLCALL_DNS_LISTEN", "127.0.0.1:2, [::1]:2"),
+            variable("ROLLCALL_DNS_UDP_SIZE", "700"),
+            variable("ROLLCALL_HEALTH_SELF_PRESERVATION_ENABLED", "false"),
+            variable("ROLLCALL_PORT", "tcp://10.96.0.7:8500"),
+            variable("UNRELATED", ""),
+        ];
+        sources.flags = vec![("dns.listen", vec!["127.0.0.1:3".into(), "[::1]:3".into()])];
+    })
+    .unwrap();
+    assert_eq!(config.dns.listen, ["127.0.0.1:3".parse().unwrap(), "[::1]:3".parse().unwrap()]);
+    assert_eq!((config.dns.udp_size, config.dns.udp_workers), (700, 3));
+    assert!(!config.health.self_preservation.enabled);
+    assert_eq!(config.dns.tcp_connections_max, Config::default().dns.tcp_connections_max);
+}
+
+#[test]
+fn a_mistake_names_the_variable_or_the_flag() {
+    let error = load("version = 1\n", |sources| {
+        sources.environment = vec![("ROLLCALL_DNS_UDP_SIZE".into(), "big".into())];
+        sources.flags = vec![("http.listen", vec!["8500".into()])];
+    });
+    assert_eq!(
+        error.unwrap_err(),
+        "error: `dns.udp_size`: `big` is not an integer
+ --> environment variable ROLLCALL_DNS_UDP_SIZE
+
+error: `http.listen[0]`: `8500` is no address with a port, as in `127.0.0.1:8600` or `[::1]:8600`
+ --> flag --http"
+    );
+    let missing = Sources { file: Some("/nowhere/rollcall.toml".into()), ..Sources::default() };
+    let error = Config::load(missing).unwrap_err().to_string();
+    assert!(error.starts_with("error: `/nowhere/rollcall.toml` cannot be read: "), "{error}");
+}
+
+#[test]
+fn what_is_left_out_follows_from_what_is_given() {
+    let text = "version = 1\nserver.domain = \"Corp.Example\"\n\
+                dns.listen = [\"0.0.0.0:53\", \"10.0.0.5:53\", \"[fd00::5]:53\", \"10.0.0.5:54\"]\n\
+                server.zones = \"/etc/zones\"\ndns.reverse = [\"10.0.0.0/8\", \"fd00::/8\"]\n\
+                health.ca_file = \"/etc/ca.pem\"\n";
+    let config = load(text, |_| ()).unwrap();
+    assert_eq!(config.server.domain.to_string(), "corp.example");
+    assert_eq!(config.dns.hostmaster.to_string(), "hostmaster.corp.example");
+    let [server] = config.dns.nameservers.as_slice() else { panic!("one name server") };
+    assert_eq!(server.name, "ns1");
+    assert_eq!(
+        server.addresses,
+        ["10.0.0.5".parse::<std::net::IpAddr>().unwrap(), "fd00::5".parse().unwrap()]
+    );
+    assert!(config.server.zones_required() && !Config::default().server.zones_required());
+    assert!(config.registry_options().index_addresses);
+    assert_eq!(config.health.ca_file, Some(PathBuf::from("/etc/ca.pem")));
+    let mailbox = load("version = 1\ndns.hostmaster = \"j.doe@example.org\"", |_| ()).unwrap();
+    assert_eq!(mailbox.dns.hostmaster.to_string(), "j\\.doe.example.org");
+    let shown: Vec<_> = mailbox.shown().filter(|(path, _)| *path == "dns.hostmaster").collect();
+    assert_eq!(shown, [("dns.hostmaster", "\"j.doe@example.org\"".to_owned())]);
+}
+
+#[test]
+fn a_reload_says_what_it_cannot_change() {
+    let old = Config::default();
+    let mut new = old.clone();
+    assert_eq!(old.diff_reload(&new), Reload::default());
+    new.log.filter = "debug".into();
+    new.log.format = LogFormat::Json;
+    new.server.lame_duck = Duration::from_secs(9);
+    new.dns.udp_size = 512;
+    let reload = old.diff_reload(&new);
+    assert_eq!(reload.changed, ["server.lame_duck", "log.filter"]);
+    assert_eq!(reload.needs_restart, ["dns.udp_size", "log.format"]);
+}
+
+#[test]
+fn a_reload_reads_the_file_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rollcall.toml");
+    fs::write(&path, "version = 1\n").unwrap();
+    let flags = vec![("log.format", vec!["json".into()])];
+    let old = Config::load(Sources { file: Some(path.clone()), flags, ..Sources::default() });
+    let old = old.unwrap();
+    fs::write(&path, "version = 1\nlog = { filter = \"debug\", format = \"text\" }\n").unwrap();
+    let new = old.reload().unwrap();
+    assert_eq!(old.diff_reload(&new).changed, ["log.filter"]);
+    assert_eq!(new.log.format, LogFormat::Json, "the flag still wins");
+}
+
+/// A commented key begins with `#` without a space; prose has one.
+fn uncommented(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
+        _ => line,
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn the_example_parses_and_shows_every_default() {
+    let as_it_is = load(EXAMPLE, |_| ()).unwrap_or_else(|error| panic!("{error}"));
+    let with_all = load(&uncommented(EXAMPLE), |_| ()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(as_it_is, Config::default());
+    assert_eq!(with_all, Config::default());
+}
+
+#[test]
+fn the_example_has_every_key_once_with_its_default() {
+    let mut table = String::new();
+    let mut found = Vec::new();
+    for line in uncommented(EXAMPLE).lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            table = header.trim_end_matches(']').to_owned();
+        } else if let Some((key, value)) = line.split_once(" = ").filter(|_| !line.starts_with('#'))
+        {
+            found.push((format!("{table}.{key}"), value.to_owned()));
+        }
+    }
+    let version = (".version".to_owned(), "1".to_owned());
+    let default = Config::default();
+    let keys = default.shown().map(|(path, value)| (path.to_owned(), value));
+    let keys: Vec<_> = std::iter::once(version).chain(keys).collect();
+    assert_eq!(found, keys);
+}
+
+#[test]
+fn each_key_has_one_path_and_one_variable() {
+    let mut names: Vec<_> = KEYS.iter().map(super::spec_v1::Key::variable).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), KEYS.len());
+    assert!(!names.contains(&"ROLLCALL_SERVER".to_owned()), "the client verbs have that one");
+}
+
+#[test]
+fn what_a_key_shows_is_read_back() {
+    let default = Config::default();
+    for (path, value) in default.shown() {
+        let config = load(&format!("version = 1\n{path} = {value}\n"), |_| ()).unwrap();
+        assert_eq!(config, default, "{path} = {value}");
+    }
+}
