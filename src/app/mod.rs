@@ -1,3 +1,6 @@
 //! Configuration, wiring and life cycle.
 
 pub mod config;
+mod serve;
+
+pub use serve::serve;

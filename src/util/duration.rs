@@ -75,7 +75,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(seconds in 0_u64..1_000_000, nanos in 0_u32..1_000_000_000) {
+        fn what_is_written_is_read_back(
+            seconds in 0_u64..1_000_000,
+            nanos in 0_u32..1_000_000_000,
+        ) {
             let duration = Duration::new(seconds, nanos);
             prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
         }

@@ -1,3 +1,5 @@
+//! The configuration through its front door: texts in, errors and settings out.
+
 use std::{fs, path::PathBuf, time::Duration};
 
 use super::{Config, Reload, Sources, spec_v1::KEYS};
@@ -24,77 +26,79 @@ fn error_of(text: &str) -> String {
     load(text, |_| ()).unwrap_err()
 }
 
-#[test]
-fn a_mistake_is_shown_in_its_line_with_a_caret() {
-    let cases = [
-        (
-            "version = 1\n[dns]\nudp_size = 70000\n",
-            "error: `dns.udp_size`: `70000` is outside the limits of 512 to 4096
+/// Files, and exactly what is said of each.
+const SHOWN: &[(&str, &str)] = &[
+    (
+        "version = 1\n[dns]\nudp_size = 70000\n",
+        "error: `dns.udp_size`: `70000` is outside the limits of 512 to 4096
  --> rollcall.toml:3:12
   |
 3 | udp_size = 70000
   |            ^^^^^",
-        ),
-        (
-            "version = 1\n\n[server]\n\tdomain = \"in_ternal\" # ä\n",
-            "error: `server.domain`: `in_ternal` has the character '_', which no host name has
+    ),
+    (
+        "version = 1\n\n[server]\n\tdomain = \"in_ternal\" # ä\n",
+        "error: `server.domain`: `in_ternal` has the character '_', which no host name has
  --> rollcall.toml:4:11
   |
 4 | \tdomain = \"in_ternal\" # ä
   | \t         ^^^^^^^^^^^",
-        ),
-        (
-            "version = 1\n[dns]\nlisten = [\"127.0.0.1:53\", \"localhost:53\"]\n",
-            "error: `dns.listen[1]`: `localhost:53` is no address with a port, as in \
-             `127.0.0.1:8600` or `[::1]:8600`
+    ),
+    (
+        "version = 1\n[dns]\nlisten = [\"127.0.0.1:53\", \"localhost:53\"]\n",
+        "error: `dns.listen[1]`: `localhost:53` is no address with a port, as in \
+         `127.0.0.1:8600` or `[::1]:8600`
  --> rollcall.toml:3:27
   |
 3 | listen = [\"127.0.0.1:53\", \"localhost:53\"]
   |                           ^^^^^^^^^^^^^^",
-        ),
-        (
-            "version = 1\nhealth = { self_preservation = { windw = \"5s\" } }\n",
-            "error: `windw` is not known in `[health.self_preservation]`; is `window` meant?
+    ),
+    (
+        "version = 1\nhealth = { self_preservation = { windw = \"5s\" } }\n",
+        "error: `windw` is not known in `[health.self_preservation]`; is `window` meant?
  --> rollcall.toml:2:34
   |
 2 | health = { self_preservation = { windw = \"5s\" } }
   |                                  ^^^^^",
-        ),
-        (
-            "version = 1\n[dns\n",
-            "error: unclosed table, expected `]`
+    ),
+    (
+        "version = 1\n[dns\n",
+        "error: unclosed table, expected `]`
  --> rollcall.toml:2:5
   |
 2 | [dns
   |     ^",
-        ),
-        (
-            "[dns]\n",
-            "error: `version` is missing; begin the file with `version = 1`
+    ),
+    (
+        "[dns]\n",
+        "error: `version` is missing; begin the file with `version = 1`
  --> rollcall.toml:1:1
   |
 1 | [dns]
   | ^",
-        ),
-        (
-            "version = 2\n[unheard_of]\n",
-            "error: `version`: `2` is no version that is known; it is 1
+    ),
+    (
+        "version = 2\n[unheard_of]\n",
+        "error: `version`: `2` is no version that is known; it is 1
  --> rollcall.toml:1:11
   |
 1 | version = 2
   |           ^",
-        ),
-        (
-            "",
-            "error: `version` is missing; begin the file with `version = 1`
+    ),
+    (
+        "",
+        "error: `version` is missing; begin the file with `version = 1`
  --> rollcall.toml:1:1
   |
 1 | 
   | ^",
-        ),
-    ];
-    for (text, expected) in cases {
-        assert_eq!(error_of(text), expected, "{text}");
+    ),
+];
+
+#[test]
+fn a_mistake_is_shown_in_its_line_with_a_caret() {
+    for (text, expected) in SHOWN {
+        assert_eq!(&error_of(text), expected, "{text}");
     }
 }
 
@@ -130,7 +134,8 @@ fn each_value_is_held_to_its_type_and_range() {
             "`dns.nameservers[0].name`: `ns0` is none",
         ),
         (
-            "dns.nameservers = [{ name = \"ns1\", addresses = [\"10.0.0.1\"] }, { name = \"NS1\", addresses = [\"10.0.0.2\"] }]",
+            "dns.nameservers = [{ name = \"ns1\", addresses = [\"::1\"] }, \
+             { name = \"NS1\", addresses = [\"::2\"] }]",
             "has the name `ns1`, which is there twice",
         ),
         ("dns.nameservers = [{ name = \"ns1\" }]", "has no `addresses`"),
