@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The order at the end is the whole point. A service that closes its port first and deregisters
-//! afterwards is named by DNS while nobody answers. Here the name goes first: when the 204 has come,
+//! afterwards is named by DNS while nobody answers. Here the name goes first: when the 204 is here,
 //! no later DNS answer has this instance. Clients that asked a moment before may use their answer
 //! for as long as its TTL, so the service serves on for that long; only then it stops accepting,
 //! finishes the requests it has, and goes. Nobody saw an error.

@@ -62,6 +62,17 @@ struct Source<'a> {
     found: Vec<Violation>,
 }
 
+/// What surrounds a token.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Only compiled for tests.
+    in_test: bool,
+    /// Directly inside `#[…]`.
+    in_attribute: bool,
+    /// How many `super` lead from here to the crate's root.
+    depth: usize,
+}
+
 #[test]
 fn the_repository_is_tidy() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -97,7 +108,7 @@ fn check_source(file: &str, text: &str, test_modules: &BTreeSet<Vec<String>>) ->
                 source.check_contents(&tokens);
             }
             let depth = source.module.len();
-            source.walk(tokens, is_test, depth);
+            source.walk(tokens, Place { in_test: is_test, in_attribute: false, depth });
         }
         Err(error) => source.report(error.span().start().line, "syntax", "make it compile"),
     }
@@ -155,33 +166,39 @@ impl Source<'_> {
         }
     }
 
-    /// Goes through all tokens. `depth` is how many `super` lead from here to the crate's root.
-    fn walk(&mut self, tokens: TokenStream, in_test: bool, depth: usize) {
+    /// Goes through all tokens.
+    fn walk(&mut self, tokens: TokenStream, place: Place) {
         let trees: Vec<TokenTree> = tokens.into_iter().collect();
         let mut in_test_item = false;
         let mut at = 0;
         while at < trees.len() {
             in_test_item |= is_test_attribute(&trees[at..]);
-            let inside = in_test || in_test_item;
+            let in_test = place.in_test || in_test_item;
             match &trees[at] {
                 TokenTree::Group(group) => {
                     let inline = at >= 2 && is_word(&trees[at - 2], "mod");
-                    self.walk(group.stream(), inside, depth + usize::from(inline));
+                    let depth = place.depth + usize::from(inline);
+                    let in_attribute = at >= 1 && is_punct(&trees[at - 1], '#');
+                    self.walk(group.stream(), Place { in_test, in_attribute, depth });
                     in_test_item &= group.delimiter() != Delimiter::Brace;
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ';' => in_test_item = false,
-                TokenTree::Ident(_) => self.check_word(&trees, at, inside, depth),
+                TokenTree::Ident(_) => self.check_word(&trees, at, Place { in_test, ..place }),
                 _ => {}
             }
             at += 1;
         }
     }
 
-    fn check_word(&mut self, trees: &[TokenTree], at: usize, in_test: bool, depth: usize) {
+    fn check_word(&mut self, trees: &[TokenTree], at: usize, place: Place) {
         let word = trees[at].to_string();
         let line = trees[at].span().start().line;
         if word == "fn" {
             self.check_function(&trees[at..]);
+        }
+        if word == "ignore" && at == 0 && place.in_attribute {
+            let instead = "a test runs or goes; one that needs a tool says so and fails";
+            self.report(line, "ignored test", instead);
         }
         if !self.file.starts_with("src/") {
             return;
@@ -190,7 +207,7 @@ impl Source<'_> {
             self.report(line, "unsafe", format!("do it without, or inside {UNSAFE_HOME}"));
         }
         self.check_foreign(&word, line);
-        if !in_test {
+        if !place.in_test {
             self.check_call(trees, at);
         }
         let after_path = at >= 2 && is_colons(&trees[at - 2..at]);
@@ -198,7 +215,7 @@ impl Source<'_> {
             "crate" => self.check_imports(&trees[at + 1..], line),
             "super" if !after_path => {
                 let supers = trees[at..].chunks(3).take_while(|t| is_word(&t[0], "super")).count();
-                if supers >= depth {
+                if supers >= place.depth {
                     let last = at + 3 * (supers - 1);
                     self.check_imports(&trees[last + 1..], line);
                 }
@@ -253,6 +270,9 @@ impl Source<'_> {
             "unwrap" if is_method => {
                 let instead = "return the error, or `expect(\"why this cannot fail\")`";
                 self.report(line, "unwrap", instead);
+            }
+            "expect" if is_method && next.is_some_and(is_one_word) => {
+                self.report(line, "expect", "say in a sentence why this cannot fail");
             }
             "todo" | "unimplemented" | "dbg" if is_macro => {
                 self.report(line, "unfinished", format!("finish it and take `{word}!` out"));
@@ -471,6 +491,13 @@ fn brace_group(tree: &TokenTree) -> Option<&Group> {
     }
 }
 
+/// `("text")` without a space in it: no sentence.
+fn is_one_word(tree: &TokenTree) -> bool {
+    let TokenTree::Group(group) = tree else { return false };
+    let text = group.stream().to_string();
+    text.starts_with('"') && !text.contains(' ')
+}
+
 /// `hickory_proto` and `hickory` begin with the crate family `hickory`; `hickoryish` does not.
 fn begins_crate(word: &str, name: &str) -> bool {
     word.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
@@ -523,6 +550,8 @@ mod on_bad_input {
             ("src/dns/udp/worker.rs", "fn f() { unsafe { g() } }", "2 unsafe"),
             ("src/store/a.rs", "#![allow(unsafe_code)]", "2 unsafe"),
             ("src/store/a.rs", "fn f() { g().unwrap(); }", "2 unwrap"),
+            ("src/store/a.rs", "fn f() { g().expect(\"number\"); }", "2 expect"),
+            ("tests/it/a.rs", "#[test]\n#[ignore = \"slow\"]\nfn f() {}", "3 ignored test"),
             ("src/store/a.rs", "fn f() { todo!() }", "2 unfinished"),
             ("src/store/a.rs", "fn f() { dbg!(1); }", "2 unfinished"),
             ("src/store/a.rs", "fn f() { panic!(\"no\") }", "2 panic"),
@@ -567,6 +596,7 @@ mod on_bad_input {
             ("src/dns/a/b.rs", "use super::super::store::A;"),
             ("src/dns/mod.rs", "#![warn(x)]\nmod a;\npub(crate) mod b;\npub use a::{A, B};"),
             ("src/cli/a.rs", "use crate::{app::App, http::X};\nfn f() { println!(\"a\"); }"),
+            ("src/dns/a.rs", "fn f() { g(ignore).expect(\"it is there\"); h.expect(b'x'); }"),
             ("src/main.rs", "fn main() { eprintln!(\"a\"); }"),
             ("tests/it/a.rs", "use axum::Router;\nfn f() { g().unwrap(); }"),
         ];
