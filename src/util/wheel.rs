@@ -81,7 +81,9 @@ impl<T> Wheel<T> {
             .clone()
             .find(|&tick| self.slots[Self::slot(tick)].iter().any(|(at, _)| *at <= tick))
             .unwrap_or(*turn.end());
-        Some(self.tick * u32::try_from(earliest).unwrap_or(u32::MAX))
+        // In 64 bits of nanoseconds: in 32 bits of ticks it would stand still after 497 days.
+        let tick = u64::try_from(self.tick.as_nanos()).unwrap_or(u64::MAX);
+        Some(Duration::from_nanos(tick.saturating_mul(earliest)))
     }
 
     /// How many timers there are.
@@ -112,6 +114,15 @@ mod tests {
     use super::Wheel;
 
     const TICK: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn goes_on_for_years() {
+        let years = Duration::from_secs(3 * 365 * 86_400);
+        let mut wheel = Wheel::new(TICK);
+        wheel.advance(years, &mut Vec::new());
+        wheel.insert(years + TICK, ());
+        assert_eq!(wheel.next_at(), Some(years + TICK));
+    }
 
     proptest! {
         /// Every timer fires once, not before its time, and not later than the first step at or
