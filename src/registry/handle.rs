@@ -89,6 +89,18 @@ impl Registry {
         answer.await.unwrap_or(Err(RegistryError::Stopping))
     }
 
+    /// Puts `command` into the writer's queue, waiting for room, and does not wait for what becomes
+    /// of it: for what is repeated anyway when it had no effect. Cancel safe; commands of one
+    /// caller keep their order.
+    ///
+    /// # Errors
+    /// When the server is stopping.
+    pub async fn enqueue(&self, command: Command) -> Result<(), RegistryError> {
+        let (reply, _nobody) = oneshot::channel();
+        let request = Request { command, reply };
+        self.commands.send(request).await.map_err(|_| RegistryError::Stopping)
+    }
+
     /// The world as it is now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.published.snapshot()
