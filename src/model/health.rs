@@ -74,15 +74,23 @@ impl fmt::Display for Status {
 // === impl CheckState ===
 
 impl CheckState {
+    const PRESET: &str = "initial status";
+    const UNKNOWN: &str = "not checked yet";
+
     /// The state of a check before its first result: a `ttl` check passes, because registering is
     /// its first heartbeat; an active one has `initial`, or is critical.
     pub fn initial(spec: &CheckSpec, initial: Option<Status>, at: Timestamp) -> Self {
         let (status, output) = match (spec.ttl(), initial) {
             (Some(_), None) => (Status::Passing, "registered"),
-            (_, Some(status)) => (status, "initial status"),
-            (None, None) => (Status::Critical, "not checked yet"),
+            (_, Some(status)) => (status, Self::PRESET),
+            (None, None) => (Status::Critical, Self::UNKNOWN),
         };
         Self { status, output: output.into(), since: at }
+    }
+
+    /// Whether an active check has had no result yet, so that its state is only presumed.
+    pub fn awaits_first_result(&self) -> bool {
+        matches!(&*self.output, Self::PRESET | Self::UNKNOWN)
     }
 }
 
