@@ -1,0 +1,249 @@
+//! Keeps the set of checks in step with the registry.
+//!
+//! It starts from a snapshot and goes on with the events after it. What an event says is not
+//! trusted beyond the key: the current snapshot is asked what is there now, so that any number of
+//! events about one instance come to the same end, in whatever order they are read. When the
+//! events are no longer kept, the difference to a snapshot does the same for all instances.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::record::{CheckId, Record, Records};
+use crate::{
+    model::{EventKind, InstanceKey, Revision, Streak},
+    registry::{Gone, Member, Registry, Snapshot},
+};
+
+/// Events that are followed in one go, so that a bulk registration does not hold up results.
+const EVENTS_MAX: usize = 4_096;
+
+/// All checks, as of some revision of the registry.
+#[derive(Debug)]
+pub(super) struct Roster {
+    records: Records,
+    /// Only instances with an active check are here.
+    by_key: HashMap<InstanceKey, Watched>,
+    /// The set is complete up to here.
+    since: Revision,
+}
+
+/// One instance that has active checks.
+#[derive(Debug)]
+struct Watched {
+    registered: Revision,
+    checks: Box<[CheckId]>,
+}
+
+/// What changed in the set.
+#[derive(Debug, Default)]
+pub(super) struct Turnover {
+    /// Checks that are new.
+    pub come: Vec<(CheckId, FirstRun)>,
+    /// Checks that are no more.
+    pub gone: Vec<(CheckId, Record)>,
+}
+
+/// When a new check runs for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FirstRun {
+    /// Nothing is known of it yet, and somebody waits for it.
+    AtOnce,
+    /// Its last state is known; it is checked again soon, but not together with all others.
+    Soon,
+}
+
+// === impl Roster ===
+
+impl Roster {
+    /// No checks yet.
+    pub(super) fn new() -> Self {
+        Self { records: Records::default(), by_key: HashMap::new(), since: Revision::default() }
+    }
+
+    /// The check, if it is still there.
+    pub(super) fn get(&self, id: CheckId) -> Option<&Record> {
+        self.records.get(id)
+    }
+
+    /// The check, if it is still there.
+    pub(super) fn get_mut(&mut self, id: CheckId) -> Option<&mut Record> {
+        self.records.get_mut(id)
+    }
+
+    /// How many checks there are.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Makes the set that of `snapshot`, by difference.
+    pub(super) fn resync(&mut self, snapshot: &Snapshot, now: Duration) -> Turnover {
+        let mut turnover = Turnover::default();
+        let left: Vec<InstanceKey> =
+            self.by_key.keys().filter(|key| snapshot.member(key).is_none()).cloned().collect();
+        for key in left {
+            self.drop_checks(&key, &mut turnover);
+        }
+        for (_, entry) in snapshot.services.iter() {
+            for member in entry.members.iter().filter(|member| is_checked(member)) {
+                self.sync(&member.key(), Some(member), now, &mut turnover);
+            }
+        }
+        self.since = snapshot.revision;
+        turnover
+    }
+
+    /// Follows some of the events since the last time, and says whether that was all.
+    pub(super) fn catch_up(&mut self, registry: &Registry, now: Duration) -> (Turnover, bool) {
+        let (events, until) = match registry.events().after(self.since, EVENTS_MAX) {
+            Ok(found) => found,
+            Err(Gone { oldest }) => {
+                tracing::debug!(since = %self.since, %oldest, "fell behind; comparing snapshots");
+                return (self.resync(&registry.snapshot(), now), true);
+            }
+        };
+        let snapshot = registry.snapshot();
+        let mut turnover = Turnover::default();
+        for event in &events {
+            if let EventKind::Registered { key, .. } | EventKind::Deregistered { key, .. } =
+                &event.kind
+            {
+                let member = snapshot.member(key).map(AsRef::as_ref);
+                let first = turnover.come.len();
+                self.sync(key, member, now, &mut turnover);
+                // Registered just now: also with a state taken over from the registration before.
+                for (_, run) in &mut turnover.come[first..] {
+                    *run = FirstRun::AtOnce;
+                }
+            }
+        }
+        self.since = until;
+        (turnover, events.len() < EVENTS_MAX)
+    }
+
+    /// Makes the checks of one instance those of `member`.
+    fn sync(
+        &mut self,
+        key: &InstanceKey,
+        member: Option<&Member>,
+        now: Duration,
+        turnover: &mut Turnover,
+    ) {
+        let current = member.map(|member| member.registered);
+        if current.is_some() && self.by_key.get(key).map(|w| w.registered) == current {
+            return;
+        }
+        self.drop_checks(key, turnover);
+        let Some(member) = member.filter(|member| is_checked(member)) else { return };
+        let mut checks = Vec::new();
+        for (index, (spec, state)) in (0..).zip(member.instance.checks.iter().zip(&member.checks)) {
+            if spec.thresholds().is_none() {
+                continue;
+            }
+            let id = self.records.insert(Record {
+                instance: member.instance.clone(),
+                registered: member.registered,
+                due: now,
+                output_from: now,
+                streak: Streak::new(state.status),
+                index,
+                is_first: true,
+                is_running: false,
+            });
+            let run = if state.awaits_first_result() { FirstRun::AtOnce } else { FirstRun::Soon };
+            checks.push(id);
+            turnover.come.push((id, run));
+        }
+        let watched = Watched { registered: member.registered, checks: checks.into() };
+        self.by_key.insert(key.clone(), watched);
+    }
+
+    fn drop_checks(&mut self, key: &InstanceKey, turnover: &mut Turnover) {
+        let Some(watched) = self.by_key.remove(key) else { return };
+        for id in watched.checks {
+            turnover.gone.extend(self.records.remove(id).map(|record| (id, record)));
+        }
+    }
+}
+
+/// Whether any of its checks is an active one.
+fn is_checked(member: &Member) -> bool {
+    member.instance.checks.iter().any(|check| check.thresholds().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::{FirstRun, Roster, Turnover};
+    use crate::{
+        health::probe::testing::tcp_check,
+        model::{Command, Instance, limit},
+        registry::{
+            Registry,
+            testing::{instance, key, registry},
+        },
+    };
+
+    fn checked(name: &str, port: u16) -> Instance {
+        let checks = Box::new([tcp_check(), tcp_check()]);
+        Instance { checks, port, ..instance(name, "10.0.0.1") }
+    }
+
+    async fn register(registry: &Registry, instances: impl IntoIterator<Item = Instance>) {
+        let instances = instances.into_iter().map(Arc::new).collect();
+        registry.submit(Command::Register(instances)).await.unwrap();
+    }
+
+    fn counts(turnover: &Turnover) -> (usize, usize) {
+        (turnover.come.len(), turnover.gone.len())
+    }
+
+    #[tokio::test]
+    async fn events_bring_and_take_checks() {
+        let (registry, mut roster) = (registry(), Roster::new());
+        let now = Duration::ZERO;
+        roster.resync(&registry.snapshot(), now);
+        register(
+            &registry,
+            [checked("web/a", 1), checked("web/b", 1), instance("web/c", "10.0.0.3")],
+        )
+        .await;
+        let (turnover, is_all) = roster.catch_up(&registry, now);
+        assert_eq!((counts(&turnover), is_all), ((4, 0), true));
+        assert!(turnover.come.iter().all(|(_, run)| *run == FirstRun::AtOnce));
+
+        register(&registry, [checked("web/a", 1)]).await;
+        registry.submit(Command::Drain { key: key("web/a"), on: true }).await.unwrap();
+        let (turnover, _) = roster.catch_up(&registry, now);
+        assert_eq!(counts(&turnover), (0, 0), "the same registration keeps its checks");
+
+        register(&registry, [checked("web/a", 2)]).await;
+        registry.submit(Command::Deregister(key("web/b"))).await.unwrap();
+        let (turnover, _) = roster.catch_up(&registry, now);
+        assert_eq!(counts(&turnover), (2, 4));
+        assert_eq!(roster.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_fell_behind_goes_on_by_difference() {
+        let (registry, mut roster) = (registry(), Roster::new());
+        let now = Duration::ZERO;
+        register(&registry, ["web/same", "web/gone", "web/changed"].map(|name| checked(name, 1)))
+            .await;
+        roster.resync(&registry.snapshot(), now);
+        registry.submit(Command::Deregister(key("web/gone"))).await.unwrap();
+        register(&registry, [checked("web/changed", 2), checked("web/new", 1)]).await;
+        // More events than are kept.
+        let crowd = (0..=limit::EVENTS_KEPT_MAX)
+            .map(|n| instance(&format!("crowd{}/i{n}", n / 5_000), "10.0.0.2"));
+        register(&registry, crowd).await;
+        assert!(registry.events().after(roster.since, 1).is_err(), "the events are gone");
+
+        let (turnover, is_all) = roster.catch_up(&registry, now);
+        assert_eq!((counts(&turnover), is_all), ((4, 4), true));
+        let mut names: Vec<_> = roster.by_key.keys().map(ToString::to_string).collect();
+        names.sort();
+        assert_eq!(names, ["web/changed", "web/new", "web/same"]);
+        let (turnover, _) = roster.catch_up(&registry, now);
+        assert_eq!(counts(&turnover), (0, 0), "and by events again");
+    }
+}

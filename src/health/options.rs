@@ -1,0 +1,42 @@
+//! What an operator decides about checking, and why it cannot start.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+/// The settings of the checker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Probes in flight at the same time. Each takes a file descriptor and some 20 KiB; more than
+    /// this start late rather than all at once.
+    pub in_flight_max: NonZeroUsize,
+    /// A file of PEM certificates that are trusted for https and grpc besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Why checking cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum HealthError {
+    /// The file of trusted certificates cannot be used.
+    #[error(
+        "`ca_file`: `{path}` {problem}; name a readable file with PEM certificates, or leave it out"
+    )]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+// === impl Options ===
+
+impl Options {
+    /// A thousand in flight is 100,000 checks of 10 s whose targets answer within 100 ms, and fits
+    /// the 1,024 file descriptors that a process has at the least.
+    pub const IN_FLIGHT_DEFAULT: NonZeroUsize = NonZeroUsize::new(1_000).expect("is not zero");
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { in_flight_max: Self::IN_FLIGHT_DEFAULT, ca_file: None }
+    }
+}

@@ -1,0 +1,69 @@
+//! What one probe found, in words that an operator understands.
+
+use std::sync::Arc;
+
+use super::probe::ProbeError;
+use crate::model::{Status, limit};
+
+/// The result of one probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Passing or critical; `None` when the probe could not be made for a cause on this server,
+    /// which says nothing about the instance.
+    pub status: Option<Status>,
+    /// What was found: one line without control characters, within the limit.
+    pub output: Arc<str>,
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// The name of the result in metrics.
+    pub(super) fn result_name(&self) -> &'static str {
+        self.status.map_or("not_run", Status::as_str)
+    }
+}
+
+impl From<Result<String, ProbeError>> for Outcome {
+    fn from(result: Result<String, ProbeError>) -> Self {
+        let (status, output) = match result {
+            Ok(output) => (Some(Status::Passing), output),
+            Err(ProbeError::Failed(output)) => (Some(Status::Critical), output),
+            Err(ProbeError::NotRun(cause)) => (None, format!("not checked: {cause}")),
+        };
+        Self { status, output: one_line(&output).into() }
+    }
+}
+
+/// Replaces control characters by spaces and cuts at a character within the limit. A reply's body
+/// is a stranger's text that ends up in terminals and logs.
+fn one_line(text: &str) -> String {
+    let text = text.trim_end();
+    let kept = &text[..text.floor_char_boundary(limit::CHECK_OUTPUT_OCTETS_MAX)];
+    kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, ProbeError};
+    use crate::model::{Status, limit::CHECK_OUTPUT_OCTETS_MAX};
+
+    #[test]
+    fn output_is_one_printable_line_within_the_limit() {
+        let shown = |text: &str| Outcome::from(Ok(text.to_owned())).output;
+        assert_eq!(&*shown("a\r\nb\u{1b}[2J\0\u{9b}c\n"), "a  b [2J  c");
+        assert_eq!(shown(&"x".repeat(2_000)).len(), CHECK_OUTPUT_OCTETS_MAX);
+        let cut = shown(&format!("{}€", "x".repeat(CHECK_OUTPUT_OCTETS_MAX - 1)));
+        assert_eq!(cut.len(), CHECK_OUTPUT_OCTETS_MAX - 1, "no half character");
+        assert!(shown(&"\u{9b}".repeat(CHECK_OUTPUT_OCTETS_MAX)).len() <= CHECK_OUTPUT_OCTETS_MAX);
+    }
+
+    #[test]
+    fn our_own_trouble_is_no_verdict() {
+        let outcome = Outcome::from(Err(ProbeError::NotRun("too many open files".into())));
+        assert_eq!((outcome.status, outcome.result_name()), (None, "not_run"));
+        assert_eq!(&*outcome.output, "not checked: too many open files");
+        let failed = Outcome::from(Err(ProbeError::Failed("HTTP 503".into())));
+        assert_eq!(failed.status, Some(Status::Critical));
+    }
+}

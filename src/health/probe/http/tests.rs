@@ -1,0 +1,182 @@
+//! The `http` check against servers that answer well, badly, slowly, endlessly or not at all.
+
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    time::timeout,
+};
+
+use crate::{
+    health::probe::testing::{
+        IMPATIENCE, PATIENCE, free_port, http_check, read_head, run, saying, thresholds,
+    },
+    model::{Expect, Status, limit},
+};
+
+const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfine\n";
+
+#[tokio::test]
+async fn asks_as_a_client_would_and_shows_the_reply() {
+    let (address, mut heads) = saying(FINE).await;
+    let outcome = run(address, http_check(|_| {})).await;
+    assert_eq!(outcome.status, Some(Status::Passing));
+    assert_eq!(&*outcome.output, "HTTP 200 OK: fine");
+    let head = heads.recv().await.unwrap().to_ascii_lowercase();
+    assert!(head.starts_with("get /health?deep=1 http/1.1\r\n"), "{head}");
+    for line in [
+        format!("\r\nhost: {address}\r\n"),
+        format!("\r\nuser-agent: rollcall/{}\r\n", env!("CARGO_PKG_VERSION")),
+        "\r\nconnection: close\r\n".to_owned(),
+    ] {
+        assert!(head.contains(&line), "{line:?} is not in {head:?}");
+    }
+}
+
+#[tokio::test]
+async fn method_and_headers_are_the_checks_own() {
+    let (address, mut heads) = saying("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let check = http_check(|check| {
+        check.method = "HEAD".into();
+        check.headers = [("Host", "web.example"), ("X-Probe", "a"), ("X-Probe", "b")]
+            .map(|(name, value)| (name.into(), value.into()))
+            .into();
+    });
+    let outcome = run(address, check).await;
+    assert_eq!(&*outcome.output, "HTTP 204 No Content");
+    let head = heads.recv().await.unwrap().to_ascii_lowercase();
+    assert!(head.starts_with("head /health"), "{head}");
+    assert_eq!(head.matches("\r\nhost: ").count(), 1, "{head}");
+    assert!(head.contains("host: web.example\r\n"), "{head}");
+    assert!(head.contains("x-probe: a\r\nx-probe: b\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn only_expected_statuses_pass() {
+    let unavailable = "HTTP/1.1 503 Service Unavailable\r\n\r\nwarming up";
+    let (address, _heads) = saying(unavailable).await;
+    let outcome = run(address, http_check(|_| {})).await;
+    assert_eq!(outcome.status, Some(Status::Critical));
+    assert_eq!(&*outcome.output, "HTTP 503 Service Unavailable: warming up");
+    let expecting =
+        http_check(|check| check.expect = Expect::new(vec![(404, 404), (500, 503)]).unwrap());
+    assert_eq!(run(address, expecting).await.status, Some(Status::Passing));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (elsewhere, mut visits) = saying(FINE).await;
+    let redirect =
+        format!("HTTP/1.1 301 Moved Permanently\r\nLocation: http://{elsewhere}/\r\n\r\n");
+    let (address, _heads) = saying(redirect).await;
+    let outcome = run(address, http_check(|_| {})).await;
+    assert_eq!(outcome.status, Some(Status::Critical));
+    let to = format!("to http://{elsewhere}/ (redirects are not followed)");
+    assert_eq!(*outcome.output, format!("HTTP 301 Moved Permanently {to}"));
+    let expecting = http_check(|check| check.expect = Expect::new(vec![(301, 301)]).unwrap());
+    assert_eq!(run(address, expecting).await.status, Some(Status::Passing));
+    assert!(visits.try_recv().is_err(), "somebody followed the redirect");
+}
+
+#[tokio::test]
+async fn an_endless_body_is_read_up_to_the_bound() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (closed, was_closed) = oneshot::channel();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        while stream.write_all(&[b'x'; 4_096]).await.is_ok() {}
+        let _ = closed.send(());
+    });
+    let outcome = run(address, http_check(|_| {})).await;
+    assert_eq!(outcome.status, Some(Status::Passing), "{outcome:?}");
+    assert_eq!(outcome.output.len(), limit::CHECK_OUTPUT_OCTETS_MAX);
+    timeout(PATIENCE, was_closed).await.expect("the connection is closed").unwrap();
+}
+
+#[tokio::test]
+async fn a_reply_that_breaks_off_fails() {
+    let (address, _heads) = saying("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf").await;
+    let outcome = run(address, http_check(|_| {})).await;
+    assert_eq!(outcome.status, Some(Status::Critical));
+    assert!(outcome.output.starts_with("HTTP 200 OK, but the body broke off: "), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_http_fails() {
+    for (reply, expected) in [("SSH-2.0-OpenSSH_9.9\r\n", "invalid HTTP version"), ("", "closed")] {
+        let (address, _heads) = saying(reply).await;
+        let outcome = run(address, http_check(|_| {})).await;
+        assert_eq!(outcome.status, Some(Status::Critical));
+        assert!(outcome.output.starts_with(&format!("HTTP with {address}: ")), "{outcome:?}");
+        assert!(outcome.output.contains(expected), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_without_end_fails() {
+    let head = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(200_000));
+    let (address, _heads) = saying(head).await;
+    let outcome = run(address, http_check(|_| {})).await;
+    assert_eq!(outcome.status, Some(Status::Critical), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_told_as_such() {
+    let address = free_port().await;
+    let outcome = run(address, http_check(|_| {})).await;
+    assert_eq!(outcome.status, Some(Status::Critical));
+    assert_eq!(*outcome.output, format!("connect to {address}: connection refused"));
+}
+
+#[tokio::test]
+async fn the_timeout_covers_a_reply_that_never_comes() {
+    // Nobody accepts; the kernel takes the connection all the same.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let outcome = run(address, http_check(|check| check.thresholds = thresholds(IMPATIENCE))).await;
+    assert_eq!(outcome.status, Some(Status::Critical));
+    let expected = format!("timeout after 150ms while waiting for the reply of {address}");
+    assert_eq!(*outcome.output, expected);
+}
+
+#[tokio::test]
+async fn the_timeout_covers_a_body_that_never_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stalled, stream) = oneshot::channel::<TcpStream>();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n").await.unwrap();
+        let _ = stalled.send(stream);
+    });
+    let outcome = run(address, http_check(|check| check.thresholds = thresholds(IMPATIENCE))).await;
+    let expected = format!("timeout after 150ms while reading the body of the reply of {address}");
+    assert_eq!((outcome.status, &*outcome.output), (Some(Status::Critical), &*expected));
+    drop(stream);
+}
+
+#[tokio::test]
+async fn a_target_by_name_is_looked_up_and_all_its_addresses_tried() {
+    // `localhost` may be ::1 first, where nobody listens.
+    let (address, mut heads) = saying(FINE).await;
+    let check = http_check(|check| check.target.host = Some("localhost".into()));
+    let outcome = run(address, check).await;
+    assert_eq!(outcome.status, Some(Status::Passing), "{outcome:?}");
+    let head = heads.recv().await.unwrap().to_ascii_lowercase();
+    assert!(head.contains(&format!("host: localhost:{}\r\n", address.port())), "{head}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_said() {
+    let address = free_port().await;
+    let bad_header = http_check(|check| check.headers = Box::new([("X Y".into(), "value".into())]));
+    let outcome = run(address, bad_header).await;
+    assert_eq!(&*outcome.output, "`X Y` is no valid HTTP header");
+    let bad_path = http_check(|check| check.path = "/a b".into());
+    let outcome = run(address, bad_path).await;
+    assert!(outcome.output.starts_with("`GET /a b` is no HTTP request: "), "{outcome:?}");
+}

@@ -1,0 +1,41 @@
+//! The `tcp` check: a connection is taken. Nothing is sent; it is closed at once.
+
+use super::{ProbeError, Prober, connect::Destination, prober::Progress};
+
+/// Connects and closes.
+pub(super) async fn probe(
+    prober: &Prober,
+    to: &Destination,
+    progress: &Progress,
+) -> Result<String, ProbeError> {
+    let stream = prober.resolver.connect(to, progress).await?;
+    drop(stream);
+    Ok(format!("TCP connect {to}: success"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use crate::{
+        health::probe::testing::{free_port, run, tcp_check},
+        model::Status,
+    };
+
+    #[tokio::test]
+    async fn passes_when_a_connection_is_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let outcome = run(address, tcp_check()).await;
+        assert_eq!(outcome.status, Some(Status::Passing));
+        assert_eq!(*outcome.output, format!("TCP connect {address}: success"));
+    }
+
+    #[tokio::test]
+    async fn fails_when_it_is_refused() {
+        let address = free_port().await;
+        let outcome = run(address, tcp_check()).await;
+        assert_eq!(outcome.status, Some(Status::Critical));
+        assert_eq!(*outcome.output, format!("connect to {address}: connection refused"));
+    }
+}

@@ -1,0 +1,269 @@
+//! The one task that decides when which check runs, and which results are reported.
+//!
+//! A check that exists is in exactly one of two places: in the wheel, or among the due that wait
+//! for room. Nothing is taken out of either when a check goes; its name is recognised as stale when
+//! it comes up. What is long due is put into the wheel for a while only, so that the names of
+//! checks that are gone do not gather there for a day.
+
+use std::{
+    collections::VecDeque,
+    future::{Future, pending},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    follow::{FirstRun, Roster, Turnover},
+    outcome::Outcome,
+    probe::{Job, Probe},
+    record::{CheckId, Record},
+    runner::{Done, Runner},
+    stats::Stats,
+};
+use crate::{
+    model::{CheckReport, CheckState, Command},
+    registry::{Reader, Registry, RegistryError, Snapshot},
+    util::{Clock, Wheel},
+};
+
+/// The wheel's step, a tenth of the shortest interval.
+const TICK: Duration = Duration::from_millis(10);
+/// The longest time for which a name is put into the wheel: one turn of it.
+const HORIZON: Duration = Duration::from_secs(40);
+/// By up to which share an interval is shortened at random. Only shortened: lengthened, a dead
+/// instance would be answered for longer than `interval × fall + timeout`.
+const JITTER: f64 = 0.1;
+/// Within which time the checks that were known before a restart run again.
+const RESTART_SPREAD: Duration = Duration::from_secs(3);
+/// How often a new output text alone is reported, for each check.
+const OUTPUT_PACE: Duration = Duration::from_secs(60);
+/// How often it is logged that probes fail for a cause on this server.
+const NOT_RUN_PACE: Duration = Duration::from_secs(60);
+
+/// All checks and everything that is under way for them.
+#[derive(Debug)]
+pub(super) struct Scheduler<P> {
+    registry: Registry,
+    reader: Reader,
+    clock: Clock,
+    roster: Roster,
+    wheel: Wheel<CheckId>,
+    /// What is due and waits for room, in order.
+    waiting: VecDeque<CheckId>,
+    runner: Runner<P>,
+    /// What the registry has yet to take; no probe starts while these are as many as may fly.
+    reports: VecDeque<CheckReport>,
+    stats: Stats,
+    random: fastrand::Rng,
+    not_run_logged: Option<Duration>,
+}
+
+// === impl Scheduler ===
+
+impl<P: Probe> Scheduler<P> {
+    /// Nothing is checked before [`Scheduler::run`].
+    pub(super) fn new(registry: Registry, runner: Runner<P>, clock: Clock, stats: Stats) -> Self {
+        Self {
+            reader: registry.reader(),
+            registry,
+            clock,
+            roster: Roster::new(),
+            wheel: Wheel::new(TICK),
+            waiting: VecDeque::new(),
+            runner,
+            reports: VecDeque::new(),
+            stats,
+            random: fastrand::Rng::new(),
+            not_run_logged: None,
+        }
+    }
+
+    /// Checks until `stop`, or until the registry takes no more results.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut revisions = self.registry.events().subscribe();
+        self.wheel.advance(self.clock.elapsed(), &mut Vec::new());
+        let turnover = self.roster.resync(&self.registry.snapshot(), self.clock.elapsed());
+        self.take(turnover);
+        loop {
+            self.launch();
+            let turn = self.wheel.next_at().map(|at| self.clock.instant(at));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Ok(()) = revisions.changed() => {
+                    if !self.follow() {
+                        revisions.mark_changed();
+                    }
+                }
+                done = self.runner.next(), if self.runner.in_flight() > 0 => {
+                    if let Some(done) = done {
+                        self.finish(done);
+                    }
+                }
+                sent = send(&self.registry, self.reports.front()) => match sent {
+                    Ok(()) => drop(self.reports.pop_front()),
+                    Err(_) => return, // the registry is stopping, and so are we
+                },
+                () = sleep_until(turn) => self.turn(),
+            }
+        }
+    }
+
+    /// Follows the registry, and says whether that was all there is for now.
+    fn follow(&mut self) -> bool {
+        let (turnover, is_all) = self.roster.catch_up(&self.registry, self.clock.elapsed());
+        self.take(turnover);
+        is_all
+    }
+
+    /// Ends the checks that are gone and finds a time for those that are new.
+    fn take(&mut self, turnover: Turnover) {
+        for (id, record) in turnover.gone {
+            self.runner.cancel(id);
+            self.stats.removed(record.spec());
+        }
+        let now = self.clock.elapsed();
+        for (id, run) in turnover.come {
+            let Some(record) = self.roster.get_mut(id) else { continue };
+            self.stats.added(record.spec());
+            match run {
+                FirstRun::AtOnce => self.waiting.push_back(id),
+                FirstRun::Soon => {
+                    let spread = record.thresholds().interval.min(RESTART_SPREAD);
+                    record.output_from = now + OUTPUT_PACE.mul_f64(self.random.f64());
+                    let phase = spread.mul_f64(self.random.f64());
+                    self.schedule(id, now + phase);
+                }
+            }
+        }
+        // Stale names are otherwise only met when there is room, and there may be none for long.
+        if self.waiting.len() > 2 * self.roster.len() + 1_024 {
+            self.waiting.retain(|id| self.roster.get(*id).is_some());
+        }
+    }
+
+    fn schedule(&mut self, id: CheckId, due: Duration) {
+        if let Some(record) = self.roster.get_mut(id) {
+            record.due = due;
+            self.wheel.insert(due.min(self.clock.elapsed() + HORIZON), id);
+        }
+    }
+
+    /// Moves the checks that have come due to those that wait for room.
+    fn turn(&mut self) {
+        let now = self.clock.elapsed();
+        let mut fired = Vec::new();
+        self.wheel.advance(now, &mut fired);
+        for id in fired {
+            let Some(record) = self.roster.get(id) else { continue };
+            if record.due > now {
+                self.schedule(id, record.due);
+            } else if record.is_running {
+                self.stats.skipped();
+                let next = record.due + record.thresholds().interval;
+                self.schedule(id, next.max(now));
+            } else {
+                self.waiting.push_back(id);
+            }
+        }
+    }
+
+    /// Starts what is due, while there is room.
+    fn launch(&mut self) {
+        while self.runner.has_room(self.reports.len())
+            && let Some(id) = self.waiting.pop_front()
+        {
+            let Some(record) = self.roster.get_mut(id) else { continue };
+            let now = self.clock.elapsed();
+            let interval = record.thresholds().interval;
+            let part = self.random.f64();
+            // Those that were registered together part ways after their first check.
+            let share = if record.is_first { part } else { 1.0 - JITTER * part };
+            record.is_first = false;
+            record.is_running = true;
+            self.stats.started(now.saturating_sub(record.due));
+            let job = Job { instance: Arc::clone(&record.instance), check: record.index.into() };
+            self.runner.start(id, job);
+            self.schedule(id, now + interval.mul_f64(share));
+        }
+        self.stats.busy(self.runner.in_flight(), self.waiting.len());
+    }
+
+    /// Takes a result. Those of checks that are gone are dropped here; should the registration have
+    /// been replaced without our knowing yet, the registry drops them.
+    fn finish(&mut self, done: Done) {
+        let now = self.clock.elapsed();
+        let Some(record) = self.roster.get_mut(done.id) else { return };
+        record.is_running = false;
+        self.stats.finished(record.spec(), &done.outcome, done.took);
+        let is_ours = done.outcome.status.is_none();
+        if is_ours && self.not_run_logged.is_none_or(|last| now >= last + NOT_RUN_PACE) {
+            self.not_run_logged = Some(now);
+            let (key, output) = (record.instance.key(), &done.outcome.output);
+            tracing::warn!(%key, %output, "a cause on this server; the result is not counted");
+        }
+        self.reports.extend(judge(record, done.outcome, self.reader.load(), now));
+    }
+}
+
+/// Counts a result, and says what the registry is to be told of it.
+fn judge(
+    record: &mut Record,
+    outcome: Outcome,
+    snapshot: &Snapshot,
+    now: Duration,
+) -> Option<CheckReport> {
+    let stored = stored(record, snapshot)?;
+    let thresholds = *record.thresholds();
+    let turned = outcome.status.is_some_and(|result| record.streak.observe(result, &thresholds));
+    let believed = record.streak.believed();
+    // A result that contradicts what is believed does not explain it.
+    let agrees = outcome.status.is_none_or(|result| result == believed);
+    let differs = stored.status != believed;
+    let is_news = stored.output != outcome.output && now >= record.output_from;
+    if !agrees || !(turned || differs || is_news) {
+        return None;
+    }
+    record.output_from = now + OUTPUT_PACE;
+    Some(CheckReport {
+        key: record.instance.key(),
+        registered: record.registered,
+        check: record.index.into(),
+        status: believed,
+        output: outcome.output,
+    })
+}
+
+/// What the registry knows of the check; `None` when the registration was replaced or removed.
+fn stored<'a>(record: &Record, snapshot: &'a Snapshot) -> Option<&'a CheckState> {
+    let instance = &record.instance;
+    let member = snapshot.service(instance.service.as_str())?.member(instance.id.as_str())?;
+    let same = member.registered == record.registered;
+    member.checks.get(usize::from(record.index)).filter(|_| same)
+}
+
+/// Sends the first of the reports; never ready when there is none. What becomes of it is not
+/// waited for: a report that is lost is repeated by the next result.
+fn send(
+    registry: &Registry,
+    report: Option<&CheckReport>,
+) -> impl Future<Output = Result<(), RegistryError>> {
+    let command = report.cloned().map(Command::Report);
+    async move {
+        match command {
+            Some(command) => registry.enqueue(command).await,
+            None => pending().await,
+        }
+    }
+}
+
+async fn sleep_until(turn: Option<tokio::time::Instant>) {
+    match turn {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;
