@@ -7,7 +7,7 @@ use super::{
     encode::{CLASS_IN, Limits, Reply},
     query::{Query, UDP_OCTETS_WITHOUT_EDNS},
     settings::Settings,
-    zone::Zones,
+    zone::{self, Zones},
 };
 use crate::registry::{FailOpen, Snapshot};
 
@@ -101,11 +101,11 @@ pub fn answer(
     let mut source = Source::Refused;
     if query.qclass != CLASS_IN || matches!(query.qtype, TYPE_AXFR | TYPE_IXFR) {
         reply.set_rcode(REFUSED);
-    } else if let Some(zone) = sources.zones.find(query.name()) {
-        source = Source::Static;
-        zone.answer(query, &mut reply);
     } else {
-        reply.set_rcode(REFUSED);
+        match sources.zones.answer(query.name(), query.qtype, &mut reply) {
+            zone::Answered::Elsewhere => reply.set_rcode(REFUSED),
+            zone::Answered::Leaves(_) | zone::Answered::Whole => source = Source::Static,
+        }
     }
     let (rcode, truncated) = (reply.rcode(), reply.is_truncated());
     let octets = reply.finish();

@@ -66,3 +66,14 @@ pub const LISTEN_ADDRESSES_MAX: usize = 16;
 pub const REVERSE_NETWORKS_MAX: usize = 64;
 /// Longest lame duck: what stops services (systemd, Kubernetes) loses patience after 30 to 90 s.
 pub const LAME_DUCK_MAX: Duration = Duration::from_secs(60);
+
+/// Zone files in the zone folder: each is looked at every second.
+pub const ZONES_MAX: usize = 1_000;
+/// Records of one static zone: about 200 MiB in memory. Larger zones want a server for zones.
+pub const ZONE_RECORDS_MAX: usize = 500_000;
+/// Octets of the text of one zone, with all that it includes: what its records take at the most.
+pub const ZONE_OCTETS_MAX: usize = 64 << 20;
+/// Files that one zone is made of, the same file counted as often as it is included.
+pub const ZONE_FILES_MAX: usize = 256;
+/// Files that include one another: deeper is a file that includes itself.
+pub const ZONE_INCLUDE_DEPTH_MAX: usize = 8;

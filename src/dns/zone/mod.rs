@@ -1,27 +1,37 @@
-//! Static zones, served beside the services.
+//! Static zones: master files in a folder, answered beside the services.
+//!
+//! A file's way to an answer, one step per file: [`token`] splits it into words, [`master`] follows
+//! its directives and makes records of them, [`rdata`] (with hickory) encodes their data, [`build`]
+//! checks what must be true of the zone as a whole and lays it out as [`data`], [`set`] puts all
+//! zones side by side, [`publish`] shows them to the readers, and [`watch`] starts over when a file
+//! has changed. A query comes in at [`answer`], which asks [`lookup`] name by name.
+//!
+//! Which files: those in the zone folder whose name ends in `.zone`. The zone's name is what
+//! `$ORIGIN` says before the first record, else the file's name without `.zone`.
+//!
+//! A mistake is reported with file and line, and the zone stays as it was; other zones do not
+//! notice. hickory's own zone handler is not used because of what it answers to wildcards, empty
+//! non-terminals, delegations and negative questions; its reader of files is not, because of its
+//! errors without a line (see [`master`]).
 
-use super::{encode::Reply, query::Query};
+mod answer;
+mod build;
+mod data;
+mod error;
+mod lookup;
+mod master;
+mod name;
+mod publish;
+mod rdata;
+mod set;
+mod source;
+mod token;
+mod types;
+mod watch;
 
-/// All static zones, by name.
-#[derive(Debug, Clone, Default)]
-pub struct Zones;
-
-/// One static zone.
-#[derive(Debug)]
-pub struct Zone(());
-
-// === impl Zones ===
-
-impl Zones {
-    /// The zone that is closest above `name` (lower-case wire labels), or is it.
-    pub fn find(&self, _name: &[u8]) -> Option<&Zone> {
-        None
-    }
-}
-
-// === impl Zone ===
-
-impl Zone {
-    /// Writes what the zone says to `query`, whose name is in the zone: records, response code, AA.
-    pub fn answer(&self, _query: &Query<'_>, _reply: &mut Reply<'_>) {}
-}
+pub use answer::{Answered, Departure};
+pub use data::Zone;
+pub use error::{Place, ZoneError, ZoneWarning};
+pub use publish::{ZonesHandle, ZonesReader};
+pub use set::Zones;
+pub use watch::{ZoneFolder, ZoneFolderError, ZoneWatcher};

@@ -1,0 +1,291 @@
+//! From what a zone has to the reply: chains of aliases, referrals, and what will be asked next.
+//!
+//! Nothing is allocated. A chain is followed from zone to zone as long as the zones are ours; the
+//! response code is that of its last name (RFC 6604 §2.1), AA is that of its first (RFC 1035
+//! §4.1.1).
+
+use super::{
+    data::{Node, RrSet, Zone},
+    lookup::Found,
+    name::NameBuf,
+    set::{Zones, is_within},
+    types,
+};
+use crate::{
+    dns::{
+        encode::{Full, Owner, Reply, Section},
+        query::HEADER_OCTETS,
+    },
+    model::DnsName,
+};
+
+/// Aliases that are followed for one query: BIND's limit; longer chains are loops or mistakes.
+const CHAIN_MAX: usize = 16;
+
+/// RCODEs (RFC 1035 §4.1.1, RFC 6672 §2.2).
+const NXDOMAIN: u16 = 3;
+const YXDOMAIN: u16 = 6;
+
+/// What became of a query.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack for one query; no box there")]
+pub enum Answered {
+    /// The name is in no static zone; the reply is untouched.
+    Elsewhere,
+    /// The reply says all there is to say.
+    Whole,
+    /// The reply has aliases that lead to a name of the registry, which may go on from there.
+    Leaves(Departure),
+}
+
+/// The end of a chain of aliases that leads out of the static zones into the registry's.
+#[derive(Debug)]
+pub struct Departure {
+    target: NameBuf,
+    /// Where the target stands in the reply, for [`Owner::At`].
+    pub position: usize,
+}
+
+/// The aliases in the reply so far: their owners, to see a loop, and those of whole trees, which
+/// stand in the reply only once.
+struct Seen<'z> {
+    names: [Option<NameBuf>; CHAIN_MAX],
+    trees: [Option<&'z RrSet>; CHAIN_MAX],
+    count: usize,
+}
+
+/// How far an answer has come: the name it is at.
+struct At {
+    name: NameBuf,
+    /// Where the name stands in the reply; the question, if nothing.
+    position: Option<usize>,
+}
+
+// === impl Departure ===
+
+impl Departure {
+    /// The name to go on with: lower-case wire labels.
+    pub fn target(&self) -> &[u8] {
+        self.target.as_wire()
+    }
+}
+
+// === impl Zones ===
+
+impl Zones {
+    /// Writes what the zones say to `name` (lower-case wire labels) and `qtype`: records, response
+    /// code, AA. The owner of the answer is the question.
+    pub fn answer(&self, name: &[u8], qtype: u16, reply: &mut Reply<'_>) -> Answered {
+        let Some(name) = NameBuf::join(name, &[]) else { return Answered::Elsewhere };
+        let Some(zone) = self.find_for(name.as_wire(), qtype) else { return Answered::Elsewhere };
+        reply.set_authoritative(true);
+        let at = At { name, position: None };
+        match zone.lookup(at.name.as_wire(), qtype) {
+            // The usual case, kept apart from chains, which need room for the names they saw.
+            found @ (Found::Cname(_) | Found::Dname(..)) => self.chain(at, qtype, found, reply),
+            Found::Referral(node, cut) => {
+                reply.set_authoritative(false);
+                let _ = self.referral(zone, node, &at.name.as_wire()[cut..], reply);
+                Answered::Whole
+            }
+            found => self.ended(zone, &at, &found, reply),
+        }
+    }
+
+    /// Follows aliases from name to name.
+    fn chain<'z>(
+        &'z self,
+        mut at: At,
+        qtype: u16,
+        mut found: Found<'z>,
+        reply: &mut Reply<'_>,
+    ) -> Answered {
+        let mut seen = Seen { names: [None; CHAIN_MAX], trees: [None; CHAIN_MAX], count: 0 };
+        loop {
+            let next = match found {
+                // On a loop, and above the limit, the aliases found so far are the answer.
+                Found::Cname(_) | Found::Dname(..) if !seen.is_new(&at.name) => None,
+                Found::Cname(alias) => cname(&at, alias, reply),
+                Found::Dname(alias, owner) => {
+                    let is_new = seen.is_new_tree(alias);
+                    dname(&at, alias, (owner, is_new), reply)
+                }
+                Found::Answer(_) | Found::NoData | Found::NxDomain | Found::Referral(..) => {
+                    let Some(zone) = self.find_for(at.name.as_wire(), qtype) else {
+                        return Answered::Whole;
+                    };
+                    return self.ended(zone, &at, &found, reply);
+                }
+            };
+            let Some(next) = next else { return Answered::Whole };
+            at = next;
+            let name = at.name.as_wire();
+            if self.is_reserved(name) {
+                let position = at.position.unwrap_or(HEADER_OCTETS);
+                return Answered::Leaves(Departure { target: at.name, position });
+            }
+            let Some(zone) = self.find_for(name, qtype) else { return Answered::Whole };
+            found = zone.lookup(name, qtype);
+        }
+    }
+
+    /// Writes what is no alias. Whatever does not fit is marked in the reply by its writer.
+    fn ended(&self, zone: &Zone, at: &At, found: &Found<'_>, reply: &mut Reply<'_>) -> Answered {
+        let _ = match found {
+            Found::Answer(set) => self.positive(at, set, reply),
+            Found::NxDomain => {
+                reply.set_rcode(NXDOMAIN);
+                zone.negative(reply)
+            }
+            Found::Referral(node, cut) => {
+                self.referral(zone, node, &at.name.as_wire()[*cut..], reply)
+            }
+            Found::NoData | Found::Cname(_) | Found::Dname(..) => zone.negative(reply),
+        };
+        Answered::Whole
+    }
+
+    fn positive(&self, at: &At, set: &RrSet, reply: &mut Reply<'_>) -> Result<(), Full> {
+        for data in set.rdata() {
+            reply.record(Section::Answer, at.owner(), (set.rtype, set.ttl), &[data])?;
+        }
+        if matches!(set.rtype, types::MX | types::NS | types::SRV) {
+            for target in &*set.targets {
+                self.additional(target.as_wire(), reply)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the addresses of a name that the reader will ask for next; without any if they do
+    /// not all fit, for a part of them would be taken for the whole.
+    fn additional(&self, name: &[u8], reply: &mut Reply<'_>) -> Result<(), Full> {
+        for set in self.addresses(name) {
+            set.additional(name, reply)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the servers of a zone that was delegated (RFC 1034 §4.3.2 step 3b) and their glue.
+    fn referral(
+        &self,
+        zone: &Zone,
+        node: &Node,
+        cut: &[u8],
+        reply: &mut Reply<'_>,
+    ) -> Result<(), Full> {
+        let Some(servers) = node.set(types::NS) else { return Ok(()) };
+        for data in servers.rdata() {
+            let record = (servers.rtype, servers.ttl);
+            reply.record(Section::Authority, Owner::Name(cut), record, &[data])?;
+        }
+        let is_inside = |server: &DnsName| is_within(server.as_wire(), cut);
+        // Without the addresses of servers inside the delegated zone nobody can go on, so these
+        // come first, and a reply without all of them is cut (RFC 9471 §3.1).
+        for target in servers.targets.iter().filter(|server| is_inside(server)) {
+            let name = target.as_wire();
+            let glue = zone.node(name);
+            let sets = [types::A, types::AAAA].into_iter().filter_map(|t| glue?.set(t));
+            for set in sets {
+                set.additional(name, reply).inspect_err(|_| reply.set_truncated())?;
+            }
+        }
+        for target in servers.targets.iter().filter(|server| !is_inside(server)) {
+            self.additional(target.as_wire(), reply)?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Zone ===
+
+impl Zone {
+    /// Writes the SOA that goes with "there is nothing", for as long as that may be believed
+    /// (RFC 2308 §3).
+    fn negative(&self, reply: &mut Reply<'_>) -> Result<(), Full> {
+        let record = (types::SOA, self.negative_ttl);
+        for data in self.soa.rdata() {
+            let owner = Owner::Name(self.origin.as_wire());
+            reply.record(Section::Authority, owner, record, &[data])?;
+        }
+        Ok(())
+    }
+}
+
+// === impl RrSet ===
+
+impl RrSet {
+    /// Writes all records into the additional section, or none.
+    fn additional(&self, name: &[u8], reply: &mut Reply<'_>) -> Result<(), Full> {
+        let mark = reply.mark();
+        self.rdata().try_for_each(|data| {
+            let record = (self.rtype, self.ttl);
+            let written = reply.record(Section::Additional, Owner::Name(name), record, &[data]);
+            written.map(drop).inspect_err(|_| reply.rollback(mark))
+        })
+    }
+}
+
+// === impl At ===
+
+impl At {
+    fn owner(&self) -> Owner<'_> {
+        self.position.map_or(Owner::Question, Owner::At)
+    }
+}
+
+// === impl Seen ===
+
+impl<'z> Seen<'z> {
+    /// Notes an owner; whether it was not there and there is room.
+    fn is_new(&mut self, name: &NameBuf) -> bool {
+        let mut known = self.names[..self.count].iter().flatten();
+        if self.count == CHAIN_MAX || known.any(|n| n.as_wire() == name.as_wire()) {
+            return false;
+        }
+        self.names[self.count] = Some(*name);
+        self.count += 1;
+        true
+    }
+
+    /// Notes a DNAME of the name noted last; whether it was not there.
+    fn is_new_tree(&mut self, alias: &'z RrSet) -> bool {
+        let is_new = !self.trees.iter().flatten().any(|known| std::ptr::eq(*known, alias));
+        self.trees[self.count - 1] = Some(alias);
+        is_new
+    }
+}
+
+/// Writes the alias of a name, and moves on to its target.
+fn cname(at: &At, alias: &RrSet, reply: &mut Reply<'_>) -> Option<At> {
+    let (data, target) = (alias.rdata().next()?, alias.targets.first()?);
+    let written = reply.record(Section::Answer, at.owner(), (types::CNAME, alias.ttl), &[data]);
+    let name = NameBuf::join(target.as_wire(), &[])?;
+    Some(At { name, position: Some(written.ok()?) })
+}
+
+/// Writes the alias of a tree and the alias that follows from it for this name (RFC 6672 §3.1),
+/// and moves on to its target.
+fn dname(
+    at: &At,
+    alias: &RrSet,
+    (owner, is_new): (usize, bool),
+    reply: &mut Reply<'_>,
+) -> Option<At> {
+    let data = alias.rdata().next()?;
+    let (below, above) = at.name.as_wire().split_at(owner);
+    if is_new {
+        let record = (types::DNAME, alias.ttl);
+        reply.record(Section::Answer, Owner::Name(above), record, &[data]).ok()?;
+    }
+    let Some(target) = NameBuf::join(below, data) else {
+        reply.set_rcode(YXDOMAIN);
+        return None;
+    };
+    let record = (types::CNAME, alias.ttl);
+    let written = reply.record(Section::Answer, at.owner(), record, &[target.as_wire()]);
+    Some(At { name: target.to_lower(), position: Some(written.ok()?) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! A zone in memory: every name of it in one table, with its records ready to be copied out.
+//!
+//! Empty non-terminals are nodes like all others (RFC 4592 §2.2.2), so that "does this name exist"
+//! is one look. Keys are lower-case wire names; a lookup borrows its key from the query and
+//! allocates nothing.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::types;
+use crate::model::DnsName;
+
+/// One static zone, as it was read.
+#[derive(Debug)]
+pub struct Zone {
+    pub(super) origin: DnsName,
+    pub(super) file: String,
+    pub(super) serial: u32,
+    /// min(TTL of the SOA, its MINIMUM), seconds (RFC 2308 §3).
+    pub(super) negative_ttl: u32,
+    pub(super) soa: RrSet,
+    pub(super) records: usize,
+    pub(super) nodes: HashMap<Box<[u8]>, Node>,
+}
+
+/// One name and what it owns; nothing, if it is there only because of names below it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Node {
+    /// Sorted by type.
+    pub sets: Box<[RrSet]>,
+    /// Whether the zone ends here: NS records below the apex (RFC 1034 §4.2).
+    pub is_cut: bool,
+}
+
+/// All records of one name and type.
+#[derive(Debug, Clone)]
+pub(super) struct RrSet {
+    pub rtype: u16,
+    /// Seconds.
+    pub ttl: u32,
+    /// Each record's data behind its length in two octets.
+    data: Arc<[u8]>,
+    /// Where the data points to, without repetition: for NS, CNAME, DNAME, MX and SRV.
+    pub targets: Arc<[DnsName]>,
+}
+
+// === impl Zone ===
+
+impl Zone {
+    /// The zone's name.
+    pub fn origin(&self) -> &DnsName {
+        &self.origin
+    }
+
+    /// The name of the file that it was read from, within the zone folder.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The serial of its SOA.
+    pub fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// How many records it has.
+    pub fn record_count(&self) -> usize {
+        self.records
+    }
+
+    pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
+        self.nodes.get(name)
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    /// The records of a type.
+    pub(super) fn set(&self, rtype: u16) -> Option<&RrSet> {
+        // A handful of types at the most: a walk is faster than a search.
+        self.sets.iter().find(|set| set.rtype == rtype)
+    }
+}
+
+// === impl RrSet ===
+
+impl RrSet {
+    /// Prepares records; each of `rdata` is at most 65535 octets.
+    pub(super) fn new(rtype: u16, ttl: u32, rdata: &[Vec<u8>]) -> Self {
+        let mut data = Vec::new();
+        let mut targets: Vec<DnsName> = Vec::new();
+        for record in rdata {
+            let length = u16::try_from(record.len()).expect("the reader held it to 65535 octets");
+            data.extend(length.to_be_bytes());
+            data.extend(record);
+            let target = target_offset(rtype).and_then(|at| record.get(at..));
+            let target = target.and_then(|wire| DnsName::from_wire(wire).ok());
+            targets.extend(target.filter(|target| !targets.contains(target)));
+        }
+        Self { rtype, ttl, data: data.into(), targets: targets.into() }
+    }
+
+    /// The data of each record.
+    pub(super) fn rdata(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &*self.data;
+        std::iter::from_fn(move || {
+            let (length, tail) = rest.split_first_chunk::<2>()?;
+            let (data, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+            rest = tail;
+            Some(data)
+        })
+    }
+}
+
+/// Where the name that data of this type ends with begins, for those types that refer to another
+/// name of the DNS by it.
+pub(super) fn target_offset(rtype: u16) -> Option<usize> {
+    match rtype {
+        types::CNAME | types::DNAME | types::NS => Some(0),
+        types::MX => Some(2),
+        types::SRV => Some(6),
+        _ => None,
+    }
+}

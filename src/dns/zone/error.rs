@@ -1,0 +1,51 @@
+//! What is wrong with a zone, and where: `example.zone:12: …`.
+
+use std::fmt;
+
+/// A mistake in a master file. The zone that it is in is not served from this text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct ZoneError {
+    /// Where it is.
+    pub place: Place,
+    /// What it is and what to do about it.
+    pub problem: String,
+}
+
+/// Something odd that does not keep a zone from being served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneWarning {
+    /// Where it is.
+    pub place: Place,
+    /// What it is and what is done about it.
+    pub problem: String,
+}
+
+/// A line of a file in the zone folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file's path within the zone folder.
+    pub file: String,
+    /// The line, counted from one; zero stands for the file as a whole.
+    pub line: u32,
+}
+
+// === impl ZoneError ===
+
+impl ZoneError {
+    pub(super) fn new(file: &str, line: u32, problem: impl Into<String>) -> Self {
+        Self { place: Place { file: file.to_owned(), line }, problem: problem.into() }
+    }
+}
+
+// === impl Place ===
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        Ok(())
+    }
+}

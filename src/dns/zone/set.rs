@@ -1,0 +1,112 @@
+//! All static zones at one moment: immutable, replaced as a whole when a file changes.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::{
+    data::{RrSet, Zone},
+    lookup::Found,
+    types,
+};
+use crate::model::DnsName;
+
+/// All static zones, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Zones {
+    by_origin: HashMap<Box<[u8]>, Arc<Zone>>,
+    /// Labels of the longest origin: suffixes with more need not be looked for.
+    labels_max: usize,
+    /// The origins that the registry answers for: aliases into them leave the static zones.
+    reserved: Arc<[DnsName]>,
+}
+
+// === impl Zones ===
+
+impl Zones {
+    /// Puts zones together; of two with one origin the last stays.
+    pub(super) fn new(
+        zones: impl IntoIterator<Item = Arc<Zone>>,
+        reserved: Arc<[DnsName]>,
+    ) -> Self {
+        let mut set = Self { by_origin: HashMap::new(), labels_max: 0, reserved };
+        for zone in zones {
+            set.labels_max = set.labels_max.max(zone.origin().labels().count());
+            set.by_origin.insert(zone.origin().as_wire().into(), zone);
+        }
+        set
+    }
+
+    /// The zone that is closest above `name` (lower-case wire labels), or is it.
+    pub fn find(&self, name: &[u8]) -> Option<&Zone> {
+        if self.by_origin.is_empty() {
+            return None;
+        }
+        let mut labels = 0;
+        let mut rest = name;
+        while let Some(&length @ 1..) = rest.first() {
+            labels += 1;
+            rest = rest.get(1 + usize::from(length)..)?;
+        }
+        rest = name;
+        loop {
+            if labels <= self.labels_max
+                && let Some(zone) = self.by_origin.get(rest)
+            {
+                return Some(zone);
+            }
+            let length = usize::from(*rest.first()?);
+            rest = rest.get(1 + length..)?;
+            labels = labels.checked_sub(1)?;
+        }
+    }
+
+    /// As [`Zones::find`], but for DS at the top of a zone the one above it, if it is ours too: the
+    /// parent's side of the cut has the DS records (RFC 4035 §3.1.4.1).
+    pub(super) fn find_for(&self, name: &[u8], qtype: u16) -> Option<&Zone> {
+        let zone = self.find(name)?;
+        if qtype == types::DS && zone.origin().as_wire() == name && name.len() > 1 {
+            let parent = self.find(&name[1 + usize::from(name[0])..]);
+            return Some(parent.unwrap_or(zone));
+        }
+        Some(zone)
+    }
+
+    /// The zones in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Zone> {
+        self.by_origin.values().map(|zone| &**zone)
+    }
+
+    /// Whether the registry answers for a name (lower-case wire labels).
+    pub(super) fn is_reserved(&self, name: &[u8]) -> bool {
+        self.reserved.iter().any(|origin| is_within(name, origin.as_wire()))
+    }
+
+    /// The addresses of a name (lower-case wire labels) that is in one of the zones: its own, those
+    /// of its wildcard, or glue.
+    pub(super) fn addresses(&self, name: &[u8]) -> impl Iterator<Item = &RrSet> {
+        let zone = self.find(name).filter(|_| !self.is_reserved(name));
+        [types::A, types::AAAA].into_iter().filter_map(move |rtype| zone?.address(name, rtype))
+    }
+}
+
+// === impl Zone ===
+
+impl Zone {
+    fn address(&self, name: &[u8], rtype: u16) -> Option<&RrSet> {
+        match (self.node(name), self.lookup(name, rtype)) {
+            (Some(node), _) => node.set(rtype),
+            (None, Found::Answer(set)) => Some(set),
+            (None, _) => None,
+        }
+    }
+}
+
+/// Whether a wire name is another or below it; both in lower case.
+pub(super) fn is_within(name: &[u8], above: &[u8]) -> bool {
+    let mut rest = name;
+    while rest.len() > above.len() {
+        rest = &rest[1 + usize::from(rest[0])..];
+    }
+    rest == above
+}

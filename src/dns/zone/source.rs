@@ -1,0 +1,162 @@
+//! Where the text of master files comes from: a folder, and never anything outside it.
+//!
+//! Whoever may write a zone may not thereby read the server's other files: `$INCLUDE` of
+//! `/etc/shadow` would show its lines in error messages. So paths are relative to the folder,
+//! without `..`, and links are followed only as long as they stay inside.
+
+use std::{
+    cell::RefCell,
+    fs, io,
+    io::Read,
+    os::unix::fs::MetadataExt,
+    path::{Component, Path, PathBuf},
+};
+
+/// Gives the text of files by their path within the zone folder.
+pub(super) trait Source {
+    /// Reads a whole file of at most `octets_max` octets.
+    ///
+    /// # Errors
+    /// With the problem, when there is no such file or it may not be read.
+    fn read(&self, path: &str, octets_max: usize) -> Result<Vec<u8>, String>;
+}
+
+/// The zone folder.
+#[derive(Debug, Clone)]
+pub(super) struct Folder(PathBuf);
+
+/// What tells one state of a file from another without reading it: the time of its last change
+/// (of its content or its name, so that a file put back with an old date counts too), its size, its
+/// number. A file that is not there has a stamp too, so that its appearance is a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamp(Option<(i64, i64, u64, u64)>);
+
+/// A folder that notes what is read from it. The stamp is taken before the text, so that a change
+/// in between is seen next time.
+#[derive(Debug)]
+pub(super) struct Noted<'f> {
+    folder: &'f Folder,
+    stamps: RefCell<Vec<(String, Stamp)>>,
+}
+
+// === impl Folder ===
+
+impl Folder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// The names of the zone files, sorted: those that end in `.zone` and do not begin with a dot,
+    /// which is how editors name unfinished files.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(super) fn zone_files(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            let Ok(name) = entry?.file_name().into_string() else { continue };
+            if name.ends_with(".zone") && !name.starts_with('.') {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The stamp of a file as it is now.
+    pub(super) fn stamp(&self, path: &str) -> Stamp {
+        let known = fs::metadata(self.0.join(path)).ok();
+        Stamp(known.map(|known| (known.ctime(), known.ctime_nsec(), known.size(), known.ino())))
+    }
+
+    /// The path to open, after all links.
+    fn resolve(&self, path: &str) -> Result<PathBuf, String> {
+        let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        if !plain {
+            return Err(format!("`{path}` leads out of the zone folder; name a file inside it"));
+        }
+        let unreadable = |error: io::Error| format!("cannot read `{path}`: {error}");
+        let folder = self.0.canonicalize().map_err(unreadable)?;
+        let file = folder.join(path).canonicalize().map_err(unreadable)?;
+        if !file.starts_with(&folder) {
+            return Err(format!("`{path}` is a link that leads out of the zone folder"));
+        }
+        if !file.is_file() {
+            return Err(format!("`{path}` is not a file"));
+        }
+        Ok(file)
+    }
+}
+
+impl Source for Folder {
+    fn read(&self, path: &str, octets_max: usize) -> Result<Vec<u8>, String> {
+        let unreadable = |error: io::Error| format!("cannot read `{path}`: {error}");
+        let file = fs::File::open(self.resolve(path)?).map_err(unreadable)?;
+        let mut text = Vec::new();
+        // One octet more than allowed, to see that there is more.
+        let limit = u64::try_from(octets_max).unwrap_or(u64::MAX).saturating_add(1);
+        file.take(limit).read_to_end(&mut text).map_err(unreadable)?;
+        if text.len() > octets_max {
+            return Err(format!("`{path}` takes the zone above the limit on its text"));
+        }
+        Ok(text)
+    }
+}
+
+// === impl Noted ===
+
+impl<'f> Noted<'f> {
+    pub(super) fn new(folder: &'f Folder) -> Self {
+        Self { folder, stamps: RefCell::default() }
+    }
+
+    /// The files that were asked for, each with its stamp.
+    pub(super) fn into_stamps(self) -> Vec<(String, Stamp)> {
+        self.stamps.into_inner()
+    }
+}
+
+impl Source for Noted<'_> {
+    fn read(&self, path: &str, octets_max: usize) -> Result<Vec<u8>, String> {
+        self.stamps.borrow_mut().push((path.to_owned(), self.folder.stamp(path)));
+        self.folder.read(path, octets_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Folder, Source};
+
+    #[test]
+    fn nothing_outside_the_folder_is_read() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("zones");
+        fs::create_dir_all(folder.join("include")).unwrap();
+        fs::write(outer.path().join("secret"), "secret").unwrap();
+        fs::write(folder.join("include/a.inc"), "text").unwrap();
+        std::os::unix::fs::symlink("../secret", folder.join("out.zone")).unwrap();
+        std::os::unix::fs::symlink("include/a.inc", folder.join("in.zone")).unwrap();
+        let source = Folder::new(folder.clone());
+        let absolute = outer.path().join("secret");
+        for (path, expected) in [
+            ("include/a.inc", Ok(())),
+            ("in.zone", Ok(())),
+            ("out.zone", Err("link that leads out")),
+            ("../secret", Err("leads out")),
+            ("include/../../secret", Err("leads out")),
+            (absolute.to_str().unwrap(), Err("leads out")),
+            ("include", Err("not a file")),
+            ("missing", Err("cannot read `missing`")),
+        ] {
+            match (source.read(path, 100), expected) {
+                (Ok(text), Ok(())) => assert_eq!(text, b"text"),
+                (Err(refused), Err(expected)) => assert!(refused.contains(expected), "{refused}"),
+                (read, _) => panic!("{path}: {read:?}"),
+            }
+        }
+        assert!(source.read("include/a.inc", 3).unwrap_err().contains("limit"));
+        assert_eq!(source.zone_files().unwrap(), ["in.zone", "out.zone"]);
+    }
+}

@@ -1,0 +1,329 @@
+//! Keeps the static zones as the files in the zone folder have them.
+//!
+//! The files are looked at every second. The system's own notices of changes are not used: they do
+//! not come over network file systems, and a container's volume replaces whole folders by links.
+//! Write a zone elsewhere and move it into place: a file that is read half-written is reported as
+//! broken, or served half for a second.
+
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::{
+    build,
+    data::Zone,
+    error::ZoneError,
+    error::ZoneWarning,
+    master,
+    publish::ZonesHandle,
+    set::Zones,
+    source::{Folder, Noted, Stamp},
+};
+use crate::{
+    model::{DnsName, limit},
+    telemetry::{Board, Metrics},
+};
+
+/// How long a change may go unnoticed: short enough to try things out, long enough that a thousand
+/// files cost nothing to look at.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The name of the folder's own condition on the board.
+const FOLDER_CONDITION: &str = "zones";
+
+/// Where the static zones are.
+#[derive(Debug, Clone)]
+pub struct ZoneFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whether it has to be there: an operator who names a folder means it.
+    pub is_required: bool,
+    /// The origins that the registry answers for; no static zone may be inside one of them.
+    pub reserved: Vec<DnsName>,
+}
+
+/// The zone folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the zone folder `{}`: {source}; create it, or name another by --zones",
+    .path.display())]
+pub struct ZoneFolderError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Loads zones and loads them again when their files change. Belongs to one task, [`Self::run`].
+#[derive(Debug)]
+pub struct ZoneWatcher {
+    folder: Folder,
+    reserved: Arc<[DnsName]>,
+    files: BTreeMap<String, File>,
+    handle: ZonesHandle,
+    board: Board,
+    metrics: ZoneMetrics,
+}
+
+/// What is known of one zone file.
+#[derive(Debug, Default)]
+struct File {
+    /// The files it was made of, as they were then.
+    stamps: Vec<(String, Stamp)>,
+    /// The last zone that it held without a mistake.
+    zone: Option<Arc<Zone>>,
+    /// The mistake in it now.
+    broken: Option<String>,
+    /// Why its zone is not served although there is no mistake in it.
+    refused: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct ZoneMetrics {
+    loaded: Gauge,
+    failures: Counter,
+    successful: Family<FileLabel, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FileLabel {
+    file: String,
+}
+
+// === impl ZoneWatcher ===
+
+impl ZoneWatcher {
+    /// Loads all zones for the first time; blocks while it reads. A broken zone file is reported
+    /// and does not keep the others from being served.
+    ///
+    /// # Errors
+    /// When the folder has to be there and cannot be read.
+    pub fn open(
+        folder: ZoneFolder,
+        board: Board,
+        metrics: &Metrics,
+    ) -> Result<Self, ZoneFolderError> {
+        let ZoneFolder { path, is_required, reserved } = folder;
+        let folder = Folder::new(path.clone());
+        if is_required && let Err(source) = folder.zone_files() {
+            return Err(ZoneFolderError { path, source });
+        }
+        let mut watcher = Self {
+            folder,
+            reserved: reserved.into(),
+            files: BTreeMap::new(),
+            handle: ZonesHandle::default(),
+            board,
+            metrics: ZoneMetrics::new(metrics),
+        };
+        watcher.poll();
+        Ok(watcher)
+    }
+
+    /// The zones, for those who answer, and for whoever asks for a reload.
+    pub fn handle(&self) -> ZonesHandle {
+        self.handle.clone()
+    }
+
+    /// Watches until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let handle = self.handle();
+        loop {
+            let is_forced = tokio::select! {
+                () = stop.cancelled() => return,
+                () = handle.reload_requested() => true,
+                () = tokio::time::sleep(POLL_INTERVAL) => false,
+            };
+            let read = tokio::task::spawn_blocking(move || {
+                if is_forced {
+                    self.forget_stamps();
+                }
+                self.poll();
+                self
+            });
+            match read.await {
+                Ok(watcher) => self = watcher,
+                // Only when the runtime goes down, or by a mistake of ours; the zones stay.
+                Err(error) => {
+                    error!(%error, "the zone files are no longer watched");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Looks at the files once and takes over what changed; blocks while it reads. Returns whether
+    /// other zones are served than before.
+    pub fn poll(&mut self) -> bool {
+        let Some(names) = self.list() else { return false };
+        let gone = self.files.extract_if(.., |name, _| !names.contains(name)).collect::<Vec<_>>();
+        for (name, _) in &gone {
+            info!(file = %name, "the zone file is gone");
+            self.board.clear(&condition(name));
+            self.metrics.successful.remove(&FileLabel { file: name.clone() });
+        }
+        let mut is_changed = !gone.is_empty();
+        for name in names {
+            let known = self.files.get(&name);
+            let is_same = |(file, stamp): &(String, Stamp)| self.folder.stamp(file) == *stamp;
+            if known.is_none_or(|file| file.stamps.is_empty() || !file.stamps.iter().all(is_same)) {
+                self.load(name);
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            self.publish();
+        }
+        is_changed
+    }
+
+    /// Makes the next poll read every file.
+    fn forget_stamps(&mut self) {
+        self.files.values_mut().for_each(|file| file.stamps.clear());
+    }
+
+    /// The zone files there are; nothing when the folder cannot be read, which leaves all as it is.
+    fn list(&self) -> Option<Vec<String>> {
+        let problem = match self.folder.zone_files() {
+            Ok(mut names) => {
+                let count = names.len();
+                names.truncate(limit::ZONES_MAX);
+                if count == names.len() {
+                    self.board.clear(FOLDER_CONDITION);
+                } else {
+                    let problem = format!(
+                        "{count} zone files are above the limit of {}; the last ones in the order \
+                         of their names are not served",
+                        limit::ZONES_MAX
+                    );
+                    self.report_folder(&problem);
+                }
+                return Some(names);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.files.is_empty() => {
+                return None;
+            }
+            Err(error) => format!("cannot read the zone folder: {error}; the zones stay as is"),
+        };
+        self.report_folder(&problem);
+        None
+    }
+
+    /// Pins what is wrong with the folder, and logs it when it is new.
+    fn report_folder(&self, problem: &str) {
+        let pinned = self.board.conditions();
+        if !pinned.iter().any(|(name, is)| name == FOLDER_CONDITION && is.message == problem) {
+            error!(problem, "zone folder");
+            self.board.note(FOLDER_CONDITION, problem);
+        }
+    }
+
+    /// Reads one zone file.
+    fn load(&mut self, name: String) {
+        let source = Noted::new(&self.folder);
+        let read = read_zone(&source, &name, &self.reserved);
+        let file = self.files.entry(name.clone()).or_default();
+        file.stamps = source.into_stamps();
+        let is_good = read.is_ok();
+        match read {
+            Ok((zone, warnings)) => {
+                for ZoneWarning { place, problem } in warnings {
+                    warn!(%place, problem, "zone");
+                }
+                let (origin, serial) = (zone.origin(), zone.serial());
+                info!(file = %name, %origin, serial, records = zone.record_count(), "zone loaded");
+                file.zone = Some(Arc::new(zone));
+                file.broken = None;
+            }
+            Err(problem) => {
+                let stays = if file.zone.is_some() { "stays as it was" } else { "is not served" };
+                error!(file = %name, %problem, "broken zone file; the zone {stays}");
+                file.broken = Some(format!("{problem}; the zone {stays}"));
+                self.metrics.failures.inc();
+            }
+        }
+        let label = FileLabel { file: name };
+        self.metrics.successful.get_or_create(&label).set(i64::from(is_good));
+    }
+
+    /// Puts the zones of all files together, one per name, and shows them.
+    fn publish(&mut self) {
+        let mut served: BTreeMap<DnsName, (String, Arc<Zone>)> = BTreeMap::new();
+        let before = self.handle.load();
+        let is_incumbent = |name: &str, zone: &Zone| {
+            let known = before.find(zone.origin().as_wire());
+            known.is_some_and(|known| known.origin() == zone.origin() && known.file() == name)
+        };
+        // Who served a zone goes on serving it; else the first by name does.
+        let mut order: Vec<_> = self.files.keys().cloned().collect();
+        order.sort_by_key(|name| {
+            let zone = self.files[name].zone.as_ref();
+            !zone.is_some_and(|zone| is_incumbent(name, zone))
+        });
+        for name in order {
+            let Some(file) = self.files.get_mut(&name) else { continue };
+            let taken = file.zone.as_ref().and_then(|zone| served.get(zone.origin()));
+            let refused = taken.map(|(other, zone)| {
+                format!(
+                    "the zone `{}` is served from `{other}`; keep one of the two",
+                    zone.origin()
+                )
+            });
+            if refused.is_some() && refused != file.refused {
+                error!(file = %name, problem = refused, "zone file refused");
+                self.metrics.failures.inc();
+            }
+            file.refused = refused;
+            if let (Some(zone), None) = (&file.zone, &file.refused) {
+                served.insert(zone.origin().clone(), (name.clone(), Arc::clone(zone)));
+            }
+            match file.broken.as_ref().or(file.refused.as_ref()) {
+                Some(problem) => self.board.note(&condition(&name), problem),
+                None => self.board.clear(&condition(&name)),
+            }
+        }
+        self.metrics.loaded.set(i64::try_from(served.len()).unwrap_or(i64::MAX));
+        let zones = served.into_values().map(|(_, zone)| zone);
+        self.handle.publish(Zones::new(zones, Arc::clone(&self.reserved)));
+    }
+}
+
+// === impl ZoneMetrics ===
+
+impl ZoneMetrics {
+    fn new(metrics: &Metrics) -> Self {
+        let new = Self::default();
+        let (loaded, failures, successful) =
+            (new.loaded.clone(), new.failures.clone(), new.successful.clone());
+        metrics.register(|registry| {
+            registry.register("zones_loaded", "Static zones that are served", loaded);
+            let help = "Zone files that could not be taken over";
+            registry.register("zone_load_failures", help, failures);
+            let help = "Whether the zone file was without a mistake when it was last read";
+            registry.register("zone_last_load_successful", help, successful);
+        });
+        new
+    }
+}
+
+/// The name of a zone file's condition on the board.
+fn condition(file: &str) -> String {
+    format!("zone {file}")
+}
+
+/// Reads a zone; its name is that of its file unless it says another.
+fn read_zone(
+    source: &Noted<'_>,
+    file: &str,
+    reserved: &[DnsName],
+) -> Result<(Zone, Vec<ZoneWarning>), ZoneError> {
+    let name = file.strip_suffix(".zone").unwrap_or(file);
+    let origin = DnsName::parse(name)
+        .map_err(|problem| ZoneError::new(file, 0, format!("the file's {problem}")))?;
+    build::build(&master::read(source, file, origin.as_wire())?, reserved)
+}
+
+#[cfg(test)]
+mod tests;
