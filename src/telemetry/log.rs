@@ -19,8 +19,9 @@ pub type FilterHandle = reload::Handle<EnvFilter, tracing_subscriber::Registry>;
 
 /// Starts logging to standard error, by a filter such as `info` or `info,rollcall::dns=debug`.
 ///
-/// hickory logs each request at INFO, which would cost every query on the full path; it is held to
-/// warnings unless the filter names it.
+/// hickory logs each request at INFO, which would cost every query on the full path, and its
+/// decoder warns of odd packets, with which anybody could fill the disk; they are held to warnings
+/// and to errors unless the filter names them.
 ///
 /// # Errors
 /// When the filter does not parse, or logging was started before.
@@ -45,7 +46,7 @@ pub fn init_logging(filter: &str, format: LogFormat) -> Result<FilterHandle, any
 /// # Errors
 /// When the text is no filter.
 pub fn parse_filter(filter: &str) -> Result<EnvFilter, anyhow::Error> {
-    const QUIET: &str = ",hickory_server=warn,hickory_net=warn,hickory_proto=warn";
+    const QUIET: &str = ",hickory_server=warn,hickory_net=warn,hickory_proto=error";
     let quiet = if filter.contains("hickory") { "" } else { QUIET };
     Ok(EnvFilter::try_new(format!("{filter}{quiet}"))?)
 }

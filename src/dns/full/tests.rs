@@ -1,0 +1,303 @@
+//! What odd messages get, and that both paths agree, over one small world.
+
+use std::sync::Arc;
+
+use hickory_proto::{op::Message, rr::RData};
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+use super::{Replied, decode::decode, respond};
+use crate::{
+    dns::{
+        Answered, Caller, Parsed, Settings, SettingsSpec, Sources, Transport, answer, parse,
+        zone::Zones,
+    },
+    model::{DnsName, Policy, Revision, Timestamp},
+    registry::{Member, ServiceEntry, Snapshot, testing},
+};
+
+/// A snapshot of service `web` with three instances, the settings of `internal`, no static zone.
+struct World {
+    snapshot: Snapshot,
+    zones: Zones,
+    settings: Settings,
+}
+
+impl World {
+    fn new() -> Self {
+        let member = |name: &str, ip: &str| {
+            let instance = Arc::new(testing::instance(name, ip));
+            Arc::new(Member::new(instance, Revision::default(), Timestamp::default()))
+        };
+        let members = Box::new([
+            member("web/a", "10.0.0.1"),
+            member("web/b", "10.0.0.2"),
+            member("web/c", "fd00::3"),
+        ]);
+        let (name, policy) = (testing::key("web/a").service, Policy::default());
+        let entry = ServiceEntry::new(name.clone(), None, policy, Revision::default(), members);
+        let mut snapshot = Snapshot::default();
+        snapshot.services.insert(name, Arc::new(entry));
+        let spec = SettingsSpec::new(DnsName::parse("internal").unwrap());
+        Self { snapshot, zones: Zones::default(), settings: Settings::new(&spec).unwrap() }
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources { snapshot: &self.snapshot, zones: &self.zones, settings: &self.settings }
+    }
+
+    fn respond(&self, transport: Transport, message: &[u8]) -> Option<(Replied, Vec<u8>)> {
+        let (mut rng, mut out) = (fastrand::Rng::with_seed(7), vec![0xAA; 65_535]);
+        let replied = respond(&self.sources(), transport, message, &mut rng, &mut out)?;
+        out.truncate(replied.summary.octets);
+        Some((replied, out))
+    }
+}
+
+/// A query for `web.service.internal` A, number 0x1234, RD set, with more behind the question.
+fn query(additionals: &[&[u8]]) -> Vec<u8> {
+    let count = u8::try_from(additionals.len()).unwrap();
+    let mut message = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, count];
+    message.extend(b"\x03Web\x07service\x08internal\x00\x00\x01\x00\x01");
+    message.extend(additionals.concat());
+    message
+}
+
+fn opt(version: u8, options: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(options.len()).unwrap();
+    [&[0, 0, 41, 0x10, 0, 0, version, 0x80, 0, 0, length], options].concat()
+}
+
+fn with(mut message: Vec<u8>, octets: &[(usize, u8)]) -> Vec<u8> {
+    for &(at, octet) in octets {
+        message[at] = octet;
+    }
+    message
+}
+
+const COOKIE: &[u8] = b"\x00\x0A\x00\x08abcdefgh";
+/// `key.` TSIG, class ANY, hmac-sha256, of some time, with a MAC of four octets.
+const TSIG: &[u8] = b"\x03key\x00\x00\xFA\x00\xFF\x00\x00\x00\x00\x00\x21\
+    \x0Bhmac-sha256\x00\x00\x00\x65\x00\x00\x00\x01\x2C\x00\x04mac!\x12\x34\x00\x00\x00\x00";
+
+/// The response code of a refusal, and its length when it is a header only.
+type Refused = (u16, Option<usize>);
+
+#[test]
+fn odd_messages_get_what_the_standards_say() {
+    let (plain, a) = (query(&[]), b"\x01x\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04abcd");
+    let (v0, cookie) = (opt(0, &[]), opt(0, COOKIE));
+    const BARE: usize = 12;
+    let cases: &[(&str, Vec<u8>, Option<Refused>)] = &[
+        ("empty", vec![], None),
+        ("cut header", plain[..11].to_vec(), None),
+        ("a reply", with(plain.clone(), &[(2, 0x80)]), None),
+        ("a malformed reply", with(plain[..13].to_vec(), &[(2, 0x80)]), None),
+        ("header only", plain[..12].to_vec(), Some((1, Some(BARE)))),
+        ("cut question", plain[..20].to_vec(), Some((1, Some(BARE)))),
+        ("no question", with(plain.clone(), &[(5, 0)]), Some((1, Some(BARE)))),
+        ("two questions", with(plain.clone(), &[(5, 2)]), Some((1, Some(BARE)))),
+        ("65,281 questions", with(plain.clone(), &[(4, 255)]), Some((1, Some(BARE)))),
+        ("an answer", with([plain.clone(), a.to_vec()].concat(), &[(7, 1)]), Some((1, Some(BARE)))),
+        ("authority", with([plain.clone(), a.to_vec()].concat(), &[(9, 1)]), Some((1, Some(BARE)))),
+        ("opcode IQUERY", with(plain.clone(), &[(2, 0x08)]), Some((4, Some(BARE)))),
+        ("opcode STATUS", with(plain.clone(), &[(2, 0x10)]), Some((4, Some(BARE)))),
+        ("opcode NOTIFY", with(plain.clone(), &[(2, 0x20)]), Some((4, Some(BARE)))),
+        ("opcode UPDATE", with(plain.clone(), &[(2, 0x28)]), Some((4, Some(BARE)))),
+        ("opcode 15", with(plain.clone(), &[(2, 0x78)]), Some((4, Some(BARE)))),
+        ("opcode 15, rubbish", with(vec![9; 30], &[(2, 0x78)]), Some((4, Some(BARE)))),
+        ("EDNS version 1", query(&[&opt(1, &[])]), Some((16, None))),
+        ("EDNS version 255 with an option", query(&[&opt(255, COOKIE)]), Some((16, None))),
+        ("two OPT records", query(&[&v0, &v0]), Some((1, Some(BARE)))),
+        ("OPT not of the root", query(&[&[&b"\x01x"[..], &v0].concat()]), Some((1, Some(BARE)))),
+        ("cut option", query(&[&opt(0, &COOKIE[..7])]), Some((1, Some(BARE)))),
+        ("trailing octet", query(&[&[&v0[..], &[0]].concat()]), Some((1, Some(BARE)))),
+        ("17 additionals", query(&[&a[..]; 17]), Some((1, Some(BARE)))),
+        ("name points to itself", with(plain.clone(), &[(12, 0xC0), (13, 12)]), Some((1, None))),
+        ("name points to the header", with(plain.clone(), &[(12, 0xC0), (13, 4)]), Some((1, None))),
+        ("label type 01", with(plain.clone(), &[(12, 0x40)]), Some((1, Some(BARE)))),
+        ("TSIG not last", query(&[TSIG, &v0]), Some((1, Some(BARE)))),
+        ("TSIG of an unknown key", query(&[&v0, TSIG]), Some((9, None))),
+    ];
+    let world = World::new();
+    for (what, message, expected) in cases {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let reply = world.respond(transport, message);
+            let Some((rcode, octets)) = *expected else {
+                assert!(reply.is_none(), "{what}");
+                continue;
+            };
+            let (replied, reply) = reply.expect(what);
+            assert_eq!(replied.summary.rcode, rcode, "{what}");
+            assert!(octets.is_none_or(|octets| octets == reply.len()), "{what}: {reply:02x?}");
+            assert!(reply.len() <= message.len() + 11, "{what}: no gain for a forger");
+            assert_eq!(reply[..2], message[..2], "{what}: the number is echoed");
+            assert_eq!(reply[2] & 0xF9, 0x80 | message[2] & 0x79, "{what}: so are opcode and RD");
+            let decoded = Message::from_vec(&reply).expect(what);
+            assert_eq!(u16::from(decoded.metadata.response_code), rcode, "{what}");
+        }
+    }
+    // These are odd, and answered as if they were not.
+    let answered = &[
+        ("a cookie", query(&[&cookie])),
+        ("an unknown option", query(&[&opt(0, b"\xFD\xE9\x00\x03abc")])),
+        ("a record that means nothing", query(&[&v0, a])),
+        ("TC set", with(query(&[&v0]), &[(2, 3)])),
+    ];
+    let (_, expected) = world.respond(Transport::Udp, &query(&[&v0])).unwrap();
+    for (what, message) in answered {
+        assert!(matches!(parse(message), Parsed::Other), "{what} takes the full path");
+        let (_, reply) = world.respond(Transport::Udp, message).unwrap();
+        assert_eq!(reply, expected, "{what}");
+    }
+}
+
+#[test]
+fn a_bad_version_is_told_the_version_that_is_spoken() {
+    let (_, reply) = World::new().respond(Transport::Udp, &query(&[&opt(1, &[])])).unwrap();
+    let reply = Message::from_vec(&reply).unwrap();
+    let edns = reply.edns.unwrap();
+    assert_eq!((edns.version(), edns.max_payload(), reply.queries.len()), (0, 1232, 1));
+}
+
+#[test]
+fn an_unknown_key_is_named_in_an_unsigned_refusal() {
+    let (_, reply) = World::new().respond(Transport::Udp, &query(&[TSIG])).unwrap();
+    let reply = Message::from_vec(&reply).unwrap();
+    let record = reply.additionals.first().expect("a TSIG record");
+    assert_eq!(record.name.to_string(), "key.");
+    let RData::TSIG(tsig) = &record.data else { panic!("{record}") };
+    assert_eq!(tsig.error.map(u16::from), Some(17), "BADKEY");
+    assert!(tsig.mac.is_empty());
+}
+
+/// Names that meet the services and names that meet nothing, in any case.
+fn names() -> impl Strategy<Value = Vec<u8>> {
+    let label = prop_oneof![
+        Just(b"web".to_vec()),
+        Just(b"WEB".to_vec()),
+        Just(b"_tcp".to_vec()),
+        Just(b"_web".to_vec()),
+        Just(b"a".to_vec()),
+        Just(b"instance".to_vec()),
+        Just(b"ns1".to_vec()),
+        vec(any::<u8>(), 1..=63),
+    ];
+    let zone = prop_oneof![
+        Just(&b"\x07service\x08internal\x00"[..]),
+        Just(&b"\x07sErvice\x08iNternal\x00"[..]),
+        Just(&b"\x07example\x00"[..]),
+        Just(&b"\x00"[..]),
+    ];
+    (vec(label, 0..4), zone).prop_map(|(labels, zone)| {
+        let mut name: Vec<u8> = labels
+            .iter()
+            .flat_map(|label| [&[u8::try_from(label.len()).unwrap()], &label[..]].concat())
+            .collect();
+        name.extend(zone);
+        name
+    })
+}
+
+fn udp_sizes() -> impl Strategy<Value = u16> {
+    prop_oneof![prop::sample::select(vec![0, 12, 511, 512, 1_232, 4_096, u16::MAX]), any::<u16>()]
+}
+
+fn types() -> impl Strategy<Value = u16> {
+    let usual = prop::sample::select(vec![1, 28, 33, 16, 12, 6, 2, 255, 65, 252]);
+    prop_oneof![usual, any::<u16>()]
+}
+
+prop_compose! {
+    /// Queries that the simple reader takes.
+    fn simple_queries()(
+        name in names(),
+        id: [u8; 2],
+        flags in prop::sample::select(vec![[0, 0], [1, 0], [1, 0x10], [0, 0x20]]),
+        qtype in types(),
+        qclass in prop_oneof![9 => Just(1), 1 => any::<u16>()],
+        edns in prop::option::of((udp_sizes(), any::<u8>(), any::<u8>())),
+    ) -> Vec<u8> {
+        let mut message = [id, flags].concat();
+        message.extend([0, 1, 0, 0, 0, 0, 0, u8::from(edns.is_some())]);
+        message.extend(name);
+        message.extend(u16::to_be_bytes(qtype));
+        message.extend(u16::to_be_bytes(qclass));
+        if let Some((size, flags, zero)) = edns {
+            let [high, low] = size.to_be_bytes();
+            message.extend([0, 0, 41, high, low, 0, 0, flags, zero, 0, 0]);
+        }
+        message
+    }
+}
+
+/// Whether `reply` is one that may be sent to whoever sent `message`.
+fn check(message: &[u8], transport: Transport, reply: &[u8]) -> Result<(), TestCaseError> {
+    prop_assert!(message.len() >= 12 && message[2] & 0x80 == 0, "a reply to a reply");
+    let decoded = Message::from_vec(reply);
+    prop_assert!(decoded.is_ok(), "{decoded:?} of {reply:02x?}");
+    prop_assert_eq!(&reply[..2], &message[..2]);
+    let limit = match transport {
+        Transport::Tcp => 65_535,
+        Transport::Udp => 1_232,
+    };
+    prop_assert!(reply.len() <= limit);
+    if transport == Transport::Udp && decoded.unwrap().edns.is_none() {
+        prop_assert!(reply.len() <= 512);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn the_fast_path_and_the_full_path_give_the_same_reply(message in simple_queries()) {
+        let Parsed::Query(query) = parse(&message) else {
+            return Err(TestCaseError::reject("a name above 255 octets"));
+        };
+        let again = decode(&message).expect("what is simple is no trouble to hickory");
+        let world = World::new();
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let (mut rng, mut out) = (fastrand::Rng::with_seed(7), vec![0x55; 65_535]);
+            let caller = Caller { transport, may_allocate: false };
+            let fast = answer(&world.sources(), &query, caller, &mut rng, &mut out);
+            let (full, reply) = world.respond(transport, &again).expect("it is a query");
+            if let Answered::Reply(summary) = fast {
+                prop_assert_eq!(summary, full.summary);
+                prop_assert_eq!(&out[..summary.octets], &reply[..]);
+            }
+            check(&message, transport, &reply)?;
+        }
+    }
+
+    #[test]
+    fn noise_gets_silence_or_a_reply_that_may_be_sent(message in vec(any::<u8>(), 0..200)) {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            if let Some((_, reply)) = World::new().respond(transport, &message) {
+                check(&message, transport, &reply)?;
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_query_gets_silence_or_a_reply_that_may_be_sent(
+        start in simple_queries(),
+        extra in prop::sample::select(vec![vec![], opt(0, COOKIE), opt(1, &[]), TSIG.to_vec()]),
+        damage in vec((any::<Index>(), any::<u8>()), 0..4),
+        cut in prop::option::of(any::<Index>()),
+    ) {
+        let mut message = start;
+        message[11] += u8::from(!extra.is_empty());
+        message.extend(extra);
+        for (at, octet) in damage {
+            let at = at.index(message.len());
+            message[at] = octet;
+        }
+        if let Some(cut) = cut {
+            message.truncate(cut.index(message.len()));
+        }
+        for transport in [Transport::Udp, Transport::Tcp] {
+            if let Some((_, reply)) = World::new().respond(transport, &message) {
+                check(&message, transport, &reply)?;
+            }
+        }
+    }
+}
