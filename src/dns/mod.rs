@@ -6,12 +6,20 @@
 
 pub mod answer;
 pub mod encode;
+mod full;
 pub mod query;
 mod reverse;
+mod server;
 mod settings;
+mod stats;
+mod tcp;
+mod udp;
+mod view;
 pub mod zone;
 
 pub use answer::{Answered, Caller, Source, Sources, Summary, Transport, answer};
 pub use encode::Reply;
 pub use query::{Parsed, Query, parse};
+pub use server::{BindError, DnsConfig, DnsServer, RunningDns, Wiring};
 pub use settings::{Settings, SettingsSpec};
+pub use tcp::TcpLimits;

@@ -1,0 +1,280 @@
+//! The whole DNS door on real sockets.
+
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UdpSocket},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{DnsConfig, DnsServer, RunningDns, Wiring};
+use crate::{
+    dns::{Settings, SettingsSpec, TcpLimits, zone::ZonesHandle},
+    model::DnsName,
+    registry::testing,
+    telemetry::Metrics,
+    util::Clock,
+};
+
+/// What nothing here should take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Harness {
+    address: SocketAddr,
+    running: RunningDns,
+    stop: CancellationToken,
+    metrics: Metrics,
+}
+
+impl Harness {
+    fn start(listen: &str, limits: TcpLimits) -> Self {
+        let config =
+            DnsConfig { listen: vec![listen.parse().unwrap()], workers: NonZeroUsize::new(2) };
+        let server = DnsServer::bind(&config).unwrap();
+        let address = server.local_addrs()[0];
+        let spec = SettingsSpec::new(DnsName::parse("internal").unwrap());
+        let wiring = Wiring {
+            registry: testing::registry(),
+            zones: ZonesHandle::default(),
+            settings: Arc::new(ArcSwap::from_pointee(Settings::new(&spec).unwrap())),
+            tcp_limits: Arc::new(ArcSwap::from_pointee(limits)),
+            metrics: Metrics::new(),
+            clock: Clock::system(),
+            stop: CancellationToken::new(),
+        };
+        let running = server.start(&wiring).unwrap();
+        Self { address, running, stop: wiring.stop, metrics: wiring.metrics }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Waits until the metrics say `line`.
+    async fn until(&self, line: &str) {
+        let said = async {
+            while !self.metrics.encode().unwrap().lines().any(|said| said == line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        if timeout(PATIENCE, said).await.is_err() {
+            panic!("never said {line}:\n{}", self.metrics.encode().unwrap());
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.running.stopped()).await.expect("it stops");
+    }
+}
+
+/// A query for the SOA of the zone, with a number of its own; odd ones take the full path.
+fn query(id: u16, is_odd: bool) -> Vec<u8> {
+    let [high, low] = id.to_be_bytes();
+    let truncated = if is_odd { 2 } else { 0 };
+    let mut message = vec![high, low, truncated, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    message.extend(b"\x07sErvice\x08internal\x00\x00\x06\x00\x01");
+    message
+}
+
+fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).unwrap().to_be_bytes();
+    [&length, message].concat()
+}
+
+async fn read_reply(stream: &mut TcpStream) -> Vec<u8> {
+    let read = async {
+        let length = stream.read_u16().await?;
+        let mut reply = vec![0; length.into()];
+        stream.read_exact(&mut reply).await?;
+        std::io::Result::Ok(reply)
+    };
+    timeout(PATIENCE, read).await.expect("a reply in time").expect("a reply")
+}
+
+/// Reads until the connection ends, which it does in time.
+async fn read_end(stream: &mut TcpStream) -> usize {
+    let mut rest = Vec::new();
+    // A reset is an end too.
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("an end in time");
+    rest.len()
+}
+
+fn idle_after(milliseconds: u64) -> TcpLimits {
+    TcpLimits { idle_timeout: Duration::from_millis(milliseconds), ..TcpLimits::default() }
+}
+
+#[tokio::test]
+async fn a_udp_reply_leaves_from_the_address_that_was_asked() {
+    for (listen, own, asked) in [
+        ("0.0.0.0:0", "127.0.0.1:0", "127.0.0.2"),
+        ("0.0.0.0:0", "127.0.0.1:0", "127.0.0.1"),
+        ("127.0.0.3:0", "127.0.0.1:0", "127.0.0.3"),
+        ("[::]:0", "[::1]:0", "::1"),
+    ] {
+        let server = Harness::start(listen, TcpLimits::default());
+        // A connected socket takes packets from its peer's address only. Many of them, so that
+        // each worker gets some.
+        for id in 0..16 {
+            let client = UdpSocket::bind(own).await.unwrap();
+            let asked: std::net::IpAddr = asked.parse().unwrap();
+            client.connect((asked, server.address.port())).await.unwrap();
+            let message = query(id, id % 2 == 1);
+            client.send(&message).await.unwrap();
+            let mut reply = [0; 512];
+            let length = timeout(PATIENCE, client.recv(&mut reply)).await.expect(listen).unwrap();
+            assert_eq!(reply[..2], message[..2]);
+            assert_eq!(reply[12..message.len()], message[12..], "the question in its own letters");
+            assert!(length >= message.len() && reply[2] & 0x80 != 0);
+        }
+        server.until("rollcall_dns_queries_total{transport=\"udp\",type=\"SOA\"} 16").await;
+        server.until("rollcall_dns_full_path_total 8").await;
+        server.until("rollcall_dns_response_duration_seconds_count{transport=\"udp\"} 16").await;
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_udp_packet_that_is_no_query_gets_no_reply() {
+    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    client.connect(server.address).await.unwrap();
+    let mut is_reply = query(1, false);
+    is_reply[2] |= 0x80;
+    for packet in [&b""[..], b"short", &is_reply, &vec![0; 5_000]] {
+        client.send(packet).await.unwrap();
+    }
+    // The same client is the same worker's, so what comes first is the reply to this one.
+    client.send(&query(2, false)).await.unwrap();
+    let mut reply = [0; 512];
+    timeout(PATIENCE, client.recv(&mut reply)).await.expect("a reply").unwrap();
+    assert_eq!(reply[..2], [0, 2]);
+    server.until("rollcall_dns_dropped_total{reason=\"not_a_query\"} 3").await;
+    server.until("rollcall_dns_dropped_total{reason=\"overlong\"} 1").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pipelined_queries_are_all_answered() {
+    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let mut stream = server.connect().await;
+    let all: Vec<u8> = (0..100).flat_map(|id| framed(&query(id, id % 3 == 0))).collect();
+    stream.write_all(&all).await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..100 {
+        let reply = read_reply(&mut stream).await;
+        ids.push(u16::from_be_bytes([reply[0], reply[1]]));
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, (0..100).collect::<Vec<u16>>());
+    server.until("rollcall_dns_queries_total{transport=\"tcp\",type=\"SOA\"} 100").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_and_closes_its_side_is_still_answered() {
+    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let mut stream = server.connect().await;
+    stream.write_all(&framed(&query(7, false))).await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert_eq!(read_reply(&mut stream).await[..2], [0, 7]);
+    assert_eq!(read_end(&mut stream).await, 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed() {
+    let server = Harness::start("127.0.0.1:0", idle_after(100));
+    let mut stream = server.connect().await;
+    stream.write_all(&framed(&query(7, false))).await.unwrap();
+    read_reply(&mut stream).await;
+    assert_eq!(read_end(&mut stream).await, 0);
+    server.until("rollcall_dns_tcp_connections_timed_out_total 1").await;
+    server.until("rollcall_dns_tcp_connections 0").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn half_a_message_keeps_no_connection_open() {
+    let server = Harness::start("127.0.0.1:0", idle_after(200));
+    let mut stream = server.connect().await;
+    stream.write_all(&[0xFF, 0xFF]).await.unwrap();
+    let (mut from, mut to) = stream.split();
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    // An octet now and then: never whole, never quite idle.
+    let drip = async {
+        while to.write_all(&[0]).await.is_ok() {
+            ticks.tick().await;
+        }
+    };
+    let ended = async { matches!(from.read(&mut [0; 1]).await, Ok(0) | Err(_)) };
+    let race = async {
+        tokio::select! { () = drip => true, ended = ended => ended }
+    };
+    assert!(timeout(PATIENCE, race).await.expect("closed although octets came"));
+    server.until("rollcall_dns_tcp_connections_timed_out_total 1").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_never_reads_is_closed() {
+    let server = Harness::start("127.0.0.1:0", idle_after(300));
+    let mut stream = server.connect().await;
+    socket2::SockRef::from(&stream).set_recv_buffer_size(4_096).unwrap();
+    let queries = framed(&query(7, false)).repeat(1_000);
+    let flood = async { while stream.write_all(&queries).await.is_ok() {} };
+    timeout(PATIENCE, flood).await.expect("closed although it asks");
+    server.until("rollcall_dns_tcp_connections_timed_out_total 1").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn connections_above_the_limit_are_closed_at_once() {
+    let limits = TcpLimits { connections_per_client: 2, ..TcpLimits::default() };
+    let server = Harness::start("127.0.0.1:0", limits);
+    let (first, mut second) = (server.connect().await, server.connect().await);
+    server.until("rollcall_dns_tcp_connections 2").await;
+    let mut third = server.connect().await;
+    assert_eq!(read_end(&mut third).await, 0);
+    server.until("rollcall_dns_tcp_connections_refused_total{reason=\"client_limit\"} 1").await;
+    drop(first);
+    server.until("rollcall_dns_tcp_connections 1").await;
+    let mut fourth = server.connect().await;
+    for stream in [&mut second, &mut fourth] {
+        stream.write_all(&framed(&query(7, false))).await.unwrap();
+        assert_eq!(read_reply(stream).await[..2], [0, 7]);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_malformed_message_over_tcp_is_refused_and_the_next_is_answered() {
+    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let mut stream = server.connect().await;
+    stream.write_all(&framed(&query(7, false)[..20])).await.unwrap();
+    let reply = read_reply(&mut stream).await;
+    assert_eq!((reply.len(), reply[3] & 0x0F), (12, 1), "FORMERR, a header only");
+    stream.write_all(&framed(&query(8, false))).await.unwrap();
+    assert_eq!(read_reply(&mut stream).await[..2], [0, 8]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_answers_what_was_asked_and_ends_what_is_idle() {
+    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let (mut idle, mut busy) = (server.connect().await, server.connect().await);
+    let address = server.address;
+    server.until("rollcall_dns_tcp_connections 2").await;
+    let all: Vec<u8> = (0..50).flat_map(|id| framed(&query(id, false))).collect();
+    busy.write_all(&all).await.unwrap();
+    server.stop().await;
+    for id in 0..50 {
+        assert_eq!(read_reply(&mut busy).await[..2], [0, id]);
+    }
+    assert_eq!(read_end(&mut busy).await, 0);
+    assert_eq!(read_end(&mut idle).await, 0);
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
