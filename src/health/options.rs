@@ -5,8 +5,8 @@ use std::{num::NonZeroUsize, path::PathBuf};
 /// The settings of the checker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Probes in flight at the same time. Each takes a file descriptor and some 20 KiB; more than
-    /// this start late rather than all at once.
+    /// Probes in flight at the same time; what is due beyond that waits in order. Each takes a file
+    /// descriptor, which the process's limit has to leave room for.
     pub in_flight_max: NonZeroUsize,
     /// A file of PEM certificates that are trusted for https and grpc besides the system's.
     pub ca_file: Option<PathBuf>,
@@ -30,8 +30,7 @@ pub enum HealthError {
 // === impl Options ===
 
 impl Options {
-    /// A thousand in flight is 100,000 checks of 10 s whose targets answer within 100 ms, and fits
-    /// the 1,024 file descriptors that a process has at the least.
+    /// A thousand in flight is 100,000 checks of 10 s whose targets answer within 100 ms.
     pub const IN_FLIGHT_DEFAULT: NonZeroUsize = NonZeroUsize::new(1_000).expect("is not zero");
 }
 

@@ -21,7 +21,7 @@ use crate::{
 /// Long enough for a loaded machine; a test that meets it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// For tests that want the timeout to come.
-pub(crate) const IMPATIENCE: Duration = Duration::from_millis(150);
+pub(crate) const IMPATIENCE: Duration = Duration::from_millis(500);
 
 pub(crate) fn thresholds(timeout: Duration) -> Thresholds {
     Thresholds { timeout, ..Thresholds::DEFAULT }

@@ -99,7 +99,7 @@ async fn the_timeout_covers_a_server_that_says_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let outcome = run(address, grpc_check(|check| check.thresholds = thresholds(IMPATIENCE))).await;
-    let expected = format!("timeout after 150ms while waiting for the reply of {address}");
+    let expected = format!("timeout after 500ms while waiting for the reply of {address}");
     assert_eq!((outcome.status, &*outcome.output), (Some(Status::Critical), &*expected));
 }
 

@@ -138,7 +138,7 @@ async fn the_timeout_covers_a_reply_that_never_comes() {
     let address = listener.local_addr().unwrap();
     let outcome = run(address, http_check(|check| check.thresholds = thresholds(IMPATIENCE))).await;
     assert_eq!(outcome.status, Some(Status::Critical));
-    let expected = format!("timeout after 150ms while waiting for the reply of {address}");
+    let expected = format!("timeout after 500ms while waiting for the reply of {address}");
     assert_eq!(*outcome.output, expected);
 }
 
@@ -154,7 +154,7 @@ async fn the_timeout_covers_a_body_that_never_ends() {
         let _ = stalled.send(stream);
     });
     let outcome = run(address, http_check(|check| check.thresholds = thresholds(IMPATIENCE))).await;
-    let expected = format!("timeout after 150ms while reading the body of the reply of {address}");
+    let expected = format!("timeout after 500ms while reading the body of the reply of {address}");
     assert_eq!((outcome.status, &*outcome.output), (Some(Status::Critical), &*expected));
     drop(stream);
 }
