@@ -25,6 +25,10 @@ mod publish;
 mod rdata;
 mod set;
 mod source;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod token;
 mod types;
 mod watch;

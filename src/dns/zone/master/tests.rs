@@ -6,19 +6,9 @@ use proptest::prelude::*;
 
 use super::{Master, read};
 use crate::{
-    dns::zone::{build, error::ZoneError, source::Source},
+    dns::zone::{build, error::ZoneError, testing::Files},
     model::{DnsName, limit},
 };
-
-/// Files in memory: the first is the zone file.
-struct Files<'t>(HashMap<&'t str, Vec<u8>>);
-
-impl Source for Files<'_> {
-    fn read(&self, path: &str, octets_max: usize) -> Result<Vec<u8>, String> {
-        let text = self.0.get(path).cloned().ok_or_else(|| format!("cannot read `{path}`"))?;
-        if text.len() > octets_max { Err("above the limit".into()) } else { Ok(text) }
-    }
-}
 
 fn read_files(files: &[(&str, &str)]) -> Result<Master, ZoneError> {
     let texts = files.iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect();
@@ -223,7 +213,11 @@ fn odd_but_usable_zones_are_warned_of() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn random_octets_never_panic(text in proptest::collection::vec(any::<u8>(), 0..200)) {
