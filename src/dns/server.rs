@@ -115,7 +115,7 @@ impl DnsServer {
         });
         for endpoint in self.endpoints {
             for socket in endpoint.udp {
-                stats.watch(Arc::clone(&socket));
+                stats.watch(&socket);
                 let worker = Worker {
                     socket,
                     view: view.clone(),

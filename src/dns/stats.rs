@@ -11,7 +11,7 @@ mod labels;
 mod tally;
 
 use std::sync::{
-    Arc,
+    Arc, Weak,
     atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
@@ -31,7 +31,8 @@ pub(super) struct Stats(Arc<Totals>);
 #[derive(Debug, Default)]
 struct Totals {
     tallies: Mutex<Vec<(Transport, Arc<Tally>)>>,
-    sockets: Mutex<Vec<Arc<Socket>>>,
+    /// Weak, so that counting does not keep a port from the next server.
+    sockets: Mutex<Vec<Weak<Socket>>>,
     connections: AtomicI64,
     accepted: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
@@ -61,8 +62,8 @@ impl Stats {
     }
 
     /// Has the packets that the kernel drops at `socket` counted.
-    pub(super) fn watch(&self, socket: Arc<Socket>) {
-        self.0.sockets.lock().push(socket);
+    pub(super) fn watch(&self, socket: &Arc<Socket>) {
+        self.0.sockets.lock().push(Arc::downgrade(socket));
     }
 
     /// Counts a connection as accepted and open.

@@ -86,7 +86,8 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             Err(error) if is_clients_fault(&error) => {}
             Err(error) => {
                 if !is_failing {
-                    tracing::error!(%error, "cannot accept DNS connections; retrying");
+                    let address = listener.local_addr().ok();
+                    tracing::error!(?address, %error, "cannot accept DNS connections; retrying");
                 }
                 is_failing = true;
                 tokio::time::sleep(FAILURE_REST).await;

@@ -270,6 +270,7 @@ async fn a_stop_answers_what_was_asked_and_ends_what_is_idle() {
     server.until("rollcall_dns_tcp_connections 2").await;
     let all: Vec<u8> = (0..50).flat_map(|id| framed(&query(id, false))).collect();
     busy.write_all(&all).await.unwrap();
+    let _metrics = server.metrics.clone();
     server.stop().await;
     for id in 0..50 {
         assert_eq!(read_reply(&mut busy).await[..2], [0, id]);
@@ -277,4 +278,5 @@ async fn a_stop_answers_what_was_asked_and_ends_what_is_idle() {
     assert_eq!(read_end(&mut busy).await, 0);
     assert_eq!(read_end(&mut idle).await, 0);
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    std::net::UdpSocket::bind(address).expect("the port is free, although the metrics are kept");
 }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -84,7 +84,8 @@ impl Totals {
             })
             .collect();
         let sockets = self.sockets.lock();
-        let unread = sockets.iter().filter_map(|socket| socket.kernel_drops().ok()).sum();
+        let unread = sockets.iter().filter_map(Weak::upgrade);
+        let unread = unread.filter_map(|socket| socket.kernel_drops().ok()).sum();
         drop(sockets);
         dropped.push(([("reason", "receive_buffer_full")], unread));
         encode(encoder, "dns_dropped", "DNS packets that got no reply, by reason", &dropped)?;
