@@ -1,1 +1,33 @@
-//! The HTTP door.
+//! The API: the door through which the registry is changed and read.
+//!
+//! A request becomes a [`crate::model::Command`] exactly once, at this door: path segments and the
+//! body turn into the model's types or are refused with a problem document (RFC 9457) that names
+//! the field. The command goes to the registry's writer; when it comes back, the change is durable
+//! and every DNS query sees it, and only then the reply is sent. Reads come from the newest
+//! snapshot and wait for nobody.
+//!
+//! Defaults that protect: no CORS headers; requests that change something are refused when a
+//! browser sends them for another site's page (see [`guard`]); connections, bodies, waiting times
+//! and watchers have limits, each in [`Options`] or [`crate::model::limit`].
+
+mod api;
+mod connection;
+pub mod dto;
+mod guard;
+mod json;
+mod metrics;
+mod options;
+mod path;
+mod problem;
+mod query;
+mod router;
+mod routes;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::{Api, Setup};
+pub use options::Options;
+pub use routes::openapi_document;
+pub use server::{BindError, HttpServer};

@@ -47,6 +47,10 @@ pub const POLICY_TTL_SECONDS_MAX: u32 = 86_400;
 /// Highest `answer_limit`: more address records than this do not fit one TCP reply's use.
 pub const POLICY_ANSWER_LIMIT_MAX: u16 = 1_000;
 
+/// Octets of one request's body: a registration with every field at its limit is 600 KB.
+pub const HTTP_BODY_OCTETS_MAX: usize = 1 << 20;
+/// Octets of a bulk request's body: twice what [`BULK_REGISTRATIONS_MAX`] ordinary ones take.
+pub const HTTP_BULK_OCTETS_MAX: usize = 64 << 20;
 /// Registrations in one bulk request: about 30 MiB of JSON, one transaction of the store.
 pub const BULK_REGISTRATIONS_MAX: usize = 100_000;
 /// Commands that wait for the writer: at 20,000/s half a second of work. A full queue refuses.

@@ -1,0 +1,132 @@
+//! What every handler may reach.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{Options, metrics::HttpMetrics, problem::Problem};
+use crate::{
+    model::{Command, Policy},
+    registry::{self, Applied, Registry},
+    telemetry::{Board, Metrics},
+    util::Clock,
+};
+
+/// What the API is started with.
+pub struct Setup {
+    /// The registry that it is the door of.
+    pub registry: Registry,
+    /// The registry's settings: the default policy completes policies that leave fields out.
+    pub registry_options: watch::Receiver<registry::Options>,
+    /// What `/ready` reads.
+    pub board: Board,
+    /// What `/metrics` shows, and where the API counts its own requests.
+    pub metrics: Metrics,
+    /// The time.
+    pub clock: Clock,
+    /// Cancelled when no more changes are taken; reads go on.
+    pub draining: CancellationToken,
+    /// Cancelled when the server ends; what is in flight is finished.
+    pub stop: CancellationToken,
+    /// The operator's settings.
+    pub options: Options,
+}
+
+/// The API's state; clones share it.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    setup: Setup,
+    metrics: HttpMetrics,
+    watchers: Arc<Semaphore>,
+    listings: Arc<Semaphore>,
+    bulks: Arc<Semaphore>,
+}
+
+/// Lists that are written at once: one of 200,000 services is about 100 MB.
+const LISTINGS_MAX: usize = 2;
+/// Bulk registrations that are read at once: each may hold a body of 64 MiB.
+const BULKS_MAX: usize = 2;
+
+// === impl Api ===
+
+impl Api {
+    /// The API of a registry. Registers its metric families: once for each [`Metrics`].
+    pub fn new(setup: Setup) -> Self {
+        let metrics = HttpMetrics::new(&setup.metrics);
+        let watchers = Arc::new(Semaphore::new(setup.options.watchers_max));
+        let listings = Arc::new(Semaphore::new(LISTINGS_MAX));
+        let bulks = Arc::new(Semaphore::new(BULKS_MAX));
+        Self(Arc::new(Inner { setup, metrics, watchers, listings, bulks }))
+    }
+
+    /// Has the registry carry out a command.
+    ///
+    /// # Errors
+    /// The registry's refusal as a problem.
+    pub(super) async fn submit(&self, command: Command) -> Result<Applied, Problem> {
+        Ok(self.registry().submit(command).await?)
+    }
+
+    /// Runs work that takes long without holding up others, a bounded number of them at once.
+    ///
+    /// # Errors
+    /// When the work panics.
+    pub(super) async fn list<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let permit = Arc::clone(&self.0.listings).acquire_owned().await;
+        let work = move || {
+            let _held_until_done = permit;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.0.setup.registry
+    }
+
+    pub(super) fn default_policy(&self) -> Policy {
+        self.0.setup.registry_options.borrow().default_policy
+    }
+
+    pub(super) fn board(&self) -> &Board {
+        &self.0.setup.board
+    }
+
+    pub(super) fn all_metrics(&self) -> &Metrics {
+        &self.0.setup.metrics
+    }
+
+    pub(super) fn metrics(&self) -> &HttpMetrics {
+        &self.0.metrics
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.setup.clock
+    }
+
+    pub(super) fn draining(&self) -> &CancellationToken {
+        &self.0.setup.draining
+    }
+
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.0.setup.stop
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.0.setup.options
+    }
+
+    pub(super) fn watchers(&self) -> &Arc<Semaphore> {
+        &self.0.watchers
+    }
+
+    pub(super) fn bulks(&self) -> &Arc<Semaphore> {
+        &self.0.bulks
+    }
+}

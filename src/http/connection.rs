@@ -1,0 +1,59 @@
+//! One connection: from its first octet to its end.
+
+use std::{convert::Infallible, net::SocketAddr, pin::pin};
+
+use axum::{Router, body::Body};
+use hyper::{Request, body::Incoming, server::conn::http1};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower::ServiceExt;
+
+use super::{Api, metrics::Counted};
+
+/// Where a request came from; instances that name no address are registered with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// Octets of a request's head: a path of two names and ordinary headers stay far below.
+const HEAD_OCTETS_MAX: usize = 32 << 10;
+/// Headers of a request.
+const HEADERS_MAX: usize = 64;
+
+/// Serves a connection until its client, a timeout or the stop ends it. Once the server stops, the
+/// request in flight is finished, for a limited time.
+pub(super) async fn serve(api: Api, router: Router, stream: TcpStream, peer: SocketAddr) {
+    let _counted = Counted::new(&api.metrics().connections);
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Peer(peer));
+            Ok::<_, Infallible>(
+                router.oneshot(request).await.unwrap_or_else(|never| match never {}),
+            )
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(api.options().header_timeout)
+        .max_buf_size(HEAD_OCTETS_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = api.stop().cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(api.options().stop_timeout, connection).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    tracing::warn!(%peer, "a connection did not finish in time and was closed");
+                    Ok(())
+                }
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended badly");
+    }
+}

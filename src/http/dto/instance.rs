@@ -1,0 +1,153 @@
+//! An instance as it is shown: what was registered, and what is known of it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Check, Period, Registration, StatusName, registration::Strings, rfc3339};
+use crate::{
+    model::CheckState,
+    registry::{Member, ServiceEntry},
+};
+
+/// One instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InstanceView {
+    /// The service it belongs to.
+    pub service: String,
+    /// Its name within the service.
+    pub instance: String,
+    /// Its IP addresses, or the one host name that stands in place of them.
+    pub addresses: Vec<String>,
+    /// Its port; 0 when it has none.
+    pub port: u16,
+    /// Its share of the answers within its priority; 0 is a stand-by.
+    pub weight: u16,
+    /// Its failover tier.
+    pub priority: u16,
+    /// Its tags, sorted.
+    pub tags: Vec<String>,
+    /// Its metadata.
+    pub meta: Strings,
+    /// Its checks and their states.
+    pub checks: Vec<CheckView>,
+    /// How long it may be critical before it is removed; absent when it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deregister_after: Option<Period>,
+    /// The state that its checks were registered to start in; absent when none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_status: Option<StatusName>,
+    /// Its state: its worst check's.
+    pub status: StatusName,
+    /// Since when it is in this state (RFC 3339).
+    pub since: String,
+    /// Whether DNS answers with it now.
+    pub answered: bool,
+    /// Whether it is silent, and held in the answers by self-preservation.
+    pub suspect: bool,
+    /// Whether it was taken out of the answers by hand.
+    pub drained: bool,
+    /// When it was registered (RFC 3339).
+    pub registered_at: String,
+    /// The revision of its last change.
+    pub revision: u64,
+}
+
+/// One check and its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CheckView {
+    /// The check as it was registered, with all defaults.
+    #[serde(flatten)]
+    pub check: Check,
+    /// Its state.
+    pub status: StatusName,
+    /// What its last result said, for a person.
+    pub output: String,
+    /// Since when it is in this state (RFC 3339).
+    pub since: String,
+}
+
+/// Instances of one service at one revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InstanceList {
+    /// The revision of the whole registry that the list shows.
+    pub revision: u64,
+    /// The instances, sorted by name.
+    pub instances: Vec<InstanceView>,
+}
+
+// === impl InstanceView ===
+
+impl InstanceView {
+    /// A member as it is shown; `answered` says whether DNS answers with it.
+    pub fn new(member: &Member, answered: bool) -> Self {
+        let instance = &*member.instance;
+        let registered = Registration::from(instance);
+        let specs = registered.checks.unwrap_or_default();
+        let checks =
+            specs.into_iter().zip(&member.checks).map(|(check, s)| CheckView::new(check, s));
+        Self {
+            service: instance.service.to_string(),
+            instance: instance.id.to_string(),
+            addresses: registered.addresses.unwrap_or_default(),
+            port: instance.port,
+            weight: instance.weight,
+            priority: instance.priority,
+            tags: registered.tags.unwrap_or_default(),
+            meta: registered.meta.unwrap_or_default(),
+            checks: checks.collect(),
+            deregister_after: registered.deregister_after,
+            initial_status: registered.initial_status,
+            status: member.status.into(),
+            since: rfc3339(member.since),
+            answered,
+            suspect: member.suspect,
+            drained: member.drained,
+            registered_at: rfc3339(member.registered_at),
+            revision: member.modified.0,
+        }
+    }
+
+    /// The members of a service for which `wanted` says so, given also whether DNS answers with
+    /// them.
+    pub fn of_service(service: &ServiceEntry, wanted: impl Fn(&Member, bool) -> bool) -> Vec<Self> {
+        let mut answered = vec![false; service.members.len()];
+        for tier in &service.all.tiers {
+            for group in &tier.groups {
+                answered[group.member as usize] = true;
+            }
+        }
+        let members = service.members.iter().zip(answered);
+        members
+            .filter(|(member, answered)| wanted(member, *answered))
+            .map(|(member, answered)| Self::new(member, answered))
+            .collect()
+    }
+
+    /// The view turned back into what was registered: the body that would register it again.
+    pub fn into_registration(self) -> Registration {
+        Registration {
+            addresses: Some(self.addresses),
+            port: Some(self.port),
+            weight: Some(self.weight),
+            priority: Some(self.priority),
+            tags: Some(self.tags),
+            meta: Some(self.meta),
+            checks: Some(self.checks.into_iter().map(|view| view.check).collect()),
+            deregister_after: self.deregister_after,
+            initial_status: self.initial_status,
+        }
+    }
+}
+
+// === impl CheckView ===
+
+impl CheckView {
+    fn new(check: Check, state: &CheckState) -> Self {
+        Self {
+            check,
+            status: state.status.into(),
+            output: state.output.to_string(),
+            since: rfc3339(state.since),
+        }
+    }
+}

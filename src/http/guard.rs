@@ -1,0 +1,96 @@
+//! What is refused before a handler sees it: changes while the server stops, and changes that a
+//! browser asks for on behalf of a web page of another site.
+//!
+//! Bodies are read as JSON whatever their Content-Type says, and the API usually listens where
+//! only its own machine reaches it. Without this guard any web page that is open on that machine
+//! could register instances by a form that posts `text/plain` (which browsers send across sites
+//! without asking), or by a name that it rebinds to 127.0.0.1. A browser says so: it sends
+//! `Origin` with every request that may change something. Such a request passes only when the
+//! origin is the host itself *and* the host is an address or `localhost`, which cannot be rebound.
+//! Programs send no `Origin` and are not concerned. Reads are open: what they show, DNS tells
+//! everybody who may ask.
+
+use std::net::IpAddr;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{Api, problem::Problem};
+
+/// Refuses changes that may not pass.
+pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !reads {
+        if let Err(reason) = check_origin(request.headers()) {
+            return Problem::cross_site(reason).into_response();
+        }
+        if api.draining().is_cancelled() {
+            return Problem::stopping().into_response();
+        }
+    }
+    next.run(request).await
+}
+
+fn check_origin(headers: &HeaderMap) -> Result<(), String> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("(unreadable)"));
+    if text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return Err("the browser says that a page of another site asks for this".into());
+    }
+    let Some(origin) = text(header::ORIGIN.as_str()) else { return Ok(()) };
+    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+    let host = text(header::HOST.as_str()).unwrap_or("");
+    if authority.is_empty() || !authority.eq_ignore_ascii_case(host) {
+        return Err(format!("the page's origin `{origin}` is not this server, `{host}`"));
+    }
+    if !cannot_be_rebound(host) {
+        let reason = "is a name that any web site could point here; use the server's address";
+        return Err(format!("the host `{host}` {reason}"));
+    }
+    Ok(())
+}
+
+fn cannot_be_rebound(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(""),
+        None => host.split(':').next().unwrap_or(""),
+    };
+    name.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::check_origin;
+
+    #[test]
+    fn a_browser_may_change_things_only_for_this_server_s_own_pages() {
+        type Headers = &'static [(&'static str, &'static str)];
+        let cases: [(Headers, bool); 12] = [
+            (&[("host", "rollcall.corp:8500")], true), // no browser
+            (&[("host", "127.0.0.1:8500"), ("origin", "http://127.0.0.1:8500")], true),
+            (&[("host", "[::1]:8500"), ("origin", "http://[::1]:8500")], true),
+            (&[("host", "localhost:8500"), ("origin", "http://LOCALHOST:8500")], true),
+            (&[("host", "127.0.0.1:8500"), ("origin", "http://evil.example")], false),
+            (&[("host", "127.0.0.1:8500"), ("origin", "http://127.0.0.1:3000")], false),
+            (&[("host", "127.0.0.1:8500"), ("origin", "null")], false),
+            (&[("host", "127.0.0.1:8500"), ("origin", "")], false),
+            // Rebound: the page and the request agree on a name that is the attacker's.
+            (&[("host", "evil.example:8500"), ("origin", "http://evil.example:8500")], false),
+            (&[("host", "127.0.0.1:8500"), ("sec-fetch-site", "cross-site")], false),
+            (&[("host", "127.0.0.1:8500"), ("sec-fetch-site", "same-site")], false),
+            (&[("host", "127.0.0.1:8500"), ("sec-fetch-site", "none")], true),
+        ];
+        for (headers, passes) in cases {
+            let map: HeaderMap = headers
+                .iter()
+                .map(|(k, v)| (HeaderName::from_static(k), HeaderValue::from_static(v)))
+                .collect();
+            assert_eq!(check_origin(&map).is_ok(), passes, "{headers:?}");
+        }
+    }
+}

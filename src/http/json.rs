@@ -1,0 +1,208 @@
+//! Bodies: read as JSON whatever their Content-Type says, held to a size and a time, and refused
+//! with the path of the fault.
+//!
+//! Rejected: axum's own `Json`, which insists on a Content-Type (so that a plain `curl -d` fails),
+//! and reports faults as one line of text without the path.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    extract::{FromRef, FromRequest, Request},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_path_to_error::{Path, Segment};
+
+use super::{Api, dto::Object, problem::Problem};
+use crate::model::{Invalid, Revision, limit};
+
+/// A body that was read as JSON, or the reply with such a body.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub(super) T);
+
+/// As [`Json`], but the body may be left out.
+#[derive(Debug)]
+pub(super) struct OptionalJson<T>(pub(super) T);
+
+/// The revision at which a change is visible, as a header of its reply.
+pub(super) const REVISION_HEADER: &str = "x-rollcall-revision";
+
+// === impl Json ===
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T>
+where
+    Api: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let patience = Api::from_ref(state).options().body_timeout;
+        let body = read(request, limit::HTTP_BODY_OCTETS_MAX, patience).await?;
+        parse(&body).map(|Object(value)| Self(value))
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => json_response(body.into()),
+            Err(error) => {
+                tracing::error!(%error, "a reply could not be written as JSON");
+                Problem::internal().into_response()
+            }
+        }
+    }
+}
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJson<T>
+where
+    Api: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let patience = Api::from_ref(state).options().body_timeout;
+        let body = read(request, limit::HTTP_BODY_OCTETS_MAX, patience).await?;
+        if body.trim_ascii().is_empty() {
+            Ok(Self(T::default()))
+        } else {
+            parse(&body).map(|Object(value)| Self(value))
+        }
+    }
+}
+
+/// A reply whose body is JSON already.
+pub(super) fn json_response(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// The reply to a change: `reply`, and the revision at which the change is visible.
+pub(super) fn at_revision(revision: Revision, reply: impl IntoResponse) -> Response {
+    ([(REVISION_HEADER, revision.to_string())], reply).into_response()
+}
+
+/// The body, held to its limits of octets and of time.
+///
+/// # Errors
+/// When it is too large (413), too slow (408) or breaks off (400).
+pub(super) async fn read(
+    request: Request,
+    octets_max: usize,
+    patience: Duration,
+) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(patience, collect(request.into_body(), octets_max)).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::slow_body()),
+    }
+}
+
+async fn collect(mut body: Body, octets_max: usize) -> Result<Bytes, Problem> {
+    /// A client that is still writing when the connection is closed loses the reply with it; so
+    /// much of a body that is too large is read and thrown away to let it finish.
+    const DISCARDED_OCTETS_MAX: usize = 8 << 20;
+
+    let mut kept = BytesMut::new();
+    let mut seen = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let broken = |_| Problem::malformed_body("the body broke off");
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        seen += data.len();
+        if seen <= octets_max {
+            kept.extend_from_slice(&data);
+        } else {
+            kept = BytesMut::new();
+            if seen > octets_max.saturating_add(DISCARDED_OCTETS_MAX) {
+                break;
+            }
+        }
+    }
+    if seen > octets_max { Err(Problem::body_too_large(octets_max)) } else { Ok(kept.freeze()) }
+}
+
+/// Reads JSON; nesting is held to 128 levels by serde_json.
+///
+/// # Errors
+/// What is no JSON is malformed (400); JSON that says something else than it should is
+/// unprocessable (422), with the path and the value.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.trim_ascii().is_empty() {
+        return Err(Problem::malformed_body("the body is empty; JSON is needed"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let fault = error.inner();
+        if fault.is_data() {
+            refused(body, error.path(), fault)
+        } else {
+            Problem::malformed_body(format!("the body is no JSON: {fault}"))
+        }
+    })?;
+    reader.end().map_err(|fault| {
+        Problem::malformed_body(format!("the body goes on after its JSON value: {fault}"))
+    })?;
+    Ok(value)
+}
+
+fn refused(body: &[u8], path: &Path, fault: &serde_json::Error) -> Problem {
+    let message = fault.to_string();
+    let at = format!(" at line {} column {}", fault.line(), fault.column());
+    let message = message.strip_suffix(&at).unwrap_or(&message);
+    let mut field = path.to_string();
+    if let Some(name) = named_field(message)
+        && !ends_with(path, name)
+    {
+        let parent = if field == "." { "" } else { &*field };
+        field = Invalid::new(name, "", "").under(parent).field;
+        field = field.trim_start_matches('.').to_owned();
+    }
+    if field == "." {
+        field = "$".to_owned(); // the whole of it
+    }
+    match value_at(body, path) {
+        // Our own refusals read on from the value, as the model's do.
+        Some(value) if message.starts_with("is ") || message.starts_with("has ") => {
+            Invalid::new(field, value, message).into()
+        }
+        value => {
+            let line = fault.line();
+            let detail = format!("`{field}`: {message} (line {line}, column {})", fault.column());
+            let value = value.filter(|_| named_field(message).is_none());
+            let shown = value.map(|value| Invalid::new("", value, "").value);
+            Problem::invalid_field(field, shown, detail)
+        }
+    }
+}
+
+/// The field that serde's own messages about fields name.
+fn named_field(message: &str) -> Option<&str> {
+    let rest = ["unknown", "duplicate", "missing"]
+        .iter()
+        .find_map(|kind| message.strip_prefix(kind)?.strip_prefix(" field `"))?;
+    rest.split_once('`').map(|(name, _)| name)
+}
+
+fn ends_with(path: &Path, name: &str) -> bool {
+    matches!(path.iter().next_back(), Some(Segment::Map { key }) if key == name)
+}
+
+/// The value that was refused, as it stands in the body. Read again only for a refusal, and only
+/// from a body that is not huge.
+fn value_at(body: &[u8], path: &Path) -> Option<String> {
+    if body.len() > limit::HTTP_BODY_OCTETS_MAX {
+        return None;
+    }
+    let whole: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let mut value = &whole;
+    for segment in path {
+        value = match segment {
+            Segment::Map { key } => value.get(key)?,
+            Segment::Seq { index } => value.get(index)?,
+            Segment::Enum { .. } | Segment::Unknown => return None,
+        };
+    }
+    Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}

@@ -1,0 +1,145 @@
+//! `/api/v1/services` and below: what there is.
+//!
+//! Lists come whole, at one revision, and are written apart from the other requests. Pages are
+//! left out on purpose: a client that pages through a changing registry sees no state that ever was.
+
+use axum::{extract::State, response::Response};
+
+use super::refused::Named;
+use crate::{
+    http::{
+        Api,
+        dto::{InstanceList, InstanceView, ServiceList, ServiceView},
+        json::{Json, json_response},
+        path::ServicePath,
+        problem::Problem,
+        query::Parameters,
+    },
+    model::{Invalid, Status, Tag},
+    registry::Member,
+};
+
+/// Lists all services, sorted by name, with the numbers of their instances.
+#[utoipa::path(
+    get,
+    path = "/api/v1/services",
+    tag = "services",
+    responses((status = 200, description = "The services", body = ServiceList)),
+)]
+pub(super) async fn list(State(api): State<Api>) -> Result<Response, Problem> {
+    let snapshot = api.registry().snapshot();
+    let body = api.list(move || serde_json::to_vec(&ServiceList::from(&*snapshot))).await?;
+    Ok(json_response(body.map_err(|_| Problem::internal())?.into()))
+}
+
+/// Shows a service: its numbers, tags and policy, and whether it fails open.
+#[utoipa::path(
+    get,
+    path = "/api/v1/services/{service}",
+    tag = "services",
+    params(("service" = String, Path, description = "The service")),
+    responses((status = 200, description = "The service", body = ServiceView), Named),
+)]
+pub(super) async fn read(
+    State(api): State<Api>,
+    ServicePath(name): ServicePath,
+) -> Result<Json<ServiceView>, Problem> {
+    let snapshot = api.registry().snapshot();
+    let entry = snapshot.service(name.as_str()).ok_or_else(|| Problem::unknown_service(&name))?;
+    Ok(Json(ServiceView::from(&**entry)))
+}
+
+/// Lists the instances of a service, sorted by name.
+#[utoipa::path(
+    get,
+    path = "/api/v1/services/{service}/instances",
+    tag = "services",
+    params(
+        ("service" = String, Path, description = "The service"),
+        ("tag" = Option<Vec<String>>, Query, description = "Only instances that carry the tag; \
+            given again, that carry all of them"),
+        ("health" = Option<Vec<String>>, Query, description = "Only instances in this state: \
+            `passing`, `warning`, `critical`, `healthy` (passing or warning), `answered` (DNS \
+            answers with them now), `drained` or `suspect`; given again, in any of them"),
+    ),
+    responses((status = 200, description = "The instances", body = InstanceList), Named),
+)]
+pub(super) async fn instances(
+    State(api): State<Api>,
+    ServicePath(name): ServicePath,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let filter = Filter::parse(parameters)?;
+    let snapshot = api.registry().snapshot();
+    let entry =
+        snapshot.service(name.as_str()).ok_or_else(|| Problem::unknown_service(&name))?.clone();
+    let revision = snapshot.revision.0;
+    let write = move || {
+        let instances = InstanceView::of_service(&entry, |m, answered| filter.wants(m, answered));
+        serde_json::to_vec(&InstanceList { revision, instances })
+    };
+    let body = api.list(write).await?;
+    Ok(json_response(body.map_err(|_| Problem::internal())?.into()))
+}
+
+/// Which instances are listed.
+#[derive(Debug)]
+struct Filter {
+    /// All of these.
+    tags: Vec<Tag>,
+    /// Any of these; everything when empty.
+    health: Vec<Health>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Health {
+    Answered,
+    Drained,
+    Healthy,
+    Is(Status),
+    Suspect,
+}
+
+// === impl Filter ===
+
+impl Filter {
+    fn parse(parameters: Parameters) -> Result<Self, Problem> {
+        let parameters = parameters.only(&["tag", "health"])?;
+        let tags = parameters.all("tag").map(Tag::parse).collect::<Result<_, _>>();
+        let health = parameters.all("health").map(Health::parse).collect::<Result<_, _>>();
+        Ok(Self {
+            tags: tags.map_err(Problem::bad_query)?,
+            health: health.map_err(Problem::bad_query)?,
+        })
+    }
+
+    fn wants(&self, member: &Member, answered: bool) -> bool {
+        let carries = |tag: &Tag| member.instance.tags.binary_search(tag).is_ok();
+        let is = |health: &Health| match health {
+            Health::Answered => answered,
+            Health::Drained => member.drained,
+            Health::Healthy => member.status.is_up(),
+            Health::Is(status) => member.status == *status,
+            Health::Suspect => member.suspect,
+        };
+        self.tags.iter().all(carries) && (self.health.is_empty() || self.health.iter().any(is))
+    }
+}
+
+// === impl Health ===
+
+impl Health {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "answered" => Ok(Self::Answered),
+            "drained" => Ok(Self::Drained),
+            "healthy" => Ok(Self::Healthy),
+            "suspect" => Ok(Self::Suspect),
+            text => Status::parse(text).map(Self::Is).ok_or_else(|| {
+                let problem = "is none of passing, warning, critical, healthy, answered, drained \
+                               and suspect";
+                Invalid::new("health", text, problem)
+            }),
+        }
+    }
+}

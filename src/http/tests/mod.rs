@@ -1,0 +1,8 @@
+//! The API through its router and through real sockets, over the real writer.
+
+mod contract;
+mod refusals;
+mod routes;
+mod server;
+mod support;
+mod watch;

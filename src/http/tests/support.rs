@@ -1,0 +1,104 @@
+//! A door for tests: the whole router over a running registry.
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode},
+};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::{
+    http::{Api, Options, Setup, connection::Peer, router},
+    registry::{self, testing},
+};
+
+pub(super) struct Door {
+    pub(super) running: testing::Running,
+    pub(super) api: Api,
+    pub(super) router: Router,
+    pub(super) draining: CancellationToken,
+    pub(super) stop: CancellationToken,
+}
+
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+}
+
+impl Door {
+    pub(super) fn open(options: Options) -> Self {
+        let running = testing::run(testing::Kept::default(), registry::Options::default());
+        let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
+        let api = Api::new(Setup {
+            registry: running.registry.clone(),
+            registry_options: running.options.subscribe(),
+            board: running.board.clone(),
+            metrics: running.metrics.clone(),
+            clock: running.clock.clone(),
+            draining: draining.clone(),
+            stop: stop.clone(),
+            options,
+        });
+        let router = router::router(&api);
+        Self { running, api, router, draining, stop }
+    }
+
+    pub(super) async fn send(&self, mut request: Request<Body>) -> Reply {
+        let peer = "[::ffff:192.0.2.7]:40000".parse().unwrap();
+        request.extensions_mut().insert(Peer(peer));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        Reply { status: parts.status, headers: parts.headers, text }
+    }
+
+    pub(super) async fn call(&self, method: &str, path: &str, body: &str) -> Reply {
+        let body = Body::from(body.to_owned());
+        self.send(Request::builder().method(method).uri(path).body(body).unwrap()).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Reply {
+        self.call("GET", path, "").await
+    }
+
+    /// Registers `web/a` and the like, and expects success.
+    pub(super) async fn register(&self, name: &str, body: &str) -> Reply {
+        let (service, instance) = name.split_once('/').unwrap();
+        let path = format!("/api/v1/services/{service}/instances/{instance}");
+        let reply = self.call("PUT", &path, body).await;
+        assert!(reply.status.is_success(), "{reply:?}");
+        reply
+    }
+}
+
+impl Reply {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.header("x-rollcall-revision").parse().unwrap()
+    }
+
+    /// The problem document, after a look at what all of them have in common.
+    pub(super) fn problem(&self, status: u16, code: &str) -> Value {
+        let problem = self.json();
+        assert_eq!(self.status.as_u16(), status, "{problem:#}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["code"], code, "{problem:#}");
+        assert_eq!(problem["type"], format!("urn:rollcall:problem:{code}"));
+        assert!(problem["title"].is_string() && problem["detail"].is_string());
+        problem
+    }
+}
