@@ -5,6 +5,7 @@
 //! zone, the reverse zones and the static zones (`zone/`) are the sources of answers.
 
 pub mod answer;
+pub mod client;
 pub mod encode;
 mod full;
 pub mod query;
