@@ -1,3 +1,7 @@
 //! The `rollcall` binary: hands the command line to [`rollcall::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rollcall::cli::run()
+}

@@ -7,5 +7,6 @@ use super::config::Config;
 /// # Errors
 /// When a part cannot start; nothing is left running then.
 pub fn serve(config: Config) -> anyhow::Result<()> {
-    anyhow::bail!("not wired yet: {}", config.server.domain)
+    let Config { server, .. } = config;
+    anyhow::bail!("not wired yet: {}", server.domain)
 }

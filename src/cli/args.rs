@@ -1,0 +1,145 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{
+    client::Client,
+    exit::{EXIT_CODES, Failure},
+    verbs,
+};
+use crate::util::{NoDuration, parse_duration};
+
+/// The server that client verbs speak to unless they are told of another.
+const SERVER: &str = "http://127.0.0.1:8500";
+
+/// Its variable.
+const SERVER_VARIABLE: &str = "ROLLCALL_SERVER";
+
+/// A DNS server for service discovery: names answer with the instances that are healthy now
+#[derive(Debug, Parser)]
+#[command(name = "rollcall", version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) client: ClientArgs,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Run the server: DNS, HTTP and health checks
+    Serve(verbs::serve::ServeArgs),
+    /// Say whether a configuration file is right, and where it is not
+    CheckConfig(verbs::check_config::CheckConfigArgs),
+    /// Register an instance, or replace it
+    Register(WithClient<verbs::register::RegisterArgs>),
+    /// Take an instance out of the registry
+    Deregister(WithClient<verbs::deregister::DeregisterArgs>),
+    /// Take an instance out of the answers, or put it back
+    Drain(WithClient<verbs::drain::DrainArgs>),
+    /// List all services
+    List(WithClient<verbs::list::ListArgs>),
+    /// Show one service and its instances
+    Show(WithClient<verbs::show::ShowArgs>),
+    /// Show, set or unset how a service is answered
+    Policy(WithClient<verbs::policy::PolicyArgs>),
+    /// Print what happens, as it happens
+    Watch(WithClient<verbs::watch::WatchArgs>),
+    /// Ask the server's DNS for a name
+    Resolve(WithClient<verbs::resolve::ResolveArgs>),
+    /// Print the completions for a shell
+    Completions(verbs::completions::CompletionsArgs),
+}
+
+/// What every client verb takes. It may stand before the verb or behind it.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Client options")]
+pub(super) struct ClientArgs {
+    /// Where the server's HTTP interface is [default: $ROLLCALL_SERVER or http://127.0.0.1:8500]
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// For how long to wait for an answer [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A verb's own arguments and those of every client verb.
+#[derive(Debug, Args)]
+pub(super) struct WithClient<A: Args> {
+    #[command(flatten)]
+    pub own: A,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+// === impl ClientArgs ===
+
+impl ClientArgs {
+    /// These, and what they leave open as it stood before the verb.
+    #[must_use]
+    pub(super) fn or(self, before: Self) -> Self {
+        Self {
+            server: self.server.or(before.server),
+            timeout: self.timeout.or(before.timeout),
+            json: self.json || before.json,
+        }
+    }
+
+    /// The first of the options that was given, to refuse it where it means nothing.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--server", self.server.is_some()),
+            ("--timeout", self.timeout.is_some()),
+            ("--json", self.json),
+        ];
+        options.into_iter().find_map(|(name, given)| given.then_some(name))
+    }
+
+    /// For how long to wait for an answer.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(10))
+    }
+
+    /// A client of the server that is meant.
+    pub(super) fn client(&self) -> Result<Client, Failure> {
+        let variable = std::env::var(SERVER_VARIABLE).ok().filter(|url| !url.is_empty());
+        let url = self.server.clone().or(variable);
+        Client::new(url.as_deref().unwrap_or(SERVER), self.timeout())
+    }
+}
+
+/// Reads a duration of a flag.
+pub(super) fn duration(text: &str) -> Result<Duration, NoDuration> {
+    parse_duration(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Verb};
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn client_options_stand_before_the_verb_or_behind_it() {
+        for line in
+            ["rollcall --json --server http://x list", "rollcall list --json --server http://x"]
+        {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            let Verb::List(list) = cli.verb else { panic!("it is the verb list") };
+            let client = list.client.or(cli.client);
+            assert_eq!((client.json, client.server.as_deref()), (true, Some("http://x")), "{line}");
+        }
+        assert!(Cli::try_parse_from(["rollcall", "serve", "--json"]).is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! How a command ends: exit codes that a script can tell apart, and what is said of a failure.
+//!
+//! 69 and 78 are `EX_UNAVAILABLE` and `EX_CONFIG` of BSD's `sysexits.h`; 2 is what clap and the
+//! shells use for a wrong command line.
+
+use std::{io, process::ExitCode};
+
+use crate::app::config::ConfigError;
+
+/// The codes, as `--help` shows them.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0   it worked
+  1   a negative result: not found, no such name or no records, refused by the server
+  2   the command line is wrong
+  69  the server cannot be reached
+  78  the configuration is wrong";
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The configuration is wrong. The text has its own `error:`.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The answer is no.
+    #[error("{0}")]
+    Negative(String),
+    /// Anything that has no code of its own.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+    /// Standard output or a file cannot be written or read.
+    #[error("{0}")]
+    Output(#[from] io::Error),
+    /// Nobody answers there.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The command line is wrong in a way that clap cannot see.
+    #[error("{0}")]
+    Usage(String),
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// The exit code.
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            // Whoever read our output has enough of it.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Negative(_) | Self::Other(_) | Self::Output(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable(_) => 69,
+            Self::Config(_) => 78,
+        }
+    }
+
+    /// What is said on standard error, if anything.
+    pub(super) fn message(&self) -> Option<String> {
+        match self {
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
+            Self::Config(error) => Some(error.to_string()),
+            other => Some(format!("error: {other}")),
+        }
+    }
+}
+
+impl From<&Failure> for ExitCode {
+    fn from(failure: &Failure) -> Self {
+        failure.code().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::Failure;
+    use crate::app::config::{Config, Sources};
+
+    #[test]
+    fn each_kind_of_failure_has_its_code() {
+        let missing = Sources { file: Some("/nowhere".into()), ..Sources::default() };
+        let config = Config::load(missing).unwrap_err();
+        let cases = [
+            (Failure::Negative(String::new()), 1),
+            (Failure::Usage(String::new()), 2),
+            (Failure::Unreachable(String::new()), 69),
+            (Failure::Config(config), 78),
+            (Failure::Output(io::ErrorKind::StorageFull.into()), 1),
+        ];
+        for (failure, code) in cases {
+            assert_eq!(failure.code(), code, "{failure:?}");
+            assert!(failure.message().unwrap().starts_with("error: "), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_pipe_is_quiet() {
+        let failure = Failure::Output(io::ErrorKind::BrokenPipe.into());
+        assert_eq!((failure.code(), failure.message()), (0, None));
+    }
+}

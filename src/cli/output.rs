@@ -1,0 +1,74 @@
+//! Where a verb writes its result: standard output, or a buffer of a test.
+
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::Table;
+use serde::Serialize;
+
+/// The result's way out, and the form it is wanted in.
+pub(super) struct Output {
+    sink: Box<dyn Write>,
+    /// Whether JSON is wanted.
+    pub json: bool,
+    /// Whether a person sees it: then tables are fitted to the width, and statuses coloured.
+    pub terminal: bool,
+}
+
+// === impl Output ===
+
+impl Output {
+    /// Standard output.
+    pub(super) fn stdout(json: bool) -> Self {
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
+        Self { sink: Box::new(stdout), json, terminal }
+    }
+
+    /// Somewhere else, without a person.
+    #[cfg(test)]
+    pub(super) fn to(sink: impl Write + 'static, json: bool) -> Self {
+        Self { sink: Box::new(sink), json, terminal: false }
+    }
+
+    /// Writes one line, and lets it be seen now.
+    pub(super) fn line(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.sink, "{line}")?;
+        self.sink.flush()
+    }
+
+    /// Writes a table without trailing blanks.
+    pub(super) fn table(&mut self, table: &Table) -> io::Result<()> {
+        for line in table.lines() {
+            writeln!(self.sink, "{}", line.trim_end())?;
+        }
+        self.sink.flush()
+    }
+
+    /// Writes a value as indented JSON.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.sink, value)?;
+        self.line("")
+    }
+}
+
+/// Text of somebody else without what would command the terminal (escapes, line breaks, and the
+/// marks that turn the direction of writing): a check's output is whatever the checked says.
+pub(super) fn printable(text: &str) -> String {
+    let is_safe = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let text: String = text.chars().map(|c| if is_safe(c) { c } else { ' ' }).collect();
+    text.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn a_checks_output_cannot_command_the_terminal() {
+        assert_eq!(printable("\u{1b}[2Jok\r\nnext\u{202e}\n"), "[2Jok  next");
+        assert_eq!(printable("größer\t5"), "größer 5");
+    }
+}

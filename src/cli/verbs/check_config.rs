@@ -1,0 +1,52 @@
+//! `rollcall check-config`: says whether a file is right, and where it is not.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    app::config::{Config, Sources},
+    cli::{exit::Failure, output::Output},
+};
+
+/// The file alone is read: flags and environment of a server that uses it are not known here
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CheckConfigArgs {
+    /// The file
+    file: PathBuf,
+}
+
+// === impl CheckConfigArgs ===
+
+impl CheckConfigArgs {
+    /// Prints one line if the file is right; else the failure is the list of mistakes.
+    pub(in crate::cli) fn run(self, output: &mut Output) -> Result<(), Failure> {
+        let sources = Sources { file: Some(self.file.clone()), ..Sources::default() };
+        Config::load(sources)?;
+        Ok(output.line(&format!("{}: OK", self.file.display()))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::CheckConfigArgs;
+    use crate::cli::testing::Buffer;
+
+    #[test]
+    fn a_file_is_right_or_its_mistake_is_pointed_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rollcall.toml");
+        fs::write(&file, include_str!("../../../examples/rollcall.toml")).unwrap();
+        let buffer = Buffer::default();
+        let run = || CheckConfigArgs { file: file.clone() }.run(&mut buffer.output(false));
+        run().unwrap();
+        assert_eq!(buffer.text(), format!("{}: OK\n", file.display()));
+        fs::write(&file, "version = 1\n[dns]\nudp_size = \"big\"\n").unwrap();
+        let failure = run().unwrap_err();
+        assert_eq!(failure.code(), 78);
+        let text = failure.message().unwrap();
+        assert!(text.ends_with("3 | udp_size = \"big\"\n  |            ^^^^^"), "{text}");
+    }
+}

@@ -1,0 +1,13 @@
+//! One file a verb: its arguments, what it asks, what it prints.
+
+pub(super) mod check_config;
+pub(super) mod completions;
+pub(super) mod deregister;
+pub(super) mod drain;
+pub(super) mod list;
+pub(super) mod policy;
+pub(super) mod register;
+pub(super) mod resolve;
+pub(super) mod serve;
+pub(super) mod show;
+pub(super) mod watch;

@@ -1,0 +1,121 @@
+//! `rollcall serve`: runs the server.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    app::{
+        self,
+        config::{Config, Sources},
+    },
+    cli::exit::Failure,
+};
+
+/// Flags win over the environment (ROLLCALL_DNS_LISTEN and so on), which wins over the file
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ServeArgs {
+    /// The configuration; examples/rollcall.toml shows every key
+    #[arg(long, value_name = "FILE", env = "ROLLCALL_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where to answer DNS, UDP and TCP; may be repeated, port 0 picks one [default: 127.0.0.1:8600]
+    #[arg(long, value_name = "ADDR:PORT")]
+    dns: Vec<String>,
+    /// Where to answer HTTP; may be repeated, port 0 picks one [default: 127.0.0.1:8500]
+    #[arg(long, value_name = "ADDR:PORT")]
+    http: Vec<String>,
+    /// The domain above `service` [default: internal]
+    #[arg(long)]
+    domain: Option<String>,
+    /// The folder of the store, made if it is not there [default: ./rollcall-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// The folder of static zone files [default: ./zones, if it is there]
+    #[arg(long, value_name = "DIR")]
+    zones: Option<String>,
+    /// What to log, such as `debug` or `info,rollcall::dns=debug` [default: info]
+    #[arg(long, value_name = "FILTER")]
+    log_filter: Option<String>,
+    /// `text` or `json` [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+// === impl ServeArgs ===
+
+impl ServeArgs {
+    /// Runs until the server ends.
+    pub(in crate::cli) fn run(self) -> Result<(), Failure> {
+        let config = Config::load(self.sources(environment()))?;
+        app::serve(config)?;
+        Ok(())
+    }
+
+    fn sources(self, environment: Vec<(String, String)>) -> Sources {
+        let one = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
+        let flags = [
+            ("dns.listen", self.dns),
+            ("http.listen", self.http),
+            ("server.domain", one(self.domain)),
+            ("server.data", one(self.data)),
+            ("server.zones", one(self.zones)),
+            ("log.filter", one(self.log_filter)),
+            ("log.format", one(self.log_format)),
+        ];
+        let flags = flags.into_iter().filter(|(_, values)| !values.is_empty()).collect();
+        Sources { file: self.config, environment, flags }
+    }
+}
+
+/// The variables that may be ours. What is not UTF-8 is no value of ours.
+pub(in crate::cli) fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("ROLLCALL_"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::ServeArgs;
+    use crate::app::config::Config;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    #[test]
+    fn every_flag_reaches_its_key() {
+        let line = "serve --dns 127.0.0.1:0 --dns [::1]:0 --http [::1]:1 --domain corp.example \
+                    --data /d --zones /z --log-filter warn --log-format json";
+        let serve = Line::parse_from(line.split_whitespace()).serve;
+        let config = Config::load(serve.sources(Vec::new())).unwrap();
+        let differ: Vec<_> =
+            config.diff_reload(&Config::default()).needs_restart.into_iter().collect();
+        assert_eq!(
+            differ,
+            [
+                "server.domain",
+                "server.data",
+                "server.zones",
+                "dns.listen",
+                "dns.hostmaster",
+                "dns.nameservers",
+                "http.listen",
+                "log.format"
+            ]
+        );
+        assert_eq!(config.dns.listen.len(), 2);
+        assert_eq!(config.log.filter, "warn");
+    }
+
+    #[test]
+    fn without_flags_all_is_default() {
+        let serve = Line::parse_from(["serve"]).serve;
+        assert_eq!(Config::load(serve.sources(Vec::new())).unwrap(), Config::default());
+    }
+}
