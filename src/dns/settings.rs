@@ -27,6 +27,8 @@ pub struct SettingsSpec {
     pub domain: DnsName,
     /// The addresses of the zone's name servers: those of `ns1` first, then `ns2`, up to `ns9`.
     pub nameservers: Vec<Vec<IpAddr>>,
+    /// The mailbox of the zone, as a name (RFC 1035 §3.3.13); `hostmaster` of the zone if `None`.
+    pub hostmaster: Option<DnsName>,
     /// How long "there is nothing" may be believed, seconds: 1 to 5.
     pub negative_ttl_seconds: u32,
     /// The address prefixes whose reverse names are answered: at most /24 and /124 long.
@@ -61,7 +63,7 @@ pub(super) struct NameServer {
 pub(super) struct Soa {
     /// MNAME: the first name server.
     pub primary: DnsName,
-    /// RNAME: `hostmaster` of the zone.
+    /// RNAME: who answers for the zone.
     pub mailbox: DnsName,
     /// REFRESH, RETRY, EXPIRE and MINIMUM in network order.
     pub timers: [u8; 16],
@@ -81,6 +83,7 @@ impl SettingsSpec {
         Self {
             domain,
             nameservers: vec![Vec::new()],
+            hostmaster: None,
             negative_ttl_seconds: 5,
             reverse: Vec::new(),
             udp_size: Self::UDP_SIZE_DEFAULT,
@@ -121,7 +124,12 @@ impl Settings {
             ReverseZone::new(prefix).map_err(|e| e.under(format!("reverse[{index}]")))
         });
         let reverse = reverse.collect::<Result<_, _>>()?;
-        let soa = Soa::new(&origin, nameservers[0].name.clone(), spec.negative_ttl_seconds)?;
+        let mailbox = match &spec.hostmaster {
+            Some(name) => name.clone(),
+            None => below(&origin, "hostmaster")?,
+        };
+        let primary = nameservers[0].name.clone();
+        let soa = Soa::new(primary, mailbox, spec.negative_ttl_seconds);
         Ok(Self { origin, nameservers, reverse, soa, udp_size: spec.udp_size })
     }
 
@@ -185,12 +193,12 @@ impl Soa {
     /// For how long it believes what it has.
     const EXPIRE_SECONDS: u32 = 86_400;
 
-    fn new(origin: &DnsName, primary: DnsName, minimum: u32) -> Result<Self, Invalid> {
+    fn new(primary: DnsName, mailbox: DnsName, minimum: u32) -> Self {
         let mut timers = [0; 16];
         let values = [Self::REFRESH_SECONDS, Self::RETRY_SECONDS, Self::EXPIRE_SECONDS, minimum];
         for (place, value) in timers.chunks_exact_mut(4).zip(values) {
             place.copy_from_slice(&value.to_be_bytes());
         }
-        Ok(Self { primary, mailbox: below(origin, "hostmaster")?, timers, ttl_seconds: minimum })
+        Self { primary, mailbox, timers, ttl_seconds: minimum }
     }
 }
