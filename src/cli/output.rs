@@ -55,8 +55,11 @@ impl Output {
 /// marks that turn the direction of writing): a check's output is whatever the checked says.
 pub(super) fn printable(text: &str) -> String {
     let is_safe = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        let turns = matches!(
+            c,
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        );
+        !turns && !c.is_control()
     };
     let text: String = text.chars().map(|c| if is_safe(c) { c } else { ' ' }).collect();
     text.trim().to_owned()

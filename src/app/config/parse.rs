@@ -90,11 +90,11 @@ pub(super) fn networks(given: &Given) -> Result<Vec<IpNet>, Refusal> {
             let trunc = network.trunc();
             return Err(item.refuse(format!("has bits behind its prefix; `{trunc}` is meant")));
         }
-        let step = if network.addr().is_ipv4() { 8 } else { 4 };
-        if !network.prefix_len().is_multiple_of(step) {
-            return Err(item.refuse(format!(
-                "has a prefix that is no zone: its length must be a multiple of {step}"
-            )));
+        // Each is one zone or several, of whole labels (RFC 1035 §3.5, RFC 3596 §2.5).
+        let longest = if network.addr().is_ipv4() { 24 } else { 124 };
+        if !(1..=longest).contains(&network.prefix_len()) {
+            let problem = format!("has a prefix outside the limits of /1 to /{longest}");
+            return Err(item.refuse(problem));
         }
         Ok(network)
     })
@@ -116,6 +116,12 @@ pub(super) fn nameservers(given: &Given) -> Result<Vec<NameServer>, Refusal> {
             return Err(item.refuse(problem).under(format!("[{index}]")));
         }
         servers.push(server);
+    }
+    servers.sort_by(|left, right| left.name.cmp(&right.name));
+    let gap = servers.iter().zip(1..).find(|(server, n)| server.name != format!("ns{n}"));
+    if let Some((server, missing)) = gap {
+        let problem = format!("has `{}` but not `ns{missing}`", server.name);
+        return Err(given.refuse(problem));
     }
     Ok(servers)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,6 +11,7 @@ use ipnet::IpNet;
 
 use super::Sources;
 use crate::{
+    dns, health,
     model::{DnsName, Policy},
     registry::{self, SelfPreservation},
     telemetry::LogFormat,
@@ -60,7 +62,7 @@ pub struct DnsSettings {
     pub negative_ttl: Duration,
     /// The mailbox in the SOA record, as a name (RFC 1035 §3.3.13).
     pub hostmaster: DnsName,
-    /// The name servers of the zone, with their addresses.
+    /// The name servers of the zone, in their order and without a gap: `ns1`, `ns2` …
     pub nameservers: Vec<NameServer>,
     /// The networks whose reverse zones are answered.
     pub reverse: Vec<IpNet>,
@@ -90,12 +92,12 @@ pub struct HttpSettings {
     pub connections_max: usize,
     /// How many watches at the most.
     pub watchers_max: usize,
-    /// After which a request that is not answered is given up; a watch is none.
+    /// How long the head of a request may take, and how long a connection may stay idle.
+    pub header_timeout: Duration,
+    /// How long the body of a request may take to arrive.
+    pub body_timeout: Duration,
+    /// After which a request whose reply has not begun is given up.
     pub request_timeout: Duration,
-    /// Octets of one request's body at the most.
-    pub body_octets_max: usize,
-    /// Octets of the body of a bulk registration at the most.
-    pub bulk_octets_max: usize,
 }
 
 /// `[health]`.
@@ -120,17 +122,6 @@ pub struct LogSettings {
 
 // === impl Config ===
 
-impl Config {
-    /// The part of the registry.
-    pub fn registry_options(&self) -> registry::Options {
-        registry::Options {
-            default_policy: self.policy,
-            index_addresses: !self.dns.reverse.is_empty(),
-            self_preservation: self.health.self_preservation,
-        }
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         let mut config = Self {
@@ -148,11 +139,45 @@ impl Default for Config {
     }
 }
 
+/// The parts' own settings.
+impl Config {
+    /// The part of the answers.
+    pub fn dns_settings(&self) -> dns::SettingsSpec {
+        dns::SettingsSpec {
+            domain: self.server.domain.clone(),
+            nameservers: self.dns.nameservers.iter().map(|s| s.addresses.clone()).collect(),
+            hostmaster: Some(self.dns.hostmaster.clone()),
+            // Held to 1 to 5 when it was read.
+            negative_ttl_seconds: u32::try_from(self.dns.negative_ttl.as_secs()).unwrap_or(5),
+            reverse: self.dns.reverse.clone(),
+            udp_size: self.dns.udp_size,
+        }
+    }
+
+    /// The part of the checks.
+    pub fn health_options(&self) -> health::Options {
+        let in_flight = NonZeroUsize::new(self.health.in_flight_max);
+        health::Options {
+            in_flight_max: in_flight.unwrap_or(health::Options::IN_FLIGHT_DEFAULT),
+            ca_file: self.health.ca_file.clone(),
+        }
+    }
+
+    /// The part of the registry.
+    pub fn registry_options(&self) -> registry::Options {
+        registry::Options {
+            default_policy: self.policy,
+            index_addresses: !self.dns.reverse.is_empty(),
+            self_preservation: self.health.self_preservation,
+        }
+    }
+}
+
 /// What follows from other keys unless it is given.
 impl Config {
-    /// `hostmaster` at the domain (RFC 2142 §7).
+    /// `hostmaster` at the zone (RFC 2142 §7).
     pub(super) fn default_hostmaster(&self) -> DnsName {
-        let wire = [b"\x0ahostmaster", self.server.domain.as_wire()].concat();
+        let wire = [b"\x0ahostmaster\x07service", self.server.domain.as_wire()].concat();
         DnsName::from_wire(&wire).expect("a domain is short enough to put far more before it")
     }
 
@@ -201,7 +226,7 @@ impl Default for DnsSettings {
             udp_workers: 0,
             udp_size: 1232,
             negative_ttl: Duration::from_secs(5),
-            hostmaster: DnsName::parse("hostmaster.internal").expect("it is a name"),
+            hostmaster: DnsName::parse("hostmaster.service.internal").expect("it is a name"),
             nameservers: Vec::new(),
             reverse: Vec::new(),
             tcp_connections_max: 1_000,
@@ -219,9 +244,9 @@ impl Default for HttpSettings {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8500))],
             connections_max: 4_096,
             watchers_max: 1_000,
-            request_timeout: Duration::from_secs(10),
-            body_octets_max: 1 << 20,
-            bulk_octets_max: 64 << 20,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -230,6 +255,10 @@ impl Default for HttpSettings {
 
 impl Default for HealthSettings {
     fn default() -> Self {
-        Self { in_flight_max: 1_000, ca_file: None, self_preservation: SelfPreservation::default() }
+        Self {
+            in_flight_max: health::Options::IN_FLIGHT_DEFAULT.get(),
+            ca_file: None,
+            self_preservation: SelfPreservation::default(),
+        }
     }
 }

@@ -111,19 +111,19 @@ pub(super) static KEYS: &[Key] = &[
         |c| c.http.watchers_max.to_string(),
     ),
     key(
+        "http.header_timeout",
+        |c, v| set(&mut c.http.header_timeout, v.duration(SECOND..=10 * MINUTE)),
+        |c| duration(c.http.header_timeout),
+    ),
+    key(
+        "http.body_timeout",
+        |c, v| set(&mut c.http.body_timeout, v.duration(SECOND..=10 * MINUTE)),
+        |c| duration(c.http.body_timeout),
+    ),
+    key(
         "http.request_timeout",
         |c, v| set(&mut c.http.request_timeout, v.duration(SECOND..=10 * MINUTE)),
         |c| duration(c.http.request_timeout),
-    ),
-    key(
-        "http.body_octets_max",
-        |c, v| set(&mut c.http.body_octets_max, v.integer(1_024..=1 << 30)),
-        |c| c.http.body_octets_max.to_string(),
-    ),
-    key(
-        "http.bulk_octets_max",
-        |c, v| set(&mut c.http.bulk_octets_max, v.integer(1_024..=1 << 30)),
-        |c| c.http.bulk_octets_max.to_string(),
     ),
     // === [policy] ===
     key("policy.ttl", set_policy_ttl, |c| {

@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use super::{Config, Reload, Sources, spec_v1::KEYS};
 use crate::{
+    dns,
     model::{DnsName, limit},
     telemetry::LogFormat,
 };
@@ -145,7 +146,11 @@ fn each_value_is_held_to_its_type_and_range() {
         ),
         ("dns.nameservers = [{ nam = \"ns1\" }]", "`dns.nameservers[0]`: `nam` is not known"),
         ("dns.reverse = [\"10.0.0.1/8\"]", "`10.0.0.0/8` is meant"),
-        ("dns.reverse = [\"10.0.0.0/12\"]", "must be a multiple of 8"),
+        ("dns.reverse = [\"10.0.0.0/25\"]", "outside the limits of /1 to /24"),
+        (
+            "dns.nameservers = [{ name = \"ns2\", addresses = [\"::1\"] }]",
+            "has `ns2` but not `ns1`",
+        ),
         ("dns.tcp_connections_per_client_max = 2000", "is above `tcp_connections_max`, 1000"),
         ("http.listen = [\"127.0.0.1:8600\"]", "is an address of `dns.listen` too"),
         ("policy.ttl = \"25h\"", "is outside the limits of 0s to 24h"),
@@ -230,7 +235,7 @@ fn what_is_left_out_follows_from_what_is_given() {
                 health.ca_file = \"/etc/ca.pem\"\n";
     let config = load(text, |_| ()).unwrap();
     assert_eq!(config.server.domain.to_string(), "corp.example");
-    assert_eq!(config.dns.hostmaster.to_string(), "hostmaster.corp.example");
+    assert_eq!(config.dns.hostmaster.to_string(), "hostmaster.service.corp.example");
     let [server] = config.dns.nameservers.as_slice() else { panic!("one name server") };
     assert_eq!(server.name, "ns1");
     assert_eq!(
@@ -239,6 +244,9 @@ fn what_is_left_out_follows_from_what_is_given() {
     );
     assert!(config.server.zones_required() && !Config::default().server.zones_required());
     assert!(config.registry_options().index_addresses);
+    assert_eq!(config.health_options().ca_file, config.health.ca_file);
+    let settings = dns::Settings::new(&config.dns_settings()).unwrap();
+    assert_eq!(settings.origin().to_string(), "service.corp.example");
     assert_eq!(config.health.ca_file, Some(PathBuf::from("/etc/ca.pem")));
     let mailbox = load("version = 1\ndns.hostmaster = \"j.doe@example.org\"", |_| ()).unwrap();
     assert_eq!(mailbox.dns.hostmaster.to_string(), "j\\.doe.example.org");

@@ -116,7 +116,10 @@ fn nothing(name: &str, replies: &[(String, Lookup)]) -> String {
 
 fn to_json(name: &str, record_type: &str, reply: &Lookup) -> Value {
     let section = |records: &[AnswerRecord]| {
-        let record = |r: &AnswerRecord| json!({"name": r.name, "ttl": r.ttl, "type": r.record_type, "data": r.data});
+        let record = |record: &AnswerRecord| {
+            let AnswerRecord { name, ttl, record_type, data } = record;
+            json!({"name": name, "ttl": ttl, "type": record_type, "data": data})
+        };
         records.iter().map(record).collect::<Vec<_>>()
     };
     json!({

@@ -18,7 +18,8 @@ pub(in crate::cli) struct ServeArgs {
     /// The configuration; examples/rollcall.toml shows every key
     #[arg(long, value_name = "FILE", env = "ROLLCALL_CONFIG")]
     config: Option<PathBuf>,
-    /// Where to answer DNS, UDP and TCP; may be repeated, port 0 picks one [default: 127.0.0.1:8600]
+    /// Where to answer DNS, UDP and TCP; may be repeated, port 0 picks one [default:
+    /// 127.0.0.1:8600]
     #[arg(long, value_name = "ADDR:PORT")]
     dns: Vec<String>,
     /// Where to answer HTTP; may be repeated, port 0 picks one [default: 127.0.0.1:8500]

@@ -114,7 +114,7 @@ mod tests {
              "priority": 1, "tags": ["v1", "eu"], "status": "critical",
              "since": "2025-12-31T23:58:30Z", "drained": true, "checks": [
                 {"type": "ttl", "status": "passing", "output": "registered"},
-                {"type": "http", "status": "critical", "output": "HTTP 503\n\u{1b}[31mdown"}]},
+                {"type": "http", "status": "critical", "output": "HTTP 503\u{1b}[31mdown"}]},
             {"instance": "w2", "addresses": ["db.example.org"], "port": 0, "weight": 1,
              "priority": 2, "status": "passing", "since": "2026-01-01T00:00:00Z"},
         ]});
@@ -130,12 +130,14 @@ mod tests {
         show().run(&stub.client(), &mut buffer.output(false), &clock).await.unwrap();
         assert_eq!(
             buffer.text(),
-            "web: ttl 5s, answer_limit 8, when_none_healthy all, min_healthy 0.5 (its own)\n\
-             failing open: none is healthy, so all are answered\n\
-             \n\
-             INSTANCE  ADDRESS           PORT  WEIGHT  PRIO  STATUS            SINCE  TAGS   OUTPUT\n\
-             web-1     10.0.0.1,fd00::1  8080      10     1  critical,drained     1m  v1,eu  HTTP 503  [31mdown\n\
-             w2        db.example.org       0       1     2  passing              0s  -      -\n"
+            "\
+web: ttl 5s, answer_limit 8, when_none_healthy all, min_healthy 0.5 (its own)
+failing open: none is healthy, so all are answered
+
+INSTANCE  ADDRESS           PORT  WEIGHT  PRIO  STATUS            SINCE  TAGS   OUTPUT
+web-1     10.0.0.1,fd00::1  8080      10     1  critical,drained     1m  v1,eu  HTTP 503 [31mdown
+w2        db.example.org       0       1     2  passing              0s  -      -
+"
         );
         let json_buffer = Buffer::default();
         show().run(&stub.client(), &mut json_buffer.output(true), &clock).await.unwrap();
