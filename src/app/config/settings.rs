@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::Sources;
 use crate::{
-    dns, health,
+    dns, health, http,
     model::{DnsName, Policy},
     registry::{self, SelfPreservation},
     telemetry::LogFormat,
@@ -154,6 +154,18 @@ impl Config {
         }
     }
 
+    /// The part of the API.
+    pub fn http_options(&self) -> http::Options {
+        http::Options {
+            connections_max: self.http.connections_max,
+            header_timeout: self.http.header_timeout,
+            body_timeout: self.http.body_timeout,
+            request_timeout: self.http.request_timeout,
+            watchers_max: self.http.watchers_max,
+            ..http::Options::default()
+        }
+    }
+
     /// The part of the checks.
     pub fn health_options(&self) -> health::Options {
         let in_flight = NonZeroUsize::new(self.health.in_flight_max);
@@ -240,13 +252,14 @@ impl Default for DnsSettings {
 
 impl Default for HttpSettings {
     fn default() -> Self {
+        let options = http::Options::default();
         Self {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8500))],
-            connections_max: 4_096,
-            watchers_max: 1_000,
-            header_timeout: Duration::from_secs(30),
-            body_timeout: Duration::from_secs(30),
-            request_timeout: Duration::from_secs(60),
+            connections_max: options.connections_max,
+            watchers_max: options.watchers_max,
+            header_timeout: options.header_timeout,
+            body_timeout: options.body_timeout,
+            request_timeout: options.request_timeout,
         }
     }
 }

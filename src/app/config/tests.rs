@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use super::{Config, Reload, Sources, spec_v1::KEYS};
 use crate::{
-    dns,
+    dns, http,
     model::{DnsName, limit},
     telemetry::LogFormat,
 };
@@ -244,6 +244,7 @@ fn what_is_left_out_follows_from_what_is_given() {
     );
     assert!(config.server.zones_required() && !Config::default().server.zones_required());
     assert!(config.registry_options().index_addresses);
+    assert_eq!(Config::default().http_options(), http::Options::default());
     assert_eq!(config.health_options().ca_file, config.health.ca_file);
     let settings = dns::Settings::new(&config.dns_settings()).unwrap();
     assert_eq!(settings.origin().to_string(), "service.corp.example");
