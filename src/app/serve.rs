@@ -7,6 +7,5 @@ use super::config::Config;
 /// # Errors
 /// When a part cannot start; nothing is left running then.
 pub fn serve(config: Config) -> anyhow::Result<()> {
-    let Config { server, .. } = config;
-    anyhow::bail!("not wired yet: {}", server.domain)
+    anyhow::bail!("not wired yet: {}", config.server.domain)
 }
