@@ -93,14 +93,15 @@ struct Accept {
 impl Accept {
     async fn run(self, api: Api, router: Router) {
         let stop = api.stop().clone();
-        // `biased`: once stopped, nothing more is accepted, however many wait.
         loop {
+            // Room is waited for with the connection in hand: a loop that took the last room
+            // before anybody called would keep it from the other listeners' callers.
             let next = async {
-                let permit = Arc::clone(&self.room).acquire_owned().await;
-                (permit, self.listener.accept().await)
+                let accepted = self.listener.accept().await;
+                (accepted, Arc::clone(&self.room).acquire_owned().await)
             };
-            let (permit, accepted) = tokio::select! {
-                biased;
+            let (accepted, permit) = tokio::select! {
+                biased; // once stopped, nothing more is accepted, however many wait
                 () = stop.cancelled() => return,
                 next = next => next,
             };

@@ -79,91 +79,82 @@ async fn a_field_that_is_not_acceptable_is_named() {
     .await;
 }
 
+/// The fields of the second check of a registration with a port, `checks[1]`.
+async fn assert_check_refused(cases: &[Case<'_>]) {
+    let body = |fields| format!(r#"{{"port": 80, "checks": [{{"type": "tcp"}}, {{{fields}}}]}}"#);
+    let cases: Vec<_> = cases
+        .iter()
+        .map(|(fields, field, text)| (body(*fields), format!("checks[1]{field}"), *text))
+        .collect();
+    let cases: Vec<Case<'_>> =
+        cases.iter().map(|(body, field, text)| (&**body, &**field, *text)).collect();
+    assert_unprocessable(A, &cases).await;
+}
+
 #[tokio::test]
-async fn a_check_that_is_not_acceptable_is_named() {
-    let check =
-        |fields: &str| format!(r#"{{"port": 80, "checks": [{{"type": "tcp"}}, {{{fields}}}]}}"#);
+async fn a_check_s_times_and_counts_are_held_to_their_limits() {
+    assert_check_refused(&[
+        (r#""path": "/""#, ".type", "missing field `type`"),
+        (r#""type": "script""#, ".type", "unknown variant `script`"),
+        (r#""type": "http", "intervall": "5s""#, ".intervall", "unknown field"),
+        (
+            r#""type": "http", "interval": 5"#,
+            ".interval",
+            "`5` is no duration; write it with its unit: \"5s\" or \"5ms\"",
+        ),
+        (r#""type": "http", "interval": "5""#, ".interval", "`5` is no duration"),
+        (r#""type": "http", "interval": "50ms""#, ".interval", "is below the limit of 100ms"),
+        (
+            r#""type": "http", "interval": "1s", "timeout": "2s""#,
+            ".timeout",
+            "`2s` is above the limit of 1s, which is the `interval`",
+        ),
+        (r#""type": "http", "rise": 0"#, ".rise", "`0` is outside the limits of 1 to 100"),
+        (r#""type": "http", "fall": 101"#, ".fall", "outside the limits of 1 to 100"),
+        (r#""type": "ttl""#, ".ttl", "is needed by a check of type `ttl`"),
+        (r#""type": "ttl", "ttl": "99ms""#, ".ttl", "is below the limit of 100ms"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_check_s_request_is_one_that_can_be_sent() {
     let headers: Vec<String> = (0..17).map(|n| format!(r#""x-{n}": "1""#)).collect();
     let too_many = format!(r#""type": "http", "headers": {{{}}}"#, headers.join(","));
     let long = format!(r#""type": "http", "path": "/{}""#, "a".repeat(2048));
-    let cases = [
-        (r#""path": "/""#, "checks[1].type", "missing field `type`"),
-        (r#""type": "script""#, "checks[1].type", "unknown variant `script`"),
-        (r#""type": "http", "intervall": "5s""#, "checks[1].intervall", "unknown field"),
-        (
-            r#""type": "http", "interval": 5"#,
-            "checks[1].interval",
-            "`5` is no duration; write it with its unit: \"5s\" or \"5ms\"",
-        ),
-        (r#""type": "http", "interval": "5""#, "checks[1].interval", "`5` is no duration"),
-        (
-            r#""type": "http", "interval": "50ms""#,
-            "checks[1].interval",
-            "is below the limit of 100ms",
-        ),
-        (
-            r#""type": "http", "interval": "1s", "timeout": "2s""#,
-            "checks[1].timeout",
-            "`2s` is above the limit of 1s, which is the `interval`",
-        ),
-        (r#""type": "http", "rise": 0"#, "checks[1].rise", "`0` is outside the limits of 1 to 100"),
-        (r#""type": "http", "fall": 101"#, "checks[1].fall", "outside the limits of 1 to 100"),
-        (r#""type": "http", "port": 0"#, "checks[1].port", "outside the limits of 1 to 65535"),
-        (r#""type": "http", "host": "a b""#, "checks[1].host", "the character ' '"),
-        (r#""type": "http", "path": "health""#, "checks[1].path", "begins with `/`"),
-        (r#""type": "http", "path": "/a b""#, "checks[1].path", "has no blanks"),
-        (&long, "checks[1].path", "above the limit of 2048"),
-        (r#""type": "http", "method": "GE T""#, "checks[1].method", "is no method"),
-        (
-            r#""type": "http", "headers": {"bad name": "1"}"#,
-            "checks[1].headers",
-            "is no name of a header",
-        ),
-        (
-            r#""type": "http", "headers": {"Content-Length": "1"}"#,
-            "checks[1].headers",
-            "that a check may send",
-        ),
-        (
-            r#""type": "http", "headers": {"x": "a\nb"}"#,
-            "checks[1].headers.x",
-            "is no value of a header",
-        ),
-        (&too_many, "checks[1].headers", "above the limit of 16"),
-        (r#""type": "http", "expect": 99"#, "checks[1].expect", "`99-99` is no range"),
-        (
-            r#""type": "http", "expect": "2xx""#,
-            "checks[1].expect",
-            "`2xx` is no status code or range",
-        ),
-        (r#""type": "http", "expect": [200, "x"]"#, "checks[1].expect[1]", "`x` is no status code"),
-        (r#""type": "http", "expect": []"#, "checks[1].expect", "names no status code"),
-        (r#""type": "http", "tls": true"#, "checks[1].tls", "its type is `https` then"),
-        (r#""type": "http", "tls_skip_verify": true"#, "checks[1].tls_skip_verify", "is no field"),
-        (
-            r#""type": "grpc", "tls_skip_verify": true"#,
-            "checks[1].tls_skip_verify",
-            "without `tls`",
-        ),
-        (r#""type": "tcp", "path": "/""#, "checks[1].path", "is no field of a check of type `tcp`"),
-        (
-            r#""type": "http", "ttl": "5s""#,
-            "checks[1].ttl",
-            "is no field of a check of type `http`",
-        ),
-        (r#""type": "ttl""#, "checks[1].ttl", "is needed by a check of type `ttl`"),
-        (r#""type": "ttl", "ttl": "99ms""#, "checks[1].ttl", "is below the limit of 100ms"),
-        (r#""type": "ttl", "ttl": "5s", "rise": 1"#, "checks[1].rise", "is no field"),
-    ];
-    let bodies: Vec<String> = cases.iter().map(|(fields, _, _)| check(fields)).collect();
-    let cases: Vec<Case<'_>> = cases
-        .iter()
-        .zip(&bodies)
-        .map(|((_, field, text), body)| (&**body, *field, *text))
-        .collect();
-    assert_unprocessable(A, &cases).await;
-    assert_unprocessable(A, &[(r#"{"checks": [{"type": "tcp"}]}"#, "checks[0].port", "is needed")])
-        .await;
+    assert_check_refused(&[
+        (r#""type": "http", "port": 0"#, ".port", "outside the limits of 1 to 65535"),
+        (r#""type": "http", "host": "a b""#, ".host", "the character ' '"),
+        (r#""type": "http", "path": "health""#, ".path", "begins with `/`"),
+        (r#""type": "http", "path": "/a b""#, ".path", "has no blanks"),
+        (&long, ".path", "above the limit of 2048"),
+        (r#""type": "http", "method": "GE T""#, ".method", "is no method"),
+        (r#""type": "http", "headers": {"bad name": "1"}"#, ".headers", "is no name of a header"),
+        (r#""type": "http", "headers": {"Te": "1"}"#, ".headers", "that a check may send"),
+        (r#""type": "http", "headers": {"a": "1", "A": "2"}"#, ".headers", "is there twice"),
+        (r#""type": "http", "headers": {"x": "a\nb"}"#, ".headers.x", "is no value of a header"),
+        (&too_many, ".headers", "above the limit of 16"),
+        (r#""type": "http", "expect": 99"#, ".expect", "`99-99` is no range"),
+        (r#""type": "http", "expect": "2xx""#, ".expect", "`2xx` is no status code or range"),
+        (r#""type": "http", "expect": [200, "x"]"#, ".expect[1]", "`x` is no status code"),
+        (r#""type": "http", "expect": []"#, ".expect", "names no status code"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_check_has_the_fields_of_its_type_only() {
+    assert_check_refused(&[
+        (r#""type": "http", "tls": true"#, ".tls", "its type is `https` then"),
+        (r#""type": "http", "tls_skip_verify": true"#, ".tls_skip_verify", "is no field"),
+        (r#""type": "grpc", "tls_skip_verify": true"#, ".tls_skip_verify", "without `tls`"),
+        (r#""type": "tcp", "path": "/""#, ".path", "is no field of a check of type `tcp`"),
+        (r#""type": "http", "ttl": "5s""#, ".ttl", "is no field of a check of type `http`"),
+        (r#""type": "ttl", "ttl": "5s", "rise": 1"#, ".rise", "is no field"),
+    ])
+    .await;
+    let no_port = r#"{"checks": [{"type": "tcp"}]}"#;
+    assert_unprocessable(A, &[(no_port, "checks[0].port", "is needed")]).await;
 }
 
 #[tokio::test]
