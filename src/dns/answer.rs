@@ -4,10 +4,12 @@
 //! already. The fast UDP path and the full path both end here, so that they cannot disagree.
 
 use super::{
+    code::{rcode, rtype},
     encode::{CLASS_IN, Limits, Reply},
     query::{Query, UDP_OCTETS_WITHOUT_EDNS},
     settings::Settings,
-    zone::{self, Zones},
+    turn::Turn,
+    zone::Zones,
 };
 use crate::registry::{FailOpen, Snapshot};
 
@@ -81,35 +83,36 @@ pub enum Source {
     Static,
 }
 
-/// QCLASS and the QTYPEs that are no types of records (RFC 1035 §3.2.3, RFC 5936, RFC 1995).
-const TYPE_IXFR: u16 = 251;
-const TYPE_AXFR: u16 = 252;
-
-/// RCODE: not for you, or not for me (RFC 1035 §4.1.1).
-const REFUSED: u16 = 5;
-
 /// Answers `query` into `out`, which holds at least [`TCP_REPLY_OCTETS_MAX`] octets for TCP and the
 /// settings' UDP size for UDP. Neither allocates (unless the caller may), nor locks, nor logs.
 pub fn answer(
     sources: &Sources<'_>,
     query: &Query<'_>,
     caller: Caller,
-    _rng: &mut fastrand::Rng,
+    rng: &mut fastrand::Rng,
     out: &mut [u8],
 ) -> Answered {
     let mut reply = Reply::new(query, limits(sources.settings, query, caller.transport), out);
-    let mut source = Source::Refused;
-    if query.qclass != CLASS_IN || matches!(query.qtype, TYPE_AXFR | TYPE_IXFR) {
-        reply.set_rcode(REFUSED);
+    let mut summary = Summary {
+        octets: 0,
+        rcode: rcode::REFUSED,
+        truncated: false,
+        source: Source::Refused,
+        fail_open: None,
+    };
+    // Another class than IN is not served, and zones are not handed out.
+    if query.qclass != CLASS_IN || matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
+        reply.set_rcode(rcode::REFUSED);
     } else {
-        match sources.zones.answer(query.name(), query.qtype, &mut reply) {
-            zone::Answered::Elsewhere => reply.set_rcode(REFUSED),
-            zone::Answered::Leaves(_) | zone::Answered::Whole => source = Source::Static,
+        let (reply, summary) = (&mut reply, &mut summary);
+        let mut turn = Turn { sources, caller, rng, reply, summary };
+        if turn.answer(query).is_err() {
+            return Answered::NeedsFull;
         }
     }
-    let (rcode, truncated) = (reply.rcode(), reply.is_truncated());
-    let octets = reply.finish();
-    Answered::Reply(Summary { octets, rcode, truncated, source, fail_open: None })
+    (summary.rcode, summary.truncated) = (reply.rcode(), reply.is_truncated());
+    summary.octets = reply.finish();
+    Answered::Reply(summary)
 }
 
 /// How long the reply may be: on UDP what both sides can take (RFC 6891 §6.2.5).
@@ -124,3 +127,6 @@ fn limits(settings: &Settings, query: &Query<'_>, transport: Transport) -> Limit
     };
     Limits { reply, own_udp_size: own }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,10 +6,16 @@
 //! compressed against the question and against what the caller points to; names inside record
 //! data are written as they are given (RFC 2782 and RFC 3597 §4 forbid more for most types).
 
-use super::query::{Edns, HEADER_OCTETS, OPT_OCTETS, Query};
+use super::{
+    code::rtype,
+    query::{Edns, HEADER_OCTETS, OPT_OCTETS, Query},
+};
 
 /// The IN class, the only one that is answered.
 pub const CLASS_IN: u16 = 1;
+
+/// The offset of the question's name: the owner of most records.
+pub const QUESTION: u16 = 12;
 
 /// Offsets that a compression pointer can say (RFC 1035 §4.1.4).
 const POINTER_REACH: usize = 0x4000;
@@ -70,6 +76,10 @@ pub enum Owner<'n> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the reply has no room for the record")]
 pub struct Full;
+
+/// The data of a record in the making.
+#[derive(Debug)]
+pub struct Data<'r, 'b>(&'r mut Reply<'b>);
 
 /// A state of a reply to go back to.
 #[derive(Debug, Clone, Copy)]
@@ -194,15 +204,31 @@ impl<'b> Reply<'b> {
         (rtype, ttl): (u16, u32),
         data: &[&[u8]],
     ) -> Result<usize, Full> {
+        self.record_with(section, owner, (rtype, ttl), |written| {
+            data.iter().try_for_each(|part| written.put(part))
+        })
+    }
+
+    /// Writes one record whose data `write` puts together, otherwise as [`Reply::record`].
+    ///
+    /// # Errors
+    /// As [`Reply::record`].
+    pub fn record_with(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        (rtype, ttl): (u16, u32),
+        write: impl FnOnce(&mut Data<'_, 'b>) -> Result<(), Full>,
+    ) -> Result<usize, Full> {
         let mark = self.mark();
-        self.written(section, owner, (rtype, ttl), data).inspect_err(|_| {
+        self.written(section, owner, (rtype, ttl), write).inspect_err(|_| {
             self.rollback(mark);
             self.truncated |= section != Section::Additional;
         })
     }
 
-    /// Writes one address record of class IN, as [`Reply::record`]; the shortest way for the records
-    /// that most replies consist of. `owner` is an offset that a pointer can say.
+    /// Writes one address record of class IN, as [`Reply::record`]; the shortest way for the
+    /// records that most replies consist of. `owner` is an offset that a pointer can say.
     ///
     /// # Errors
     /// As [`Reply::record`].
@@ -215,7 +241,7 @@ impl<'b> Reply<'b> {
         address: &[u8; N],
     ) -> Result<(), Full> {
         const FIXED: usize = 12;
-        debug_assert!(usize::from(owner) < POINTER_REACH, "a pointer reaches 14 bits far");
+        debug_assert!(usize::from(owner) < POINTER_REACH, "a pointer has 14 bits");
         let end = self.at + FIXED + N;
         if end > self.end {
             self.truncated |= section != Section::Additional;
@@ -248,6 +274,50 @@ impl<'b> Reply<'b> {
         Ok(())
     }
 
+    /// Writes the address records of one name, as [`Reply::address`].
+    ///
+    /// # Errors
+    /// As [`Reply::record`], at the first that does not fit.
+    pub fn addresses<const N: usize>(
+        &mut self,
+        section: Section,
+        owner: u16,
+        kind: (u16, u32),
+        addresses: &[[u8; N]],
+    ) -> Result<(), Full> {
+        addresses.iter().try_for_each(|address| self.address(section, owner, kind, address))
+    }
+
+    /// Writes the addresses of the name at the offset `owner` into the additional section, each
+    /// family whole or not at all: a part of a set must not look like the set (RFC 2181 §5).
+    pub fn additional_addresses(
+        &mut self,
+        owner: usize,
+        ttl: u32,
+        (v4, v6): (&[[u8; 4]], &[[u8; 16]]),
+    ) {
+        self.additional_set(owner, (rtype::A, ttl), v4);
+        self.additional_set(owner, (rtype::AAAA, ttl), v6);
+    }
+
+    /// Writes a set of records for the name at the offset `owner` into the additional section,
+    /// whole or not at all. Returns whether it was written.
+    pub fn additional_set(
+        &mut self,
+        owner: usize,
+        kind: (u16, u32),
+        data: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> bool {
+        let mark = self.mark();
+        let written = data.into_iter().try_for_each(|data| {
+            self.record(Section::Additional, Owner::At(owner), kind, &[data.as_ref()]).map(|_| ())
+        });
+        if written.is_err() {
+            self.rollback(mark);
+        }
+        written.is_ok()
+    }
+
     /// Remembers the name that stands uncompressed at `offset` (inside record data, for example),
     /// so that later owners are compressed against it.
     pub fn remember_name(&mut self, offset: usize) {
@@ -263,6 +333,43 @@ impl<'b> Reply<'b> {
             at += 1 + usize::from(length);
             octets = octets.saturating_sub(1 + u16::from(length));
         }
+    }
+
+    /// The data of the record that begins at the offset `record`: where it begins, how it reads.
+    pub fn data_at(&self, record: usize) -> Option<(usize, &[u8])> {
+        let written = &self.buffer[..self.at];
+        let fixed = after_name(written, record)?;
+        let length = written.get(fixed + 8..fixed + 10)?;
+        let start = fixed + 10;
+        let end = start + usize::from(u16::from_be_bytes([length[0], length[1]]));
+        Some((start, written.get(start..end)?))
+    }
+
+    /// The data of all records from the one that begins at the offset `since`.
+    pub fn data_since(&self, since: usize) -> impl Iterator<Item = (usize, &[u8])> {
+        let mut record = since;
+        std::iter::from_fn(move || {
+            let (start, data) = self.data_at(record)?;
+            record = start + data.len();
+            Some((start, data))
+        })
+    }
+
+    /// Whether the last record, whose data begins at `start`, says what another one says that was
+    /// written from the offset `since` on. All these are of one name and type.
+    pub fn repeats(&self, since: usize, start: usize) -> bool {
+        let last = &self.buffer[start..self.at];
+        self.data_since(since).any(|(other, data)| other != start && data == last)
+    }
+
+    /// Whether the name at `offset` is `name` (lower-case wire labels), without regard to case.
+    pub fn is_at(&self, offset: usize, name: &[u8]) -> bool {
+        let mut rest = name;
+        self.labels_at(offset).all(|label| {
+            let same = rest.get(..label.len()).is_some_and(|own| own.eq_ignore_ascii_case(label));
+            rest = rest.get(label.len()..).unwrap_or_default();
+            same
+        }) && rest == [0]
     }
 
     /// Writes the header and the OPT record, and returns the length of the whole reply.
@@ -312,18 +419,17 @@ impl<'b> Reply<'b> {
         section: Section,
         owner: Owner<'_>,
         (rtype, ttl): (u16, u32),
-        data: &[&[u8]],
+        write: impl FnOnce(&mut Data<'_, 'b>) -> Result<(), Full>,
     ) -> Result<usize, Full> {
         self.owner(owner)?;
         self.put(&rtype.to_be_bytes())?;
         self.put(&CLASS_IN.to_be_bytes())?;
         self.put(&ttl.to_be_bytes())?;
-        let length = data.iter().map(|part| part.len()).sum::<usize>();
-        self.put(&u16::try_from(length).map_err(|_| Full)?.to_be_bytes())?;
+        self.put(&[0, 0])?;
         let start = self.at;
-        for part in data {
-            self.put(part)?;
-        }
+        write(&mut Data(self))?;
+        let length = u16::try_from(self.at - start).map_err(|_| Full)?;
+        self.buffer[start - 2..start].copy_from_slice(&length.to_be_bytes());
         self.entered(section);
         Ok(start)
     }
@@ -363,14 +469,7 @@ impl<'b> Reply<'b> {
 
     /// Writes again the labels of a name that no pointer reaches.
     fn copy_name(&mut self, offset: usize) -> Result<(), Full> {
-        let mut from = offset;
-        let end = loop {
-            match self.buffer[from] {
-                0 => break from + 1,
-                length @ 1..=63 => from += 1 + usize::from(length),
-                _ => break from + 2,
-            }
-        };
+        let end = after_name(self.buffer, offset).ok_or(Full)?;
         let to = self.at + (end - offset);
         if to > self.end {
             return Err(Full);
@@ -411,16 +510,6 @@ impl<'b> Reply<'b> {
         candidates.iter().find(same).map(|suffix| usize::from(suffix.at))
     }
 
-    /// Whether the name at `offset` is `name`, without regard to case.
-    fn is_at(&self, offset: usize, name: &[u8]) -> bool {
-        let mut rest = name;
-        self.labels_at(offset).all(|label| {
-            let same = rest.get(..label.len()).is_some_and(|own| own.eq_ignore_ascii_case(label));
-            rest = rest.get(label.len()..).unwrap_or_default();
-            same
-        }) && rest == [0]
-    }
-
     /// The length of the name at `offset` when it is written out.
     fn name_len_at(&self, offset: usize) -> u16 {
         let octets = self.labels_at(offset).map(<[u8]>::len).sum::<usize>() + 1;
@@ -451,5 +540,41 @@ impl<'b> Reply<'b> {
                 }
             }
         })
+    }
+}
+
+// === impl Data ===
+
+impl Data<'_, '_> {
+    /// Appends octets.
+    ///
+    /// # Errors
+    /// When there is no room; pass it on, and the record is taken back.
+    #[inline]
+    pub fn put(&mut self, octets: &[u8]) -> Result<(), Full> {
+        self.0.put(octets)
+    }
+
+    /// Appends a label with its length octet, or a character-string (RFC 1035 §3.3), which has the
+    /// same form; at most 255 octets.
+    ///
+    /// # Errors
+    /// When there is no room; pass it on, and the record is taken back.
+    #[inline]
+    pub fn put_label(&mut self, label: &[u8]) -> Result<(), Full> {
+        self.put(&[u8::try_from(label.len()).map_err(|_| Full)?])?;
+        self.put(label)
+    }
+}
+
+/// Where the name at `offset` ends: behind its zero, or behind its pointer.
+fn after_name(message: &[u8], offset: usize) -> Option<usize> {
+    let mut at = offset;
+    loop {
+        match *message.get(at)? {
+            0 => return Some(at + 1),
+            length @ 1..=63 => at += 1 + usize::from(length),
+            _ => return Some(at + 2),
+        }
     }
 }

@@ -5,16 +5,25 @@
 //! zone, the reverse zones and the static zones (`zone/`) are the sources of answers.
 
 pub mod answer;
+mod apex;
+mod asked;
 pub mod client;
+pub mod code;
 pub mod encode;
 mod full;
 pub mod query;
 mod reverse;
+mod select;
 mod server;
+mod service;
 mod settings;
 mod stats;
 mod tcp;
+#[cfg(test)]
+pub(crate) mod testing;
+mod turn;
 mod udp;
+mod verdict;
 mod view;
 pub mod zone;
 

@@ -11,7 +11,7 @@ use crate::model::{DnsName, Invalid, limit};
 const ZONE_LABEL: &str = "service";
 
 /// Name servers of the zone: as many as there are names reserved for them (`ns1` to `ns9`).
-const NAMESERVERS_MAX: usize = 9;
+pub(super) const NAMESERVERS_MAX: usize = 9;
 
 /// Reverse prefixes: each is compared with every reverse query.
 const REVERSE_PREFIXES_MAX: usize = 64;
@@ -58,11 +58,9 @@ pub(super) struct NameServer {
     pub v6: Box<[[u8; 16]]>,
 }
 
-/// The SOA record's data (RFC 1035 §3.3.13) but for the serial, which is the revision.
+/// What of the SOA record's data (RFC 1035 §3.3.13) is the operator's choice.
 #[derive(Debug, Clone)]
 pub(super) struct Soa {
-    /// MNAME: the first name server.
-    pub primary: DnsName,
     /// RNAME: who answers for the zone.
     pub mailbox: DnsName,
     /// REFRESH, RETRY, EXPIRE and MINIMUM in network order.
@@ -128,8 +126,7 @@ impl Settings {
             Some(name) => name.clone(),
             None => below(&origin, "hostmaster")?,
         };
-        let primary = nameservers[0].name.clone();
-        let soa = Soa::new(primary, mailbox, spec.negative_ttl_seconds);
+        let soa = Soa::new(mailbox, spec.negative_ttl_seconds);
         Ok(Self { origin, nameservers, reverse, soa, udp_size: spec.udp_size })
     }
 
@@ -193,12 +190,12 @@ impl Soa {
     /// For how long it believes what it has.
     const EXPIRE_SECONDS: u32 = 86_400;
 
-    fn new(primary: DnsName, mailbox: DnsName, minimum: u32) -> Self {
+    fn new(mailbox: DnsName, minimum: u32) -> Self {
         let mut timers = [0; 16];
         let values = [Self::REFRESH_SECONDS, Self::RETRY_SECONDS, Self::EXPIRE_SECONDS, minimum];
         for (place, value) in timers.chunks_exact_mut(4).zip(values) {
             place.copy_from_slice(&value.to_be_bytes());
         }
-        Self { primary, mailbox, timers, ttl_seconds: minimum }
+        Self { mailbox, timers, ttl_seconds: minimum }
     }
 }

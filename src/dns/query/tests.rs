@@ -1,3 +1,5 @@
+//! Tables of packets, and hickory as the oracle of what is a plain query.
+
 use hickory_proto::{
     op::{Edns as HickoryEdns, Message, MessageType, OpCode, Query as HickoryQuery},
     rr::{DNSClass, Name, RecordType},

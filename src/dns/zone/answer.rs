@@ -92,6 +92,21 @@ impl Zones {
         }
     }
 
+    /// As [`Zones::answer`], for a name that an alias led to and that stands at `position` of the
+    /// reply. AA stays what the first name made it (RFC 1035 §4.1.1).
+    pub fn go_on(
+        &self,
+        name: &[u8],
+        position: usize,
+        qtype: u16,
+        reply: &mut Reply<'_>,
+    ) -> Answered {
+        let Some(name) = NameBuf::join(name, &[]) else { return Answered::Elsewhere };
+        let Some(zone) = self.find_for(name.as_wire(), qtype) else { return Answered::Elsewhere };
+        let found = zone.lookup(name.as_wire(), qtype);
+        self.chain(At { name, position: Some(position) }, qtype, found, reply)
+    }
+
     /// Follows aliases from name to name.
     fn chain<'z>(
         &'z self,

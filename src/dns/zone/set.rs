@@ -110,3 +110,24 @@ pub(super) fn is_within(name: &[u8], above: &[u8]) -> bool {
     }
     rest == above
 }
+
+#[cfg(test)]
+impl Zones {
+    /// Zones of a name and a text each, beside a registry that answers for `reserved`.
+    pub(crate) fn of_texts(texts: &[(&str, &str)], reserved: &[&str]) -> Self {
+        struct Text(String);
+        impl super::source::Source for Text {
+            fn read(&self, _path: &str, _octets_max: usize) -> Result<Vec<u8>, String> {
+                Ok(self.0.clone().into_bytes())
+            }
+        }
+        let reserved: Arc<[DnsName]> =
+            reserved.iter().map(|name| DnsName::parse(name).unwrap()).collect();
+        let zones = texts.iter().map(|(origin, text)| {
+            let text = Text(format!("$ORIGIN {origin}.\n$TTL 300\n{text}"));
+            let master = super::master::read(&text, "z", b"\x00").unwrap();
+            Arc::new(super::build::build(&master, &reserved).unwrap().0)
+        });
+        Self::new(zones.collect::<Vec<_>>(), Arc::clone(&reserved))
+    }
+}

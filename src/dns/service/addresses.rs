@@ -1,0 +1,107 @@
+//! A and AAAA: a weighted random permutation of the answered instances, cut at `answer_limit`.
+
+use std::{net::IpAddr, ops::ControlFlow};
+
+use super::zone::Answering;
+use crate::{
+    dns::{code::rtype, encode::Section, select, verdict::Verdict},
+    model::DnsName,
+    registry::{AddressPool, Group, Member, Selection},
+};
+
+/// Writes the addresses of one family, or the host name that stands in their place. What does not
+/// fit marks the reply as cut.
+#[inline]
+pub(super) fn of_pool<const N: usize>(
+    asking: &mut Answering<'_, '_>,
+    pool: &AddressPool<N>,
+    selection: &Selection,
+) -> Verdict {
+    if !selection.hosts.is_empty()
+        && let Some(host) = draw_host(asking, pool, &selection.hosts)
+    {
+        return alias(asking, host);
+    }
+    if pool.is_empty() {
+        return Verdict::Nodata;
+    }
+    let Answering { service, asked, rng, reply, .. } = asking;
+    let kind = (asked.qtype, service.policy.ttl_seconds);
+    let (first, mut left) = (reply.position(), service.policy.answer_limit);
+    // Breaks off at the limit, or where the reply is full.
+    let _ = select::permutation(&pool.groups, rng, |rng, group| {
+        let own = &pool.addresses[group.start as usize..][..usize::from(group.len)];
+        select::shuffled(own.len(), rng, |index| {
+            let mark = reply.mark();
+            if reply.address(Section::Answer, asked.at, kind, &own[index]).is_err() {
+                return ControlFlow::Break(());
+            }
+            if pool.has_doubles && reply.repeats(first, reply.position() - N) {
+                reply.rollback(mark);
+                return ControlFlow::Continue(());
+            }
+            left -= 1;
+            if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+    });
+    Verdict::Answered(selection.fail_open())
+}
+
+/// Writes the addresses of one instance of the asked family, or the host name in their place.
+pub(super) fn of_member(asking: &mut Answering<'_, '_>, member: &Member) -> Verdict {
+    if let Some(host) = member.instance.addresses.host() {
+        return alias(asking, host);
+    }
+    let Answering { service, asked, rng, reply, .. } = asking;
+    let (ips, kind) =
+        (member.instance.addresses.as_ips(), (asked.qtype, service.policy.ttl_seconds));
+    let mut has_any = false;
+    let _ = select::shuffled(ips.len(), rng, |index| {
+        let written = match (ips[index], asked.qtype) {
+            (IpAddr::V4(ip), rtype::A) => {
+                reply.address(Section::Answer, asked.at, kind, &ip.octets())
+            }
+            (IpAddr::V6(ip), rtype::AAAA) => {
+                reply.address(Section::Answer, asked.at, kind, &ip.octets())
+            }
+            _ => return ControlFlow::Continue(()),
+        };
+        has_any = true;
+        written.map_or(ControlFlow::Break(()), ControlFlow::Continue)
+    });
+    if has_any { Verdict::Answered(None) } else { Verdict::Nodata }
+}
+
+/// Draws once among the instances with a host name and those with addresses of the family. A name
+/// has one alias or addresses, never both (RFC 1034 §3.6.2), so the draw decides for the whole
+/// answer. `None` is for the addresses.
+fn draw_host<'a, const N: usize>(
+    asking: &mut Answering<'a, '_>,
+    pool: &AddressPool<N>,
+    hosts: &[Group],
+) -> Option<&'a DnsName> {
+    let weight = hosts.iter().map(|group| u64::from(group.weight)).sum::<u64>();
+    // Only among stand-bys does everyone count alike.
+    let counts_heads = weight + pool.weight == 0;
+    let (of_hosts, of_pool) = if counts_heads {
+        (hosts.len() as u64, pool.groups.len() as u64)
+    } else {
+        (weight, pool.weight)
+    };
+    let mut number = asking.rng.u64(0..of_hosts + of_pool);
+    let drawn = hosts.iter().find(|group| {
+        let own = if counts_heads { 1 } else { u64::from(group.weight) };
+        let is_drawn = number < own;
+        number = number.saturating_sub(own);
+        is_drawn
+    })?;
+    asking.service.members[drawn.member as usize].instance.addresses.host()
+}
+
+/// Writes the CNAME record.
+fn alias(asking: &mut Answering<'_, '_>, host: &DnsName) -> Verdict {
+    let kind = (rtype::CNAME, asking.service.policy.ttl_seconds);
+    let owner = asking.asked.owner();
+    let written = asking.reply.record(Section::Answer, owner, kind, &[host.as_wire()]);
+    Verdict::Alias(written.ok())
+}

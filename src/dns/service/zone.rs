@@ -1,0 +1,177 @@
+//! What a name of the service zone answers.
+
+use super::{
+    addresses,
+    name::{Meaning, Tags, meaning},
+    srv, txt,
+};
+use crate::{
+    dns::{
+        answer::{Caller, Sources},
+        apex::Apex,
+        asked::Asked,
+        code::rtype,
+        encode::Reply,
+        verdict::Verdict,
+    },
+    model::WhenNoneHealthy,
+    registry::{FailOpen, Member, Outcome, Selection, ServiceEntry},
+};
+
+/// What a question about a service is answered from and with.
+pub(super) struct Answering<'a, 'b> {
+    /// The service.
+    pub service: &'a ServiceEntry,
+    /// The zone as wire labels.
+    pub origin: &'a [u8],
+    /// The name and type.
+    pub asked: Asked<'a>,
+    /// Where chance comes from.
+    pub rng: &'a mut fastrand::Rng,
+    /// What is written.
+    pub reply: &'a mut Reply<'b>,
+}
+
+/// Answers if the asked name is in the service zone; the top of the zone comes back with the
+/// verdict, for the SOA of a negative one.
+#[inline]
+pub(in crate::dns) fn answer<'s>(
+    sources: &Sources<'s>,
+    asked: Asked<'_>,
+    caller: Caller,
+    rng: &mut fastrand::Rng,
+    reply: &mut Reply<'_>,
+) -> Option<(Verdict, Apex<'s>)> {
+    let settings = sources.settings;
+    let origin = settings.origin().as_wire();
+    let meaning = meaning(asked.name, origin)?;
+    let apex = Apex::of_services(sources, &asked);
+    let label = match meaning {
+        Meaning::Apex => return Some((apex.answer(asked.qtype, reply), apex)),
+        Meaning::Nothing => return Some((Verdict::Nxdomain, apex)),
+        Meaning::ProtocolParent(label) => return Some((protocol_parent(sources, label), apex)),
+        Meaning::Instance { service, .. }
+        | Meaning::InstanceParent(service)
+        | Meaning::Rfc2782 { service, .. }
+        | Meaning::Service(service)
+        | Meaning::Tagged { service, .. }
+        | Meaning::TaggedAll { service, .. } => service,
+    };
+    let verdict = match sources.snapshot.service(label) {
+        Some(service) => Answering { service, origin, asked, rng, reply }.answer(meaning, caller),
+        // No service is called as a name server is: these names are reserved.
+        None if meaning == Meaning::Service(label) => {
+            apex.server(label, &asked, reply).unwrap_or(Verdict::Nxdomain)
+        }
+        None => Verdict::Nxdomain,
+    };
+    Some((verdict, apex))
+}
+
+/// `_tcp` and `_udp` are above every service's RFC 2782 name, `_T` above those of the services
+/// with an instance that carries the tag.
+fn protocol_parent(sources: &Sources<'_>, label: &str) -> Verdict {
+    let is_parent = is_protocol(label) || sources.snapshot.tags.get(label).is_some();
+    if is_parent { Verdict::Nodata } else { Verdict::Nxdomain }
+}
+
+/// Whether the label after `_S.` is a protocol, which filters nothing, rather than a tag.
+fn is_protocol(label: &str) -> bool {
+    matches!(label, "tcp" | "udp")
+}
+
+// === impl Answering ===
+
+impl Answering<'_, '_> {
+    #[inline]
+    fn answer(&mut self, meaning: Meaning<'_>, caller: Caller) -> Verdict {
+        let service = self.service;
+        match meaning {
+            Meaning::Service(_) => self.selection(&service.all),
+            Meaning::Tagged { tag, .. } => match service.tagged(tag) {
+                Some(selection) => self.selection(selection),
+                None => Verdict::Nxdomain,
+            },
+            Meaning::TaggedAll { tags, .. } => self.tagged_all(tags, caller),
+            Meaning::Rfc2782 { protocol, .. } if is_protocol(protocol) => {
+                self.srv_only(&service.all)
+            }
+            Meaning::Rfc2782 { protocol, .. } => match service.tagged(protocol) {
+                Some(selection) => self.srv_only(selection),
+                None => Verdict::Nxdomain,
+            },
+            Meaning::Instance { id, .. } => match service.member(id) {
+                Some(member) => self.instance(member),
+                None => Verdict::Nxdomain,
+            },
+            Meaning::InstanceParent(_) if !service.members.is_empty() => Verdict::Nodata,
+            _ => Verdict::Nxdomain,
+        }
+    }
+
+    /// Several tags: which instances carry them all has to be worked out, and that allocates. A tag
+    /// that nobody carries is known without.
+    fn tagged_all(&mut self, tags: Tags<'_>, caller: Caller) -> Verdict {
+        let service = self.service;
+        if !tags.iter().all(|tag| tag.is_some_and(|tag| service.tagged(tag).is_some())) {
+            return Verdict::Nxdomain;
+        }
+        if !caller.may_allocate {
+            return Verdict::NeedsFull;
+        }
+        let tags: Vec<&str> = tags.iter().flatten().collect();
+        match service.tagged_all(&tags) {
+            Some(selection) => self.selection(&selection),
+            None => Verdict::Nxdomain,
+        }
+    }
+
+    /// A name that stands for instances, by any type.
+    #[inline]
+    fn selection(&mut self, selection: &Selection) -> Verdict {
+        let fail_open = match outcome(selection) {
+            Ok(fail_open) => fail_open,
+            Err(verdict) => return verdict,
+        };
+        match self.asked.qtype {
+            rtype::A => addresses::of_pool(self, &selection.v4, selection),
+            rtype::AAAA => addresses::of_pool(self, &selection.v6, selection),
+            rtype::SRV => srv::of_selection(self, selection, fail_open),
+            rtype::TXT => txt::of_selection(self, selection, fail_open),
+            _ => Verdict::Nodata,
+        }
+    }
+
+    /// A name in RFC 2782 form, which has SRV records and nothing else.
+    fn srv_only(&mut self, selection: &Selection) -> Verdict {
+        match outcome(selection) {
+            Ok(fail_open) if self.asked.qtype == rtype::SRV => {
+                srv::of_selection(self, selection, fail_open)
+            }
+            Ok(_) => Verdict::Nodata,
+            Err(verdict) => verdict,
+        }
+    }
+
+    /// `I.instance.S`: one instance, whatever its health, because clients that know its name from
+    /// an SRV record have made their choice already.
+    fn instance(&mut self, member: &Member) -> Verdict {
+        match self.asked.qtype {
+            rtype::A | rtype::AAAA | rtype::CNAME => addresses::of_member(self, member),
+            rtype::TXT => txt::of_member(self, member),
+            _ => Verdict::Nodata,
+        }
+    }
+}
+
+/// Whether the selection has instances to answer with; what is said otherwise, whatever the type.
+fn outcome(selection: &Selection) -> Result<Option<FailOpen>, Verdict> {
+    match selection.outcome {
+        Outcome::Answer(fail_open) => Ok(fail_open),
+        Outcome::NoneHealthy(WhenNoneHealthy::Nxdomain) => Err(Verdict::Nxdomain),
+        Outcome::NoneHealthy(WhenNoneHealthy::Servfail) => Err(Verdict::Servfail),
+        Outcome::NoneHealthy(WhenNoneHealthy::All | WhenNoneHealthy::Nodata) | Outcome::Nobody => {
+            Err(Verdict::Nodata)
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! One query's way through the sources: whose name it is, and where an alias leads.
+
+use super::{
+    answer::{Caller, Source, Sources, Summary},
+    apex::Apex,
+    asked::Asked,
+    code::rcode,
+    encode::{QUESTION, Reply, Section},
+    query::{HEADER_OCTETS, Query},
+    reverse, service,
+    verdict::Verdict,
+    zone,
+};
+use crate::model::limit::NAME_OCTETS_MAX;
+
+/// Aliases that are followed for one query; a longer chain is a mistake, and the client may go on
+/// by itself.
+const ALIASES_MAX: usize = 8;
+
+/// A query on its way.
+pub(super) struct Turn<'a, 's, 'b> {
+    /// Where answers come from.
+    pub sources: &'a Sources<'s>,
+    /// Who asks.
+    pub caller: Caller,
+    /// Where chance comes from.
+    pub rng: &'a mut fastrand::Rng,
+    /// What is written.
+    pub reply: &'a mut Reply<'b>,
+    /// What is to be told of it.
+    pub summary: &'a mut Summary,
+}
+
+/// The answer has to allocate, and the caller may not.
+pub(super) struct NeedsFull;
+
+/// Where one name led.
+enum Next {
+    /// To another name, which stands at this offset of the reply.
+    Alias(usize),
+    /// To the end: the reply is whole.
+    Done,
+    /// Out of our zones; nothing was written.
+    Elsewhere,
+}
+
+// === impl Turn ===
+
+impl Turn<'_, '_, '_> {
+    /// Answers the query. AA and the owner of the first record are those of the question, the
+    /// response code is that of the last name (RFC 6604 §2.1).
+    #[inline]
+    pub(super) fn answer(&mut self, query: &Query<'_>) -> Result<(), NeedsFull> {
+        match self.ask(Asked::by(query))? {
+            Next::Alias(at) => self.follow(query, at),
+            Next::Done => Ok(()),
+            Next::Elsewhere => {
+                self.reply.set_rcode(rcode::REFUSED);
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on from alias to alias as long as the names are ours, so that a client that asks us
+    /// without a resolver in between (which does not go on by itself) gets the addresses.
+    #[inline(never)]
+    fn follow(&mut self, query: &Query<'_>, first: usize) -> Result<(), NeedsFull> {
+        let mut at = first;
+        for _ in 0..ALIASES_MAX {
+            let mut octets = [0; NAME_OCTETS_MAX];
+            let Some((name, place)) = self.target(query, at, &mut octets) else { return Ok(()) };
+            match self.ask(Asked { name, at: place, qtype: query.qtype })? {
+                Next::Alias(next) => at = next,
+                Next::Done | Next::Elsewhere => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The name at `at`, and its place as a pointer has it; `None` when the aliases came back to
+    /// where they have been.
+    fn target<'n>(
+        &self,
+        query: &Query<'_>,
+        at: usize,
+        octets: &'n mut [u8; NAME_OCTETS_MAX],
+    ) -> Option<(&'n [u8], u16)> {
+        let place = u16::try_from(at).ok()?;
+        let answers = HEADER_OCTETS + query.question().len();
+        let (_, data) = self.reply.data_since(answers).find(|(start, _)| *start == at)?;
+        let name = octets.get_mut(..data.len())?;
+        name.copy_from_slice(data);
+        name.make_ascii_lowercase();
+        let is_same =
+            |(start, other): (usize, &[u8])| start != at && other.eq_ignore_ascii_case(data);
+        let has_been = self.reply.is_at(usize::from(QUESTION), name)
+            || self.reply.data_since(answers).any(is_same);
+        (!has_been).then_some((name, place))
+    }
+
+    /// Answers one name.
+    #[inline]
+    fn ask(&mut self, asked: Asked<'_>) -> Result<Next, NeedsFull> {
+        let (sources, caller) = (self.sources, self.caller);
+        if let Some((verdict, apex)) = service::answer(sources, asked, caller, self.rng, self.reply)
+        {
+            self.summary.source = Source::Service;
+            return self.conclude(verdict, &apex);
+        }
+        if let Some((verdict, apex)) = reverse::answer(sources, asked, self.reply) {
+            self.summary.source = Source::Reverse;
+            return self.conclude(verdict, &apex);
+        }
+        let (zones, name, reply) = (sources.zones, asked.name, &mut *self.reply);
+        let told = match asked.at {
+            QUESTION => zones.answer(name, asked.qtype, reply),
+            alias => zones.go_on(name, usize::from(alias), asked.qtype, reply),
+        };
+        let next = match told {
+            zone::Answered::Elsewhere => return Ok(Next::Elsewhere),
+            zone::Answered::Leaves(departure) => Next::Alias(departure.position),
+            zone::Answered::Whole => Next::Done,
+        };
+        self.summary.source = Source::Static;
+        Ok(next)
+    }
+
+    /// Puts what a zone says into code, flags and SOA.
+    #[inline]
+    fn conclude(&mut self, verdict: Verdict, apex: &Apex<'_>) -> Result<Next, NeedsFull> {
+        self.reply.set_authoritative(true);
+        // An SOA that does not fit marks the reply as cut by itself.
+        match verdict {
+            Verdict::Alias(target) => return Ok(target.map_or(Next::Done, Next::Alias)),
+            Verdict::Answered(fail_open) => self.summary.fail_open = fail_open,
+            Verdict::NeedsFull => return Err(NeedsFull),
+            Verdict::Nodata => {
+                let _ = apex.soa(Section::Authority, self.reply);
+            }
+            Verdict::Nxdomain => {
+                self.reply.set_rcode(rcode::NXDOMAIN);
+                let _ = apex.soa(Section::Authority, self.reply);
+            }
+            Verdict::Servfail => {
+                self.reply.set_authoritative(false);
+                self.reply.set_rcode(rcode::SERVFAIL);
+            }
+        }
+        Ok(Next::Done)
+    }
+}
