@@ -16,7 +16,7 @@ use crate::cli::{
 };
 
 /// The shortest and the longest pause before a connection is tried again.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 
 /// The longest silence that is believed: three times that after which the server says that it is
 /// still there.
