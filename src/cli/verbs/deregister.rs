@@ -7,6 +7,7 @@ use crate::cli::{
     client::{Client, Path},
     exit::Failure,
     output::Output,
+    reply::Acknowledged,
 };
 
 /// When it returns, no later query on that server has the instance in its answer
@@ -31,9 +32,9 @@ impl DeregisterArgs {
         let path = Path::new(&["services", service, "instances", instance]);
         let reply = client.send(Method::DELETE, &path, None).await?;
         if output.json {
-            return Ok(output.json(&reply.json())?);
+            return Ok(output.json(&reply)?);
         }
-        let revision = reply.at();
+        let revision = Acknowledged::of(&reply).at();
         Ok(output.line(&format!("deregistered {service}/{instance}{revision}"))?)
     }
 }
@@ -51,12 +52,13 @@ mod tests {
 
     #[tokio::test]
     async fn it_says_what_is_gone_and_when() {
-        let stub = Stub::replying(vec![(204, String::new()); 2]).await;
+        let replies = vec![(200, json!({"revision": 12}).to_string()), (204, String::new())];
+        let stub = Stub::replying(replies).await;
         let buffer = Buffer::default();
         verb().run(&stub.client(), &mut buffer.output(false)).await.unwrap();
-        verb().run(&stub.client(), &mut buffer.output(true)).await.unwrap();
-        let json = "{\n  \"revision\": 7\n}\n";
-        assert_eq!(buffer.text(), format!("deregistered web/web-1 (revision 7)\n{json}"));
+        verb().run(&stub.client(), &mut buffer.output(false)).await.unwrap();
+        let expected = "deregistered web/web-1 (revision 12)\nderegistered web/web-1\n";
+        assert_eq!(buffer.text(), expected);
         assert_eq!(stub.asked(), ["DELETE /api/v1/services/web/instances/web-1"; 2]);
     }
 

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::{DnsConfig, DnsServer, RunningDns, Wiring};
 use crate::{
     dns::{Settings, SettingsSpec, TcpLimits, zone::ZonesHandle},
-    model::DnsName,
-    registry::testing,
+    model::{Command, DnsName},
+    registry::{Registry, testing},
     telemetry::Metrics,
     util::Clock,
 };
@@ -27,6 +27,7 @@ struct Harness {
     running: RunningDns,
     stop: CancellationToken,
     metrics: Metrics,
+    registry: Registry,
 }
 
 impl Harness {
@@ -46,7 +47,8 @@ impl Harness {
             stop: CancellationToken::new(),
         };
         let running = server.start(&wiring).unwrap();
-        Self { address, running, stop: wiring.stop, metrics: wiring.metrics }
+        let Wiring { stop, metrics, registry, .. } = wiring;
+        Self { address, running, stop, metrics, registry }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -135,6 +137,32 @@ async fn a_udp_reply_leaves_from_the_address_that_was_asked() {
         server.until("rollcall_dns_response_duration_seconds_count{transport=\"udp\"} 16").await;
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn what_the_registry_has_said_is_what_the_next_query_sees() {
+    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    udp.connect(server.address).await.unwrap();
+    let mut tcp = server.connect().await;
+    let mut message = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    message.extend(b"\x03web\x07service\x08internal\x00\x00\x01\x00\x01");
+    let instance = Arc::new(testing::instance("web/a", "10.0.0.1"));
+    let steps = [
+        (Command::Register(vec![instance]), (1, 0)),
+        (Command::Deregister(testing::key("web/a")), (0, 3)),
+    ];
+    for (command, expected) in steps.iter().cycle().take(500) {
+        server.registry.submit(command.clone()).await.unwrap();
+        udp.send(&message).await.unwrap();
+        tcp.write_all(&framed(&message)).await.unwrap();
+        let mut reply = [0; 512];
+        timeout(PATIENCE, udp.recv(&mut reply)).await.expect("a reply").unwrap();
+        for reply in [&reply[..], &read_reply(&mut tcp).await] {
+            assert_eq!((reply[7], reply[3] & 0x0F), *expected, "answers and code");
+        }
+    }
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -1,6 +1,0 @@
-//! The store as a whole, on real files.
-
-mod crash;
-mod damage;
-mod failure;
-mod promise;

@@ -1,0 +1,176 @@
+//! The UDP path allocates nothing per packet: the whole of it, from the socket and back, counted by
+//! an allocator of our own while a real server answers.
+//!
+//! The test is a program of its own, because an allocator is the whole program's. While it counts,
+//! nothing else runs: the client's buffers are there already, and the runtime has nothing to do.
+#![allow(unsafe_code)]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    future::Future,
+    net::{SocketAddr, UdpSocket},
+    num::NonZeroUsize,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use rollcall::{
+    dns::{DnsConfig, DnsServer, Settings, SettingsSpec, TcpLimits, Wiring, zone::ZonesHandle},
+    model::{
+        Addresses, DnsName, Instance, InstanceId, Meta, Revision, ServiceName, Tag, Timestamp,
+    },
+    registry::{self, Change, Journal, JournalError, Loaded, Member, Options, Registry, Setup},
+    telemetry::{Board, Metrics},
+    util::Clock,
+};
+use tokio_util::sync::CancellationToken;
+
+/// The system's allocator, counting.
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call goes on to the system's allocator as it came; counting touches no memory that
+// is given out, and does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, SeqCst);
+        // SAFETY: the caller keeps the contract of `alloc`, which is that of the system's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: `memory` came from `alloc` or `realloc` above, and so from the system's.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, SeqCst);
+        // SAFETY: as for `dealloc`, and the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+/// A store for a registry that does not change.
+struct Unused;
+
+impl Journal for Unused {
+    fn commit<'a>(
+        &'a mut self,
+        _: Revision,
+        _: Vec<Change>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send + 'a>> {
+        Box::pin(async { Err(JournalError::Failed("nothing changes here".into())) })
+    }
+}
+
+/// `web` with ten instances of both families, each with a tag and its own weight.
+fn members() -> Vec<Member> {
+    let member = |n: u16| {
+        let ips = vec![
+            format!("10.0.0.{n}").parse().expect("an address"),
+            format!("fd00::{n}").parse().expect("an address"),
+        ];
+        let instance = Instance {
+            service: ServiceName::parse("web").expect("a name"),
+            id: InstanceId::parse(&format!("i{n}")).expect("a name"),
+            addresses: Addresses::ips(ips).expect("two addresses"),
+            port: 8080,
+            weight: n,
+            priority: 1,
+            tags: Box::new([Tag::parse("v1").expect("a tag")]),
+            meta: Meta::new(vec![("version".into(), "1".into())]).expect("a pair"),
+            checks: Box::default(),
+            deregister_after: None,
+            initial_status: None,
+        };
+        Member::new(Arc::new(instance), Revision::default(), Timestamp::default())
+    };
+    (1..=10).map(member).collect()
+}
+
+fn registry(clock: Clock) -> Registry {
+    let (_, options) = tokio::sync::watch::channel(Options::default());
+    let loaded = Loaded { members: members(), ..Loaded::default() };
+    let (board, metrics) = (Board::default(), Metrics::new());
+    let journal = Box::new(Unused);
+    let setup = Setup { loaded, journal, options, clock, board, metrics };
+    registry::start(setup).expect("the members are in order").0
+}
+
+/// A query in the simple form, with an OPT record of 1,232 octets.
+fn query(name: &str, qtype: u8) -> Vec<u8> {
+    let name = DnsName::parse(name).expect("a name");
+    let question = [name.as_wire(), &[0, qtype, 0, 1]].concat();
+    let opt = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
+    [&[7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1], &question[..], &opt].concat()
+}
+
+/// Starts a server of one worker, and returns its address and what must outlive the test.
+fn start(stop: &CancellationToken) -> (SocketAddr, impl Future<Output = ()>) {
+    let listen = vec!["127.0.0.1:0".parse().expect("an address")];
+    let server = DnsServer::bind(&DnsConfig { listen, workers: NonZeroUsize::new(1) });
+    let server = server.expect("the port is the system's choice");
+    let address = server.local_addrs()[0];
+    let domain = DnsName::parse("internal").expect("a name");
+    let settings = Settings::new(&SettingsSpec::new(domain)).expect("the usual settings");
+    let clock = Clock::system();
+    let running = server.start(&Wiring {
+        registry: registry(clock.clone()),
+        zones: ZonesHandle::default(),
+        settings: Arc::new(ArcSwap::from_pointee(settings)),
+        tcp_limits: Arc::new(ArcSwap::from_pointee(TcpLimits::default())),
+        metrics: Metrics::new(),
+        clock,
+        stop: stop.clone(),
+    });
+    (address, running.expect("it starts").stopped())
+}
+
+/// Asks, and returns how many answers there were and the response code.
+fn ask(client: &UdpSocket, query: &[u8], reply: &mut [u8; 1_232]) -> (u16, u8) {
+    client.send(query).expect("it is sent");
+    client.recv(reply).expect("a reply in time");
+    (u16::from_be_bytes([reply[6], reply[7]]), reply[3] & 0x0F)
+}
+
+#[test]
+fn a_plain_query_over_udp_is_answered_without_an_allocation() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let stop = CancellationToken::new();
+    let (address, stopped) = runtime.block_on(async { start(&stop) });
+    let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    client.connect(address).expect("an address");
+    client.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    let queries = [
+        ("A", query("web.service.internal", 1), (8, 0)),
+        ("AAAA", query("web.service.internal", 28), (8, 0)),
+        ("SRV", query("_web._tcp.service.internal", 33), (10, 0)),
+        ("A by tag", query("v1.web.service.internal", 1), (8, 0)),
+        ("A of an instance", query("i3.instance.web.service.internal", 1), (1, 0)),
+        ("SOA", query("service.internal", 6), (1, 0)),
+        ("NODATA", query("web.service.internal", 15), (0, 0)),
+        ("NXDOMAIN", query("nobody.service.internal", 1), (0, 3)),
+        ("REFUSED", query("example.com", 1), (0, 5)),
+    ];
+    let mut reply = [0; 1_232];
+    for (what, query, expected) in &queries {
+        assert_eq!(ask(&client, query, &mut reply), *expected, "{what}");
+        let before = ALLOCATIONS.load(SeqCst);
+        for _ in 0..100 {
+            ask(&client, query, &mut reply);
+        }
+        assert_eq!(ALLOCATIONS.load(SeqCst) - before, 0, "allocations in 100 queries: {what}");
+    }
+    stop.cancel();
+    runtime.block_on(stopped);
+}
