@@ -1,11 +1,277 @@
-//! The server from its configuration to its end.
+//! The server from its configuration to its end: build → bind → serve → drain, top to bottom.
 
-use super::config::Config;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::{
+    banner::Banner,
+    config::Config,
+    reload::Reloader,
+    signal::{Asked, Signals},
+    supervise::Tasks,
+};
+use crate::{
+    dns::{
+        DnsConfig, DnsServer, RunningDns, Settings, TcpLimits, Wiring,
+        zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
+    },
+    health, http,
+    registry::{self, Registry, Setup, Writer},
+    store::Store,
+    telemetry::{Board, FilterHandle, Metrics, init_logging},
+    util::Clock,
+};
+
+/// What all parts share.
+struct Common {
+    clock: Clock,
+    board: Board,
+    metrics: Metrics,
+}
+
+/// Everything that is made before anything is heard or said.
+struct Built {
+    registry: Registry,
+    registry_options: watch::Sender<registry::Options>,
+    writer: Writer,
+    checker: health::Checker,
+    zones: ZoneWatcher,
+    settings: Arc<ArcSwap<Settings>>,
+    tcp_limits: Arc<ArcSwap<TcpLimits>>,
+}
+
+/// The sockets, all bound before anything is served, so that a mistake is known at once.
+struct Bound {
+    dns: DnsServer,
+    http: http::HttpServer,
+}
+
+/// The ends of the life cycle, in the order in which they come.
+#[derive(Default)]
+struct Ends {
+    /// No more changes are taken; DNS and reading go on.
+    draining: CancellationToken,
+    /// HTTP finishes what is in flight; checks end.
+    http: CancellationToken,
+    /// The writer finishes what was accepted.
+    writer: CancellationToken,
+    /// DNS answers no more.
+    dns: CancellationToken,
+}
 
 /// Runs the server until it is told to stop.
 ///
 /// # Errors
-/// When a part cannot start; nothing is left running then.
+/// When a part cannot start, or one of them ends by itself; nothing is left running then.
 pub fn serve(config: Config) -> anyhow::Result<()> {
-    anyhow::bail!("not wired yet: {}", config.server.domain)
+    let filter = init_logging(&config.log.filter, config.log.format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(config, filter))
+}
+
+async fn run(config: Config, filter: FilterHandle) -> anyhow::Result<()> {
+    raise_file_limit();
+    let mut signals = Signals::new()?;
+    let common =
+        Common { clock: Clock::system(), board: Board::default(), metrics: Metrics::new() };
+    let bound = bind(&config)?;
+    let built = build(&config, &common)?;
+    let (dns, http) = (bound.dns.local_addrs(), bound.http.local_addrs());
+    for address in &dns {
+        info!(protocol = "dns", %address, "listening");
+    }
+    for address in &http {
+        info!(protocol = "http", %address, "listening");
+    }
+    let snapshot = built.registry.snapshot();
+    let (instances, revision) = (snapshot.counts.instances(), snapshot.revision);
+    info!(
+        path = %config.server.data.display(),
+        instances,
+        services = snapshot.services.len(),
+        revision = revision.0,
+        "data"
+    );
+    let zones = built.zones.handle();
+    let banner = Banner {
+        dns: &dns,
+        http: &http,
+        domain: &config.server.domain,
+        data: &config.server.data,
+        instances,
+        revision,
+        zones: shown_zones(&config, &zones),
+    };
+    let reloader = Reloader {
+        config: config.clone(),
+        filter,
+        registry: built.registry_options.clone(),
+        settings: Arc::clone(&built.settings),
+        tcp_limits: Arc::clone(&built.tcp_limits),
+        zones,
+    };
+    let ends = Ends::default();
+    let board = common.board.clone();
+    let (running, mut tasks) = start(&config, common, built, bound, &ends)?;
+    info!("ready");
+    banner.print();
+    serve_until_asked(reloader, &mut signals, &mut tasks, &board, &ends, running).await
+}
+
+fn bind(config: &Config) -> anyhow::Result<Bound> {
+    let workers = std::num::NonZeroUsize::new(config.dns.udp_workers);
+    let dns = DnsServer::bind(&DnsConfig { listen: config.dns.listen.clone(), workers })?;
+    let http = http::HttpServer::bind(&config.http.listen)?;
+    Ok(Bound { dns, http })
+}
+
+fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
+    let Common { clock, board, metrics } = common;
+    let settings = Settings::new(&config.dns_settings())?;
+    let (store, loaded) = Store::open(&config.server.data)?;
+    store.register(metrics);
+    let (registry_options, options) = watch::channel(config.registry_options());
+    let (registry, writer) = registry::start(Setup {
+        loaded,
+        journal: Box::new(store),
+        options,
+        clock: clock.clone(),
+        board: board.clone(),
+        metrics: metrics.clone(),
+    })
+    .with_context(|| format!("the store in `{}`", config.server.data.display()))?;
+    let folder = ZoneFolder {
+        path: config.server.zones.clone(),
+        is_required: config.server.zones_required(),
+        reserved: vec![settings.origin().clone()],
+    };
+    let zones = ZoneWatcher::open(folder, board.clone(), metrics)?;
+    let options = config.health_options();
+    let checker = health::start(registry.clone(), &options, clock.clone(), metrics)?;
+    Ok(Built {
+        registry,
+        registry_options,
+        writer,
+        checker,
+        zones,
+        settings: Arc::new(ArcSwap::from_pointee(settings)),
+        tcp_limits: Arc::new(ArcSwap::from_pointee(config.tcp_limits())),
+    })
+}
+
+/// Starts everything; from here on packets are answered.
+fn start(
+    config: &Config,
+    common: Common,
+    built: Built,
+    bound: Bound,
+    ends: &Ends,
+) -> anyhow::Result<(RunningDns, Tasks)> {
+    let mut tasks = Tasks::default();
+    let Common { clock, board, metrics } = common;
+    let Built { registry, registry_options, writer, checker, zones, settings, tcp_limits } = built;
+    let wiring = Wiring {
+        registry: registry.clone(),
+        zones: zones.handle(),
+        settings,
+        tcp_limits,
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+        stop: ends.dns.clone(),
+    };
+    let api = http::Api::new(http::Setup {
+        registry,
+        registry_options: registry_options.subscribe(),
+        board,
+        metrics,
+        clock,
+        draining: ends.draining.clone(),
+        stop: ends.http.clone(),
+        options: config.http_options(),
+    });
+    tasks.spawn("writer", writer.run(ends.writer.clone()));
+    tasks.spawn("checks", checker.run(ends.http.clone()));
+    tasks.spawn("zones", zones.run(ends.http.clone()));
+    tasks.spawn("http", bound.http.run(api));
+    let running = bound.dns.start(&wiring)?;
+    Ok((running, tasks))
+}
+
+/// Serves until a signal or a failure, then drains.
+async fn serve_until_asked(
+    mut reloader: Reloader,
+    signals: &mut Signals,
+    tasks: &mut Tasks,
+    board: &Board,
+    ends: &Ends,
+    running: RunningDns,
+) -> anyhow::Result<()> {
+    let failure = loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => reloader.reload(),
+                Asked::Stop(signal) => {
+                    info!(signal, "stopping");
+                    break None;
+                }
+            },
+            ended = tasks.first_ended() => break Some(ended),
+        }
+    };
+    ends.draining.cancel();
+    board.block("stopping", "the server is going down");
+    if let Some(failure) = failure {
+        error!(%failure, "stopping because a part of the server is gone");
+        stop(tasks, ends, running).await;
+        anyhow::bail!("{failure}; the log says why");
+    }
+    let lame_duck = reloader.config.server.lame_duck;
+    if !lame_duck.is_zero() {
+        info!(seconds = lame_duck.as_secs_f64(), "lame duck: changes are refused, DNS goes on");
+        tokio::select! {
+            () = tokio::time::sleep(lame_duck) => {}
+            signal = signals.stop() => info!(signal, "not waiting any longer"),
+        }
+    }
+    stop(tasks, ends, running).await;
+    info!("stopped");
+    Ok(())
+}
+
+/// Ends the parts from the outside in, so that each finishes what the one before handed to it.
+async fn stop(tasks: &mut Tasks, ends: &Ends, running: RunningDns) {
+    ends.draining.cancel();
+    ends.http.cancel();
+    tasks.ended("http").await;
+    ends.writer.cancel();
+    tasks.all_ended().await;
+    ends.dns.cancel();
+    running.stopped().await;
+}
+
+fn shown_zones(config: &Config, zones: &ZonesHandle) -> String {
+    let count = zones.load().iter().count();
+    let folder = config.server.zones.display();
+    match (count, config.server.zones.is_dir()) {
+        (_, false) => format!("none ({folder} is not there)"),
+        (1, true) => format!("{folder} (1 zone)"),
+        (count, true) => format!("{folder} ({count} zones)"),
+    }
+}
+
+/// Takes all the file descriptors that the system allows: a shell's default of 1,024 is less than
+/// the connections that the defaults admit.
+fn raise_file_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < 8_192 => {
+            warn!(limit, "few file descriptors are allowed; raise LimitNOFILE or `ulimit -n`");
+        }
+        Ok(_) => {}
+        Err(error) => warn!(%error, "cannot raise the limit of file descriptors"),
+    }
 }

@@ -5,20 +5,23 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
-    Method, Request, Response, Uri,
+    Method, Request, Response, StatusCode, Uri,
     body::Incoming,
     client::conn::http1,
     header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{exit::Failure, output::printable, reply::Problem};
 
 /// Octets of a reply: the list of all instances that a registry can have is below it.
 const REPLY_OCTETS_MAX: usize = 1 << 30;
+
+/// The header that says at which revision a change is visible.
+const REVISION: &str = "x-rollcall-revision";
 
 /// The API of one server.
 #[derive(Debug, Clone)]
@@ -30,6 +33,17 @@ pub(super) struct Client {
     /// What stands before `/api`, without a final slash.
     prefix: String,
     timeout: Duration,
+}
+
+/// A success.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The revision at which a change is visible, if the server says so.
+    pub revision: Option<u64>,
+    /// What was sent; null when it was nothing.
+    pub body: Value,
 }
 
 /// A path of the API, with a query.
@@ -77,21 +91,22 @@ impl Client {
         method: Method,
         path: &Path,
         body: Option<&Value>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Reply, Failure> {
         let whole = async {
             let response = self.request(method, path, body, "application/json").await?;
             let status = response.status();
+            let revision = response.headers().get(REVISION);
+            let revision = revision.and_then(|value| value.to_str().ok()?.parse().ok());
             let octets = self.read(response).await?;
             if !status.is_success() {
                 return Err(refusal(status, &octets));
             }
-            if octets.is_empty() {
-                return Ok(Value::Null);
-            }
-            serde_json::from_slice(&octets).map_err(|error| {
+            let octets = if octets.is_empty() { b"null" } else { &octets[..] };
+            let body = serde_json::from_slice(octets).map_err(|error| {
                 let url = &self.url;
                 Failure::Negative(format!("{url} replied with something that is no JSON: {error}"))
-            })
+            })?;
+            Ok(Reply { status, revision, body })
         };
         timeout(self.timeout, whole).await.unwrap_or_else(|_| Err(self.timed_out()))
     }
@@ -104,7 +119,7 @@ impl Client {
         &self,
         path: &Path,
     ) -> Result<(T, Value), Failure> {
-        let value = self.send(Method::GET, path, None).await?;
+        let value = self.send(Method::GET, path, None).await?.body;
         let parsed = T::deserialize(&value).map_err(|error| {
             let url = &self.url;
             Failure::Negative(format!("the reply of {url} is not what it should be: {error}"))
@@ -193,6 +208,20 @@ impl Client {
     }
 }
 
+// === impl Reply ===
+
+impl Reply {
+    /// ` (revision 7)`, or nothing when the server did not say.
+    pub(super) fn at(&self) -> String {
+        self.revision.map_or_else(String::new, |revision| format!(" (revision {revision})"))
+    }
+
+    /// What was sent, or at least the revision.
+    pub(super) fn json(&self) -> Value {
+        if self.body.is_null() { json!({"revision": self.revision}) } else { self.body.clone() }
+    }
+}
+
 // === impl Path ===
 
 impl Path {
@@ -229,7 +258,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// What a reply that is no success says: its problem document (RFC 9457), or just its status.
-fn refusal(status: hyper::StatusCode, octets: &[u8]) -> Failure {
+fn refusal(status: StatusCode, octets: &[u8]) -> Failure {
     let problem: Problem = serde_json::from_slice(octets).unwrap_or_default();
     let text = match (problem.detail, problem.title) {
         (Some(detail), _) => match problem.field {
@@ -283,11 +312,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_carries_its_path_and_its_body() {
-        let stub = Stub::replying(vec![(201, json!({"revision": 7}).to_string())]).await;
+        let stub = Stub::replying(vec![(201, json!({"port": 1}).to_string())]).await;
         let path = Path::new(&["services", "a b"]).query("since", "1&2");
         let body = json!({"port": 1});
         let reply = client(&stub.url).unwrap().send(Method::PUT, &path, Some(&body)).await;
-        assert_eq!(reply.unwrap()["revision"], 7);
+        let reply = reply.unwrap();
+        assert_eq!((reply.status.as_u16(), reply.json()), (201, body));
+        assert_eq!(reply.at(), " (revision 7)", "the stub says so of everything");
         let request = stub.requests().remove(0);
         assert_eq!(request.line, "PUT /api/v1/services/a%20b?since=1%262 HTTP/1.1");
         assert_eq!(request.body, "{\"port\":1}");

@@ -19,6 +19,8 @@ mod verbs;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use args::Cli;
 pub use run::run;

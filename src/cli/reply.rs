@@ -84,15 +84,6 @@ pub(super) struct Check {
     pub output: String,
 }
 
-/// A change was carried out.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Acknowledged {
-    pub revision: u64,
-    pub created: u64,
-    pub changed: Option<bool>,
-}
-
 /// One event of the watch.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -140,19 +131,5 @@ impl std::fmt::Display for Policy {
             "ttl {ttl}s, answer_limit {answer_limit}, when_none_healthy {when_none_healthy}, \
              min_healthy {min_healthy} ({whose})"
         )
-    }
-}
-
-// === impl Acknowledged ===
-
-impl Acknowledged {
-    /// What a change was replied with; an empty reply is one without details.
-    pub(super) fn of(reply: &serde_json::Value) -> Self {
-        Self::deserialize(reply).unwrap_or_default()
-    }
-
-    /// ` (revision 7)`, or nothing when the server did not say.
-    pub(super) fn at(&self) -> String {
-        if self.revision > 0 { format!(" (revision {})", self.revision) } else { String::new() }
     }
 }

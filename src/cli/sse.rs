@@ -6,8 +6,6 @@ const EVENT_OCTETS_MAX: usize = 1 << 20;
 /// One event of the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Event {
-    /// What it is to be resumed after.
-    pub id: Option<String>,
     /// What happened; `message` when it does not say.
     pub name: String,
     /// Its data; lines are apart by line breaks.
@@ -20,6 +18,8 @@ pub(super) struct EventReader {
     line: Vec<u8>,
     event: Event,
     has_data: bool,
+    id: Option<String>,
+    last_id: Option<String>,
 }
 
 /// An event is larger than any that the API sends.
@@ -51,11 +51,20 @@ impl EventReader {
         Ok(events)
     }
 
+    /// What the stream is to be resumed after: the identifier of the last whole event, be it one
+    /// without data, by which the server moves its clients on while nothing happens.
+    pub(super) fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
+    }
+
     /// One line; the empty one closes an event.
     fn take_line(&mut self, line: &str) -> Option<Event> {
         if line.is_empty() {
             let mut event = std::mem::take(&mut self.event);
             let whole = std::mem::take(&mut self.has_data);
+            if let Some(id) = self.id.take() {
+                self.last_id = Some(id);
+            }
             if event.name.is_empty() {
                 event.name.push_str("message");
             }
@@ -72,7 +81,7 @@ impl EventReader {
                 self.has_data = true;
             }
             "event" => value.clone_into(&mut self.event.name),
-            "id" => self.event.id = Some(value.to_owned()),
+            "id" => self.id = Some(value.to_owned()),
             // Comments keep the connection open; `retry` is our own decision.
             _ => {}
         }
@@ -85,20 +94,21 @@ mod tests {
     use super::{Event, EventReader};
 
     const STREAM: &str = ": hello\n\nid: 7\nevent: status\ndata: {\"a\":\ndata: 1}\n\n\
-                          data:x\r\n\r\nid: 8\n\nevent: lost";
+                          data:x\r\n\r\nid: 8\n\nid: 9\nevent: lost";
 
-    fn event(id: Option<&str>, name: &str, data: &str) -> Event {
-        Event { id: id.map(Into::into), name: name.into(), data: data.into() }
+    fn event(name: &str, data: &str) -> Event {
+        Event { name: name.into(), data: data.into() }
     }
 
     #[test]
     fn events_are_the_same_however_the_octets_arrive() {
-        let expected = [event(Some("7"), "status", "{\"a\":\n1}"), event(None, "message", "x")];
+        let expected = [event("status", "{\"a\":\n1}"), event("message", "x")];
         for size in 1..STREAM.len() {
             let mut reader = EventReader::default();
             let chunks = STREAM.as_bytes().chunks(size);
             let events: Vec<_> = chunks.flat_map(|chunk| reader.feed(chunk).unwrap()).collect();
             assert_eq!(events, expected, "chunks of {size}");
+            assert_eq!(reader.last_id(), Some("8"), "an event without data counts");
         }
     }
 

@@ -14,7 +14,8 @@ use tokio::{
 
 use super::{client::Client, output::Output};
 
-/// A server that gives its replies in their order, one a connection, and notes what was asked.
+/// A server that gives its replies in their order, one a connection, all at revision 7, and notes
+/// what was asked.
 pub(super) struct Stub {
     pub url: String,
     requests: Arc<Mutex<Vec<Seen>>>,
@@ -48,7 +49,7 @@ impl Stub {
                 let length = body.len();
                 let reply = format!(
                     "HTTP/1.1 {status} Stub\r\ncontent-length: {length}\r\n\
-                     connection: close\r\n\r\n{body}"
+                     x-rollcall-revision: 7\r\nconnection: close\r\n\r\n{body}"
                 );
                 stream.write_all(reply.as_bytes()).await.unwrap();
             }

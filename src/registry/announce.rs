@@ -148,7 +148,10 @@ fn log_event(event: &Event) {
             info!(instance = %key, replaced, revision, "registered");
         }
         EventKind::StatusChanged { key, from, to, suspect, output } => {
-            info!(instance = %key, %from, %to, suspect, output = %output, revision, "status changed");
+            info!(
+                instance = %key, %from, %to, suspect, output = %output, revision,
+                "status changed"
+            );
         }
     }
 }

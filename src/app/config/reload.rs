@@ -1,6 +1,6 @@
 //! What a new configuration changes, and what of it has to wait for a restart.
 
-use super::{Config, spec_v1::KEYS};
+use super::{Config, DnsSettings, HealthSettings, LogSettings, ServerSettings, spec_v1::KEYS};
 
 /// The difference of two configurations, by the paths of keys such as `log.filter`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +22,35 @@ impl Config {
             list.push(key.path);
         }
         reload
+    }
+
+    /// This configuration with the values of `new` where a key can change while the server runs.
+    #[must_use]
+    pub fn with_reloadable(&self, new: &Self) -> Self {
+        let (old, mut new) = (self.clone(), new.clone());
+        // Defaults that follow from keys which wait for a restart wait with them.
+        if old.server.domain != new.server.domain {
+            new.dns.hostmaster = old.dns.hostmaster.clone();
+        }
+        if old.dns.listen != new.dns.listen {
+            new.dns.nameservers = old.dns.nameservers.clone();
+        }
+        Self {
+            server: ServerSettings { lame_duck: new.server.lame_duck, ..old.server },
+            dns: DnsSettings {
+                listen: old.dns.listen,
+                udp_workers: old.dns.udp_workers,
+                reverse: old.dns.reverse,
+                ..new.dns
+            },
+            policy: new.policy,
+            health: HealthSettings {
+                self_preservation: new.health.self_preservation,
+                ..old.health
+            },
+            log: LogSettings { filter: new.log.filter, ..old.log },
+            ..old
+        }
     }
 
     /// The configured value of each key as TOML, for a log or a person.

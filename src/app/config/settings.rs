@@ -154,6 +154,15 @@ impl Config {
         }
     }
 
+    /// The part of DNS over TCP.
+    pub fn tcp_limits(&self) -> dns::TcpLimits {
+        dns::TcpLimits {
+            connections: self.dns.tcp_connections_max,
+            connections_per_client: self.dns.tcp_connections_per_client_max,
+            idle_timeout: self.dns.tcp_idle_timeout,
+        }
+    }
+
     /// The part of the API.
     pub fn http_options(&self) -> http::Options {
         http::Options {

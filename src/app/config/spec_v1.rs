@@ -65,18 +65,22 @@ pub(super) static KEYS: &[Key] = &[
         "dns.udp_size",
         |c, v| set(&mut c.dns.udp_size, v.integer(512..=4096)),
         |c| c.dns.udp_size.to_string(),
-    ),
+    )
+    .reloads(),
     key(
         "dns.negative_ttl",
         |c, v| set(&mut c.dns.negative_ttl, whole_seconds(v, 1..=5)),
         |c| duration(c.dns.negative_ttl),
-    ),
+    )
+    .reloads(),
     key(
         "dns.hostmaster",
         |c, v| set(&mut c.dns.hostmaster, parse::mailbox(v)),
         |c| quote(&parse::mailbox_text(&c.dns.hostmaster)),
-    ),
-    key("dns.nameservers", |c, v| set(&mut c.dns.nameservers, parse::nameservers(v)), nameservers),
+    )
+    .reloads(),
+    key("dns.nameservers", |c, v| set(&mut c.dns.nameservers, parse::nameservers(v)), nameservers)
+        .reloads(),
     key(
         "dns.reverse",
         |c, v| set(&mut c.dns.reverse, parse::networks(v)),
@@ -86,17 +90,20 @@ pub(super) static KEYS: &[Key] = &[
         "dns.tcp_connections_max",
         |c, v| set(&mut c.dns.tcp_connections_max, v.integer(1..=65_535)),
         |c| c.dns.tcp_connections_max.to_string(),
-    ),
+    )
+    .reloads(),
     key(
         "dns.tcp_connections_per_client_max",
         |c, v| set(&mut c.dns.tcp_connections_per_client_max, v.integer(1..=65_535)),
         |c| c.dns.tcp_connections_per_client_max.to_string(),
-    ),
+    )
+    .reloads(),
     key(
         "dns.tcp_idle_timeout",
         |c, v| set(&mut c.dns.tcp_idle_timeout, v.duration(SECOND..=10 * MINUTE)),
         |c| duration(c.dns.tcp_idle_timeout),
-    ),
+    )
+    .reloads(),
     // === [http] ===
     key("http.listen", |c, v| set(&mut c.http.listen, parse::listen(v)), |c| list(&c.http.listen))
         .flag("--http"),
@@ -128,7 +135,8 @@ pub(super) static KEYS: &[Key] = &[
     // === [policy] ===
     key("policy.ttl", set_policy_ttl, |c| {
         duration(Duration::from_secs(c.policy.ttl_seconds.into()))
-    }),
+    })
+    .reloads(),
     key(
         "policy.answer_limit",
         |c, v| {
@@ -136,11 +144,14 @@ pub(super) static KEYS: &[Key] = &[
             set(&mut c.policy.answer_limit, v.integer(range))
         },
         |c| c.policy.answer_limit.to_string(),
-    ),
+    )
+    .reloads(),
     key("policy.when_none_healthy", set_when_none_healthy, |c| {
         quote(c.policy.when_none_healthy.as_str())
-    }),
-    key("policy.min_healthy", set_min_healthy, |c| format!("{:?}", c.policy.min_healthy.as_f64())),
+    })
+    .reloads(),
+    key("policy.min_healthy", set_min_healthy, |c| format!("{:?}", c.policy.min_healthy.as_f64()))
+        .reloads(),
     // === [health] ===
     key(
         "health.in_flight_max",
@@ -157,22 +168,26 @@ pub(super) static KEYS: &[Key] = &[
         "health.self_preservation.enabled",
         |c, v| set(&mut c.health.self_preservation.enabled, v.boolean()),
         |c| c.health.self_preservation.enabled.to_string(),
-    ),
+    )
+    .reloads(),
     key(
         "health.self_preservation.window",
         |c, v| set(&mut c.health.self_preservation.window, v.duration(SECOND..=60 * MINUTE)),
         |c| duration(c.health.self_preservation.window),
-    ),
+    )
+    .reloads(),
     key(
         "health.self_preservation.min_silent",
         |c, v| set(&mut c.health.self_preservation.min_silent, v.integer(0..=1_000_000)),
         |c| c.health.self_preservation.min_silent.to_string(),
-    ),
+    )
+    .reloads(),
     key(
         "health.self_preservation.share_silent",
         |c, v| set(&mut c.health.self_preservation.share_silent, v.share()),
         |c| format!("{:?}", c.health.self_preservation.share_silent),
-    ),
+    )
+    .reloads(),
     key(
         "health.self_preservation.max_hold",
         |c, v| {
@@ -180,7 +195,8 @@ pub(super) static KEYS: &[Key] = &[
             set(&mut c.health.self_preservation.max_hold, v.duration(range))
         },
         |c| duration(c.health.self_preservation.max_hold),
-    ),
+    )
+    .reloads(),
     // === [log] ===
     key("log.filter", set_log_filter, |c| quote(&c.log.filter)).flag("--log-filter").reloads(),
     key("log.format", set_log_format, |c| match c.log.format {

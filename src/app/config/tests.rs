@@ -283,6 +283,26 @@ fn a_reload_reads_the_file_again() {
     assert_eq!(new.log.format, LogFormat::Json, "the flag still wins");
 }
 
+#[test]
+fn a_reload_takes_what_can_change_and_leaves_the_rest() {
+    let old = Config::default();
+    let text = "version = 1\n\
+        [server]\ndomain = \"elsewhere\"\nlame_duck = \"9s\"\n\
+        [dns]\nlisten = [\"127.0.0.9:53\"]\nnegative_ttl = \"1s\"\ntcp_connections_max = 7\n\
+        [policy]\nttl = \"1s\"\n\
+        [health]\nin_flight_max = 7\n\
+        [health.self_preservation]\nmin_silent = 7\n";
+    let new = load(text, |_| ()).unwrap();
+    let reload = old.diff_reload(&new);
+    let taken = old.with_reloadable(&new);
+    assert_eq!(reload.needs_restart, ["server.domain", "dns.listen", "health.in_flight_max"]);
+    assert_eq!(taken.diff_reload(&new).changed, ["dns.hostmaster", "dns.nameservers"]);
+    let unchanged = old.diff_reload(&taken);
+    assert!(unchanged.needs_restart.is_empty(), "{unchanged:?}");
+    assert_eq!(taken.policy.ttl_seconds, 1);
+    assert_eq!(taken.dns.hostmaster, old.dns.hostmaster, "it follows the domain");
+}
+
 /// A commented key begins with `#` without a space; prose has one.
 fn uncommented(text: &str) -> String {
     let lines = text.lines().map(|line| match line.strip_prefix('#') {

@@ -7,7 +7,6 @@ use crate::cli::{
     client::{Client, Path},
     exit::Failure,
     output::Output,
-    reply::Acknowledged,
 };
 
 /// When it returns, no later query on that server has the instance in its answer
@@ -32,9 +31,9 @@ impl DeregisterArgs {
         let path = Path::new(&["services", service, "instances", instance]);
         let reply = client.send(Method::DELETE, &path, None).await?;
         if output.json {
-            return Ok(output.json(&reply)?);
+            return Ok(output.json(&reply.json())?);
         }
-        let revision = Acknowledged::of(&reply).at();
+        let revision = reply.at();
         Ok(output.line(&format!("deregistered {service}/{instance}{revision}"))?)
     }
 }
@@ -52,13 +51,12 @@ mod tests {
 
     #[tokio::test]
     async fn it_says_what_is_gone_and_when() {
-        let replies = vec![(200, json!({"revision": 12}).to_string()), (204, String::new())];
-        let stub = Stub::replying(replies).await;
+        let stub = Stub::replying(vec![(204, String::new()); 2]).await;
         let buffer = Buffer::default();
         verb().run(&stub.client(), &mut buffer.output(false)).await.unwrap();
-        verb().run(&stub.client(), &mut buffer.output(false)).await.unwrap();
-        let expected = "deregistered web/web-1 (revision 12)\nderegistered web/web-1\n";
-        assert_eq!(buffer.text(), expected);
+        verb().run(&stub.client(), &mut buffer.output(true)).await.unwrap();
+        let json = "{\n  \"revision\": 7\n}\n";
+        assert_eq!(buffer.text(), format!("deregistered web/web-1 (revision 7)\n{json}"));
         assert_eq!(stub.asked(), ["DELETE /api/v1/services/web/instances/web-1"; 2]);
     }
 

@@ -7,7 +7,6 @@ use crate::cli::{
     client::{Client, Path},
     exit::Failure,
     output::Output,
-    reply::Acknowledged,
 };
 
 /// The instance stays registered and checked, and stays drained over restarts of the server
@@ -37,9 +36,9 @@ impl DrainArgs {
             if *undo { (Method::DELETE, "put back") } else { (Method::PUT, "drained") };
         let reply = client.send(method, &path, None).await?;
         if output.json {
-            return Ok(output.json(&reply)?);
+            return Ok(output.json(&reply.json())?);
         }
-        let revision = Acknowledged::of(&reply).at();
+        let revision = reply.at();
         Ok(output.line(&format!("{done} {service}/{instance}{revision}"))?)
     }
 }
@@ -53,14 +52,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_instance_is_drained_and_put_back() {
-        let reply = |revision: u64| (200, json!({"revision": revision}).to_string());
-        let stub = Stub::replying(vec![reply(3), reply(4)]).await;
+        let stub = Stub::replying(vec![(200, json!({"drained": true}).to_string()); 2]).await;
         let buffer = Buffer::default();
         for undo in [false, true] {
             let verb = DrainArgs { service: "web".into(), instance: "w1".into(), undo };
             verb.run(&stub.client(), &mut buffer.output(false)).await.unwrap();
         }
-        assert_eq!(buffer.text(), "drained web/w1 (revision 3)\nput back web/w1 (revision 4)\n");
+        assert_eq!(buffer.text(), "drained web/w1 (revision 7)\nput back web/w1 (revision 7)\n");
         let path = "/api/v1/services/web/instances/w1/drain";
         assert_eq!(stub.asked(), [format!("PUT {path}"), format!("DELETE {path}")]);
     }

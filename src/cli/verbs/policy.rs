@@ -12,7 +12,7 @@ use crate::{
         client::{Client, Path},
         exit::Failure,
         output::Output,
-        reply::{self, Acknowledged},
+        reply,
     },
     util::format_duration,
 };
@@ -53,9 +53,9 @@ impl PolicyArgs {
         if self.unset {
             let reply = client.send(Method::DELETE, &path, None).await?;
             if output.json {
-                return Ok(output.json(&reply)?);
+                return Ok(output.json(&reply.json())?);
             }
-            let revision = Acknowledged::of(&reply).at();
+            let revision = reply.at();
             return Ok(output.line(&format!("policy of {service} unset{revision}"))?);
         }
         let changes = self.changes();
@@ -164,8 +164,8 @@ mod tests {
         let (text, stub) = run("policy web", vec![policy(false, 5)]).await;
         assert!(text.ends_with("(the server's default)\n"), "{text}");
         assert_eq!(stub.asked().len(), 1);
-        let (text, stub) = run("policy web --unset", vec![(200, "{\"revision\":4}".into())]).await;
-        assert_eq!(text, "policy of web unset (revision 4)\n");
+        let (text, stub) = run("policy web --unset", vec![(204, String::new())]).await;
+        assert_eq!(text, "policy of web unset (revision 7)\n");
         assert_eq!(stub.asked(), ["DELETE /api/v1/services/web/policy"]);
     }
 }

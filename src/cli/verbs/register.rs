@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
         client::{Client, Path},
         exit::Failure,
         output::Output,
-        reply::Acknowledged,
     },
     util::format_duration,
 };
@@ -104,15 +103,10 @@ impl RegisterArgs {
         let path = Path::new(&["services", service, "instances", instance]);
         let reply = client.send(Method::PUT, &path, Some(&body)).await?;
         if output.json {
-            return Ok(output.json(&reply)?);
+            return Ok(output.json(&reply.json())?);
         }
-        let acknowledged = Acknowledged::of(&reply);
-        let done = match (acknowledged.created, acknowledged.changed) {
-            (1.., _) => "registered",
-            (0, Some(false)) => "unchanged",
-            (0, _) => "updated",
-        };
-        let revision = acknowledged.at();
+        let done = if reply.status == StatusCode::CREATED { "registered" } else { "updated" };
+        let revision = reply.at();
         Ok(output.line(&format!("{done} {service}/{instance}{revision}"))?)
     }
 

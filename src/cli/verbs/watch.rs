@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 use crate::cli::{
     client::{Client, Path},
@@ -15,7 +16,11 @@ use crate::cli::{
 };
 
 /// The shortest and the longest pause before a connection is tried again.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
+
+/// The longest silence that is believed: three times that after which the server says that it is
+/// still there.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 /// A line an event: REVISION TIME EVENT SERVICE/INSTANCE and what changed
 #[derive(Debug, Args)]
@@ -86,15 +91,18 @@ impl Watch<'_> {
     /// Prints a stream until it ends.
     async fn print(&mut self, mut stream: Incoming, output: &mut Output) -> Result<(), Failure> {
         let mut reader = EventReader::default();
-        // An error ends the stream as its end does: both are resumed.
-        while let Some(Ok(frame)) = stream.frame().await {
+        // An error and a silence end the stream as its end does: all are resumed.
+        while let Ok(Some(Ok(frame))) = timeout(SILENCE_MAX, stream.frame()).await {
             let Ok(octets) = frame.into_data() else { continue };
             let events =
                 reader.feed(&octets).map_err(|error| Failure::Negative(error.to_string()))?;
             self.pause = PAUSES.0;
             for event in events {
                 output.line(&if output.json { event.data.clone() } else { line(&event) })?;
-                self.since = event.id.or(self.since.take());
+            }
+            // After the events of the chunk are out: what is printed twice is better than never.
+            if let Some(id) = reader.last_id() {
+                self.since = Some(id.to_owned());
             }
         }
         Ok(())
@@ -106,6 +114,10 @@ fn line(event: &Event) -> String {
     let Ok(view) = serde_json::from_str::<reply::Event>(&event.data) else {
         return printable(&format!("{} {}", event.name, event.data));
     };
+    if event.name == "reset" {
+        let revision = view.revision;
+        return format!("{revision} - reset: older events are lost; list again, it goes on here");
+    }
     let mut line = format!("{} {} {} {}", view.revision, view.at, event.name, view.service);
     if let Some(instance) = &view.instance {
         line.push_str(&format!("/{instance}"));
@@ -160,21 +172,26 @@ mod tests {
         let gone = json!({"detail": "the events before revision 9 are no longer kept"});
         let status = json!({"instance": "w1", "from": "passing", "to": "critical",
                             "suspect": false, "output": "HTTP 503\nx"});
+        let at_rest = |id: u64| (200, format!(": watching\nid: {id}\n\n"));
+        let reset = "id: 8\nevent: reset\ndata: {\"revision\": 8}\n\n";
         let stub = Stub::replying(vec![
-            event(7, "status", &status),
-            event(8, "deregistered", &json!({"instance": "w1", "reason": "expired"})),
+            at_rest(5),
+            (200, reset.to_owned()),
+            event(9, "status", &status),
+            event(10, "deregistered", &json!({"instance": "w1", "reason": "expired"})),
             (410, gone.to_string()),
         ])
         .await;
         let (text, failure) = run(watch(Some("web")), &stub, false).await;
         assert_eq!(
             text,
-            "7 2026-01-01T00:00:00Z status web/w1 passing -> critical: HTTP 503 x\n\
-             8 2026-01-01T00:00:00Z deregistered web/w1 expired\n"
+            "8 - reset: older events are lost; list again, it goes on here\n\
+             9 2026-01-01T00:00:00Z status web/w1 passing -> critical: HTTP 503 x\n\
+             10 2026-01-01T00:00:00Z deregistered web/w1 expired\n"
         );
         assert_eq!(failure.code(), 1);
         let asked = |since: u64| format!("GET /api/v1/watch?service=web&since={since}");
-        assert_eq!(stub.asked(), [asked(3), asked(7), asked(8)]);
+        assert_eq!(stub.asked(), [3, 5, 8, 9, 10].map(asked));
     }
 
     #[tokio::test]

@@ -12,7 +12,11 @@ use crate::util::{format_duration, parse_duration};
 
 /// A duration as text with a unit: `5s`, `100ms`, `1m30s`, `24h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
-#[schema(value_type = String, example = "1m30s", pattern = r"^(\d+(\.\d+)?\s*(h|m|s|ms|us|ns)\s*)+$")]
+#[schema(
+    value_type = String,
+    example = "1m30s",
+    pattern = r"^(\d+(\.\d+)?\s*(h|m|s|ms|us|ns)\s*)+$"
+)]
 pub struct Period(pub Duration);
 
 struct Reader;

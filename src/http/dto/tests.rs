@@ -65,7 +65,10 @@ prop_compose! {
         (interval, patience) in (of(period()), 1_u32..=10),
         (rise, fall) in (of(1_u16..=100), of(1_u16..=100)),
         (host, port) in (of("[a-z]{1,10}"), of(1_u16..)),
-        (path, method) in (of("/[a-z/?=&%]{0,20}".prop_filter("a path", |p| !p.contains('%'))), of("[A-Za-z]{1,6}")),
+        (path, method) in (
+            of("/[a-z/?=&%]{0,20}".prop_filter("a path", |p| !p.contains('%'))),
+            of("[A-Za-z]{1,6}"),
+        ),
         (headers, expect) in (of(strings("[a-z]{1,6}-[a-z]{1,6}", 4)), of(expected())),
         (service, tls, skip) in (of("[a-z.]{0,20}"), of(any::<bool>()), of(any::<bool>())),
     ) -> Check {
@@ -100,7 +103,10 @@ prop_compose! {
     fn registration()(
         addresses in of(addresses()),
         (port, weight, priority) in (1_u16.., of(any::<u16>()), of(any::<u16>())),
-        tags in of(proptest::collection::btree_set("[a-z][a-z0-9]{0,8}".prop_filter("free", |t| t != "instance"), 0..6)),
+        tags in of(proptest::collection::btree_set(
+            "[a-z][a-z0-9]{0,8}".prop_filter("free", |t| t != "instance"),
+            0..6,
+        )),
         meta in of(strings("[a-zA-Z0-9._-]{1,20}", 6)),
         checks in of(vec(check(), 0..4)),
         deregister_after in of(period()),

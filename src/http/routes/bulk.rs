@@ -28,7 +28,8 @@ use crate::{
     request_body(content = Vec<NamedRegistration>, description = "At most 100000 registrations"),
     responses(
         (status = 200, description = "All are registered", body = Acknowledged,
-            headers(("X-Rollcall-Revision" = u64, description = "The revision at which they are visible"))),
+            headers(("X-Rollcall-Revision" = u64,
+                description = "The revision at which they are visible"))),
         ChangeWithBody,
     ),
 )]

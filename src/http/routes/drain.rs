@@ -25,7 +25,8 @@ use crate::{
     ),
     responses(
         (status = 200, description = "It is out of the answers", body = InstanceView,
-            headers(("X-Rollcall-Revision" = u64, description = "The revision at which it is out"))),
+            headers(("X-Rollcall-Revision" = u64,
+                description = "The revision at which it is out"))),
         Change,
     ),
 )]
@@ -47,7 +48,8 @@ pub(super) async fn drain(
     ),
     responses(
         (status = 200, description = "It is no longer drained", body = InstanceView,
-            headers(("X-Rollcall-Revision" = u64, description = "The revision at which it is back"))),
+            headers(("X-Rollcall-Revision" = u64,
+                description = "The revision at which it is back"))),
         Change,
     ),
 )]

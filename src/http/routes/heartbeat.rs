@@ -28,7 +28,8 @@ use crate::{
     request_body(content = Option<Heartbeat>, description = "May be left out: passing"),
     responses(
         (status = 200, description = "It was heard", body = Acknowledged,
-            headers(("X-Rollcall-Revision" = u64, description = "The revision at which it is visible"))),
+            headers(("X-Rollcall-Revision" = u64,
+                description = "The revision at which it is visible"))),
         (status = 409, description = "The instance has no check of type `ttl`",
             body = crate::http::dto::Problem, content_type = "application/problem+json"),
         ChangeWithBody,

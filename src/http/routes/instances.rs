@@ -34,14 +34,17 @@ use crate::{
     tag = "instances",
     params(
         ("service" = String, Path, description = "The service: letters, digits and inner hyphens"),
-        ("instance" = String, Path, description = "The instance: letters, digits and inner hyphens"),
+        ("instance" = String, Path,
+            description = "The instance: letters, digits and inner hyphens"),
     ),
     request_body(content = Registration, description = "All of the instance"),
     responses(
         (status = 200, description = "It was there; it is now as given", body = InstanceView,
-            headers(("X-Rollcall-Revision" = u64, description = "The revision at which it is visible"))),
+            headers(("X-Rollcall-Revision" = u64,
+                description = "The revision at which it is visible"))),
         (status = 201, description = "It is new", body = InstanceView,
-            headers(("X-Rollcall-Revision" = u64, description = "The revision at which it is visible"))),
+            headers(("X-Rollcall-Revision" = u64,
+                description = "The revision at which it is visible"))),
         ChangeWithBody,
     ),
 )]
@@ -90,7 +93,8 @@ pub(super) async fn read(
     ),
     responses(
         (status = 204, description = "It is gone",
-            headers(("X-Rollcall-Revision" = u64, description = "The revision at which it is gone"))),
+            headers(("X-Rollcall-Revision" = u64,
+                description = "The revision at which it is gone"))),
         Change,
     ),
 )]

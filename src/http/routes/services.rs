@@ -1,7 +1,8 @@
 //! `/api/v1/services` and below: what there is.
 //!
 //! Lists come whole, at one revision, and are written apart from the other requests. Pages are
-//! left out on purpose: a client that pages through a changing registry sees no state that ever was.
+//! left out on purpose: a client that pages through a changing registry sees no state that ever
+//! was.
 
 use axum::{extract::State, response::Response};
 

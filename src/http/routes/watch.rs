@@ -55,7 +55,8 @@ const BATCH: usize = 256;
     responses(
         (status = 200, description = "The events", body = EventView,
             content_type = "text/event-stream"),
-        (status = 503, description = "There are too many watchers", body = crate::http::dto::Problem,
+        (status = 503, description = "There are too many watchers",
+            body = crate::http::dto::Problem,
             content_type = "application/problem+json"),
         Named,
     ),

@@ -20,7 +20,8 @@ async fn an_instance_is_registered_read_replaced_and_removed() {
     let door = door();
     let body = r#"{"addresses": ["10.0.1.6", "fd00::6"], "port": 8080, "weight": 10,
         "tags": ["v2", "V1"], "meta": {"version": "1.4.2"}, "deregister_after": "10m",
-        "checks": [{"type": "http", "path": "/health", "interval": "5s"}, {"type": "ttl", "ttl": "15s"}]}"#;
+        "checks": [{"type": "http", "path": "/health", "interval": "5s"},
+                   {"type": "ttl", "ttl": "15s"}]}"#;
     let created = door.call("PUT", A, body).await;
     assert_eq!(created.status, 201, "{created:?}");
     assert_eq!(created.revision(), 1);
@@ -188,7 +189,8 @@ async fn instances_are_filtered_by_tags_and_health() {
         ("web/a", r#"{"tags": ["v1", "eu"]}"#),
         (
             "web/b",
-            r#"{"tags": ["v1"], "checks": [{"type": "ttl", "ttl": "5s"}], "initial_status": "warning"}"#,
+            r#"{"tags": ["v1"], "checks": [{"type": "ttl", "ttl": "5s"}],
+                "initial_status": "warning"}"#,
         ),
         ("web/c", r#"{"tags": ["eu"], "checks": [{"type": "tcp", "port": 1}]}"#),
         ("web/d", "{}"),
@@ -260,7 +262,8 @@ async fn a_policy_is_set_read_and_forgotten() {
 #[tokio::test]
 async fn many_are_registered_at_one_revision_or_none_is() {
     let door = door();
-    let body = r#"[{"service": "web", "instance": "a"}, {"service": "db", "instance": "b", "port": 5432}]"#;
+    let body = r#"[{"service": "web", "instance": "a"},
+        {"service": "db", "instance": "b", "port": 5432}]"#;
     let reply = door.call("POST", "/api/v1/instances", body).await;
     assert_eq!(reply.status, 200);
     assert_eq!(reply.json(), json!({"revision": 1, "created": 2, "changed": true}));
@@ -268,7 +271,8 @@ async fn many_are_registered_at_one_revision_or_none_is() {
     assert_eq!(door.get("/api/v1/services/db/instances/b").await.json()["port"], 5432);
 
     let body = r#"[{"service": "new", "instance": "a"},
-        {"service": "new", "instance": "b", "checks": [{"type": "tcp", "port": 1}, {"type": "ttl", "ttl": "1ms"}]}]"#;
+        {"service": "new", "instance": "b",
+         "checks": [{"type": "tcp", "port": 1}, {"type": "ttl", "ttl": "1ms"}]}]"#;
     let refusal = door.call("POST", "/api/v1/instances", body).await.problem(422, "invalid-field");
     assert_eq!(refusal["field"], "[1].checks[1].ttl");
     door.get("/api/v1/services/new").await.problem(404, "unknown-service");
@@ -301,7 +305,10 @@ async fn the_server_tells_of_itself() {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!(metrics.header("content-type"), kind);
     for line in [
-        r#"rollcall_http_requests_total{method="PUT",route="/api/v1/services/{service}/instances/{instance}",status="201"} 1"#,
+        concat!(
+            r#"rollcall_http_requests_total{method="PUT","#,
+            r#"route="/api/v1/services/{service}/instances/{instance}",status="201"} 1"#
+        ),
         r#"rollcall_http_requests_total{method="GET",route="/ready",status="503"} 1"#,
         r#"rollcall_http_requests_total{method="GET",route="unmatched",status="404"} 1"#,
         r#"rollcall_http_request_duration_seconds_count{route="/health"} 1"#,

@@ -1,0 +1,98 @@
+//! What a person sees when the server has started: where it is, and two lines to try.
+
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+use crate::model::{DnsName, Revision};
+
+/// What there is to say.
+#[derive(Debug)]
+pub(super) struct Banner<'a> {
+    pub dns: &'a [SocketAddr],
+    pub http: &'a [SocketAddr],
+    pub domain: &'a DnsName,
+    pub data: &'a Path,
+    pub instances: usize,
+    pub revision: Revision,
+    pub zones: String,
+}
+
+// === impl Banner ===
+
+impl Banner<'_> {
+    /// Prints it to standard output; the log has the same in its own form.
+    pub(super) fn print(&self) {
+        // A closed standard output is no reason not to serve.
+        let _closed = std::io::stdout().write_all(self.text().as_bytes());
+    }
+
+    fn text(&self) -> String {
+        let Self { domain, instances, revision, zones, .. } = self;
+        let list = |addresses: &[SocketAddr], before: &str| {
+            let shown: Vec<_> = addresses.iter().map(|a| format!("{before}{a}")).collect();
+            shown.join(" ")
+        };
+        let mut text = format!(
+            "rollcall {version}\n\
+             \x20 dns    {dns} (udp and tcp)\n\
+             \x20 http   {http}\n\
+             \x20 data   {data} ({instances} instances, revision {revision})\n\
+             \x20 zones  {zones}\n",
+            version = env!("CARGO_PKG_VERSION"),
+            dns = list(self.dns, ""),
+            http = list(self.http, "http://"),
+            data = self.data.display(),
+        );
+        if let (Some(dns), Some(http)) = (self.dns.first(), self.http.first()) {
+            let (dns, http) = (reachable(*dns), reachable(*http));
+            // Writing to a String cannot fail.
+            let _infallible = write!(
+                text,
+                "Register something, then ask for it:\n\
+                 \x20 curl -X PUT http://{http}/api/v1/services/web/instances/web-1 -d '{{\"port\": 8080}}'\n\
+                 \x20 dig @{ip} -p {port} web.service.{domain}\n",
+                ip = dns.ip(),
+                port = dns.port(),
+            );
+        }
+        text
+    }
+}
+
+/// The address under which a listener is reached from this machine: loopback for a wildcard.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Banner;
+    use crate::model::{DnsName, Revision};
+
+    #[test]
+    fn its_lines_name_addresses_that_can_be_reached() {
+        let (dns, http) = (["0.0.0.0:53".parse().unwrap()], ["[::]:8500".parse().unwrap()]);
+        let banner = Banner {
+            dns: &dns,
+            http: &http,
+            domain: &DnsName::parse("corp.internal").unwrap(),
+            data: "./rollcall-data".as_ref(),
+            instances: 3,
+            revision: Revision(7),
+            zones: "none".into(),
+        };
+        let text = banner.text();
+        assert!(text.contains("dig @127.0.0.1 -p 53 web.service.corp.internal"), "{text}");
+        assert!(text.contains("http://[::1]:8500/api/v1/services/web/instances/web-1"), "{text}");
+        assert!(text.contains("./rollcall-data (3 instances, revision 7)"), "{text}");
+    }
+}

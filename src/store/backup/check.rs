@@ -1,0 +1,224 @@
+//! A check in a backup: its fields as the HTTP interface has them, and its last known state.
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{Instant, Pairs, Period, StatusText};
+use crate::model::{
+    CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, HttpCheck, Invalid, Status, Target,
+    TcpCheck, Thresholds, Timestamp, limit,
+};
+
+/// One flat object for all types, as in the API; what a type does not have is left out.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CheckLine {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<Period>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Pairs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expect: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls_skip_verify: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<Period>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<Period>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rise: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fall: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<StatusText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Instant>,
+}
+
+// === impl CheckLine ===
+
+impl CheckLine {
+    pub(super) fn new(spec: &CheckSpec, state: &CheckState) -> Self {
+        let (target, thresholds) = (spec.target(), spec.thresholds());
+        let mut line = Self {
+            kind: spec.kind_name().into(),
+            ttl: spec.ttl().map(Period),
+            host: target.and_then(|target| target.host.as_deref()).map(str::to_owned),
+            port: target.and_then(|target| target.port),
+            interval: thresholds.map(|thresholds| Period(thresholds.interval)),
+            timeout: thresholds.map(|thresholds| Period(thresholds.timeout)),
+            rise: thresholds.map(|thresholds| thresholds.rise),
+            fall: thresholds.map(|thresholds| thresholds.fall),
+            status: Some(StatusText(state.status)),
+            output: Some(state.output.to_string()),
+            since: Some(Instant(state.since)),
+            ..Self::default()
+        };
+        match &spec.kind {
+            CheckKind::Tcp(_) | CheckKind::Ttl { .. } => {}
+            CheckKind::Grpc(grpc) => {
+                line.service = (!grpc.service.is_empty()).then(|| grpc.service.to_string());
+                (line.tls, line.tls_skip_verify) = (grpc.tls, grpc.tls_skip_verify);
+            }
+            CheckKind::Http(http) => {
+                line.kind = if http.tls { "https" } else { "http" }.into();
+                line.tls_skip_verify = http.tls_skip_verify;
+                line.method = Some(http.method.to_string());
+                line.path = Some(http.path.to_string());
+                let headers = http.headers.iter();
+                let headers = headers.map(|(name, value)| (name.to_string(), value.to_string()));
+                line.headers = (!http.headers.is_empty()).then(|| Pairs(headers.collect()));
+                let ranges = http.expect.ranges().iter();
+                line.expect = Some(ranges.map(|(low, high)| format!("{low}-{high}")).collect());
+            }
+        }
+        line
+    }
+
+    pub(super) fn into_model(
+        mut self,
+        initial: Option<Status>,
+        at: Timestamp,
+    ) -> Result<(CheckSpec, CheckState), Invalid> {
+        let kind = match self.kind.as_str() {
+            "grpc" => CheckKind::Grpc(Box::new(self.take_grpc()?)),
+            "http" => CheckKind::Http(Box::new(self.take_http(false)?)),
+            "https" => CheckKind::Http(Box::new(self.take_http(true)?)),
+            "tcp" => CheckKind::Tcp(Box::new(TcpCheck {
+                target: self.take_target()?,
+                thresholds: self.thresholds()?,
+            })),
+            "ttl" => match self.ttl {
+                Some(Period(ttl)) => CheckKind::ttl(ttl)?,
+                None => return Err(Invalid::new("ttl", "", "is needed by a check of type `ttl`")),
+            },
+            other => {
+                let problem = "is no type of check; one is `http`, `https`, `tcp`, `grpc` or `ttl`";
+                return Err(Invalid::new("type", other, problem));
+            }
+        };
+        let spec = CheckSpec { kind };
+        let mut state = CheckState::initial(&spec, initial, at);
+        if let Some(StatusText(status)) = self.status {
+            state.status = status;
+        }
+        if let Some(output) = self.output {
+            state.output = text("output", output, limit::CHECK_OUTPUT_OCTETS_MAX, ANY)?;
+        }
+        if let Some(Instant(since)) = self.since {
+            state.since = since;
+        }
+        Ok((spec, state))
+    }
+
+    fn take_grpc(&mut self) -> Result<GrpcCheck, Invalid> {
+        Ok(GrpcCheck {
+            target: self.take_target()?,
+            tls: self.tls,
+            tls_skip_verify: self.tls_skip_verify,
+            service: check_text("service", self.service.take().unwrap_or_default(), VISIBLE)?,
+            thresholds: self.thresholds()?,
+        })
+    }
+
+    fn take_http(&mut self, tls: bool) -> Result<HttpCheck, Invalid> {
+        let path = self.path.take().unwrap_or_else(|| "/".into());
+        if !path.starts_with('/') {
+            return Err(Invalid::new("path", path, "does not begin with `/`"));
+        }
+        let headers = self.headers.take().unwrap_or_default().0;
+        if headers.len() > limit::CHECK_HEADERS_MAX {
+            let problem = format!("entries are above the limit of {}", limit::CHECK_HEADERS_MAX);
+            return Err(Invalid::new("headers", headers.len(), problem));
+        }
+        let headers = headers.into_iter().map(|(name, value)| {
+            let field = format!("headers.{name}");
+            Ok((check_text("headers", name, VISIBLE)?, check_text(&field, value, PRINTABLE)?))
+        });
+        let method = self.method.take().unwrap_or_else(|| "GET".into()).to_ascii_uppercase();
+        Ok(HttpCheck {
+            target: self.take_target()?,
+            tls,
+            tls_skip_verify: self.tls_skip_verify,
+            method: check_text("method", method, VISIBLE)?,
+            path: check_text("path", path, VISIBLE)?,
+            headers: headers.collect::<Result<_, Invalid>>()?,
+            expect: self.expect.take().map_or_else(|| Ok(Expect::default()), |e| expect(&e))?,
+            thresholds: self.thresholds()?,
+        })
+    }
+
+    fn take_target(&mut self) -> Result<Target, Invalid> {
+        let host = self.host.take().map(|host| text("host", host, limit::NAME_OCTETS_MAX, VISIBLE));
+        Ok(Target { host: host.transpose()?, port: self.port })
+    }
+
+    fn thresholds(&self) -> Result<Thresholds, Invalid> {
+        let default = Thresholds::DEFAULT;
+        let interval = self.interval.map_or(default.interval, |period| period.0);
+        Thresholds {
+            interval,
+            timeout: self.timeout.map_or(default.timeout.min(interval), |period| period.0),
+            rise: self.rise.unwrap_or(default.rise),
+            fall: self.fall.unwrap_or(default.fall),
+        }
+        .checked()
+    }
+}
+
+fn expect(texts: &[String]) -> Result<Expect, Invalid> {
+    let range = |text: &String| -> Option<(u16, u16)> {
+        let (low, high) = text.split_once('-').unwrap_or((text, text));
+        Some((low.parse().ok()?, high.parse().ok()?))
+    };
+    let ranges = texts.iter().map(|text| {
+        range(text).ok_or_else(|| Invalid::new("expect", text, "is no range such as `200-299`"))
+    });
+    Expect::new(ranges.collect::<Result<_, _>>()?)
+}
+
+/// What may stand in a word of a request, in a header's value, and in an output.
+const VISIBLE: RangeInclusive<char> = '!'..='~';
+const PRINTABLE: RangeInclusive<char> = ' '..='~';
+const ANY: RangeInclusive<char> = '\0'..=char::MAX;
+
+fn check_text(
+    field: &str,
+    value: String,
+    allowed: RangeInclusive<char>,
+) -> Result<Arc<str>, Invalid> {
+    text(field, value, limit::CHECK_TEXT_OCTETS_MAX, allowed)
+}
+
+fn text(
+    field: &str,
+    value: String,
+    limit: usize,
+    allowed: RangeInclusive<char>,
+) -> Result<Arc<str>, Invalid> {
+    if value.len() > limit {
+        let problem = format!("is above the limit of {limit} octets");
+        return Err(Invalid::new(field, value, problem));
+    }
+    match value.chars().find(|c| !allowed.contains(c)) {
+        Some(bad) => Err(Invalid::new(field, value, format!("has the character {bad:?}"))),
+        None => Ok(value.into()),
+    }
+}

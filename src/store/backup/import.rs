@@ -1,0 +1,142 @@
+//! Reading a backup; every refusal names the line.
+
+use std::io::{BufRead, Read};
+
+use hashbrown::HashSet;
+use serde::Deserialize;
+
+use super::line::{EndLine, Header, InstanceLine, Kind, PolicyLine};
+use crate::{
+    model::{InstanceKey, ServiceName, limit},
+    registry::Loaded,
+};
+
+/// Why a backup was not accepted. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct ImportError {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+struct Reader<'r> {
+    input: &'r mut dyn BufRead,
+    line: u64,
+    buffer: Vec<u8>,
+}
+
+/// Reads what [`export`](super::export) wrote.
+///
+/// # Errors
+/// When a line is no JSON, has an unknown field or an unacceptable value, is there twice, or when
+/// lines are missing.
+pub fn import(input: &mut dyn BufRead) -> Result<Loaded, ImportError> {
+    let mut reader = Reader { input, line: 0, buffer: Vec::new() };
+    let outcome = read(&mut reader);
+    outcome.map_err(|problem| ImportError { line: reader.line.max(1), problem })
+}
+
+fn read(reader: &mut Reader<'_>) -> Result<Loaded, String> {
+    if !reader.advance()? {
+        return Err("the file is empty; an export begins with a line with `rollcall_export`".into());
+    }
+    let header = reader.parse_header()?;
+    let mut loaded = Loaded { revision: header.revision(), ..Loaded::default() };
+    let mut instances: HashSet<InstanceKey> = HashSet::new();
+    let mut services: HashSet<ServiceName> = HashSet::new();
+    while reader.advance()? {
+        let kind: Kind = reader.parse()?;
+        if kind.end.is_some() {
+            let end: EndLine = reader.parse()?;
+            end.check(loaded.members.len(), loaded.policies.len())?;
+            return match reader.advance()? {
+                false => Ok(loaded),
+                true => Err("stands behind the last line of the export".into()),
+            };
+        }
+        if kind.policy.is_some() {
+            let line: PolicyLine = reader.parse()?;
+            let (service, policy) = line.into_model().map_err(|refusal| refusal.to_string())?;
+            if !services.insert(service.clone()) {
+                return Err(format!("the policy of service `{service}` is there twice"));
+            }
+            loaded.policies.push((service, policy));
+        } else {
+            let line: InstanceLine = reader.parse()?;
+            let member = line.into_model(&header).map_err(|refusal| refusal.to_string())?;
+            if !instances.insert(member.key()) {
+                return Err(format!("the instance `{}` is there twice", member.key()));
+            }
+            if instances.len() > limit::INSTANCES_MAX {
+                return Err(format!("instances are above the limit of {}", limit::INSTANCES_MAX));
+            }
+            loaded.members.push(member);
+        }
+    }
+    Err("the file ends here, but an export ends with a line with `end`: it was cut short".into())
+}
+
+// === impl Reader ===
+
+impl Reader<'_> {
+    /// Octets of a line: several times an instance with every field at its limit.
+    const LINE_OCTETS_MAX: usize = 16 << 20;
+
+    /// Goes to the next line that is not blank; false at the end.
+    fn advance(&mut self) -> Result<bool, String> {
+        loop {
+            self.buffer.clear();
+            let most = Self::LINE_OCTETS_MAX as u64 + 1;
+            let read = self.input.take(most).read_until(b'\n', &mut self.buffer);
+            if read.map_err(|error| format!("cannot be read: {error}"))? == 0 {
+                return Ok(false);
+            }
+            self.line += 1;
+            if self.buffer.len() > Self::LINE_OCTETS_MAX {
+                return Err(format!("is above the limit of {} octets", Self::LINE_OCTETS_MAX));
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, String> {
+        let json = &mut serde_json::Deserializer::from_slice(&self.buffer);
+        let parsed = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
+            let path = error.path().to_string();
+            let problem = shorten(&error.into_inner());
+            if path == "." { problem } else { format!("`{path}`: {problem}") }
+        })?;
+        json.end().map_err(|error| shorten(&error))?;
+        Ok(parsed)
+    }
+
+    fn parse_header(&self) -> Result<Header, String> {
+        let header: Header = self.parse().map_err(|problem| {
+            format!("{problem}; an export begins with a line with `rollcall_export`")
+        })?;
+        match header.rollcall_export {
+            Header::VERSION => Ok(header),
+            found => Err(format!(
+                "it is an export of version {found}, and this version of Rollcall reads version {}",
+                Header::VERSION
+            )),
+        }
+    }
+}
+
+/// serde_json counts lines too, but within the line that it was given.
+fn shorten(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match text.strip_suffix(&place) {
+        Some(problem) if error.is_syntax() || error.is_eof() => {
+            format!("{problem} at column {}", error.column())
+        }
+        Some(problem) => problem.to_owned(),
+        None => text,
+    }
+}

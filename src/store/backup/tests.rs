@@ -1,0 +1,128 @@
+//! Export and import.
+
+use proptest::{collection::vec, prelude::*};
+
+use super::{export, import};
+use crate::{
+    model::{Revision, Status, Timestamp},
+    registry::Loaded,
+    store::testing::{self, Model},
+};
+
+const HEADER: &str =
+    r#"{"rollcall_export":1,"revision":12,"exported_at":"2026-11-20T10:00:00.000Z"}"#;
+
+fn text_of(loaded: &Loaded) -> String {
+    let mut out = Vec::new();
+    export(loaded, Timestamp(1_795_168_800_000), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn what_is_exported_is_imported(batches in testing::batches(), revision in any::<u64>()) {
+        let mut model = Model::default();
+        for batch in &batches {
+            model.apply(Revision(revision), batch);
+        }
+        let loaded = Loaded {
+            revision: model.revision,
+            members: model.members.values().cloned().collect(),
+            policies: model.policies.clone().into_iter().collect(),
+        };
+        let read = import(&mut text_of(&loaded).as_bytes()).unwrap();
+        prop_assert_eq!(Model::from(read), model);
+    }
+
+    #[test]
+    fn an_export_that_was_cut_is_refused(cut in 0.0..1.0, numbers in vec(any::<u16>(), 1..5)) {
+        let numbers: std::collections::BTreeSet<u16> = numbers.into_iter().collect();
+        let members = numbers.into_iter().map(testing::plain).collect();
+        let text = text_of(&Loaded { members, ..Loaded::default() });
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 1")]
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand octets")]
+        let length = ((text.len() - 1) as f64 * cut) as usize;
+        prop_assert!(import(&mut &text.as_bytes()[..length]).is_err(), "{}", &text[..length]);
+    }
+}
+
+#[test]
+fn a_line_reads_as_the_api_has_it() {
+    let text = text_of(&Loaded { members: vec![testing::plain(3)], ..Loaded::default() });
+    let expected = concat!(
+        r#"{"service":"service-3","instance":"i-3","addresses":["10.1.2.3"],"port":8080,"#,
+        r#""weight":3,"priority":1,"tags":["v1"],"meta":{"version":"1.4.2"},"#,
+        r#""checks":[{"type":"ttl","ttl":"15s","status":"passing","output":"registered","#,
+        r#""since":"2026-11-18T11:06:40.000Z"}],"deregister_after":"10m","drained":false,"#,
+        r#""status":"passing","since":"2026-11-18T11:06:40.000Z","registered":3,"#,
+        r#""registered_at":"2026-11-18T11:06:40.000Z","revision":3}"#,
+    );
+    assert_eq!(text.lines().nth(1), Some(expected));
+    assert_eq!(text.lines().last(), Some(r#"{"end":{"instances":1,"policies":0}}"#));
+}
+
+#[test]
+fn an_instance_can_be_written_by_hand() {
+    let line = r#"{"service":"web","instance":"w1","addresses":["db.example.org"],"port":80,
+        "checks":[{"type":"https"},{"type":"tcp","interval":"1s"}]}"#
+        .replace('\n', "");
+    let text = format!("{HEADER}\n\n{line}\r\n{{\"end\":{{\"instances\":1,\"policies\":0}}}}");
+    let loaded = import(&mut text.as_bytes()).unwrap();
+    let member = &loaded.members[0];
+    assert_eq!((member.status, member.instance.weight), (Status::Critical, 1));
+    assert_eq!((loaded.revision, member.registered), (Revision(12), Revision(12)));
+    assert_eq!(member.registered_at, Timestamp(1_795_168_800_000));
+    assert_eq!(member.instance.addresses.host().unwrap().to_string(), "db.example.org");
+}
+
+#[test]
+fn a_refusal_names_line_and_field() {
+    let end = r#"{"end":{"instances":1,"policies":0}}"#;
+    let good = r#"{"service":"web","instance":"w1","addresses":["10.0.0.1"]}"#;
+    let with = |field: &str| good.replacen('{', &format!("{{{field},"), 1);
+    let cases: Vec<(String, u64, &str)> = vec![
+        (String::new(), 1, "is empty"),
+        ("hello".into(), 1, "expected value"),
+        (good.into(), 1, "rollcall_export"),
+        (HEADER.replace(":1,", ":2,"), 1, "version 2"),
+        (HEADER.into(), 1, "cut short"),
+        (format!("{HEADER}\n{good}"), 2, "cut short"),
+        (format!("{HEADER}\n{end}"), 2, "had 1 instances"),
+        (format!("{HEADER}\n{good}\n{good}\n{end}"), 3, "`web/w1` is there twice"),
+        (format!("{HEADER}\n{good}\n{end}\n{good}"), 4, "behind the last line"),
+        (format!("{HEADER}\n{}", with("\"wait\":1")), 2, "unknown field `wait`"),
+        (format!("{HEADER}\n{}", with("\"port\":70000")), 2, "`port`"),
+        (format!("{HEADER}\n{}", good.replace("web", "w_b")), 2, "'_' at position 2"),
+        (format!("{HEADER}\n{}", good.replace("10.0.0.1", "0.0.0.0")), 2, "addresses[0]"),
+        (format!("{HEADER}\n{}", &good[..20]), 2, "EOF"),
+        (
+            format!("{HEADER}\n{}", with(r#""checks":[{"type":"ttl","ttl":"5"}]"#)),
+            2,
+            "`checks[0].ttl`: `5` is no duration",
+        ),
+        (format!("{HEADER}\n{}", with(r#""checks":[{"type":"tcp"}]"#)), 2, "`checks[0].port`"),
+        (
+            format!("{HEADER}\n{}", with(r#""port":1,"checks":[{"type":"http","path":"/a b"}]"#)),
+            2,
+            "`checks[0].path`",
+        ),
+        (
+            format!("{HEADER}\n{{\"service\":\"web\",\"policy\":{{\"answer_limit\":0}}}}"),
+            2,
+            "`policy.answer_limit`",
+        ),
+    ];
+    for (text, line, problem) in cases {
+        let refusal = import(&mut text.as_bytes()).unwrap_err();
+        assert_eq!(refusal.line, line, "{text}: {refusal}");
+        assert!(refusal.to_string().contains(problem), "{text}: {refusal}");
+    }
+}
+
+#[test]
+fn a_line_without_end_does_not_fill_the_memory() {
+    let mut endless = std::io::BufReader::new(std::io::repeat(b'x'));
+    assert!(import(&mut endless).unwrap_err().problem.contains("above the limit of 16777216"));
+}

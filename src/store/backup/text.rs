@@ -1,0 +1,118 @@
+//! Values as text in JSON: durations, instants, states, and pairs that keep their order.
+
+use std::{fmt, time::Duration};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, MapAccess, Visitor},
+};
+
+use crate::{
+    model::{Status, Timestamp},
+    util::{format_duration, parse_duration},
+};
+
+/// A duration: `"1m30s"`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Period(pub Duration);
+
+/// An instant in UTC with milliseconds (RFC 3339).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Instant(pub Timestamp);
+
+/// A state by its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StatusText(pub Status);
+
+/// An object of strings; repeated keys are pairs of their own, as headers can have them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pairs(pub Vec<(String, String)>);
+
+// === impl Period ===
+
+impl Serialize for Period {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format_duration(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let refuse = |problem| D::Error::custom(format_args!("`{text}` {problem}"));
+        parse_duration(&text).map(Self).map_err(refuse)
+    }
+}
+
+// === impl Instant ===
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let millis = i64::try_from(self.0.0).unwrap_or(i64::MAX);
+        // A clock that is past the year 9999 is wrong in any case.
+        let instant = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+        serializer.collect_str(&format_args!("{instant:.3}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parsed: Option<jiff::Timestamp> = text.parse().ok();
+        let millis = parsed.and_then(|instant| u64::try_from(instant.as_millisecond()).ok());
+        let problem = "is no instant since 1970; write one as in `2026-11-20T10:00:00Z`";
+        millis
+            .map(|millis| Self(Timestamp(millis)))
+            .ok_or_else(|| D::Error::custom(format_args!("`{text}` {problem}")))
+    }
+}
+
+// === impl StatusText ===
+
+impl Serialize for StatusText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let problem = "is no state; one is `passing`, `warning` or `critical`";
+        Status::parse(&text)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(format_args!("`{text}` {problem}")))
+    }
+}
+
+// === impl Pairs ===
+
+impl Serialize for Pairs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsReader).map(Self)
+    }
+}
+
+struct PairsReader;
+
+impl<'de> Visitor<'de> for PairsReader {
+    type Value = Vec<(String, String)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = entries.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(pairs)
+    }
+}

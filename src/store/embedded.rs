@@ -1,0 +1,137 @@
+//! The embedded store as the registry sees it: a journal.
+
+use std::{future::Future, path::Path, pin::Pin, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::{task::spawn_blocking, time::Instant};
+
+use super::{
+    StoreError,
+    engine::{self, Engine},
+    files::{self, Files},
+    load::{self, Opener},
+    lock::Lock,
+    metrics::StoreMetrics,
+    witness::Witness,
+};
+use crate::{
+    model::Revision,
+    registry::{Change, Journal, JournalError, Loaded},
+    telemetry::Metrics,
+};
+
+/// A store in a directory of its own, which no other process can use meanwhile.
+///
+/// Dropping it closes the file and lets go of the directory; so does the end of the process, at
+/// any moment, without loss of what was acknowledged.
+#[derive(Debug)]
+pub struct Store {
+    /// Shared with the thread that commits: a commit whose future is dropped goes on to its end,
+    /// and the next one waits for it.
+    engine: Arc<Mutex<Engine>>,
+    metrics: StoreMetrics,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Opens the store in `dir`, which is made if it is not there, and reads all of it.
+    ///
+    /// # Errors
+    /// When another process has the directory, the store is damaged or of a later version, or the
+    /// system refuses. What is there is never emptied.
+    pub fn open(dir: &Path) -> Result<(Self, Loaded), StoreError> {
+        Self::open_with(dir, Box::new(load::open_file))
+    }
+
+    pub(super) fn open_with(dir: &Path, opener: Box<Opener>) -> Result<(Self, Loaded), StoreError> {
+        let files = Files::in_dir(dir);
+        files.make_dir()?;
+        let lock = Lock::take(dir)?;
+        let (engine, loaded) = Engine::open(files, lock, opener)?;
+        let metrics = StoreMetrics::new();
+        if let Ok(octets) = engine.size() {
+            metrics.sized(octets);
+        }
+        Ok((Self { engine: Arc::new(Mutex::new(engine)), metrics }, loaded))
+    }
+
+    /// Reads all of the store in `dir`, and leaves it.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and when there is no store.
+    pub fn read(dir: &Path) -> Result<Loaded, StoreError> {
+        let files = Files::in_dir(dir);
+        if !dir.is_dir() || !files.has_database()? {
+            return Err(StoreError::Absent { dir: dir.to_owned() });
+        }
+        Self::open(dir).map(|(_, loaded)| loaded)
+    }
+
+    /// Puts `content` into the place of the store in `dir`, all or nothing. With `replace`, a
+    /// store that is there is kept beside it as `rollcall.redb.old`, sound or damaged; without, it
+    /// must be empty.
+    ///
+    /// Revisions only grow: the revision is above any that clients of the store before have seen.
+    ///
+    /// # Errors
+    /// When the store is not empty and `replace` is not set, another process has the directory, or
+    /// the system refuses. Then the store is as it was.
+    pub fn restore(dir: &Path, mut content: Loaded, replace: bool) -> Result<(), StoreError> {
+        let files = Files::in_dir(dir);
+        files.make_dir()?;
+        let _lock = Lock::take(dir)?;
+        let witnessed = Witness::read(&files)?;
+        if !replace && files.has_database()? {
+            let loaded = load::open(&files, &load::open_file)?.loaded;
+            if !loaded.members.is_empty() || !loaded.policies.is_empty() {
+                return Err(StoreError::NotEmpty { file: files.database });
+            }
+        }
+        if let Some(witnessed) = witnessed {
+            content.revision = content.revision.max(witnessed.revision.next());
+        }
+        engine::build(&files, &content)?;
+        // The witness speaks of the store that goes. Without one, the old store is still accepted
+        // if the power fails here.
+        files::remove(&files.witness)?;
+        files::sync_dir(dir)?;
+        files.put_into_place()
+    }
+
+    /// Shows the store's numbers.
+    pub fn register(&self, metrics: &Metrics) {
+        self.metrics.register(metrics);
+    }
+}
+
+impl Journal for Store {
+    fn commit<'a>(
+        &'a mut self,
+        revision: Revision,
+        changes: Vec<Change>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send + 'a>> {
+        Box::pin(async move {
+            let began = Instant::now();
+            let count = changes.len();
+            let engine = Arc::clone(&self.engine);
+            let work = spawn_blocking(move || {
+                let mut engine = engine.lock();
+                let outcome = engine.commit(revision, &changes);
+                (outcome, engine.size().ok())
+            });
+            let (outcome, size) = work.await.unwrap_or_else(|error| {
+                // redb panics on some damage; the engine opens the store anew.
+                (Err(JournalError::Failed(format!("the commit was broken off: {error}"))), None)
+            });
+            match &outcome {
+                Ok(()) => self.metrics.committed(count, began.elapsed()),
+                Err(_) => self.metrics.failed(),
+            }
+            if let Some(octets) = size {
+                self.metrics.sized(octets);
+            }
+            outcome
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! The files of a data directory, and how one comes into being or into place.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io::{self, ErrorKind},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use super::StoreError;
+
+/// The store itself.
+pub(super) const DATABASE: &str = "rollcall.redb";
+/// The lock of the directory, with the number of the process that holds it.
+pub(super) const LOCK: &str = "rollcall.lock";
+/// The number of the last acknowledged commit.
+pub(super) const WITNESS: &str = "rollcall.witness";
+/// A store that is being made.
+const UNFINISHED: &str = "rollcall.redb.new";
+/// The store that an import has replaced.
+const REPLACED: &str = "rollcall.redb.old";
+
+/// The paths in a data directory.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    pub dir: PathBuf,
+    pub database: PathBuf,
+    pub witness: PathBuf,
+    pub unfinished: PathBuf,
+    pub replaced: PathBuf,
+}
+
+// === impl Files ===
+
+impl Files {
+    pub(super) fn in_dir(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            database: dir.join(DATABASE),
+            witness: dir.join(WITNESS),
+            unfinished: dir.join(UNFINISHED),
+            replaced: dir.join(REPLACED),
+        }
+    }
+
+    /// Makes the directory if it is not there, for its owner only: registrations can carry
+    /// credentials in the headers of their checks.
+    pub(super) fn make_dir(&self) -> Result<(), StoreError> {
+        if self.dir.is_dir() {
+            return Ok(());
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)
+            .map_err(StoreError::io("create the directory", &self.dir))?;
+        match self.dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
+            _ => sync_dir(Path::new(".")),
+        }
+    }
+
+    /// Whether there is a file where the store belongs, whatever is in it.
+    pub(super) fn has_database(&self) -> Result<bool, StoreError> {
+        self.database.try_exists().map_err(StoreError::io("look for", &self.database))
+    }
+
+    /// Puts the finished store into its place; one that was there is kept beside it.
+    pub(super) fn put_into_place(&self) -> Result<(), StoreError> {
+        if self.has_database()? {
+            remove(&self.replaced)?;
+            fs::hard_link(&self.database, &self.replaced)
+                .or_else(|_| fs::copy(&self.database, &self.replaced).map(drop))
+                .map_err(StoreError::io("put aside", &self.database))?;
+        }
+        fs::rename(&self.unfinished, &self.database)
+            .map_err(StoreError::io("put into place", &self.database))?;
+        sync_dir(&self.dir)
+    }
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(file: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(StoreError::io("remove", file)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the names in a directory survive the loss of power.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    let sync = || -> io::Result<()> { File::open(dir)?.sync_all() };
+    sync().map_err(StoreError::io("sync the directory", dir))
+}

@@ -1,0 +1,132 @@
+//! The record of an instance with what is known of it.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Interner, RecordError,
+    check::{CheckRecord, StatusRecord},
+    seal, unseal,
+};
+use crate::{
+    model::{
+        Addresses, CheckSpec, CheckState, DnsName, Instance, InstanceId, InstanceKey, Meta,
+        Revision, Tag, Timestamp,
+    },
+    registry::Member,
+};
+
+/// Everything but the key's service and name, and `suspect`, which is an opinion of the moment.
+#[derive(Serialize, Deserialize)]
+struct MemberRecord<'a> {
+    #[serde(borrow)]
+    addresses: AddressesRecord<'a>,
+    port: u16,
+    weight: u16,
+    priority: u16,
+    tags: Vec<&'a str>,
+    meta: Vec<(&'a str, &'a str)>,
+    checks: Vec<CheckRecord<'a>>,
+    deregister_after: Option<Duration>,
+    initial_status: Option<StatusRecord>,
+    status: StatusRecord,
+    since_millis: u64,
+    drained: bool,
+    registered: u64,
+    registered_at_millis: u64,
+    modified: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum AddressesRecord<'a> {
+    /// A host name as lower-case wire labels.
+    Host(&'a [u8]),
+    Ips(Vec<IpAddr>),
+}
+
+/// The key of an instance's row.
+pub(in crate::store) fn member_key(key: &InstanceKey) -> Vec<u8> {
+    [key.service.as_bytes(), &[0], key.id.as_bytes()].concat()
+}
+
+/// The value of an instance's row.
+pub(in crate::store) fn encode_member(key: &[u8], member: &Member) -> Result<Vec<u8>, RecordError> {
+    let instance = &member.instance;
+    let (states, checks) = (member.checks.len(), instance.checks.len());
+    if states != checks {
+        return Err(RecordError::States { states, checks });
+    }
+    let record = MemberRecord {
+        addresses: match &instance.addresses {
+            Addresses::Host(name) => AddressesRecord::Host(name.as_wire()),
+            Addresses::Ips(ips) => AddressesRecord::Ips(ips.to_vec()),
+        },
+        port: instance.port,
+        weight: instance.weight,
+        priority: instance.priority,
+        tags: instance.tags.iter().map(Tag::as_str).collect(),
+        meta: instance.meta.pairs().iter().map(|(name, value)| (&**name, &**value)).collect(),
+        checks: instance
+            .checks
+            .iter()
+            .zip(&member.checks)
+            .map(|(spec, state)| CheckRecord::new(spec, state))
+            .collect(),
+        deregister_after: instance.deregister_after,
+        initial_status: instance.initial_status.map(Into::into),
+        status: member.status.into(),
+        since_millis: member.since.0,
+        drained: member.drained,
+        registered: member.registered.0,
+        registered_at_millis: member.registered_at.0,
+        modified: member.modified.0,
+    };
+    Ok(seal(key, &record))
+}
+
+/// The instance in a row.
+pub(in crate::store) fn decode_member(
+    key: &[u8],
+    value: &[u8],
+    interner: &mut Interner,
+) -> Result<Member, RecordError> {
+    let record: MemberRecord<'_> = unseal(key, value)?;
+    let key = str::from_utf8(key).map_err(|_| RecordError::Key)?;
+    let (service, id) = key.split_once('\0').ok_or(RecordError::Key)?;
+    let mut specs: Vec<CheckSpec> = Vec::with_capacity(record.checks.len());
+    let mut states: Vec<CheckState> = Vec::with_capacity(record.checks.len());
+    for check in record.checks {
+        let (spec, state) = check.decode(interner)?;
+        specs.push(spec);
+        states.push(state);
+    }
+    let meta = record.meta.into_iter();
+    let instance = Instance {
+        service: interner.service(service)?,
+        id: InstanceId::parse(id)?,
+        addresses: match record.addresses {
+            AddressesRecord::Host(wire) => Addresses::Host(DnsName::from_wire(wire)?),
+            AddressesRecord::Ips(ips) => Addresses::ips(ips)?,
+        },
+        port: record.port,
+        weight: record.weight,
+        priority: record.priority,
+        tags: record.tags.into_iter().map(|tag| interner.tag(tag)).collect::<Result<_, _>>()?,
+        meta: Meta::new(meta.map(|(n, v)| (interner.text(n), interner.text(v))).collect())?,
+        checks: specs.into(),
+        deregister_after: record.deregister_after,
+        initial_status: record.initial_status.map(Into::into),
+    };
+    Ok(Member {
+        instance: Arc::new(instance),
+        checks: states.into(),
+        status: record.status.into(),
+        since: Timestamp(record.since_millis),
+        drained: record.drained,
+        suspect: false,
+        registered: Revision(record.registered),
+        registered_at: Timestamp(record.registered_at_millis),
+        modified: Revision(record.modified),
+    })
+}

@@ -1,0 +1,29 @@
+//! The rows of the store: what each octet is.
+//!
+//! A key is the service's name, and for an instance a zero octet (which no name has) and its own
+//! name behind it; so rows are sorted by service, then by instance. A value is
+//!
+//! ```text
+//! version (1 octet) · postcard · CRC-32C of key, version and postcard (4, little endian)
+//! ```
+//!
+//! The types that postcard encodes are this module's own: the nouns of the model can be reshaped
+//! without a thought for what lies on disks, and a change here is a new version, never an edit. The
+//! order of their fields and variants *is* the format; a test holds its octets.
+
+mod check;
+mod head;
+mod intern;
+mod member;
+mod policy;
+mod seal;
+
+pub(super) use head::{Head, Totals};
+pub(super) use intern::Interner;
+pub(super) use member::{decode_member, encode_member, member_key};
+pub(super) use policy::{decode_policy, encode_policy};
+pub(super) use seal::RecordError;
+use seal::{checksum_of, seal, unseal};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! A damaged store is refused, or gives back exactly what was committed. Never anything else.
+
+use std::{fs, path::Path};
+
+use crate::{
+    model::Revision,
+    store::{
+        Store, StoreError,
+        files::{DATABASE, WITNESS},
+        record::encode_member,
+        tables::INSTANCES,
+        testing::{Model, commit, load, plain, put, sample, scratch},
+    },
+};
+
+/// The files of a store whose process was killed: copied while it is open.
+fn killed(dir: &Path) -> Model {
+    let home = scratch();
+    let mut model = sample(home.path());
+    let (mut store, _) = Store::open(home.path()).unwrap();
+    for number in [901, 902, 903] {
+        let revision = model.revision.next();
+        let changes = vec![put(number), put(number - 895)];
+        commit(&mut store, revision.0, changes.clone()).unwrap();
+        model.apply(revision, &changes);
+    }
+    for name in [DATABASE, WITNESS] {
+        fs::copy(home.path().join(name), dir.join(name)).unwrap();
+    }
+    model
+}
+
+/// Damages the file in `dir` by `change`, and holds what comes of it to the rule. Says whether it
+/// was refused.
+fn is_refused(octets: &[u8], witness: &[u8], expected: &Model, case: &str) -> bool {
+    let dir = scratch();
+    let file = dir.path().join(DATABASE);
+    fs::write(&file, octets).unwrap();
+    fs::write(dir.path().join(WITNESS), witness).unwrap();
+    match Store::open(dir.path()) {
+        Ok((mut store, loaded)) => {
+            assert_eq!(&Model::from(loaded), expected, "{case}");
+            // What was accepted can be built on.
+            let revision = expected.revision.next();
+            commit(&mut store, revision.0, vec![put(7_777)]).unwrap();
+            drop(store);
+            let mut expected = expected.clone();
+            expected.apply(revision, &[put(7_777)]);
+            assert_eq!(load(dir.path()), expected, "{case}, after a commit");
+            false
+        }
+        Err(error) => {
+            let text = error.to_string();
+            assert!(matches!(error, StoreError::Damaged { .. }), "{case}: {text}");
+            assert!(text.contains(&file.display().to_string()), "{case}: {text}");
+            assert!(text.contains("rollcall import --replace"), "{case}: {text}");
+            assert!(file.exists(), "{case}: it is not thrown away");
+            true
+        }
+    }
+}
+
+/// Both kinds of files a store can leave behind: closed, and killed.
+fn subjects() -> [(&'static str, Model, Vec<u8>, Vec<u8>); 2] {
+    let read =
+        |dir: &Path| (fs::read(dir.join(DATABASE)).unwrap(), fs::read(dir.join(WITNESS)).unwrap());
+    let dir = scratch();
+    let model = sample(dir.path());
+    let (octets, witness) = read(dir.path());
+    let other = scratch();
+    let killed_model = killed(other.path());
+    let (killed_octets, killed_witness) = read(other.path());
+    [("closed", model, octets, witness), ("killed", killed_model, killed_octets, killed_witness)]
+}
+
+#[test]
+fn the_subjects_are_sound() {
+    for (name, model, octets, witness) in subjects() {
+        assert!(!is_refused(&octets, &witness, &model, name), "{name}");
+        assert!(model.members.len() > 40 && model.revision > Revision(3), "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_short_is_refused() {
+    for (name, model, octets, witness) in subjects() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let pages = (0..octets.len()).step_by(4_096);
+        let lengths: Vec<usize> = (0..10)
+            .chain(pages.step_by(11))
+            .chain((0..40).map(|_| random.usize(..octets.len())))
+            .chain([octets.len() - 1])
+            .collect();
+        for length in lengths {
+            let case = format!("{name}, cut to {length} of {}", octets.len());
+            assert!(is_refused(&octets[..length], &witness, &model, &case), "{case}");
+        }
+    }
+}
+
+#[test]
+fn turned_bits_never_change_what_is_read() {
+    for (name, model, octets, witness) in subjects() {
+        let mut random = fastrand::Rng::with_seed(2);
+        // Most of the file is room to grow; look where something is, and at the whole header.
+        let used: Vec<usize> = (0..octets.len()).filter(|&at| octets[at] != 0).collect();
+        let mut refused = 0;
+        let somewhere: Vec<usize> = (0..60).map(|_| used[random.usize(..used.len())]).collect();
+        for at in (random.usize(..4)..320).step_by(4).chain(somewhere) {
+            let mut turned = octets.clone();
+            let bit = random.u8(..8);
+            turned[at] ^= 1 << bit;
+            let case = format!("{name}, bit {bit} of octet {at}");
+            refused += usize::from(is_refused(&turned, &witness, &model, &case));
+        }
+        assert!(refused > 20, "{name}: only {refused} were refused, so the test looks past it");
+    }
+}
+
+#[test]
+fn pages_that_were_lost_or_mixed_up_never_change_what_is_read() {
+    for (name, model, octets, witness) in subjects() {
+        let used: Vec<usize> = (0..octets.len() / 4_096)
+            .filter(|page| octets[page * 4_096..][..4_096].iter().any(|&octet| octet != 0))
+            .collect();
+        for (&page, &other) in used.iter().zip(used.iter().cycle().skip(1)) {
+            let (at, from) = (page * 4_096, other * 4_096);
+            let mut lost = octets.clone();
+            lost[at..at + 4_096].fill(0);
+            is_refused(&lost, &witness, &model, &format!("{name}, page {page} lost"));
+            let mut mixed = octets.clone();
+            mixed.copy_within(from..from + 4_096, at);
+            is_refused(&mixed, &witness, &model, &format!("{name}, page {page} is {other}"));
+        }
+    }
+}
+
+/// A file in which every page is sound, and which is still not what was committed.
+#[test]
+fn rows_that_were_changed_behind_its_back_are_noticed() {
+    use redb::ReadableTable;
+    type Change = fn(&mut redb::Table<'_, &'static [u8], &'static [u8]>);
+    let cases: [(Change, &str); 4] = [
+        (|rows| drop(rows.remove(&b"service-3\0i-3"[..]).unwrap()), "it has 40 instances"),
+        (
+            |rows| drop(rows.insert(&b"service-3\0i-3"[..], &b"\x01 nonsense"[..]).unwrap()),
+            "in the row `service-3/i-3` of table `instances`: its checksum is wrong",
+        ),
+        (
+            |rows| {
+                let other = rows.get(&b"service-4\0i-4"[..]).unwrap().unwrap().value().to_vec();
+                drop(rows.insert(&b"service-3\0i-3"[..], other.as_slice()).unwrap());
+            },
+            "in the row `service-3/i-3` of table `instances`: its checksum is wrong",
+        ),
+        (
+            |rows| {
+                let mut older = plain(3);
+                older.drained = true;
+                let key = &b"service-3\0i-3"[..];
+                let value = encode_member(key, &older).unwrap();
+                drop(rows.insert(key, value.as_slice()).unwrap());
+            },
+            "or some of them in another state",
+        ),
+    ];
+    for (change, problem) in cases {
+        let dir = scratch();
+        sample(dir.path());
+        let database = redb::Database::open(dir.path().join(DATABASE)).unwrap();
+        let transaction = database.begin_write().unwrap();
+        change(&mut transaction.open_table(INSTANCES).unwrap());
+        transaction.commit().unwrap();
+        drop(database);
+        let refusal = Store::open(dir.path()).unwrap_err().to_string();
+        assert!(refusal.contains(problem), "{refusal}");
+    }
+}
+
+#[test]
+fn what_is_no_store_is_refused_and_left_alone() {
+    let dir = scratch();
+    let file = dir.path().join(DATABASE);
+    let mut random = fastrand::Rng::with_seed(3);
+    let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(100_000).collect();
+    for content in [&b""[..], b"x", b"redb", &[0; 4_096], &noise, b"[zone]\nname = \"x\"\n"] {
+        fs::write(&file, content).unwrap();
+        let refusal = Store::open(dir.path()).unwrap_err();
+        assert!(matches!(refusal, StoreError::Damaged { .. }), "{refusal}");
+        assert_eq!(fs::read(&file).unwrap(), content);
+    }
+    fs::remove_file(&file).unwrap();
+    drop(redb::Database::create(&file).unwrap());
+    let refusal = Store::open(dir.path()).unwrap_err().to_string();
+    assert!(refusal.contains("no store of Rollcall's"), "{refusal}");
+}
+
+#[test]
+fn an_older_copy_and_a_missing_file_are_noticed() {
+    let dir = scratch();
+    let model = sample(dir.path());
+    let file = dir.path().join(DATABASE);
+    let older = fs::read(&file).unwrap();
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    commit(&mut store, 9, vec![put(900)]).unwrap();
+    drop(store);
+    fs::write(&file, &older).unwrap();
+    let refusal = Store::open(dir.path()).unwrap_err().to_string();
+    assert!(refusal.contains("revision 9 was acknowledged"), "{refusal}");
+    fs::remove_file(&file).unwrap();
+    let refusal = Store::open(dir.path()).unwrap_err().to_string();
+    assert!(refusal.contains("it is gone"), "{refusal}");
+    // Both ways out that the refusals name.
+    fs::write(&file, &older).unwrap();
+    fs::remove_file(dir.path().join(WITNESS)).unwrap();
+    assert_eq!(load(dir.path()), model);
+    fs::remove_file(&file).unwrap();
+    fs::remove_file(dir.path().join(WITNESS)).unwrap();
+    assert_eq!(load(dir.path()), Model::default());
+}
+
+#[test]
+fn a_creation_that_was_broken_off_is_begun_again() {
+    let dir = scratch();
+    fs::write(dir.path().join("rollcall.redb.new"), "half of a").unwrap();
+    assert_eq!(load(dir.path()), Model::default());
+    assert!(!dir.path().join("rollcall.redb.new").exists());
+}

@@ -1,0 +1,304 @@
+//! Commits that fail: nothing of them is kept, and the next one works.
+
+use std::{
+    fmt, fs, io,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU8, Ordering},
+    },
+};
+
+use proptest::prelude::*;
+use redb::{StorageBackend, backends::FileBackend};
+
+use crate::{
+    model::Revision,
+    registry::JournalError,
+    store::{
+        Store,
+        files::{DATABASE, WITNESS},
+        testing::{Model, commit, load, put, scratch},
+    },
+    telemetry::Metrics,
+};
+
+/// Tells a store's file what to fail at.
+#[derive(Debug, Clone)]
+struct Faults(Arc<Plan>);
+
+#[derive(Debug)]
+struct Plan {
+    /// Writes and syncs until one fails; negative: none fails.
+    left: AtomicI64,
+    how: AtomicU8,
+}
+
+/// A file that fails when it is told to, and goes on failing until it is told otherwise.
+struct FaultyFile {
+    file: FileBackend,
+    faults: Faults,
+}
+
+const NO_ROOM: u8 = 0;
+const BROKEN: u8 = 1;
+/// The sync fails although everything has reached the disk.
+const LATE: u8 = 2;
+/// The same, but only one sync.
+const LATE_ONCE: u8 = 3;
+
+// === impl Faults ===
+
+impl Faults {
+    fn none() -> Self {
+        Self(Arc::new(Plan { left: AtomicI64::new(-1), how: AtomicU8::new(NO_ROOM) }))
+    }
+
+    fn fail_after(&self, operations: u16, how: u8) {
+        self.0.how.store(how, Ordering::Relaxed);
+        self.0.left.store(operations.into(), Ordering::Relaxed);
+    }
+
+    fn heal(&self) {
+        self.0.left.store(-1, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.0.left.load(Ordering::Relaxed) {
+            left if left < 0 => Ok(()),
+            0 => Err(match self.0.how.load(Ordering::Relaxed) {
+                NO_ROOM => io::ErrorKind::StorageFull.into(),
+                how => {
+                    if how == LATE_ONCE {
+                        self.heal();
+                    }
+                    io::Error::other("the disk is broken")
+                }
+            }),
+            left => {
+                self.0.left.store(left - 1, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    fn open(&self, dir: &Path) -> Store {
+        let faults = self.clone();
+        let opener = move |path: &Path, builder: &redb::Builder| {
+            let file = fs::File::options().read(true).write(true).open(path)?;
+            let file = FileBackend::new(file)?;
+            builder.create_with_backend(FaultyFile { file, faults: faults.clone() })
+        };
+        Store::open_with(dir, Box::new(opener)).unwrap().0
+    }
+}
+
+// === impl FaultyFile ===
+
+impl fmt::Debug for FaultyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FaultyFile")
+    }
+}
+
+impl StorageBackend for FaultyFile {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.faults.check()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        if self.faults.0.how.load(Ordering::Relaxed) < LATE {
+            self.faults.check()?;
+        }
+        self.file.write(offset, data)
+    }
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Wherever in the commit the disk fails, and however long it goes on failing.
+    #[test]
+    fn a_refused_change_never_comes_up_again(
+        operations in 0_u16..12,
+        how in NO_ROOM..=LATE_ONCE,
+        attempts in 1_u64..4,
+        reopen in any::<bool>(),
+    ) {
+        let dir = scratch();
+        let faults = Faults::none();
+        let mut store = faults.open(dir.path());
+        let mut model = Model::default();
+        let first = vec![put(1), put(2), put(3)];
+        commit(&mut store, 1, first.clone()).unwrap();
+        model.apply(Revision(1), &first);
+
+        faults.fail_after(operations, how);
+        let mut refused = None;
+        for attempt in 0..attempts {
+            let changes = vec![put(100 + u16::try_from(attempt).unwrap()), put(2)];
+            let revision = model.revision.next();
+            match commit(&mut store, revision.0, changes.clone()) {
+                Ok(()) => model.apply(revision, &changes),
+                Err(error) => refused = Some(error),
+            }
+        }
+        if let Some(error) = &refused {
+            let full = matches!(error, JournalError::Full(_));
+            prop_assert_eq!(full, how == NO_ROOM, "{}", error);
+            prop_assert!(error.to_string().contains(DATABASE), "{}", error);
+        }
+        prop_assert!(refused.is_some() || operations > 0, "the first write fails");
+
+        faults.heal();
+        if reopen {
+            // The engine takes back at the next commit what it could not at once; a process that
+            // ends before has not promised that. What was acknowledged is there in any case.
+            let revision = model.revision.next();
+            commit(&mut store, revision.0, vec![]).unwrap();
+            model.apply(revision, &[]);
+        }
+        let revision = model.revision.next();
+        let last = vec![put(200)];
+        commit(&mut store, revision.0, last.clone()).unwrap();
+        model.apply(revision, &last);
+        drop(store);
+        prop_assert_eq!(load(dir.path()), model);
+    }
+}
+
+/// A sync that fails although the disk has everything leaves behind what was refused. It is taken
+/// back before the refusal is given, or else a process that ends now would come up with it.
+#[test]
+fn a_commit_whose_last_sync_failed_is_taken_back_at_once() {
+    let mut left_behind = 0;
+    for (operations, how) in (0..6).flat_map(|n| [(n, LATE), (n, LATE_ONCE)]) {
+        let dir = scratch();
+        let faults = Faults::none();
+        let mut store = faults.open(dir.path());
+        let mut model = Model::default();
+        commit(&mut store, 1, vec![put(1)]).unwrap();
+        model.apply(Revision(1), &[put(1)]);
+        faults.fail_after(operations, how);
+        if commit(&mut store, 2, vec![put(2), put(1)]).is_ok() {
+            continue;
+        }
+        let found = as_after_a_crash(dir.path());
+        if how == LATE_ONCE {
+            assert_eq!(found, model, "after {operations}");
+        } else {
+            left_behind += usize::from(found != model);
+        }
+        faults.heal();
+        commit(&mut store, 2, vec![]).unwrap();
+        model.apply(Revision(2), &[]);
+        drop(store);
+        assert_eq!(load(dir.path()), model, "after {operations}");
+    }
+    assert!(left_behind > 0, "no failure came late enough to leave something behind");
+}
+
+/// What a restart would find if the process died now.
+fn as_after_a_crash(dir: &Path) -> Model {
+    let copy = scratch();
+    for name in [DATABASE, WITNESS] {
+        fs::copy(dir.join(name), copy.path().join(name)).unwrap();
+    }
+    load(copy.path())
+}
+
+#[test]
+fn failures_are_counted() {
+    let dir = scratch();
+    let faults = Faults::none();
+    let mut store = faults.open(dir.path());
+    let metrics = Metrics::new();
+    store.register(&metrics);
+    faults.fail_after(0, BROKEN);
+    commit(&mut store, 1, vec![put(1)]).unwrap_err();
+    let text = metrics.encode().unwrap();
+    assert!(text.contains("rollcall_store_commit_failures_total 1"), "{text}");
+    assert!(text.contains("rollcall_store_commits_total 0"), "{text}");
+}
+
+/// The same on a file system that is really full: a small tmpfs in a mount namespace of its own.
+#[test]
+fn a_full_file_system_refuses_and_recovers() {
+    const CHILD: &str = "ROLLCALL_TEST_FULL_DIR";
+    if let Some(dir) = std::env::var_os(CHILD) {
+        fill_and_recover(Path::new(&dir));
+        return;
+    }
+    let dir = scratch();
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-ec", script, "sh"]).arg(dir.path());
+        command
+    };
+    let mount = "mount -t tmpfs -o size=3m tmpfs \"$1\"";
+    if !unshare(mount).output().is_ok_and(|output| output.status.success()) {
+        // In a container without the right to mount; the injected faults have tested the same.
+        eprintln!("skipped: no mount namespace can be made here");
+        return;
+    }
+    let test = "store::tests::failure::a_full_file_system_refuses_and_recovers";
+    let output = unshare(&format!("{mount}; shift; exec \"$@\""))
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD, dir.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{errors}");
+}
+
+fn fill_and_recover(dir: &Path) {
+    let data = dir.join("data");
+    let (mut store, _) = Store::open(&data).unwrap();
+    let mut model = Model::default();
+    let ballast = dir.join("ballast");
+    fs::write(&ballast, vec![0; 1 << 20]).unwrap();
+    let next = |model: &Model, store: &mut Store| {
+        let revision = model.revision.next();
+        let first = u16::try_from(revision.0 % 200).unwrap() * 300;
+        let changes: Vec<_> = (first..first + 300).map(put).collect();
+        (commit(store, revision.0, changes.clone()), revision, changes)
+    };
+    for round in 0..3 {
+        let refusal = loop {
+            match next(&model, &mut store) {
+                (Ok(()), revision, changes) => model.apply(revision, &changes),
+                (Err(error), ..) => break error,
+            }
+        };
+        assert!(matches!(refusal, JournalError::Full(_)), "round {round}: {refusal}");
+        for _ in 0..3 {
+            let again = next(&model, &mut store).0.unwrap_err();
+            assert!(matches!(again, JournalError::Full(_)), "round {round}: {again}");
+        }
+        fs::remove_file(&ballast).unwrap();
+        let (outcome, revision, changes) = next(&model, &mut store);
+        outcome.unwrap();
+        model.apply(revision, &changes);
+        // As full as it gets, to the last octet.
+        let mut file = fs::File::create(&ballast).unwrap();
+        while io::Write::write(&mut file, &[0; 4_096]).is_ok_and(|written| written > 0) {}
+    }
+    drop(store);
+    fs::remove_file(&ballast).unwrap();
+    assert_eq!(load(&data), model);
+}

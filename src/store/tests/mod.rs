@@ -1,0 +1,6 @@
+//! The store as a whole, on real files.
+
+mod crash;
+mod damage;
+mod failure;
+mod promise;

@@ -1,0 +1,127 @@
+//! The witness: the number of the last acknowledged commit, kept outside the store.
+//!
+//! redb commits by writing one of two slots and checking, after a crash, whether the newer one is
+//! whole; if it is not, the older one is the truth. That is right for a commit that was torn, and
+//! wrong for one that was whole, acknowledged, and damaged later: the store would quietly be one
+//! commit short. So each acknowledged commit's number is written here, after its fsync and without
+//! one of its own. It survives `kill -9`, because the system has it; after a loss of power it may
+//! be older than the store, never newer. A store that is behind its witness is damaged.
+//!
+//! Rejected: redb's two-phase commit, which would double the fsyncs of every commit to find the
+//! same thing, and would not find a store file that was replaced by an old copy, or removed.
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind, Read},
+    os::unix::fs::FileExt,
+};
+
+use super::{StoreError, files::Files};
+use crate::model::Revision;
+
+/// The open witness.
+#[derive(Debug)]
+pub(super) struct Witness {
+    file: File,
+    /// Whether the last write failed; said once.
+    failing: bool,
+}
+
+/// What a witness says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Acknowledged {
+    /// The number of the last acknowledged commit.
+    pub sequence: u64,
+    /// Its revision.
+    pub revision: Revision,
+}
+
+// === impl Witness ===
+
+impl Witness {
+    /// What the directory's witness says; `None` when there is none, or none that can be read:
+    /// it can only ever accuse, so its own damage is no reason to refuse a store.
+    pub(super) fn read(files: &Files) -> Result<Option<Acknowledged>, StoreError> {
+        const OCTETS_MAX: u64 = 100; // what `Display` writes has 57
+        let mut text = Vec::new();
+        match File::open(&files.witness) {
+            Ok(file) => file.take(OCTETS_MAX).read_to_end(&mut text),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => Err(error),
+        }
+        .map_err(StoreError::io("read", &files.witness))?;
+        Ok(str::from_utf8(&text).ok().and_then(Acknowledged::parse))
+    }
+
+    /// Opens the witness for writing, with what is known to be durable.
+    pub(super) fn open(files: &Files, known: Acknowledged) -> Result<Self, StoreError> {
+        let open = || -> io::Result<File> {
+            let file =
+                File::options().write(true).create(true).truncate(false).open(&files.witness)?;
+            file.write_all_at(known.to_string().as_bytes(), 0)?;
+            file.sync_all()?;
+            Ok(file)
+        };
+        let file = open().map_err(StoreError::io("write", &files.witness))?;
+        super::files::sync_dir(&files.dir)?;
+        Ok(Self { file, failing: false })
+    }
+
+    /// Bears witness to a commit that is durable. A failure is logged and not passed on: the
+    /// commit is durable all the same.
+    pub(super) fn acknowledge(&mut self, acknowledged: Acknowledged) {
+        // Always of the same length and in one sector, so it is never torn.
+        match self.file.write_all_at(acknowledged.to_string().as_bytes(), 0) {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                tracing::warn!(%error, "the witness of the store cannot be written");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+// === impl Acknowledged ===
+
+impl Acknowledged {
+    fn parse(text: &str) -> Option<Self> {
+        let (sequence, revision) = text.trim().strip_prefix("commit ")?.split_once(" revision ")?;
+        Some(Self { sequence: sequence.parse().ok()?, revision: Revision(revision.parse().ok()?) })
+    }
+}
+
+impl std::fmt::Display for Acknowledged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "commit {:020} revision {:020}", self.sequence, self.revision.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Acknowledged, Files, Witness};
+    use crate::model::Revision;
+
+    #[test]
+    fn what_was_acknowledged_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::in_dir(dir.path());
+        assert_eq!(Witness::read(&files).unwrap(), None);
+        let mut witness = Witness::open(&files, Acknowledged::default()).unwrap();
+        for sequence in [1, 10, u64::MAX] {
+            let acknowledged = Acknowledged { sequence, revision: Revision(sequence / 2) };
+            witness.acknowledge(acknowledged);
+            assert_eq!(Witness::read(&files).unwrap(), Some(acknowledged));
+        }
+    }
+
+    #[test]
+    fn an_unreadable_witness_accuses_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::in_dir(dir.path());
+        for content in [&b""[..], b"commit x revision 1", b"\xff\xff", b"commit 1"] {
+            std::fs::write(&files.witness, content).unwrap();
+            assert_eq!(Witness::read(&files).unwrap(), None);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Starting, reloading and going down.
+
+use std::{process::Command, time::Instant};
+
+use hickory_proto::rr::RecordType;
+use serde_json::json;
+
+use crate::support::{Node, api::instance_path, eventually};
+
+#[test]
+fn the_lines_printed_at_the_start_work_as_they_stand() {
+    let builder = Node::builder();
+    let mut command = builder.command();
+    command.stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    let (mut curl, mut dig) = (None, None);
+    for line in std::io::BufRead::lines(stdout).map_while(Result::ok) {
+        let line = line.trim().to_owned();
+        if line.starts_with("curl ") {
+            curl = Some(line);
+        } else if line.starts_with("dig ") {
+            dig = Some(line);
+        }
+        if curl.is_some() && dig.is_some() {
+            break;
+        }
+    }
+    let shell = |line: Option<String>| {
+        let output = Command::new("sh").arg("-c").arg(line.unwrap()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(shell(curl).contains("\"revision\""));
+    let answer = shell(dig);
+    assert!(answer.contains("status: NOERROR") && answer.contains("127.0.0.1"), "{answer}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn sigterm_refuses_writes_answers_on_and_exits_zero() {
+    let mut node = Node::builder().config("[server]\nlame_duck = \"2s\"").start();
+    let (api, resolver) = (node.api(), node.resolver());
+    api.register("web", "web-1", &json!({ "addresses": ["10.0.0.1"] }));
+    node.signal("TERM");
+    let asked = Instant::now();
+    eventually("writes are refused", || {
+        let reply = api.put(&instance_path("web", "web-2"), &json!({ "addresses": ["10.0.0.2"] }));
+        (reply.status == 503).then_some(())
+    });
+    assert_eq!(api.get("/ready").status, 503, "a load balancer is told");
+    assert_eq!(api.get("/api/v1/services/web").status, 200, "reading goes on");
+    let mut answered = 0;
+    while asked.elapsed().as_millis() < 1_500 {
+        assert_eq!(resolver.service("web").len(), 1, "DNS goes on");
+        assert_eq!(resolver.ask_tcp("web.service.internal.", RecordType::A).answers.len(), 1);
+        answered += 1;
+    }
+    assert!(answered > 10);
+    let status = node.wait();
+    assert_eq!(status.code(), Some(0));
+    let took = asked.elapsed().as_secs_f64();
+    assert!((1.9..15.0).contains(&took), "ended after {took} s");
+}
+
+#[test]
+fn a_second_signal_ends_the_lame_duck_at_once() {
+    let mut node = Node::builder().config("[server]\nlame_duck = \"60s\"").start();
+    node.signal("TERM");
+    node.wait_for_log("lame duck");
+    node.signal("TERM");
+    assert_eq!(node.wait().code(), Some(0));
+}
+
+#[test]
+fn sighup_applies_what_can_change_and_says_what_cannot() {
+    let node = Node::builder().config("[policy]\nttl = \"5s\"").start();
+    node.api().register("web", "web-1", &json!({ "addresses": ["10.0.0.1"] }));
+    let ttl = || node.resolver().ask("web.service.internal.", RecordType::A).answers[0].ttl;
+    assert_eq!(ttl(), 5);
+    let config = node.path("rollcall.toml");
+    let changed = "version = 1\n[policy]\nttl = \"7s\"\n[server]\ndomain = \"elsewhere\"\n";
+    std::fs::write(&config, changed).unwrap();
+    node.signal("HUP");
+    eventually("the new ttl is answered", || (ttl() == 7).then_some(()));
+    let line = node.wait_for_log("restart");
+    assert!(line.to_string().contains("server.domain"), "{line}");
+    std::fs::write(&config, "version = 1\n[policy]\nttl = 7\nttl = 8\n").unwrap();
+    node.signal("HUP");
+    let line = node.wait_for_log("ERROR");
+    assert!(line.to_string().contains("line 4") || line.to_string().contains(":4:"), "{line}");
+    assert_eq!(ttl(), 7, "a broken file leaves everything as it was");
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let node = Node::start();
+    let output = Command::new(env!("CARGO_BIN_EXE_rollcall"))
+        .current_dir(node.path("."))
+        .args(["serve", "--http", &node.http[0].to_string(), "--dns", "127.0.0.1:0"])
+        .args(["--data", "other-data"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(said.contains(&node.http[0].to_string()) && said.contains("in use"), "{said}");
+}
+
+#[test]
+fn readiness_liveness_and_metrics_are_there() {
+    let node = Node::start();
+    let api = node.api();
+    assert_eq!(api.get("/health").status, 200);
+    let ready = api.get("/ready");
+    assert_eq!(ready.status, 200, "{ready:?}");
+    node.resolver().service("web");
+    api.register("web", "web-1", &json!({ "addresses": ["10.0.0.1"] }));
+    let metrics = api.text("/metrics");
+    for part in [
+        "rollcall_dns_queries_total{",
+        "rollcall_dns_responses_total{",
+        "rollcall_dns_response_duration_seconds_bucket{",
+        "rollcall_http_requests_total{",
+        "rollcall_instances{status=\"passing\"} 1",
+        "rollcall_services 1",
+        "rollcall_store_commits_total",
+        "rollcall_checks",
+    ] {
+        assert!(metrics.contains(part), "{part} is missing in:\n{metrics}");
+    }
+}

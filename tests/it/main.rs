@@ -1,0 +1,15 @@
+//! The whole server through its public doors: the real binary, real sockets, the real store.
+//!
+//! One test binary with a module per subject. `support` starts the server on port 0 with a scratch
+//! directory of its own, so that all tests run side by side.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test measures real time, and fails by panicking"
+)]
+
+mod durability;
+mod lifecycle;
+mod support;
+mod weights;

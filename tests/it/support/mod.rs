@@ -1,0 +1,30 @@
+//! The harness: a server, a resolver, an HTTP client and services to be checked.
+
+pub(crate) mod api;
+pub(crate) mod backend;
+pub(crate) mod dns;
+pub(crate) mod node;
+
+pub(crate) use backend::Backend;
+pub(crate) use node::Node;
+
+use std::time::Duration;
+
+/// How long a test waits for an event before it fails. Long, because a loaded machine is no
+/// defect; nothing waits this long when all is well.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks until the answer is there; for states that come about by themselves.
+///
+/// # Panics
+/// When it is not there within [`PATIENCE`].
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = std::time::Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,244 @@
+//! One running server.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, mpsc},
+};
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{PATIENCE, api::Api, dns::Resolver};
+
+/// How a server is to be started.
+pub(crate) struct Builder {
+    arguments: Vec<String>,
+    config: Option<String>,
+    environment: Vec<(String, String)>,
+    scratch: Arc<TempDir>,
+    dns: Vec<String>,
+}
+
+/// A server that runs until it is dropped, with a scratch directory of its own.
+pub(crate) struct Node {
+    child: Child,
+    builder: Builder,
+    log: Arc<Mutex<Vec<Value>>>,
+    lines: mpsc::Receiver<Value>,
+    /// Where DNS listens, in the order of the flags.
+    pub(crate) dns: Vec<SocketAddr>,
+    /// Where HTTP listens.
+    pub(crate) http: Vec<SocketAddr>,
+}
+
+// === impl Builder ===
+
+impl Builder {
+    /// A further argument of `serve`.
+    pub(crate) fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// The content of the configuration file.
+    pub(crate) fn config(mut self, toml: &str) -> Self {
+        self.config = Some(format!("version = 1\n{toml}"));
+        self
+    }
+
+    /// A variable of the environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Where to listen in place of `127.0.0.1:0`.
+    pub(crate) fn dns(mut self, address: &str) -> Self {
+        self.dns.push(address.into());
+        self
+    }
+
+    /// A file in the zones folder.
+    pub(crate) fn zone(self, name: &str, text: &str) -> Self {
+        let folder = self.path("zones");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(name), text).unwrap();
+        self
+    }
+
+    /// A path in the scratch directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
+    }
+
+    /// The command that would be run.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+        command.current_dir(self.scratch.path()).arg("serve").args(["--log-format", "json"]);
+        let default = ["127.0.0.1:0".to_owned()];
+        let dns = if self.dns.is_empty() { &default[..] } else { &self.dns };
+        for address in dns {
+            command.args(["--dns", address]);
+        }
+        command.args(["--http", "127.0.0.1:0", "--data"]).arg(self.path("data"));
+        if self.path("zones").exists() {
+            command.arg("--zones").arg(self.path("zones"));
+        }
+        if let Some(config) = &self.config {
+            std::fs::write(self.path("rollcall.toml"), config).unwrap();
+            command.arg("--config").arg(self.path("rollcall.toml"));
+        }
+        command.args(&self.arguments).envs(self.environment.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts the server and waits until it is ready.
+    pub(crate) fn start(self) -> Node {
+        let mut command = self.command();
+        command.stdout(Stdio::null());
+        let mut child = command.spawn().expect("the binary is built with the tests");
+        let (sender, lines) = mpsc::channel();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let stderr = child.stderr.take().expect("it is piped");
+        let shared = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                shared.lock().push(line.clone());
+                let _closed = sender.send(line);
+            }
+        });
+        let (dns, http) = (Vec::new(), Vec::new());
+        let mut node = Node { child, builder: self, log, lines, dns, http };
+        node.wait_until_ready();
+        node
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    /// A builder with a fresh scratch directory.
+    pub(crate) fn builder() -> Builder {
+        let scratch = tempfile::Builder::new().prefix("rollcall-it-").tempdir().unwrap();
+        Builder {
+            arguments: Vec::new(),
+            config: None,
+            environment: Vec::new(),
+            scratch: Arc::new(scratch),
+            dns: Vec::new(),
+        }
+    }
+
+    /// A server with its defaults.
+    pub(crate) fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A client of its HTTP interface.
+    pub(crate) fn api(&self) -> Api {
+        Api::new(self.http[0])
+    }
+
+    /// A client of its DNS.
+    pub(crate) fn resolver(&self) -> Resolver {
+        Resolver::new(self.dns[0])
+    }
+
+    /// A path in its scratch directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.builder.path(name)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// Sends it a signal by the name that `kill` knows.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+        assert!(sent.unwrap().success(), "kill -s {name}");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        super::eventually("the server ends", || self.child.try_wait().unwrap())
+    }
+
+    /// Kills it without warning, and starts it again on the same data.
+    pub(crate) fn kill_and_restart(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let builder = Builder {
+            arguments: self.builder.arguments.clone(),
+            config: self.builder.config.clone(),
+            environment: self.builder.environment.clone(),
+            scratch: Arc::clone(&self.builder.scratch),
+            dns: self.builder.dns.clone(),
+        };
+        drop(self);
+        builder.start()
+    }
+
+    /// Waits for a log line whose text has `part` in it, looking at all since the start.
+    pub(crate) fn wait_for_log(&self, part: &str) -> Value {
+        super::eventually(&format!("a log line with `{part}`"), || self.find_log(part))
+    }
+
+    /// The first log line whose text has `part` in it.
+    pub(crate) fn find_log(&self, part: &str) -> Option<Value> {
+        self.log.lock().iter().find(|line| line.to_string().contains(part)).cloned()
+    }
+
+    /// The folder of its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    fn wait_until_ready(&mut self) {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                let status = self.child.try_wait();
+                panic!("the server did not become ready ({status:?}): {:#?}", self.log.lock());
+            };
+            let fields = &line["fields"];
+            match fields["message"].as_str() {
+                Some("listening") => {
+                    let address = fields["address"].as_str().unwrap().parse().unwrap();
+                    let list = match fields["protocol"].as_str() {
+                        Some("dns") => &mut self.dns,
+                        _ => &mut self.http,
+                    };
+                    list.push(address);
+                }
+                Some("ready") => return,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended already, which is what some tests are about.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log.lock();
+            for line in log.iter().rev().take(40).rev() {
+                eprintln!("server: {line}");
+            }
+        }
+    }
+}
+
+/// A file's content as text.
+pub(crate) fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
