@@ -70,8 +70,10 @@ clean_up() {
   local code=$?
   trap - EXIT
   local i
-  for ((i = ${#pids[@]} - 1; i >= 0; i--)); do kill -KILL "${pids[i]}" 2>/dev/null || true; done
-  wait 2>/dev/null || true
+  {
+    for ((i = ${#pids[@]} - 1; i >= 0; i--)); do kill -KILL "${pids[i]}" || true; done
+    wait || true
+  } 2>/dev/null
   for i in "${namespaces[@]}"; do
     ip netns del "$i" 2>/dev/null || true
     rm -rf "/etc/netns/${i:?}"
