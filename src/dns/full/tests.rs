@@ -1,56 +1,43 @@
 //! What odd messages get, and that both paths agree, over one small world.
 
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use hickory_proto::{op::Message, rr::RData};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::{Replied, decode::decode, respond};
-use crate::{
-    dns::{
-        Answered, Caller, Parsed, Settings, SettingsSpec, Sources, Transport, answer, parse,
-        zone::Zones,
-    },
-    model::{DnsName, Policy, Revision, Timestamp},
-    registry::{Member, ServiceEntry, Snapshot, testing},
+use crate::dns::{
+    Answered, Caller, Parsed, Sources, Transport, answer,
+    answer::TCP_REPLY_OCTETS_MAX,
+    parse,
+    testing::{World, member},
 };
 
-/// A snapshot of service `web` with three instances, the settings of `internal`, no static zone.
-struct World {
-    snapshot: Snapshot,
-    zones: Zones,
-    settings: Settings,
+/// Services with all that makes answers differ: weights, tiers, tags, names in place of addresses,
+/// metadata, nobody healthy, and more addresses than a datagram holds.
+static WORLD: LazyLock<World> = LazyLock::new(|| {
+    let crowd = (1..=99).map(|n| member(&format!("crowd/i{n}"), &format!("fd00::{n}")));
+    let mut members = vec![
+        member("web/a", "10.0.0.1").at(&["10.0.0.1", "fd00::1"]).tags(&["v1", "web"]).weight(7),
+        member("web/b", "10.0.0.2").at(&["10.0.0.2", "fd00::2"]).tags(&["v1"]).weight(2),
+        member("web/c", "10.0.0.3").tags(&["web"]).priority(2).meta(&[("version", "1")]),
+        member("out/a", "10.0.0.9").host("a.example"),
+        member("down/a", "10.0.0.4").critical(),
+    ];
+    members.extend(crowd);
+    World::new(members)
+});
+
+/// What the full path says to `message`, by chance that repeats itself.
+fn replied(transport: Transport, message: &[u8]) -> Option<(Replied, Vec<u8>)> {
+    let (mut rng, mut out) = (fastrand::Rng::with_seed(7), vec![0xAA; TCP_REPLY_OCTETS_MAX]);
+    let replied = respond(&sources(), transport, message, &mut rng, &mut out)?;
+    out.truncate(replied.summary.octets);
+    Some((replied, out))
 }
 
-impl World {
-    fn new() -> Self {
-        let member = |name: &str, ip: &str| {
-            let instance = Arc::new(testing::instance(name, ip));
-            Arc::new(Member::new(instance, Revision::default(), Timestamp::default()))
-        };
-        let members = Box::new([
-            member("web/a", "10.0.0.1"),
-            member("web/b", "10.0.0.2"),
-            member("web/c", "fd00::3"),
-        ]);
-        let (name, policy) = (testing::key("web/a").service, Policy::default());
-        let entry = ServiceEntry::new(name.clone(), None, policy, Revision::default(), members);
-        let mut snapshot = Snapshot::default();
-        snapshot.services.insert(name, Arc::new(entry));
-        let spec = SettingsSpec::new(DnsName::parse("internal").unwrap());
-        Self { snapshot, zones: Zones::default(), settings: Settings::new(&spec).unwrap() }
-    }
-
-    fn sources(&self) -> Sources<'_> {
-        Sources { snapshot: &self.snapshot, zones: &self.zones, settings: &self.settings }
-    }
-
-    fn respond(&self, transport: Transport, message: &[u8]) -> Option<(Replied, Vec<u8>)> {
-        let (mut rng, mut out) = (fastrand::Rng::with_seed(7), vec![0xAA; 65_535]);
-        let replied = respond(&self.sources(), transport, message, &mut rng, &mut out)?;
-        out.truncate(replied.summary.octets);
-        Some((replied, out))
-    }
+fn sources() -> Sources<'static> {
+    Sources { snapshot: &WORLD.snapshot, zones: &WORLD.zones, settings: &WORLD.settings }
 }
 
 /// A query for `web.service.internal` A, number 0x1234, RD set, with more behind the question.
@@ -118,10 +105,9 @@ fn odd_messages_get_what_the_standards_say() {
         ("TSIG not last", query(&[TSIG, &v0]), Some((1, Some(BARE)))),
         ("TSIG of an unknown key", query(&[&v0, TSIG]), Some((9, None))),
     ];
-    let world = World::new();
     for (what, message, expected) in cases {
         for transport in [Transport::Udp, Transport::Tcp] {
-            let reply = world.respond(transport, message);
+            let reply = replied(transport, message);
             let Some((rcode, octets)) = *expected else {
                 assert!(reply.is_none(), "{what}");
                 continue;
@@ -143,17 +129,17 @@ fn odd_messages_get_what_the_standards_say() {
         ("a record that means nothing", query(&[&v0, a])),
         ("TC set", with(query(&[&v0]), &[(2, 3)])),
     ];
-    let (_, expected) = world.respond(Transport::Udp, &query(&[&v0])).unwrap();
+    let (_, expected) = replied(Transport::Udp, &query(&[&v0])).unwrap();
     for (what, message) in answered {
         assert!(matches!(parse(message), Parsed::Other), "{what} takes the full path");
-        let (_, reply) = world.respond(Transport::Udp, message).unwrap();
+        let (_, reply) = replied(Transport::Udp, message).unwrap();
         assert_eq!(reply, expected, "{what}");
     }
 }
 
 #[test]
 fn a_bad_version_is_told_the_version_that_is_spoken() {
-    let (_, reply) = World::new().respond(Transport::Udp, &query(&[&opt(1, &[])])).unwrap();
+    let (_, reply) = replied(Transport::Udp, &query(&[&opt(1, &[])])).unwrap();
     let reply = Message::from_vec(&reply).unwrap();
     let edns = reply.edns.unwrap();
     assert_eq!((edns.version(), edns.max_payload(), reply.queries.len()), (0, 1232, 1));
@@ -161,7 +147,7 @@ fn a_bad_version_is_told_the_version_that_is_spoken() {
 
 #[test]
 fn an_unknown_key_is_named_in_an_unsigned_refusal() {
-    let (_, reply) = World::new().respond(Transport::Udp, &query(&[TSIG])).unwrap();
+    let (_, reply) = replied(Transport::Udp, &query(&[TSIG])).unwrap();
     let reply = Message::from_vec(&reply).unwrap();
     let record = reply.additionals.first().expect("a TSIG record");
     assert_eq!(record.name.to_string(), "key.");
@@ -172,27 +158,26 @@ fn an_unknown_key_is_named_in_an_unsigned_refusal() {
 
 /// Names that meet the services and names that meet nothing, in any case.
 fn names() -> impl Strategy<Value = Vec<u8>> {
+    let known = ["web", "WEB", "v1", "_tcp", "_web", "_v1", "a", "instance", "ns1"];
+    let more = ["crowd", "_crowd", "down", "out", "1", "0", "10", "in-addr", "arpa"];
+    let known = prop::sample::select([&known[..], &more].concat());
     let label = prop_oneof![
-        Just(b"web".to_vec()),
-        Just(b"WEB".to_vec()),
-        Just(b"_tcp".to_vec()),
-        Just(b"_web".to_vec()),
-        Just(b"a".to_vec()),
-        Just(b"instance".to_vec()),
-        Just(b"ns1".to_vec()),
-        vec(any::<u8>(), 1..=63),
+        9 => known.prop_map(|label| label.as_bytes().to_vec()),
+        1 => vec(any::<u8>(), 1..=63),
     ];
-    let zone = prop_oneof![
-        Just(&b"\x07service\x08internal\x00"[..]),
-        Just(&b"\x07sErvice\x08iNternal\x00"[..]),
-        Just(&b"\x07example\x00"[..]),
-        Just(&b"\x00"[..]),
+    let zones: [&[u8]; 5] = [
+        b"\x07service\x08internal\x00",
+        b"\x07sErvice\x08iNternal\x00",
+        b"\x07service\x08internal\x00",
+        b"\x010\x0210\x07in-addr\x04arpa\x00",
+        b"\x00",
     ];
-    (vec(label, 0..4), zone).prop_map(|(labels, zone)| {
-        let mut name: Vec<u8> = labels
-            .iter()
-            .flat_map(|label| [&[u8::try_from(label.len()).unwrap()], &label[..]].concat())
-            .collect();
+    (vec(label, 0..4), prop::sample::select(zones.to_vec())).prop_map(|(labels, zone)| {
+        let mut name = Vec::new();
+        for label in labels {
+            name.push(u8::try_from(label.len()).unwrap());
+            name.extend(label);
+        }
         name.extend(zone);
         name
     })
@@ -254,12 +239,11 @@ proptest! {
             return Err(TestCaseError::reject("a name above 255 octets"));
         };
         let again = decode(&message).expect("what is simple is no trouble to hickory");
-        let world = World::new();
-        for transport in [Transport::Udp, Transport::Tcp] {
+            for transport in [Transport::Udp, Transport::Tcp] {
             let (mut rng, mut out) = (fastrand::Rng::with_seed(7), vec![0x55; 65_535]);
             let caller = Caller { transport, may_allocate: false };
-            let fast = answer(&world.sources(), &query, caller, &mut rng, &mut out);
-            let (full, reply) = world.respond(transport, &again).expect("it is a query");
+            let fast = answer(&sources(), &query, caller, &mut rng, &mut out);
+            let (full, reply) = replied(transport, &again).expect("it is a query");
             if let Answered::Reply(summary) = fast {
                 prop_assert_eq!(summary, full.summary);
                 prop_assert_eq!(&out[..summary.octets], &reply[..]);
@@ -271,7 +255,7 @@ proptest! {
     #[test]
     fn noise_gets_silence_or_a_reply_that_may_be_sent(message in vec(any::<u8>(), 0..200)) {
         for transport in [Transport::Udp, Transport::Tcp] {
-            if let Some((_, reply)) = World::new().respond(transport, &message) {
+            if let Some((_, reply)) = replied(transport, &message) {
                 check(&message, transport, &reply)?;
             }
         }
@@ -295,7 +279,7 @@ proptest! {
             message.truncate(cut.index(message.len()));
         }
         for transport in [Transport::Udp, Transport::Tcp] {
-            if let Some((_, reply)) = World::new().respond(transport, &message) {
+            if let Some((_, reply)) = replied(transport, &message) {
                 check(&message, transport, &reply)?;
             }
         }
