@@ -12,16 +12,46 @@ pub mod rtype {
     pub const SOA: u16 = 6;
     /// The name of an address.
     pub const PTR: u16 = 12;
+    /// What a host is.
+    pub const HINFO: u16 = 13;
+    /// A server that takes mail.
+    pub const MX: u16 = 15;
     /// Text.
     pub const TXT: u16 = 16;
     /// An IPv6 address.
     pub const AAAA: u16 = 28;
     /// A server of a service (RFC 2782).
     pub const SRV: u16 = 33;
+    /// A rule that rewrites a name (RFC 3403).
+    pub const NAPTR: u16 = 35;
+    /// A certificate (RFC 4398).
+    pub const CERT: u16 = 37;
+    /// Another name for a whole tree (RFC 6672).
+    pub const DNAME: u16 = 39;
+    /// The key that a delegated zone is signed with (RFC 4034 §5).
+    pub const DS: u16 = 43;
+    /// The fingerprint of an SSH host key (RFC 4255).
+    pub const SSHFP: u16 = 44;
+    /// The certificate of a TLS server (RFC 6698).
+    pub const TLSA: u16 = 52;
+    /// The certificate of a mail address (RFC 8162).
+    pub const SMIMEA: u16 = 53;
+    /// The OpenPGP key of a mail address (RFC 7929).
+    pub const OPENPGPKEY: u16 = 61;
+    /// What a parent may take over from its child (RFC 7477).
+    pub const CSYNC: u16 = 62;
+    /// How to reach a service (RFC 9460).
+    pub const SVCB: u16 = 64;
+    /// The same for a web site (RFC 9460 §9).
+    pub const HTTPS: u16 = 65;
     /// Question: the changes of a zone (RFC 1995).
     pub const IXFR: u16 = 251;
     /// Question: the whole of a zone (RFC 5936).
     pub const AXFR: u16 = 252;
+    /// Question: all there is (RFC 8482).
+    pub const ANY: u16 = 255;
+    /// Who may issue certificates (RFC 8659).
+    pub const CAA: u16 = 257;
 }
 
 /// Response codes (RFC 1035 §4.1.1).
@@ -38,6 +68,8 @@ pub mod rcode {
     pub const NOTIMP: u16 = 4;
     /// The server will not.
     pub const REFUSED: u16 = 5;
+    /// A name that follows from a DNAME is too long (RFC 6672 §2.2).
+    pub const YXDOMAIN: u16 = 6;
     /// An EDNS version that is not spoken; needs the OPT record (RFC 6891 §6.1.3).
     pub const BADVERS: u16 = 16;
 }

@@ -9,10 +9,10 @@ use super::{
     lookup::Found,
     name::NameBuf,
     set::{Zones, is_within},
-    types,
 };
 use crate::{
     dns::{
+        code::{rcode, rtype},
         encode::{Full, Owner, Reply, Section},
         query::HEADER_OCTETS,
     },
@@ -21,10 +21,6 @@ use crate::{
 
 /// Aliases that are followed for one query: BIND's limit; longer chains are loops or mistakes.
 const CHAIN_MAX: usize = 16;
-
-/// RCODEs (RFC 1035 §4.1.1, RFC 6672 §2.2).
-const NXDOMAIN: u16 = 3;
-const YXDOMAIN: u16 = 6;
 
 /// What became of a query.
 #[derive(Debug)]
@@ -149,7 +145,7 @@ impl Zones {
         let _ = match found {
             Found::Answer(set) => self.positive(at, set, reply),
             Found::NxDomain => {
-                reply.set_rcode(NXDOMAIN);
+                reply.set_rcode(rcode::NXDOMAIN);
                 zone.negative(reply)
             }
             Found::Referral(node, cut) => {
@@ -164,7 +160,7 @@ impl Zones {
         for data in set.rdata() {
             reply.record(Section::Answer, at.owner(), (set.rtype, set.ttl), &[data])?;
         }
-        if matches!(set.rtype, types::MX | types::NS | types::SRV) {
+        if matches!(set.rtype, rtype::MX | rtype::NS | rtype::SRV) {
             for target in &*set.targets {
                 self.additional(target.as_wire(), reply)?;
             }
@@ -189,7 +185,7 @@ impl Zones {
         cut: &[u8],
         reply: &mut Reply<'_>,
     ) -> Result<(), Full> {
-        let Some(servers) = node.set(types::NS) else { return Ok(()) };
+        let Some(servers) = node.set(rtype::NS) else { return Ok(()) };
         for data in servers.rdata() {
             let record = (servers.rtype, servers.ttl);
             reply.record(Section::Authority, Owner::Name(cut), record, &[data])?;
@@ -200,7 +196,7 @@ impl Zones {
         for target in servers.targets.iter().filter(|server| is_inside(server)) {
             let name = target.as_wire();
             let glue = zone.node(name);
-            let sets = [types::A, types::AAAA].into_iter().filter_map(|t| glue?.set(t));
+            let sets = [rtype::A, rtype::AAAA].into_iter().filter_map(|t| glue?.set(t));
             for set in sets {
                 set.additional(name, reply).inspect_err(|_| reply.set_truncated())?;
             }
@@ -218,7 +214,7 @@ impl Zone {
     /// Writes the SOA that goes with "there is nothing", for as long as that may be believed
     /// (RFC 2308 §3).
     fn negative(&self, reply: &mut Reply<'_>) -> Result<(), Full> {
-        let record = (types::SOA, self.negative_ttl);
+        let record = (rtype::SOA, self.negative_ttl);
         for data in self.soa.rdata() {
             let owner = Owner::Name(self.origin.as_wire());
             reply.record(Section::Authority, owner, record, &[data])?;
@@ -274,7 +270,7 @@ impl<'z> Seen<'z> {
 /// Writes the alias of a name, and moves on to its target.
 fn cname(at: &At, alias: &RrSet, reply: &mut Reply<'_>) -> Option<At> {
     let (data, target) = (alias.rdata().next()?, alias.targets.first()?);
-    let written = reply.record(Section::Answer, at.owner(), (types::CNAME, alias.ttl), &[data]);
+    let written = reply.record(Section::Answer, at.owner(), (rtype::CNAME, alias.ttl), &[data]);
     let name = NameBuf::join(target.as_wire(), &[])?;
     Some(At { name, position: Some(written.ok()?) })
 }
@@ -290,14 +286,14 @@ fn dname(
     let data = alias.rdata().next()?;
     let (below, above) = at.name.as_wire().split_at(owner);
     if is_new {
-        let record = (types::DNAME, alias.ttl);
+        let record = (rtype::DNAME, alias.ttl);
         reply.record(Section::Answer, Owner::Name(above), record, &[data]).ok()?;
     }
     let Some(target) = NameBuf::join(below, data) else {
-        reply.set_rcode(YXDOMAIN);
+        reply.set_rcode(rcode::YXDOMAIN);
         return None;
     };
-    let record = (types::CNAME, alias.ttl);
+    let record = (rtype::CNAME, alias.ttl);
     let written = reply.record(Section::Answer, at.owner(), record, &[target.as_wire()]);
     Some(At { name: target.to_lower(), position: Some(written.ok()?) })
 }

@@ -8,9 +8,8 @@ use super::{
     error::{Place, ZoneError, ZoneWarning},
     master::{Master, Record},
     rdata::type_text,
-    types,
 };
-use crate::model::DnsName;
+use crate::{dns::code::rtype, model::DnsName};
 
 /// Octets of the data of one name and type: all of it has to go into one message of 65535 octets
 /// with room for the question and a referral's or negative answer's records.
@@ -45,6 +44,7 @@ pub(super) fn build(
     let soa = builder.check_apex()?;
     builder.check_dname_and_cuts()?;
     builder.check_servers();
+    builder.check_shadowed(reserved);
     let zone = builder.zone(&soa);
     Ok((zone, builder.warnings))
 }
@@ -126,7 +126,7 @@ impl<'m> Builder<'m> {
     /// What may not stand at this kind of name.
     fn check_kind(&self, record: &Record, name: &DnsName) -> Result<(), ZoneError> {
         let at_apex = *name == self.origin;
-        if record.rtype == types::SOA && !at_apex {
+        if record.rtype == rtype::SOA && !at_apex {
             let problem = format!(
                 "the SOA is of `{name}`, but the zone is `{}`; say `$ORIGIN {name}.` first, or \
                  name the file `{name}.zone`",
@@ -135,7 +135,7 @@ impl<'m> Builder<'m> {
             return Err(self.error(record, problem));
         }
         let is_wildcard = record.owner.starts_with(b"\x01*");
-        if is_wildcard && matches!(record.rtype, types::NS | types::DNAME) {
+        if is_wildcard && matches!(record.rtype, rtype::NS | rtype::DNAME) {
             let problem = format!(
                 "`{name}` has {} records, whose meaning at a wildcard is undefined (RFC 4592 §4)",
                 type_text(record.rtype)
@@ -151,12 +151,12 @@ impl<'m> Builder<'m> {
         for (&rtype, group) in owner {
             let same = rtype == record.rtype;
             let alone = |one: u16| (rtype == one || record.rtype == one) && !same;
-            let single = matches!(rtype, types::CNAME | types::DNAME | types::SOA);
-            let problem = if alone(types::CNAME) {
+            let single = matches!(rtype, rtype::CNAME | rtype::DNAME | rtype::SOA);
+            let problem = if alone(rtype::CNAME) {
                 "a CNAME stands alone (RFC 1034 §3.6.2)"
             } else if same && single && !is_same(rtype, &group.rdata[0], &record.rdata) {
                 "there is only one of this type at a name"
-            } else if alone(types::DNAME) && alone(types::NS) && *name != self.origin {
+            } else if alone(rtype::DNAME) && alone(rtype::NS) && *name != self.origin {
                 "a DNAME does not stand beside a delegation (RFC 6672 §2.4)"
             } else {
                 continue;
@@ -178,15 +178,15 @@ impl<'m> Builder<'m> {
     fn check_apex(&self) -> Result<RrSet, ZoneError> {
         let file = &self.master.files[0];
         let apex = self.owners.get(self.origin.as_wire());
-        let soa = apex.and_then(|apex| apex.get(&types::SOA)).ok_or_else(|| {
+        let soa = apex.and_then(|apex| apex.get(&rtype::SOA)).ok_or_else(|| {
             let problem = format!("the zone `{}` has no SOA record", self.origin);
             ZoneError::new(file, 0, problem)
         })?;
-        if apex.is_none_or(|apex| !apex.contains_key(&types::NS)) {
+        if apex.is_none_or(|apex| !apex.contains_key(&rtype::NS)) {
             let problem = format!("the zone `{}` has no NS record at its apex", self.origin);
             return Err(ZoneError::new(file, 0, problem));
         }
-        Ok(soa.to_set(types::SOA))
+        Ok(soa.to_set(rtype::SOA))
     }
 
     /// Nothing is below a DNAME, and below a cut only glue is of use.
@@ -196,7 +196,7 @@ impl<'m> Builder<'m> {
             for above in ancestors(owner, self.origin.as_wire()) {
                 let Some(above) = self.owners.get(above) else { continue };
                 let first = first_record(groups.values());
-                if let Some(dname) = above.get(&types::DNAME) {
+                if let Some(dname) = above.get(&rtype::DNAME) {
                     let problem = format!(
                         "this name is below the DNAME at {}, which answers for all names below it \
                          (RFC 6672 §2.4)",
@@ -204,8 +204,8 @@ impl<'m> Builder<'m> {
                     );
                     return Err(self.error(first, problem));
                 }
-                let is_cut = above.contains_key(&types::NS) && !above.contains_key(&types::SOA);
-                let is_glue = |rtype: &u16| matches!(*rtype, types::A | types::AAAA);
+                let is_cut = above.contains_key(&rtype::NS) && !above.contains_key(&rtype::SOA);
+                let is_glue = |rtype: &u16| matches!(*rtype, rtype::A | rtype::AAAA);
                 if is_cut && !groups.keys().all(is_glue) {
                     let problem = "this name is below a delegation; only its addresses are used";
                     occluded.push((first, problem.to_owned()));
@@ -224,11 +224,11 @@ impl<'m> Builder<'m> {
     fn check_servers(&mut self) {
         let mut missing: Vec<(&Record, String)> = Vec::new();
         for (owner, groups) in &self.owners {
-            let Some(servers) = groups.get(&types::NS) else { continue };
-            for target in &*servers.to_set(types::NS).targets {
+            let Some(servers) = groups.get(&rtype::NS) else { continue };
+            for target in &*servers.to_set(rtype::NS).targets {
                 let known = self.owners.get(target.as_wire());
                 let has_address = known
-                    .is_some_and(|k| k.contains_key(&types::A) || k.contains_key(&types::AAAA));
+                    .is_some_and(|k| k.contains_key(&rtype::A) || k.contains_key(&rtype::AAAA));
                 let cut = DnsName::from_wire(owner);
                 if cut.is_ok_and(|cut| target.is_within(&cut)) && !has_address {
                     let problem = format!("the name server `{target}` has no address here");
@@ -238,6 +238,25 @@ impl<'m> Builder<'m> {
         }
         missing.sort_by_key(|(record, _)| (record.file, record.line));
         for (record, problem) in missing {
+            self.warn(record, problem);
+        }
+    }
+
+    /// What is inside a zone of the registry is never asked for here, unless it is the delegation
+    /// that tells other servers of it.
+    fn check_shadowed(&mut self, reserved: &[DnsName]) {
+        let mut shadowed: Vec<(&Record, String)> = Vec::new();
+        for (owner, groups) in &self.owners {
+            let Ok(name) = DnsName::from_wire(owner) else { continue };
+            let Some(taken) = reserved.iter().find(|taken| name.is_within(taken)) else { continue };
+            let delegation = self.owners.get(taken.as_wire());
+            if delegation.is_none_or(|groups| !groups.contains_key(&rtype::NS)) {
+                let problem = format!("the registry answers for `{taken}`; this is never seen");
+                shadowed.push((first_record(groups.values()), problem));
+            }
+        }
+        shadowed.sort_by_key(|(record, _)| (record.file, record.line));
+        for (record, problem) in shadowed {
             self.warn(record, problem);
         }
     }
@@ -252,7 +271,7 @@ impl<'m> Builder<'m> {
                 }
             }
             let sets = groups.iter().map(|(&rtype, group)| group.to_set(rtype)).collect();
-            let is_cut = groups.contains_key(&types::NS) && owner != self.origin.as_wire();
+            let is_cut = groups.contains_key(&rtype::NS) && owner != self.origin.as_wire();
             nodes.insert(owner.as_slice().into(), Node { sets, is_cut });
         }
         let data = soa.rdata().next().unwrap_or_default();

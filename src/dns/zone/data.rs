@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::types;
-use crate::model::DnsName;
+use crate::{dns::code::rtype, model::DnsName};
 
 /// One static zone, as it was read.
 #[derive(Debug)]
@@ -117,9 +116,9 @@ impl RrSet {
 /// name of the DNS by it.
 pub(super) fn target_offset(rtype: u16) -> Option<usize> {
     match rtype {
-        types::CNAME | types::DNAME | types::NS => Some(0),
-        types::MX => Some(2),
-        types::SRV => Some(6),
+        rtype::CNAME | rtype::DNAME | rtype::NS => Some(0),
+        rtype::MX => Some(2),
+        rtype::SRV => Some(6),
         _ => None,
     }
 }

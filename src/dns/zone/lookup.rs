@@ -8,8 +8,8 @@
 use super::{
     data::{Node, RrSet, Zone},
     name::NameBuf,
-    types,
 };
+use crate::dns::code::rtype;
 
 /// Labels of the longest name, the root's not counted: 127 of one octet each.
 pub(super) const LABELS_MAX: usize = 127;
@@ -70,13 +70,13 @@ impl Zone {
         let mut node = self.node(self.origin.as_wire());
         while let Some(here) = node {
             let is_last = encloser == 0;
-            if here.is_cut && !(is_last && qtype == types::DS) {
+            if here.is_cut && !(is_last && qtype == rtype::DS) {
                 return Found::Referral(here, encloser);
             }
             if is_last {
                 return at_name(here, qtype);
             }
-            if let Some(dname) = here.set(types::DNAME) {
+            if let Some(dname) = here.set(rtype::DNAME) {
                 return Found::Dname(dname, encloser);
             }
             let Some(&next) = starts.next() else { break };
@@ -100,10 +100,10 @@ impl Zone {
 
 fn at_name(node: &Node, qtype: u16) -> Found<'_> {
     // ANY is answered with as little as possible (RFC 8482), as in the service zone.
-    if qtype == types::ANY {
+    if qtype == rtype::ANY {
         return Found::NoData;
     }
-    match (node.set(qtype), node.set(types::CNAME)) {
+    match (node.set(qtype), node.set(rtype::CNAME)) {
         (Some(set), _) => Found::Answer(set),
         (None, Some(alias)) => Found::Cname(alias),
         (None, None) => Found::NoData,

@@ -9,9 +9,8 @@ use super::{
     name, rdata,
     source::Source,
     token::{Entry, Fault, Lexer, Word},
-    types,
 };
-use crate::model::limit;
+use crate::{dns::code::rtype, model::limit};
 
 /// The records of a zone as they are written, before anything is asked of them as a whole.
 #[derive(Debug)]
@@ -228,7 +227,7 @@ impl Reader<'_> {
     /// any of these its own minimum, as everybody does it.
     fn ttl(&mut self, own: Option<u32>, rtype: u16, rdata: &[u8]) -> Result<u32, String> {
         let minimum = || {
-            let minimum = rdata.last_chunk::<4>().filter(|_| rtype == types::SOA)?;
+            let minimum = rdata.last_chunk::<4>().filter(|_| rtype == rtype::SOA)?;
             Some(u32::from_be_bytes(*minimum))
         };
         let ttl = own.or(self.default_ttl).or(self.last_ttl).or_else(minimum);

@@ -30,7 +30,6 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod token;
-mod types;
 mod watch;
 
 pub use answer::{Answered, Departure};

@@ -9,7 +9,8 @@ use hickory_proto::{
     serialize::binary::{BinDecoder, BinEncodable, BinEncoder, NameEncoding, Restrict},
 };
 
-use super::{name, token::Word, types as rtype};
+use super::{name, token::Word};
+use crate::dns::code::rtype;
 
 /// Octets of one character-string (RFC 1035 §3.3).
 const STRING_OCTETS_MAX: usize = 255;

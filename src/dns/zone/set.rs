@@ -7,9 +7,8 @@ use hashbrown::HashMap;
 use super::{
     data::{RrSet, Zone},
     lookup::Found,
-    types,
 };
-use crate::model::DnsName;
+use crate::{dns::code::rtype, model::DnsName};
 
 /// All static zones, by name.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +64,7 @@ impl Zones {
     /// parent's side of the cut has the DS records (RFC 4035 §3.1.4.1).
     pub(super) fn find_for(&self, name: &[u8], qtype: u16) -> Option<&Zone> {
         let zone = self.find(name)?;
-        if qtype == types::DS && zone.origin().as_wire() == name && name.len() > 1 {
+        if qtype == rtype::DS && zone.origin().as_wire() == name && name.len() > 1 {
             let parent = self.find(&name[1 + usize::from(name[0])..]);
             return Some(parent.unwrap_or(zone));
         }
@@ -86,7 +85,7 @@ impl Zones {
     /// of its wildcard, or glue.
     pub(super) fn addresses(&self, name: &[u8]) -> impl Iterator<Item = &RrSet> {
         let zone = self.find(name).filter(|_| !self.is_reserved(name));
-        [types::A, types::AAAA].into_iter().filter_map(move |rtype| zone?.address(name, rtype))
+        [rtype::A, rtype::AAAA].into_iter().filter_map(move |rtype| zone?.address(name, rtype))
     }
 }
 
@@ -109,25 +108,4 @@ pub(super) fn is_within(name: &[u8], above: &[u8]) -> bool {
         rest = &rest[1 + usize::from(rest[0])..];
     }
     rest == above
-}
-
-#[cfg(test)]
-impl Zones {
-    /// Zones of a name and a text each, beside a registry that answers for `reserved`.
-    pub(crate) fn of_texts(texts: &[(&str, &str)], reserved: &[&str]) -> Self {
-        struct Text(String);
-        impl super::source::Source for Text {
-            fn read(&self, _path: &str, _octets_max: usize) -> Result<Vec<u8>, String> {
-                Ok(self.0.clone().into_bytes())
-            }
-        }
-        let reserved: Arc<[DnsName]> =
-            reserved.iter().map(|name| DnsName::parse(name).unwrap()).collect();
-        let zones = texts.iter().map(|(origin, text)| {
-            let text = Text(format!("$ORIGIN {origin}.\n$TTL 300\n{text}"));
-            let master = super::master::read(&text, "z", b"\x00").unwrap();
-            Arc::new(super::build::build(&master, &reserved).unwrap().0)
-        });
-        Self::new(zones.collect::<Vec<_>>(), Arc::clone(&reserved))
-    }
 }

@@ -27,18 +27,29 @@ impl Source for Files<'_> {
     }
 }
 
+// === impl Zones ===
+
+impl Zones {
+    /// Zones of a name and a text each, beside a registry that answers for `reserved`.
+    pub(crate) fn of_texts(texts: &[(&str, &str)], reserved: &[&str]) -> Self {
+        let reserved: Arc<[DnsName]> =
+            reserved.iter().map(|name| DnsName::parse(name).unwrap()).collect();
+        let zones = texts.iter().map(|(origin, text)| {
+            let text = format!("$ORIGIN {origin}.\n$TTL 300\n{text}");
+            let files = Files(HashMap::from([("z", text.into_bytes())]));
+            let master = master::read(&files, "z", b"\x00").unwrap();
+            Arc::new(build::build(&master, &reserved).unwrap().0)
+        });
+        Self::new(zones.collect::<Vec<_>>(), Arc::clone(&reserved))
+    }
+}
+
 /// The zones of these texts, the first named `example`, the next `other`, beside a registry that
 /// answers for `service.example`.
 pub(super) fn zones(texts: &[&str]) -> Zones {
-    let reserved = [DnsName::parse("service.example").unwrap()];
-    let zones = texts.iter().zip(["example", "other", "sub.example"]).map(|(text, origin)| {
-        let text = format!("$ORIGIN {origin}.\n$TTL 300\n{text}");
-        let files = Files(HashMap::from([("z", text.into_bytes())]));
-        let master = master::read(&files, "z", b"\x00").unwrap();
-        let (zone, _) = build::build(&master, &reserved).unwrap();
-        Arc::new(zone)
-    });
-    Zones::new(zones.collect::<Vec<_>>(), reserved.clone().into())
+    let origins = ["example", "other", "sub.example"];
+    let texts: Vec<_> = origins.into_iter().zip(texts.iter().copied()).collect();
+    Zones::of_texts(&texts, &["service.example"])
 }
 
 /// Asks, and says whether the answer went on in the registry.
