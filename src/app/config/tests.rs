@@ -2,7 +2,10 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use super::{Config, Reload, Sources, spec_v1::KEYS};
+use super::{
+    Config, Reload, Sources,
+    spec_v1::{KEYS, Key},
+};
 use crate::{
     dns, http,
     model::{DnsName, limit},
@@ -263,10 +266,10 @@ fn a_reload_says_what_it_cannot_change() {
     new.log.filter = "debug".into();
     new.log.format = LogFormat::Json;
     new.server.lame_duck = Duration::from_secs(9);
-    new.dns.udp_size = 512;
+    new.dns.udp_workers = 512;
     let reload = old.diff_reload(&new);
     assert_eq!(reload.changed, ["server.lame_duck", "log.filter"]);
-    assert_eq!(reload.needs_restart, ["dns.udp_size", "log.format"]);
+    assert_eq!(reload.needs_restart, ["dns.udp_workers", "log.format"]);
 }
 
 #[test]
@@ -340,8 +343,25 @@ fn the_example_has_every_key_once_with_its_default() {
 }
 
 #[test]
+fn the_example_says_of_each_key_whether_it_reloads() {
+    let (mut table, mut prose) = (String::new(), String::new());
+    for line in EXAMPLE.lines() {
+        let name = line.trim_start_matches('#').split_once(" = ").map(|(name, _)| name);
+        if let Some(header) = line.strip_prefix('[') {
+            table = header.trim_end_matches(']').to_owned();
+        } else if line.starts_with("# ") {
+            prose.push_str(line);
+        } else if line.is_empty() {
+            prose.clear();
+        } else if let Some(key) = name.and_then(|name| Key::find(&format!("{table}.{name}"))) {
+            assert_eq!(prose.contains("Reloads."), key.reloads, "{}: {prose}", key.path);
+        }
+    }
+}
+
+#[test]
 fn each_key_has_one_path_and_one_variable() {
-    let mut names: Vec<_> = KEYS.iter().map(super::spec_v1::Key::variable).collect();
+    let mut names: Vec<_> = KEYS.iter().map(Key::variable).collect();
     names.sort();
     names.dedup();
     assert_eq!(names.len(), KEYS.len());
