@@ -50,6 +50,10 @@ pub(super) enum Verb {
     Watch(WithClient<verbs::watch::WatchArgs>),
     /// Ask the server's DNS for a name
     Resolve(WithClient<verbs::resolve::ResolveArgs>),
+    /// Write the store of a stopped server as JSON lines
+    Export(verbs::export::ExportArgs),
+    /// Put an export into the place of a store
+    Import(verbs::import::ImportArgs),
     /// Print the completions for a shell
     Completions(verbs::completions::CompletionsArgs),
 }

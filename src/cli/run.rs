@@ -49,6 +49,14 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             no_client(&before, "completions")?;
             completions.run(&mut Output::stdout(false))
         }
+        Verb::Export(export) => {
+            no_client(&before, "export")?;
+            export.run(std::io::stdout(), &Clock::system())
+        }
+        Verb::Import(import) => {
+            no_client(&before, "import")?;
+            import.run(std::io::stdin().lock(), &mut Output::stdout(false))
+        }
         verb => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -81,7 +89,11 @@ async fn dispatch_client(verb: Verb, before: ClientArgs) -> Result<(), Failure> 
             let args = verb.client.or(before);
             verb.own.run(&args, &mut Output::stdout(args.json)).await
         }
-        Verb::CheckConfig(_) | Verb::Completions(_) | Verb::Serve(_) => Ok(()),
+        Verb::CheckConfig(_)
+        | Verb::Completions(_)
+        | Verb::Export(_)
+        | Verb::Import(_)
+        | Verb::Serve(_) => Ok(()),
     }
 }
 

@@ -2,8 +2,11 @@
 
 pub(super) mod check_config;
 pub(super) mod completions;
+mod data;
 pub(super) mod deregister;
 pub(super) mod drain;
+pub(super) mod export;
+pub(super) mod import;
 pub(super) mod list;
 pub(super) mod policy;
 pub(super) mod register;

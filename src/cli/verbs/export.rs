@@ -1,0 +1,68 @@
+//! `rollcall export`: writes the store of a stopped server as JSON lines.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use super::data::DataArgs;
+use crate::{
+    cli::exit::Failure,
+    model::Timestamp,
+    registry::Loaded,
+    store::{Store, export},
+    util::Clock,
+};
+
+/// The server must be stopped: a data directory belongs to one process
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExportArgs {
+    /// Where to write, `-` for standard output
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+// === impl ExportArgs ===
+
+impl ExportArgs {
+    /// Writes the export; a file is replaced once the export is whole.
+    pub(in crate::cli) fn run(self, stdout: impl Write, clock: &Clock) -> Result<(), Failure> {
+        let folder = self.data.folder()?;
+        let loaded = Store::read(&folder).map_err(|error| Failure::Negative(error.to_string()))?;
+        let at = Timestamp(clock.wall_millis());
+        if self.file == Path::new("-") {
+            let mut out = BufWriter::new(stdout);
+            export(&loaded, at, &mut out)?;
+            return Ok(out.flush()?);
+        }
+        write_whole(&self.file, &loaded, at).map_err(|error| {
+            Failure::Negative(format!("`{}` cannot be written: {error}", self.file.display()))
+        })
+    }
+}
+
+/// Writes beside the file and renames, so that an old export is lost only to a whole new one.
+fn write_whole(file: &Path, loaded: &Loaded, at: Timestamp) -> io::Result<()> {
+    let mut partial = file.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let written = (|| {
+        let mut out = BufWriter::new(File::create(&partial)?);
+        export(loaded, at, &mut out)?;
+        out.into_inner()?.sync_all()?;
+        std::fs::rename(&partial, file)
+    })();
+    if written.is_err() {
+        // What was wrong is already known; that the rest cannot be removed adds nothing.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! `rollcall import`: puts an export into the place of a store.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use super::data::DataArgs;
+use crate::{
+    cli::{exit::Failure, output::Output},
+    store::{Store, import},
+};
+
+/// All or nothing; the server must be stopped
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ImportArgs {
+    /// What to read, `-` for standard input
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Put a store that is there aside, as rollcall.redb.old, be it sound or damaged
+    #[arg(long)]
+    replace: bool,
+}
+
+// === impl ImportArgs ===
+
+impl ImportArgs {
+    /// Reads the export whole, then replaces the store, and says what is in it now.
+    pub(in crate::cli) fn run(
+        self,
+        stdin: impl BufRead,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let folder = self.data.folder()?;
+        let file = self.file.display();
+        let read = if self.file == Path::new("-") {
+            let mut stdin = stdin;
+            import(&mut stdin)
+        } else {
+            let opened = File::open(&self.file)
+                .map_err(|error| Failure::Negative(format!("`{file}` cannot be read: {error}")))?;
+            import(&mut BufReader::new(opened))
+        };
+        let loaded = read.map_err(|error| {
+            Failure::Negative(format!("`{file}`, {error}; nothing was changed"))
+        })?;
+        let (instances, policies) = (loaded.members.len(), loaded.policies.len());
+        Store::restore(&folder, loaded, self.replace)
+            .map_err(|error| Failure::Negative(error.to_string()))?;
+        let line = format!(
+            "imported {instances} {} and {policies} {} into `{}`",
+            if instances == 1 { "instance" } else { "instances" },
+            if policies == 1 { "policy" } else { "policies" },
+            folder.display()
+        );
+        Ok(output.line(&line)?)
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(file: &Path, folder: &Path, replace: bool) -> Self {
+        Self { file: file.to_owned(), data: DataArgs::of(folder), replace }
+    }
+}
