@@ -51,6 +51,14 @@ struct Bound {
     http: http::HttpServer,
 }
 
+/// Everything while it runs, and what it takes to end it.
+struct Running {
+    dns: RunningDns,
+    tasks: Tasks,
+    ends: Ends,
+    board: Board,
+}
+
 /// The ends of the life cycle, in the order in which they come.
 #[derive(Default)]
 struct Ends {
@@ -115,12 +123,10 @@ async fn run(config: Config, filter: FilterHandle) -> anyhow::Result<()> {
         tcp_limits: Arc::clone(&built.tcp_limits),
         zones,
     };
-    let ends = Ends::default();
-    let board = common.board.clone();
-    let (running, mut tasks) = start(&config, common, built, bound, &ends)?;
+    let running = start(&config, common, built, bound)?;
     info!("ready");
     banner.print();
-    serve_until_asked(reloader, &mut signals, &mut tasks, &board, &ends, running).await
+    running.serve_until_asked(reloader, &mut signals).await
 }
 
 fn bind(config: &Config) -> anyhow::Result<Bound> {
@@ -165,14 +171,8 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
 }
 
 /// Starts everything; from here on packets are answered.
-fn start(
-    config: &Config,
-    common: Common,
-    built: Built,
-    bound: Bound,
-    ends: &Ends,
-) -> anyhow::Result<(RunningDns, Tasks)> {
-    let mut tasks = Tasks::default();
+fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow::Result<Running> {
+    let (mut tasks, ends) = (Tasks::default(), Ends::default());
     let Common { clock, board, metrics } = common;
     let Built { registry, registry_options, writer, checker, zones, settings, tcp_limits } = built;
     let wiring = Wiring {
@@ -187,7 +187,7 @@ fn start(
     let api = http::Api::new(http::Setup {
         registry,
         registry_options: registry_options.subscribe(),
-        board,
+        board: board.clone(),
         metrics,
         clock,
         draining: ends.draining.clone(),
@@ -198,60 +198,60 @@ fn start(
     tasks.spawn("checks", checker.run(ends.http.clone()));
     tasks.spawn("zones", zones.run(ends.http.clone()));
     tasks.spawn("http", bound.http.run(api));
-    let running = bound.dns.start(&wiring)?;
-    Ok((running, tasks))
+    let dns = bound.dns.start(&wiring)?;
+    Ok(Running { dns, tasks, ends, board })
 }
 
-/// Serves until a signal or a failure, then drains.
-async fn serve_until_asked(
-    mut reloader: Reloader,
-    signals: &mut Signals,
-    tasks: &mut Tasks,
-    board: &Board,
-    ends: &Ends,
-    running: RunningDns,
-) -> anyhow::Result<()> {
-    let failure = loop {
-        tokio::select! {
-            asked = signals.next() => match asked {
-                Asked::Reload => reloader.reload(),
-                Asked::Stop(signal) => {
-                    info!(signal, "stopping");
-                    break None;
-                }
-            },
-            ended = tasks.first_ended() => break Some(ended),
-        }
-    };
-    ends.draining.cancel();
-    board.block("stopping", "the server is going down");
-    if let Some(failure) = failure {
-        error!(%failure, "stopping because a part of the server is gone");
-        stop(tasks, ends, running).await;
-        anyhow::bail!("{failure}; the log says why");
-    }
-    let lame_duck = reloader.config.server.lame_duck;
-    if !lame_duck.is_zero() {
-        info!(seconds = lame_duck.as_secs_f64(), "lame duck: changes are refused, DNS goes on");
-        tokio::select! {
-            () = tokio::time::sleep(lame_duck) => {}
-            signal = signals.stop() => info!(signal, "not waiting any longer"),
-        }
-    }
-    stop(tasks, ends, running).await;
-    info!("stopped");
-    Ok(())
-}
+// === impl Running ===
 
-/// Ends the parts from the outside in, so that each finishes what the one before handed to it.
-async fn stop(tasks: &mut Tasks, ends: &Ends, running: RunningDns) {
-    ends.draining.cancel();
-    ends.http.cancel();
-    tasks.ended("http").await;
-    ends.writer.cancel();
-    tasks.all_ended().await;
-    ends.dns.cancel();
-    running.stopped().await;
+impl Running {
+    /// Serves until a signal or a failure, then drains.
+    async fn serve_until_asked(
+        mut self,
+        mut reloader: Reloader,
+        signals: &mut Signals,
+    ) -> anyhow::Result<()> {
+        let failure = loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Reload => reloader.reload(),
+                    Asked::Stop(signal) => {
+                        info!(signal, "stopping");
+                        break None;
+                    }
+                },
+                ended = self.tasks.first_ended() => break Some(ended),
+            }
+        };
+        self.ends.draining.cancel();
+        self.board.block("stopping", "the server is going down");
+        if let Some(failure) = failure {
+            error!(%failure, "stopping because a part of the server is gone");
+            self.stop().await;
+            anyhow::bail!("{failure}; the log says why");
+        }
+        let lame_duck = reloader.config.server.lame_duck;
+        if !lame_duck.is_zero() {
+            info!(seconds = lame_duck.as_secs_f64(), "lame duck: changes are refused, DNS goes on");
+            tokio::select! {
+                () = tokio::time::sleep(lame_duck) => {}
+                signal = signals.stop() => info!(signal, "not waiting any longer"),
+            }
+        }
+        self.stop().await;
+        info!("stopped");
+        Ok(())
+    }
+
+    /// Ends the parts from the outside in, so that each finishes what the one before handed to it.
+    async fn stop(mut self) {
+        self.ends.http.cancel();
+        self.tasks.ended("http").await;
+        self.ends.writer.cancel();
+        self.tasks.all_ended().await;
+        self.ends.dns.cancel();
+        self.dns.stopped().await;
+    }
 }
 
 fn shown_zones(config: &Config, zones: &ZonesHandle) -> String {

@@ -41,7 +41,7 @@ fn client(http: std::net::SocketAddr, told: &Told, stop: &AtomicBool) {
         }
         told.present.lock().insert(name.clone());
         told.open.lock().remove(&name);
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             told.present.lock().remove(&name);
             told.open.lock().insert(name.clone());
             match agent.delete(&url).call() {
