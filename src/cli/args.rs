@@ -31,30 +31,61 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Run the server: DNS, HTTP and health checks
+    ///
+    /// Flags win over the environment, which wins over the file: the key `dns.listen` is
+    /// --dns, ROLLCALL_DNS_LISTEN, and `listen` in the table `dns`.
     Serve(verbs::serve::ServeArgs),
     /// Say whether a configuration file is right, and where it is not
+    ///
+    /// The file alone is read: flags and environment of a server that uses it are not known here.
     CheckConfig(verbs::check_config::CheckConfigArgs),
     /// Register an instance, or replace it
+    ///
+    /// When it returns, the instance is durable and, once it is healthy, in that server's answers.
+    ///
+    /// Example: rollcall register payment payment-1 --port 8080 --http /health --interval 5s
     Register(WithClient<verbs::register::RegisterArgs>),
     /// Take an instance out of the registry
+    ///
+    /// When it returns, no later query on that server has the instance in its answer.
     Deregister(WithClient<verbs::deregister::DeregisterArgs>),
     /// Take an instance out of the answers, or put it back
+    ///
+    /// The instance stays registered and checked, and stays drained over restarts of the server.
     Drain(WithClient<verbs::drain::DrainArgs>),
     /// List all services
+    ///
+    /// Columns: SERVICE INSTANCES PASSING WARNING CRITICAL DRAINED TAGS
     List(WithClient<verbs::list::ListArgs>),
     /// Show one service and its instances
+    ///
+    /// Columns: INSTANCE ADDRESS PORT WEIGHT PRIO STATUS SINCE TAGS OUTPUT
     Show(WithClient<verbs::show::ShowArgs>),
     /// Show, set or unset how a service is answered
+    ///
+    /// Without options it shows the policy; options change what they name and keep the rest.
     Policy(WithClient<verbs::policy::PolicyArgs>),
     /// Print what happens, as it happens
+    ///
+    /// A line an event: REVISION TIME EVENT SERVICE/INSTANCE and what changed; with --json the
+    /// event's data. It goes on by itself where it was when the connection was interrupted.
     Watch(WithClient<verbs::watch::WatchArgs>),
     /// Ask the server's DNS for a name
+    ///
+    /// Columns: NAME TTL TYPE DATA, below a line with each reply's code and flags. The exit code is
+    /// 1 when there is no such name or no such records.
     Resolve(WithClient<verbs::resolve::ResolveArgs>),
     /// Write the store of a stopped server as JSON lines
+    ///
+    /// The server must be stopped: a data directory belongs to one process.
     Export(verbs::export::ExportArgs),
     /// Put an export into the place of a store
+    ///
+    /// All or nothing; the server must be stopped.
     Import(verbs::import::ImportArgs),
     /// Print the completions for a shell
+    ///
+    /// Example: rollcall completions bash > /etc/bash_completion.d/rollcall
     Completions(verbs::completions::CompletionsArgs),
 }
 

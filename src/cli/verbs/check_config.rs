@@ -9,7 +9,7 @@ use crate::{
     cli::{exit::Failure, output::Output},
 };
 
-/// The file alone is read: flags and environment of a server that uses it are not known here
+/// Which file.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CheckConfigArgs {
     /// The file

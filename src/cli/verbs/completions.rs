@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory};
 
 use crate::cli::{Cli, exit::Failure, output::Output};
 
-/// For example: rollcall completions bash > /etc/bash_completion.d/rollcall
+/// For which shell.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CompletionsArgs {
     /// The shell

@@ -9,7 +9,7 @@ use crate::cli::{
     output::Output,
 };
 
-/// When it returns, no later query on that server has the instance in its answer
+/// Which instance.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DeregisterArgs {
     /// The service

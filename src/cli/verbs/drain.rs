@@ -9,7 +9,7 @@ use crate::cli::{
     output::Output,
 };
 
-/// The instance stays registered and checked, and stays drained over restarts of the server
+/// Which instance, and which way.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DrainArgs {
     /// The service

@@ -17,7 +17,7 @@ use crate::{
     util::Clock,
 };
 
-/// The server must be stopped: a data directory belongs to one process
+/// From where to where.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ExportArgs {
     /// Where to write, `-` for standard output

@@ -14,7 +14,7 @@ use crate::{
     store::{Store, import},
 };
 
-/// All or nothing; the server must be stopped
+/// From where to where.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImportArgs {
     /// What to read, `-` for standard input

@@ -10,7 +10,7 @@ use crate::cli::{
     table,
 };
 
-/// Columns: SERVICE INSTANCES PASSING WARNING CRITICAL DRAINED TAGS
+/// Nothing but the client options.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArgs {}
 

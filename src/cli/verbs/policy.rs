@@ -17,7 +17,7 @@ use crate::{
     util::format_duration,
 };
 
-/// Without options it shows the policy; options change what they name and keep the rest
+/// Which service, and what changes.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PolicyArgs {
     /// The service

@@ -16,9 +16,7 @@ use crate::{
     util::format_duration,
 };
 
-/// When it returns, the instance is durable and, once healthy, in the answers of that server.
-///
-/// Example: rollcall register payment payment-1 --port 8080 --http /health --interval 5s
+/// What is registered: by options, or by a file.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RegisterArgs {
     /// The service
@@ -44,8 +42,6 @@ pub(in crate::cli) struct RegisterArgs {
     /// Metadata, one string of the TXT record; may be repeated
     #[arg(long = "meta", value_name = "KEY=VALUE", value_parser = pair)]
     meta: Vec<(String, String)>,
-    #[command(flatten)]
-    checks: CheckArgs,
     /// Remove it after it was critical for so long
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     deregister_after: Option<Duration>,
@@ -54,6 +50,8 @@ pub(in crate::cli) struct RegisterArgs {
         "addresses", "port", "weight", "priority", "tags", "meta", "deregister_after", "CheckArgs",
     ])]
     file: Option<PathBuf>,
+    #[command(flatten)]
+    checks: CheckArgs,
 }
 
 /// What is checked. Interval and the like hold for all active checks of the command.

@@ -10,7 +10,7 @@ use crate::{
     dns::client::{AnswerRecord, Lookup, LookupError, Question},
 };
 
-/// Columns: NAME TTL TYPE DATA, below a line with the reply's code and flags
+/// What is asked, and whom.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ResolveArgs {
     /// A name; without a dot it is a service, and an address is asked for its name

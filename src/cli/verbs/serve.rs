@@ -12,7 +12,7 @@ use crate::{
     cli::exit::Failure,
 };
 
-/// Flags win over the environment (ROLLCALL_DNS_LISTEN and so on), which wins over the file
+/// The keys that have a flag, and the file.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ServeArgs {
     /// The configuration; examples/rollcall.toml shows every key

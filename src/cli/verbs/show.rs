@@ -17,7 +17,7 @@ use crate::{
     util::Clock,
 };
 
-/// Columns: INSTANCE ADDRESS PORT WEIGHT PRIO STATUS SINCE TAGS OUTPUT
+/// Which service.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ShowArgs {
     /// The service

@@ -22,7 +22,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 /// still there.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 
-/// A line an event: REVISION TIME EVENT SERVICE/INSTANCE and what changed
+/// What is watched, and from when.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct WatchArgs {
     /// Only this service
@@ -128,7 +128,8 @@ fn line(event: &Event) -> String {
     if view.suspect == Some(true) {
         line.push_str(" suspect");
     }
-    if let Some(reason) = &view.reason {
+    // That somebody asked for it is what the event's name says already.
+    if let Some(reason) = view.reason.as_deref().filter(|reason| *reason != event.name) {
         line.push_str(&format!(" {reason}"));
     }
     if let Some(output) = view.output.as_deref().filter(|output| !output.is_empty()) {
@@ -179,6 +180,7 @@ mod tests {
             (200, reset.to_owned()),
             event(9, "status", &status),
             event(10, "deregistered", &json!({"instance": "w1", "reason": "expired"})),
+            event(11, "deregistered", &json!({"instance": "w2", "reason": "deregistered"})),
             (410, gone.to_string()),
         ])
         .await;
@@ -187,11 +189,12 @@ mod tests {
             text,
             "8 - reset: older events are lost; list again, it goes on here\n\
              9 2026-01-01T00:00:00Z status web/w1 passing -> critical: HTTP 503 x\n\
-             10 2026-01-01T00:00:00Z deregistered web/w1 expired\n"
+             10 2026-01-01T00:00:00Z deregistered web/w1 expired\n\
+             11 2026-01-01T00:00:00Z deregistered web/w2\n"
         );
         assert_eq!(failure.code(), 1);
         let asked = |since: u64| format!("GET /api/v1/watch?service=web&since={since}");
-        assert_eq!(stub.asked(), [3, 5, 8, 9, 10].map(asked));
+        assert_eq!(stub.asked(), [3, 5, 8, 9, 10, 11].map(asked));
     }
 
     #[tokio::test]
