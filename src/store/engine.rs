@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     StoreError,
-    files::{self, Files},
+    files::Files,
     load::{self, Opened, Opener},
     lock::Lock,
     migrate,
@@ -65,6 +65,7 @@ impl Engine {
         lock: Lock,
         opener: Box<Opener>,
     ) -> Result<(Self, Loaded), StoreError> {
+        files.remove_leftovers()?;
         if !files.has_database()? {
             refuse_if_witnessed(&files)?;
             build(&files, &Loaded::default())?;
@@ -162,9 +163,9 @@ impl Engine {
     fn look_for_room(&self, octets: usize) -> io::Result<()> {
         /// What a small commit needs beside its rows: pages up to the root of each table, twice.
         const OVERHEAD_OCTETS: usize = 256 << 10;
-        let path = self.files.dir.join("rollcall.room");
+        let path = &self.files.room;
         let fill = || -> io::Result<()> {
-            let mut file = File::create(&path)?;
+            let mut file = File::create(path)?;
             let zeros = [0; 64 << 10];
             let mut left = octets + OVERHEAD_OCTETS;
             while left > 0 {
@@ -176,7 +177,7 @@ impl Engine {
         };
         let outcome = fill();
         // If it cannot be removed now, it is overwritten next time, and removed then.
-        let _ = fs::remove_file(&path);
+        let _ = fs::remove_file(path);
         outcome
     }
 }
@@ -217,7 +218,7 @@ pub(super) fn build(files: &Files, content: &Loaded) -> Result<(), StoreError> {
         drop(database);
         Ok(File::open(&files.unfinished)?.sync_all()?)
     };
-    files::remove(&files.unfinished)?;
+    files.remove_leftovers()?;
     write().map_err(|error| StoreError::Io {
         action: "write",
         file: files.unfinished.clone(),

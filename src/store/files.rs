@@ -17,6 +17,8 @@ pub(super) const LOCK: &str = "rollcall.lock";
 pub(super) const WITNESS: &str = "rollcall.witness";
 /// A store that is being made.
 const UNFINISHED: &str = "rollcall.redb.new";
+/// What tries whether a full disk has room again.
+const ROOM: &str = "rollcall.room";
 /// The store that an import has replaced.
 const REPLACED: &str = "rollcall.redb.old";
 
@@ -28,6 +30,7 @@ pub(super) struct Files {
     pub witness: PathBuf,
     pub unfinished: PathBuf,
     pub replaced: PathBuf,
+    pub room: PathBuf,
 }
 
 // === impl Files ===
@@ -40,6 +43,7 @@ impl Files {
             witness: dir.join(WITNESS),
             unfinished: dir.join(UNFINISHED),
             replaced: dir.join(REPLACED),
+            room: dir.join(ROOM),
         }
     }
 
@@ -63,6 +67,12 @@ impl Files {
     /// Whether there is a file where the store belongs, whatever is in it.
     pub(super) fn has_database(&self) -> Result<bool, StoreError> {
         self.database.try_exists().map_err(StoreError::io("look for", &self.database))
+    }
+
+    /// Removes what a process that was killed has left half done.
+    pub(super) fn remove_leftovers(&self) -> Result<(), StoreError> {
+        remove(&self.unfinished)?;
+        remove(&self.room)
     }
 
     /// Puts the finished store into its place; one that was there is kept beside it.

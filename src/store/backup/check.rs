@@ -97,6 +97,7 @@ impl CheckLine {
         initial: Option<Status>,
         at: Timestamp,
     ) -> Result<(CheckSpec, CheckState), Invalid> {
+        self.refuse_foreign()?;
         let kind = match self.kind.as_str() {
             "grpc" => CheckKind::Grpc(Box::new(self.take_grpc()?)),
             "http" => CheckKind::Http(Box::new(self.take_http(false)?)),
@@ -126,6 +127,35 @@ impl CheckLine {
             state.since = since;
         }
         Ok((spec, state))
+    }
+
+    /// A field that the type of check does not have would be silently without effect.
+    fn refuse_foreign(&self) -> Result<(), Invalid> {
+        let kind = self.kind.as_str();
+        let (is_http, is_ttl) = (matches!(kind, "http" | "https"), kind == "ttl");
+        let foreign = [
+            ("ttl", self.ttl.is_some() && !is_ttl),
+            ("host", self.host.is_some() && is_ttl),
+            ("port", self.port.is_some() && is_ttl),
+            ("interval", self.interval.is_some() && is_ttl),
+            ("timeout", self.timeout.is_some() && is_ttl),
+            ("rise", self.rise.is_some() && is_ttl),
+            ("fall", self.fall.is_some() && is_ttl),
+            ("method", self.method.is_some() && !is_http),
+            ("path", self.path.is_some() && !is_http),
+            ("headers", self.headers.is_some() && !is_http),
+            ("expect", self.expect.is_some() && !is_http),
+            ("service", self.service.is_some() && kind != "grpc"),
+            ("tls", self.tls && kind != "grpc"),
+            ("tls_skip_verify", self.tls_skip_verify && !is_http && kind != "grpc"),
+        ];
+        match foreign.into_iter().find(|(_, is_foreign)| *is_foreign) {
+            None => Ok(()),
+            Some((field, _)) => {
+                let problem = format!("is no field of a check of type `{kind}`");
+                Err(Invalid::new(field, field, problem))
+            }
+        }
     }
 
     fn take_grpc(&mut self) -> Result<GrpcCheck, Invalid> {

@@ -104,6 +104,16 @@ fn a_refusal_names_line_and_field() {
         ),
         (format!("{HEADER}\n{}", with(r#""checks":[{"type":"tcp"}]"#)), 2, "`checks[0].port`"),
         (
+            format!("{HEADER}\n{}", with(r#""checks":[{"type":"http","tls":true}]"#)),
+            2,
+            "no field of a check of type `http`",
+        ),
+        (
+            format!("{HEADER}\n{}", with(r#""checks":[{"type":"icmp"}]"#)),
+            2,
+            "`checks[0].type`: `icmp` is no type of check",
+        ),
+        (
             format!("{HEADER}\n{}", with(r#""port":1,"checks":[{"type":"http","path":"/a b"}]"#)),
             2,
             "`checks[0].path`",

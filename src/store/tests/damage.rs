@@ -225,4 +225,12 @@ fn a_creation_that_was_broken_off_is_begun_again() {
     fs::write(dir.path().join("rollcall.redb.new"), "half of a").unwrap();
     assert_eq!(load(dir.path()), Model::default());
     assert!(!dir.path().join("rollcall.redb.new").exists());
+    // As does an import into a store that is there, and a look for room.
+    fs::write(dir.path().join("rollcall.redb.new"), "half of a").unwrap();
+    fs::write(dir.path().join("rollcall.room"), "").unwrap();
+    assert_eq!(load(dir.path()), Model::default());
+    let mut left: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["rollcall.lock", DATABASE, WITNESS]);
 }
