@@ -5,7 +5,7 @@
 //! so that a mistake is reported with the place it was made in: line and column of the file, the
 //! variable, or the flag.
 //!
-//! Every key is defined once, in [`spec_v1`]: its path, its reading, its showing, and whether
+//! Every key is defined once, in `spec_v1`: its path, its reading, its showing, and whether
 //! it can change while the server runs. The names of environment variables, the reload and the test
 //! that `examples/rollcall.toml` is complete all come from that list.
 //!
