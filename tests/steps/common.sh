@@ -70,15 +70,16 @@ clean_up() {
   local code=$?
   trap - EXIT
   local i
-  {
-    for ((i = ${#pids[@]} - 1; i >= 0; i--)); do kill -KILL "${pids[i]}" || true; done
-    wait || true
-  } 2>/dev/null
+  # The shell would report each process that is killed.
+  exec 3>&2 2>/dev/null
+  for ((i = ${#pids[@]} - 1; i >= 0; i--)); do kill -KILL "${pids[i]}" || true; done
+  wait || true
   for i in "${namespaces[@]}"; do
     ip netns del "$i" 2>/dev/null || true
     rm -rf "/etc/netns/${i:?}"
   done
   rmdir /etc/netns 2>/dev/null || true
+  exec 2>&3 3>&-
   if ((code != 0)); then
     local log
     for log in "$scratch"/*.log; do
