@@ -129,4 +129,6 @@ fn limits(settings: &Settings, query: &Query<'_>, transport: Transport) -> Limit
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -578,3 +578,6 @@ fn after_name(message: &[u8], offset: usize) -> Option<usize> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

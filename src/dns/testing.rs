@@ -104,6 +104,14 @@ impl Member {
 
 // === impl World ===
 
+/// Who is registered; the rest follows from it.
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let services = self.snapshot.services.iter().map(|(_, service)| service);
+        f.debug_list().entries(services.map(|s| (&s.name, &s.policy, &s.members))).finish()
+    }
+}
+
 impl World {
     /// A world with these instances, `service.internal`, and 10.0.0.0/8 and fd00::/8 in reverse.
     pub(crate) fn new(members: Vec<Member>) -> Self {
@@ -249,6 +257,11 @@ impl Told {
         let text =
             |record: &Record| format!("{} {} {}", record.name, record.record_type(), record.data);
         self.message.additionals.iter().map(text).collect()
+    }
+
+    /// Whether the name has an alias.
+    pub(crate) fn is_alias(&self) -> bool {
+        self.message.answers.iter().any(|record| record.record_type() == RecordType::CNAME)
     }
 
     /// Whether it is negative with the SOA of `zone`, and the zone's negative TTL.
