@@ -129,6 +129,8 @@ fn limits(settings: &Settings, query: &Query<'_>, transport: Transport) -> Limit
 }
 
 #[cfg(test)]
+mod aliases;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

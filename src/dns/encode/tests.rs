@@ -177,7 +177,7 @@ fn the_last_octet_is_used_and_none_behind_it() {
             let opt = if edns { 11 } else { 0 };
             let left = 512 - opt - reply.position();
             assert!(left < 16);
-            let rest = vec![0; 100];
+            let rest = [0; 100];
             // One octet too many, then just so many: an empty owner takes one, the fixed part ten.
             for size in (0..left.saturating_sub(11) + 2).rev() {
                 let fits = 11 + size <= left;
@@ -210,7 +210,7 @@ fn repeated_data_is_seen() {
     let packet = packet(b"\x01x\x00", false);
     written(&packet, 512, |reply| {
         let first = reply.position();
-        let mut put = |reply: &mut Reply<'_>, data: &[u8]| {
+        let put = |reply: &mut Reply<'_>, data: &[u8]| {
             let start = reply.record(Section::Answer, Owner::Question, (16, 1), &[data]).unwrap();
             reply.repeats(first, start)
         };
