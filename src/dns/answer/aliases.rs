@@ -72,6 +72,10 @@ fn aliases_within_our_zones_are_followed() {
     let told = world.ask("gone", A);
     assert_eq!((told.answers().len(), told.rcode()), (1, ResponseCode::NXDomain));
     assert!(told.has_soa_of("service.internal."));
+    // The alias itself is the whole answer to who asks for it.
+    let told = world.ask("a.instance.front", RecordType::CNAME);
+    assert_eq!(told.answers(), ["web.service.internal."]);
+    assert!(told.message.authorities.is_empty());
     // Loops end.
     assert_eq!(world.ask("one", A).answers().len(), 2);
     assert_eq!(world.ask("self", A).answers().len(), 1);

@@ -343,6 +343,7 @@ fn a_target_elsewhere_gets_no_addresses_of_ours() {
         member("web/c", "10.0.0.2").host("a.example.com"),
         member("web/d", "10.0.0.2").host("a.instance.api.service.internal").priority(2),
         member("web/e", "10.0.0.2").host("a.instance.web.example.com").priority(3),
+        member("web/f", "10.0.0.2").host("a.instance.web.service.internal"),
     ])
     .ask("web", SRV);
     let expected = [

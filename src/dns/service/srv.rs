@@ -24,7 +24,7 @@ pub(super) fn of_selection(
     let Answering { service, origin, asked, rng, reply } = asking;
     let label = service.name.as_bytes();
     let kind = (rtype::SRV, service.policy.ttl_seconds);
-    let first = reply.position();
+    let (first, mut has_hosts) = (reply.position(), false);
     let written = selection.tiers.iter().try_for_each(|tier| {
         select::permutation(&tier.groups, rng, |_, group| {
             let member: &Member = &service.members[group.member as usize];
@@ -42,9 +42,10 @@ pub(super) fn of_selection(
                 }
             });
             let Ok(start) = start else { return ControlFlow::Break(()) };
-            // Two instances behind one host name may be one record to the client.
-            let may_repeat = member.instance.addresses.host().is_some();
-            if may_repeat && reply.repeats(first, start) {
+            // Two instances behind one host name may be one record to the client, and so may a
+            // host that is called as another instance is.
+            has_hosts |= member.instance.addresses.host().is_some();
+            if has_hosts && reply.repeats(first, start) {
                 reply.rollback(mark);
             }
             ControlFlow::Continue(())

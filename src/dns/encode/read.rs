@@ -1,0 +1,46 @@
+//! Looking back at what is written already.
+
+use super::Reply;
+
+// === impl Reply ===
+
+impl Reply<'_> {
+    /// The data of the record that begins at the offset `record`: where it begins, how it reads.
+    pub fn data_at(&self, record: usize) -> Option<(usize, &[u8])> {
+        let written = &self.buffer[..self.at];
+        let fixed = after_name(written, record)?;
+        let length = written.get(fixed + 8..fixed + 10)?;
+        let start = fixed + 10;
+        let end = start + usize::from(u16::from_be_bytes([length[0], length[1]]));
+        Some((start, written.get(start..end)?))
+    }
+
+    /// The data of all records from the one that begins at the offset `since`.
+    pub fn data_since(&self, since: usize) -> impl Iterator<Item = (usize, &[u8])> {
+        let mut record = since;
+        std::iter::from_fn(move || {
+            let (start, data) = self.data_at(record)?;
+            record = start + data.len();
+            Some((start, data))
+        })
+    }
+
+    /// Whether the last record, whose data begins at `start`, says what another one says that was
+    /// written from the offset `since` on. All these are of one name and type.
+    pub fn repeats(&self, since: usize, start: usize) -> bool {
+        let last = &self.buffer[start..self.at];
+        self.data_since(since).any(|(other, data)| other != start && data == last)
+    }
+}
+
+/// Where the name at `offset` ends: behind its zero, or behind its pointer.
+pub(super) fn after_name(message: &[u8], offset: usize) -> Option<usize> {
+    let mut at = offset;
+    loop {
+        match *message.get(at)? {
+            0 => return Some(at + 1),
+            length @ 1..=63 => at += 1 + usize::from(length),
+            _ => return Some(at + 2),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Records: whole or not at all.
+
+use super::{CLASS_IN, Full, Owner, Reply, Section, name::POINTER_REACH};
+use crate::dns::code::rtype;
+
+/// The data of a record in the making.
+#[derive(Debug)]
+pub struct Data<'r, 'b>(&'r mut Reply<'b>);
+
+// === impl Reply ===
+
+impl<'b> Reply<'b> {
+    /// Writes one record of class IN whose data is the parts one after the other, and returns the
+    /// offset of its data, so that later owners may point to a name inside. Sections come in order.
+    ///
+    /// # Errors
+    /// When it does not fit. Then nothing is written, and the reply is marked as cut unless the
+    /// record was for the additional section (RFC 2181 §9).
+    pub fn record(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        (rtype, ttl): (u16, u32),
+        data: &[&[u8]],
+    ) -> Result<usize, Full> {
+        self.record_with(section, owner, (rtype, ttl), |written| {
+            data.iter().try_for_each(|part| written.put(part))
+        })
+    }
+
+    /// Writes one record whose data `write` puts together, otherwise as [`Reply::record`].
+    ///
+    /// # Errors
+    /// As [`Reply::record`].
+    pub fn record_with(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        (rtype, ttl): (u16, u32),
+        write: impl FnOnce(&mut Data<'_, 'b>) -> Result<(), Full>,
+    ) -> Result<usize, Full> {
+        let mark = self.mark();
+        self.written(section, owner, (rtype, ttl), write).inspect_err(|_| {
+            self.rollback(mark);
+            self.truncated |= section != Section::Additional;
+        })
+    }
+
+    /// Writes one address record of class IN, as [`Reply::record`]; the shortest way for the
+    /// records that most replies consist of. `owner` is an offset that a pointer can say.
+    ///
+    /// # Errors
+    /// As [`Reply::record`].
+    #[inline]
+    pub fn address<const N: usize>(
+        &mut self,
+        section: Section,
+        owner: u16,
+        (rtype, ttl): (u16, u32),
+        address: &[u8; N],
+    ) -> Result<(), Full> {
+        const FIXED: usize = 12;
+        debug_assert!(usize::from(owner) < POINTER_REACH, "a pointer has 14 bits");
+        let end = self.at + FIXED + N;
+        if end > self.end {
+            self.truncated |= section != Section::Additional;
+            return Err(Full);
+        }
+        let [pointer_high, pointer_low] = (owner | 0xC000).to_be_bytes();
+        let [type_high, type_low] = rtype.to_be_bytes();
+        let [t0, t1, t2, t3] = ttl.to_be_bytes();
+        let [class_high, class_low] = CLASS_IN.to_be_bytes();
+        let length = if N == 4 { 4 } else { 16 };
+        let fixed = [
+            pointer_high,
+            pointer_low,
+            type_high,
+            type_low,
+            class_high,
+            class_low,
+            t0,
+            t1,
+            t2,
+            t3,
+            0,
+            length,
+        ];
+        let room = &mut self.buffer[self.at..end];
+        room[..FIXED].copy_from_slice(&fixed);
+        room[FIXED..].copy_from_slice(address);
+        self.at = end;
+        self.entered(section);
+        Ok(())
+    }
+
+    /// Writes the address records of one name, as [`Reply::address`].
+    ///
+    /// # Errors
+    /// As [`Reply::record`], at the first that does not fit.
+    pub fn addresses<const N: usize>(
+        &mut self,
+        section: Section,
+        owner: u16,
+        kind: (u16, u32),
+        addresses: &[[u8; N]],
+    ) -> Result<(), Full> {
+        addresses.iter().try_for_each(|address| self.address(section, owner, kind, address))
+    }
+
+    /// Writes the addresses of the name at the offset `owner` into the additional section, each
+    /// family whole or not at all: a part of a set must not look like the set (RFC 2181 §5).
+    pub fn additional_addresses(
+        &mut self,
+        owner: usize,
+        ttl: u32,
+        (v4, v6): (&[[u8; 4]], &[[u8; 16]]),
+    ) {
+        self.additional_set(owner, (rtype::A, ttl), v4);
+        self.additional_set(owner, (rtype::AAAA, ttl), v6);
+    }
+
+    /// Writes a set of records for the name at the offset `owner` into the additional section,
+    /// whole or not at all. Returns whether it was written.
+    pub fn additional_set(
+        &mut self,
+        owner: usize,
+        kind: (u16, u32),
+        data: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> bool {
+        let mark = self.mark();
+        let written = data.into_iter().try_for_each(|data| {
+            self.record(Section::Additional, Owner::At(owner), kind, &[data.as_ref()]).map(|_| ())
+        });
+        if written.is_err() {
+            self.rollback(mark);
+        }
+        written.is_ok()
+    }
+
+    fn written(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        (rtype, ttl): (u16, u32),
+        write: impl FnOnce(&mut Data<'_, 'b>) -> Result<(), Full>,
+    ) -> Result<usize, Full> {
+        self.owner(owner)?;
+        self.put(&rtype.to_be_bytes())?;
+        self.put(&CLASS_IN.to_be_bytes())?;
+        self.put(&ttl.to_be_bytes())?;
+        self.put(&[0, 0])?;
+        let start = self.at;
+        write(&mut Data(self))?;
+        let length = u16::try_from(self.at - start).map_err(|_| Full)?;
+        self.buffer[start - 2..start].copy_from_slice(&length.to_be_bytes());
+        self.entered(section);
+        Ok(start)
+    }
+
+    /// Counts a record that was just written.
+    #[inline]
+    fn entered(&mut self, section: Section) {
+        debug_assert!(section >= self.section, "sections come in order");
+        self.section = section;
+        self.counts[section as usize] += 1;
+    }
+}
+
+// === impl Data ===
+
+impl Data<'_, '_> {
+    /// Appends octets.
+    ///
+    /// # Errors
+    /// When there is no room; pass it on, and the record is taken back.
+    #[inline]
+    pub fn put(&mut self, octets: &[u8]) -> Result<(), Full> {
+        self.0.put(octets)
+    }
+
+    /// Appends a label with its length octet, or a character-string (RFC 1035 §3.3), which has the
+    /// same form; at most 255 octets.
+    ///
+    /// # Errors
+    /// When there is no room; pass it on, and the record is taken back.
+    #[inline]
+    pub fn put_label(&mut self, label: &[u8]) -> Result<(), Full> {
+        self.put(&[u8::try_from(label.len()).map_err(|_| Full)?])?;
+        self.put(label)
+    }
+}
