@@ -3,7 +3,7 @@
 //! The simple reader understands nearly all queries and says of the rest only that they are
 //! something else. Here hickory reads those, and they are either refused for what they are or
 //! written down again in the simple form (same number, same flags, the question octet for octet,
-//! a plain OPT record) and answered by the same [`answer`] as all others. So there is one place
+//! a plain OPT record) and answered by the same [`answer()`] as all others. So there is one place
 //! that answers, and nothing that hickory makes of a name or a record reaches it.
 //!
 //! [`respond`] is pure: octets in, octets out. It never replies to a reply, and to what it cannot

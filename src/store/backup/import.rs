@@ -27,7 +27,7 @@ struct Reader<'r> {
     buffer: Vec<u8>,
 }
 
-/// Reads what [`export`](super::export) wrote.
+/// Reads what [`export`](super::export()) wrote.
 ///
 /// # Errors
 /// When a line is no JSON, has an unknown field or an unacceptable value, is there twice, or when
