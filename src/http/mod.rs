@@ -7,7 +7,7 @@
 //! snapshot and wait for nobody.
 //!
 //! Defaults that protect: no CORS headers; requests that change something are refused when a
-//! browser sends them for another site's page (see [`guard`]); connections, bodies, waiting times
+//! browser sends them for another site's page (see `guard`); connections, bodies, waiting times
 //! and watchers have limits, each in [`Options`] or [`crate::model::limit`].
 
 mod api;

@@ -1,6 +1,6 @@
 //! The registry: the authoritative state, and its publication to everybody who reads.
 //!
-//! One writer, one pointer. The [`writer`] task alone changes the state; it checks a batch of
+//! One writer, one pointer. The `writer` task alone changes the state; it checks a batch of
 //! commands, has them made durable by a [`Journal`], builds the touched shards of the next
 //! [`Snapshot`] and stores one pointer; only then it replies. Readers load that pointer and see
 //! one immutable world: a name, its tags, weights and health never disagree. Revisions only grow.

@@ -1,10 +1,10 @@
 //! Static zones: master files in a folder, answered beside the services.
 //!
-//! A file's way to an answer, one step per file: [`token`] splits it into words, [`master`] follows
-//! its directives and makes records of them, [`rdata`] (with hickory) encodes their data, [`build`]
-//! checks what must be true of the zone as a whole and lays it out as [`data`], [`set`] puts all
-//! zones side by side, [`publish`] shows them to the readers, and [`watch`] starts over when a file
-//! has changed. A query comes in at [`answer`], which asks [`lookup`] name by name.
+//! A file's way to an answer, one step per file: `token` splits it into words, `master` follows
+//! its directives and makes records of them, `rdata` (with hickory) encodes their data, `build`
+//! checks what must be true of the zone as a whole and lays it out as `data`, `set` puts all
+//! zones side by side, `publish` shows them to the readers, and `watch` starts over when a file
+//! has changed. A query comes in at `answer`, which asks `lookup` name by name.
 //!
 //! Which files: those in the zone folder whose name ends in `.zone`. The zone's name is what
 //! `$ORIGIN` says before the first record, else the file's name without `.zone`.
@@ -12,7 +12,7 @@
 //! A mistake is reported with file and line, and the zone stays as it was; other zones do not
 //! notice. hickory's own zone handler is not used because of what it answers to wildcards, empty
 //! non-terminals, delegations and negative questions; its reader of files is not, because of its
-//! errors without a line (see [`master`]).
+//! errors without a line (see `master`).
 
 mod answer;
 mod build;
