@@ -24,6 +24,7 @@ use crate::{
 #[utoipa::path(
     post,
     path = "/api/v1/instances",
+    operation_id = "register_instances",
     tag = "instances",
     request_body(content = Vec<NamedRegistration>, description = "At most 100000 registrations"),
     responses(

@@ -18,6 +18,7 @@ use crate::{
 #[utoipa::path(
     put,
     path = "/api/v1/services/{service}/instances/{instance}/drain",
+    operation_id = "drain_instance",
     tag = "instances",
     params(
         ("service" = String, Path, description = "The service"),
@@ -41,6 +42,7 @@ pub(super) async fn drain(
 #[utoipa::path(
     delete,
     path = "/api/v1/services/{service}/instances/{instance}/drain",
+    operation_id = "undrain_instance",
     tag = "instances",
     params(
         ("service" = String, Path, description = "The service"),

@@ -20,6 +20,7 @@ use crate::{
 #[utoipa::path(
     put,
     path = "/api/v1/services/{service}/instances/{instance}/heartbeat",
+    operation_id = "renew_instance",
     tag = "instances",
     params(
         ("service" = String, Path, description = "The service"),

@@ -31,6 +31,7 @@ use crate::{
 #[utoipa::path(
     put,
     path = "/api/v1/services/{service}/instances/{instance}",
+    operation_id = "register_instance",
     tag = "instances",
     params(
         ("service" = String, Path, description = "The service: letters, digits and inner hyphens"),
@@ -66,6 +67,7 @@ pub(super) async fn register(
 #[utoipa::path(
     get,
     path = "/api/v1/services/{service}/instances/{instance}",
+    operation_id = "read_instance",
     tag = "instances",
     params(
         ("service" = String, Path, description = "The service"),
@@ -86,6 +88,7 @@ pub(super) async fn read(
 #[utoipa::path(
     delete,
     path = "/api/v1/services/{service}/instances/{instance}",
+    operation_id = "deregister_instance",
     tag = "instances",
     params(
         ("service" = String, Path, description = "The service"),

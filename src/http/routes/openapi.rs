@@ -57,6 +57,7 @@ pub fn openapi_document() -> String {
 #[utoipa::path(
     get,
     path = "/api/v1/openapi.json",
+    operation_id = "read_contract",
     tag = "server",
     responses((status = 200, description = "The contract (OpenAPI 3.1)", body = serde_json::Value)),
 )]

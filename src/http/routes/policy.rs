@@ -24,6 +24,7 @@ use crate::{
 #[utoipa::path(
     put,
     path = "/api/v1/services/{service}/policy",
+    operation_id = "set_policy",
     tag = "policies",
     params(("service" = String, Path, description = "The service")),
     request_body(content = PolicyBody, description = "All of the policy"),
@@ -47,6 +48,7 @@ pub(super) async fn set(
 #[utoipa::path(
     get,
     path = "/api/v1/services/{service}/policy",
+    operation_id = "read_policy",
     tag = "policies",
     params(("service" = String, Path, description = "The service")),
     responses((status = 200, description = "The policy", body = PolicyView), Named),
@@ -64,6 +66,7 @@ pub(super) async fn read(
 #[utoipa::path(
     delete,
     path = "/api/v1/services/{service}/policy",
+    operation_id = "remove_policy",
     tag = "policies",
     params(("service" = String, Path, description = "The service")),
     responses(

@@ -24,6 +24,7 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/api/v1/services",
+    operation_id = "list_services",
     tag = "services",
     responses((status = 200, description = "The services", body = ServiceList)),
 )]
@@ -37,6 +38,7 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Response, Problem> {
 #[utoipa::path(
     get,
     path = "/api/v1/services/{service}",
+    operation_id = "read_service",
     tag = "services",
     params(("service" = String, Path, description = "The service")),
     responses((status = 200, description = "The service", body = ServiceView), Named),
@@ -54,6 +56,7 @@ pub(super) async fn read(
 #[utoipa::path(
     get,
     path = "/api/v1/services/{service}/instances",
+    operation_id = "list_instances",
     tag = "services",
     params(
         ("service" = String, Path, description = "The service"),

@@ -48,6 +48,7 @@ pub(super) struct Note {
 #[utoipa::path(
     get,
     path = "/health",
+    operation_id = "read_health",
     tag = "server",
     responses((status = 200, description = "It runs", body = Health)),
 )]
@@ -60,6 +61,7 @@ pub(super) async fn health() -> Json<Health> {
 #[utoipa::path(
     get,
     path = "/ready",
+    operation_id = "read_readiness",
     tag = "server",
     responses(
         (status = 200, description = "It is ready", body = Readiness),
@@ -86,6 +88,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
 #[utoipa::path(
     get,
     path = "/metrics",
+    operation_id = "read_metrics",
     tag = "server",
     responses((status = 200, description = "The metrics", body = String,
         content_type = "application/openmetrics-text")),

@@ -45,6 +45,7 @@ const BATCH: usize = 256;
 #[utoipa::path(
     get,
     path = "/api/v1/watch",
+    operation_id = "watch",
     tag = "watch",
     params(
         ("service" = Option<String>, Query, description = "Only events of this service"),
