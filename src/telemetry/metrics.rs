@@ -1,4 +1,4 @@
-//! The metrics of the whole process, in Prometheus' text form.
+//! The metrics of the whole process, in both of Prometheus' text forms.
 //!
 //! Each module registers its own families under its own prefix; names are `rollcall_…` with base
 //! units and `_total` as Prometheus has it (a test in `tests/` holds all of them to that). Hot
@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use prometheus_client::{encoding::text::encode, registry::Registry};
+
+use super::classic::from_open_metrics;
 
 /// The registry of metric families. Its prefix is `rollcall`, so a family registered as
 /// `dns_queries` by a counter appears as `rollcall_dns_queries_total`.
@@ -33,7 +35,7 @@ impl Metrics {
         families(&mut self.0.lock());
     }
 
-    /// The text exposition.
+    /// The text exposition in the form of OpenMetrics.
     ///
     /// # Errors
     /// When a collector fails to encode itself.
@@ -41,6 +43,14 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.0.lock())?;
         Ok(text)
+    }
+
+    /// The text exposition in Prometheus' older form, version 0.0.4.
+    ///
+    /// # Errors
+    /// As [`Metrics::encode`].
+    pub fn encode_classic(&self) -> Result<String, std::fmt::Error> {
+        self.encode().map(|text| from_open_metrics(&text))
     }
 }
 

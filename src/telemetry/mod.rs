@@ -1,6 +1,7 @@
 //! What the server says of itself: logs, metrics, and the board of conditions behind `/ready`.
 
 mod board;
+mod classic;
 mod log;
 mod metrics;
 

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -84,20 +84,45 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     (status, Json(Readiness { ready, reasons, notes, revision })).into_response()
 }
 
-/// Shows the metrics in the text form of OpenMetrics, which Prometheus reads.
+/// Shows the metrics, in the text form of OpenMetrics for those that ask for it, and in
+/// Prometheus' older one, which everything reads, for all others.
 #[utoipa::path(
     get,
     path = "/metrics",
     operation_id = "read_metrics",
     tag = "server",
-    responses((status = 200, description = "The metrics", body = String,
-        content_type = "application/openmetrics-text")),
+    responses((status = 200, description = "The metrics", content(
+        (String = "text/plain"),
+        (String = "application/openmetrics-text"),
+    ))),
 )]
-pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
-    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let text = api.all_metrics().encode().map_err(|error| {
+pub(super) async fn metrics(
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
+    const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let (kind, text) = if asks_for_open_metrics(&headers) {
+        (OPEN, api.all_metrics().encode())
+    } else {
+        (CLASSIC, api.all_metrics().encode_classic())
+    };
+    let text = text.map_err(|error| {
         tracing::error!(%error, "the metrics cannot be encoded");
         Problem::internal()
     })?;
-    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+    // Whatever stands between keeps one reply for each form.
+    Ok(([(header::CONTENT_TYPE, kind), (header::VARY, "accept")], text).into_response())
+}
+
+/// Whether OpenMetrics is among the types that are accepted by name (RFC 9110 §12.5.1).
+fn asks_for_open_metrics(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let named = parts
+            .next()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
+        named && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
 }

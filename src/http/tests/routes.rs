@@ -302,8 +302,7 @@ async fn the_server_tells_of_itself() {
     door.register("web/a", "{}").await;
     door.get("/nowhere/at/all").await;
     let metrics = door.get("/metrics").await;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    assert_eq!(metrics.header("content-type"), kind);
+    assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     for line in [
         concat!(
             r#"rollcall_http_requests_total{method="PUT","#,
@@ -317,7 +316,22 @@ async fn the_server_tells_of_itself() {
     ] {
         assert!(metrics.text.contains(line), "{line} in {}", metrics.text);
     }
-    assert!(metrics.text.ends_with("# EOF\n"));
+    assert!(metrics.text.contains("# TYPE rollcall_http_requests_total counter\n"));
+    for (accept, kind) in [
+        // What Prometheus sends.
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
+        ("application/openmetrics-text;q=0", "text/plain; version=0.0.4; charset=utf-8"),
+    ] {
+        let request = Request::get("/metrics").header("accept", accept).body(Body::empty());
+        let metrics = door.send(request.unwrap()).await;
+        assert_eq!(metrics.header("content-type"), kind, "{accept}");
+        let is_open = kind.starts_with("application/");
+        assert_eq!(metrics.text.ends_with("# EOF\n"), is_open, "{accept}");
+    }
 }
 
 #[tokio::test]
