@@ -10,6 +10,11 @@
 )]
 
 mod durability;
+mod health;
+mod heartbeats;
+mod http;
 mod lifecycle;
+mod refusals;
 mod support;
+mod watch;
 mod weights;

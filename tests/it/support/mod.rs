@@ -3,7 +3,10 @@
 pub(crate) mod api;
 pub(crate) mod backend;
 pub(crate) mod dns;
+pub(crate) mod events;
 pub(crate) mod node;
+pub(crate) mod peer;
+pub(crate) mod raw;
 
 pub(crate) use backend::Backend;
 pub(crate) use node::Node;
