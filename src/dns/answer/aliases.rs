@@ -53,6 +53,28 @@ fn a_draw_between_hosts_and_addresses_decides_for_the_answer() {
 }
 
 #[test]
+fn a_question_for_the_alias_itself_is_answered_and_not_followed() {
+    let mut world = World::new(vec![
+        member("web/a", "10.0.0.1").host("next.service.internal"),
+        member("next/a", "10.0.0.1").host("db.example.com"),
+        member("both/a", "10.0.0.1"),
+        member("both/b", "10.0.0.1").host("db.example.com").weight(0),
+    ]);
+    for (name, expected) in [
+        ("web", "next.service.internal."),
+        ("a.instance.web", "next.service.internal."),
+        // Whoever asks for an alias gets one if there is one, however seldom A leads to it.
+        ("both", "db.example.com."),
+    ] {
+        let told = world.ask(name, RecordType::CNAME);
+        assert_eq!(told.answers(), [expected], "{name}");
+        assert_eq!(told.rcode(), ResponseCode::NoError);
+        assert!(told.message.metadata.authoritative && told.message.authorities.is_empty());
+    }
+    assert!(world.ask("a.instance.both", RecordType::CNAME).is_nodata());
+}
+
+#[test]
 fn aliases_within_our_zones_are_followed() {
     let mut world = World::new(vec![
         member("front/a", "10.0.0.1").host("web.service.internal"),

@@ -23,7 +23,7 @@ pub(super) fn of_pool<const N: usize>(
     selection: &Selection,
 ) -> Verdict {
     if !selection.hosts.is_empty()
-        && let Some(host) = draw_host(asking, pool, &selection.hosts)
+        && let Some(host) = draw_host(asking, (pool.weight, pool.groups.len()), &selection.hosts)
     {
         return alias(asking, host);
     }
@@ -55,6 +55,21 @@ pub(super) fn of_pool<const N: usize>(
     Verdict::Answered(selection.fail_open())
 }
 
+/// Writes the host name that stands in the place of addresses, for a client that asks for just
+/// that: what a resolver was told when it asked for A has to be there when it asks again.
+pub(super) fn alias_of(asking: &mut Answering<'_, '_>, selection: &Selection) -> Verdict {
+    if selection.hosts.is_empty() {
+        return Verdict::Nodata;
+    }
+    match draw_host(asking, (0, 0), &selection.hosts) {
+        Some(host) => {
+            alias(asking, host);
+            Verdict::Answered(selection.fail_open())
+        }
+        None => Verdict::Nodata,
+    }
+}
+
 /// Writes the addresses of one instance of the asked family, or the host name in their place.
 pub(super) fn of_member(asking: &mut Answering<'_, '_>, member: &Member) -> Verdict {
     if let Some(host) = member.instance.addresses.host() {
@@ -80,22 +95,19 @@ pub(super) fn of_member(asking: &mut Answering<'_, '_>, member: &Member) -> Verd
     if has_any { Verdict::Answered(None) } else { Verdict::Nodata }
 }
 
-/// Draws once among the instances with a host name and those with addresses of the family. A name
-/// has one alias or addresses, never both (RFC 1034 §3.6.2), so the draw decides for the whole
-/// answer. `None` is for the addresses.
-fn draw_host<'a, const N: usize>(
+/// Draws once among the instances with a host name and those with addresses of the family, given by
+/// their weight and their number. A name has one alias or addresses, never both (RFC 1034 §3.6.2),
+/// so the draw decides for the whole answer. `None` is for the addresses.
+fn draw_host<'a>(
     asking: &mut Answering<'a, '_>,
-    pool: &AddressPool<N>,
+    (pool_weight, pool_count): (u64, usize),
     hosts: &[Group],
 ) -> Option<&'a DnsName> {
     let weight = hosts.iter().map(|group| u64::from(group.weight)).sum::<u64>();
     // Only among stand-bys does everyone count alike.
-    let counts_heads = weight + pool.weight == 0;
-    let (of_hosts, of_pool) = if counts_heads {
-        (hosts.len() as u64, pool.groups.len() as u64)
-    } else {
-        (weight, pool.weight)
-    };
+    let counts_heads = weight + pool_weight == 0;
+    let (of_hosts, of_pool) =
+        if counts_heads { (hosts.len() as u64, pool_count as u64) } else { (weight, pool_weight) };
     let mut number = asking.rng.u64(0..of_hosts + of_pool);
     let drawn = hosts.iter().find(|group| {
         let own = if counts_heads { 1 } else { u64::from(group.weight) };

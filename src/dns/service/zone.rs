@@ -136,6 +136,7 @@ impl Answering<'_, '_> {
         match self.asked.qtype {
             rtype::A => addresses::of_pool(self, &selection.v4, selection),
             rtype::AAAA => addresses::of_pool(self, &selection.v6, selection),
+            rtype::CNAME => addresses::alias_of(self, selection),
             rtype::SRV => srv::of_selection(self, selection, fail_open),
             rtype::TXT => txt::of_selection(self, selection, fail_open),
             _ => Verdict::Nodata,
