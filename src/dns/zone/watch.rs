@@ -5,15 +5,14 @@
 //! Write a zone elsewhere and move it into place: a file that is read half-written is reported as
 //! broken, or served half for a second.
 
+mod metrics;
+
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
-};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use self::metrics::ZoneMetrics;
 use super::{
     build,
     data::Zone,
@@ -75,21 +74,9 @@ struct File {
     /// The last zone that it held without a mistake.
     zone: Option<Arc<Zone>>,
     /// The mistake in it now.
-    broken: Option<String>,
+    broken: Option<ZoneError>,
     /// Why its zone is not served although there is no mistake in it.
     refused: Option<String>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct ZoneMetrics {
-    loaded: Gauge,
-    failures: Counter,
-    successful: Family<FileLabel, Gauge>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FileLabel {
-    file: String,
 }
 
 // === impl ZoneWatcher ===
@@ -159,17 +146,17 @@ impl ZoneWatcher {
     pub fn poll(&mut self) -> bool {
         let Some(names) = self.list() else { return false };
         let gone = self.files.extract_if(.., |name, _| !names.contains(name)).collect::<Vec<_>>();
-        for (name, _) in &gone {
+        for (name, file) in &gone {
             info!(file = %name, "the zone file is gone");
             self.board.clear(&condition(name));
-            self.metrics.successful.remove(&FileLabel { file: name.clone() });
+            self.metrics.gone(name, file.broken.as_ref());
         }
         let mut is_changed = !gone.is_empty();
         for name in names {
             let known = self.files.get(&name);
             let is_same = |(file, stamp): &(String, Stamp)| self.folder.stamp(file) == *stamp;
             if known.is_none_or(|file| file.stamps.is_empty() || !file.stamps.iter().all(is_same)) {
-                self.load(name);
+                self.load(&name);
                 is_changed = true;
             }
         }
@@ -221,31 +208,26 @@ impl ZoneWatcher {
     }
 
     /// Reads one zone file.
-    fn load(&mut self, name: String) {
+    fn load(&mut self, name: &str) {
         let source = Noted::new(&self.folder);
-        let read = read_zone(&source, &name, &self.reserved);
-        let file = self.files.entry(name.clone()).or_default();
+        let read = read_zone(&source, name, &self.reserved);
+        let file = self.files.entry(name.to_owned()).or_default();
         file.stamps = source.into_stamps();
-        let is_good = read.is_ok();
+        self.metrics.read(name, file.broken.take().as_ref(), read.as_ref().err());
         match read {
             Ok((zone, warnings)) => {
                 for ZoneWarning { place, problem } in warnings {
                     warn!(%place, problem, "zone");
                 }
                 let (origin, serial) = (zone.origin(), zone.serial());
-                info!(file = %name, %origin, serial, records = zone.record_count(), "zone loaded");
+                info!(file = name, %origin, serial, records = zone.record_count(), "zone loaded");
                 file.zone = Some(Arc::new(zone));
-                file.broken = None;
             }
             Err(problem) => {
-                let stays = if file.zone.is_some() { "stays as it was" } else { "is not served" };
-                error!(file = %name, %problem, "broken zone file; the zone {stays}");
-                file.broken = Some(format!("{problem}; the zone {stays}"));
-                self.metrics.failures.inc();
+                error!(file = name, %problem, "broken zone file; the zone {}", file.fate());
+                file.broken = Some(problem);
             }
         }
-        let label = FileLabel { file: name };
-        self.metrics.successful.get_or_create(&label).set(i64::from(is_good));
     }
 
     /// Puts the zones of all files together, one per name, and shows them.
@@ -273,38 +255,30 @@ impl ZoneWatcher {
             });
             if refused.is_some() && refused != file.refused {
                 error!(file = %name, problem = refused, "zone file refused");
-                self.metrics.failures.inc();
+                self.metrics.refused();
             }
             file.refused = refused;
             if let (Some(zone), None) = (&file.zone, &file.refused) {
                 served.insert(zone.origin().clone(), (name.clone(), Arc::clone(zone)));
             }
-            match file.broken.as_ref().or(file.refused.as_ref()) {
+            let broken = file.broken.as_ref().map(|p| format!("{p}; the zone {}", file.fate()));
+            match broken.or_else(|| file.refused.clone()) {
                 Some(problem) => self.board.note(&condition(&name), problem),
                 None => self.board.clear(&condition(&name)),
             }
         }
-        self.metrics.loaded.set(i64::try_from(served.len()).unwrap_or(i64::MAX));
+        self.metrics.served(served.len());
         let zones = served.into_values().map(|(_, zone)| zone);
         self.handle.publish(Zones::new(zones, Arc::clone(&self.reserved)));
     }
 }
 
-// === impl ZoneMetrics ===
+// === impl File ===
 
-impl ZoneMetrics {
-    fn new(metrics: &Metrics) -> Self {
-        let new = Self::default();
-        let (loaded, failures, successful) =
-            (new.loaded.clone(), new.failures.clone(), new.successful.clone());
-        metrics.register(|registry| {
-            registry.register("zones_loaded", "Static zones that are served", loaded);
-            let help = "Zone files that could not be taken over";
-            registry.register("zone_load_failures", help, failures);
-            let help = "Whether the zone file was without a mistake when it was last read";
-            registry.register("zone_last_load_successful", help, successful);
-        });
-        new
+impl File {
+    /// What becomes of the zone of a broken file.
+    fn fate(&self) -> &'static str {
+        if self.zone.is_some() { "stays as it was" } else { "is not served" }
     }
 }
 

@@ -106,12 +106,15 @@ fn a_broken_file_leaves_its_zone_as_it_was_and_is_reported() {
     assert!(notes[1].ends_with("; the zone is not served"), "{notes:?}");
     assert!(bench.has_metric("rollcall_zone_load_failures_total 2"));
     assert!(bench.has_metric("rollcall_zone_last_load_successful{file=\"a.zone\"} 0"));
+    let line = "rollcall_zone_mistake_line{zone=\"a.zone\",file=\"a.zone\"} 5";
+    assert!(bench.has_metric(line), "{}", bench.metrics.encode().unwrap());
     bench.put("a.zone", &text(3));
     fs::remove_file(bench.folder.path().join("b.zone")).unwrap();
     bench.watcher.poll();
     assert_eq!(bench.served(), ["a a.zone 3"]);
     assert_eq!(bench.notes(), Vec::<String>::new());
     assert!(bench.has_metric("rollcall_zone_last_load_successful{file=\"a.zone\"} 1"));
+    assert!(!bench.metrics.encode().unwrap().contains("zone_mistake_line{"));
 }
 
 #[test]
