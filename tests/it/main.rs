@@ -9,6 +9,7 @@
     reason = "a test measures real time, and fails by panicking"
 )]
 
+mod dns;
 mod durability;
 mod health;
 mod heartbeats;

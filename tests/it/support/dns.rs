@@ -4,12 +4,15 @@
 use std::{
     io::{Read, Write},
     net::{IpAddr, SocketAddr, TcpStream, UdpSocket},
-    str::FromStr,
 };
 
 use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query, ResponseCode},
-    rr::{Name, RData, RecordType},
+    rr::{
+        Name, RData, Record, RecordType,
+        rdata::opt::{EdnsCode, EdnsOption},
+    },
+    serialize::binary::BinDecodable,
 };
 
 use super::PATIENCE;
@@ -45,31 +48,59 @@ impl Resolver {
 
     /// Asks over TCP, on a connection of its own.
     pub(crate) fn ask_tcp(&self, name: &str, rtype: RecordType) -> Message {
-        let mut stream = TcpStream::connect(self.server).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let bytes = question(name, rtype, Some(1232)).to_vec().unwrap();
-        let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
-        stream.write_all(&[&length[..], &bytes].concat()).unwrap();
-        let mut length = [0; 2];
-        stream.read_exact(&mut length).unwrap();
-        let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
-        stream.read_exact(&mut reply).unwrap();
-        Message::from_vec(&reply).unwrap()
+        let mut connection = Connection::open(self.server);
+        connection.send(&question(name, rtype, Some(1232)).to_vec().unwrap());
+        Message::from_vec(&connection.read().expect("a reply")).unwrap()
     }
 
     /// Sends a message under an id of its own, and returns the reply to it.
     pub(crate) fn exchange(&self, message: &Message) -> Message {
+        let reply = Message::from_vec(&self.exchange_octets(message)).expect("a message");
+        assert_eq!(reply.metadata.message_type, MessageType::Response);
+        reply
+    }
+
+    /// As [`Resolver::exchange`], but the reply as it came.
+    pub(crate) fn exchange_octets(&self, message: &Message) -> Vec<u8> {
         let mut message = message.clone();
         message.metadata.id = self.next_id.get();
         self.next_id.set(self.next_id.get().wrapping_add(1));
         self.socket.send(&message.to_vec().unwrap()).unwrap();
-        let mut buffer = [0; 4096];
+        self.receive_until(message.metadata.id).pop().expect("the reply is the last")
+    }
+
+    /// Sends packets as they are and returns all that comes back, also when that is nothing. None
+    /// of them may have one of the two highest ids.
+    ///
+    /// No time is waited out: packets of one client are answered in order on each of the server's
+    /// two paths, so once a question has come back on the full path and then one on the fast path,
+    /// nothing is under way any more.
+    pub(crate) fn replies_to(&self, packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        for packet in packets {
+            self.socket.send(packet).unwrap();
+        }
+        let mut last = question("service.internal.", RecordType::SOA, Some(1232));
+        last.metadata.id = 0xFFFE;
+        let cookie = EdnsOption::Unknown(EdnsCode::Cookie.into(), vec![7; 8]);
+        last.edns.as_mut().expect("it has EDNS").options_mut().insert(cookie);
+        self.socket.send(&last.to_vec().unwrap()).unwrap();
+        let mut replies = self.receive_until(0xFFFE);
+        replies.pop();
+        (last.metadata.id, last.edns) = (0xFFFF, None);
+        self.socket.send(&last.to_vec().unwrap()).unwrap();
+        replies.extend(self.receive_until(0xFFFF));
+        replies.pop();
+        replies
+    }
+
+    /// What comes until the reply of that id, which is the last.
+    fn receive_until(&self, id: u16) -> Vec<Vec<u8>> {
+        let (mut buffer, mut replies) = ([0; 65_535], Vec::new());
         loop {
             let length = self.socket.recv(&mut buffer).expect("a reply");
-            let reply = Message::from_vec(&buffer[..length]).expect("a message");
-            if reply.metadata.id == message.metadata.id {
-                assert_eq!(reply.metadata.message_type, MessageType::Response);
-                return reply;
+            replies.push(buffer[..length].to_vec());
+            if buffer[..2] == id.to_be_bytes() {
+                return replies;
             }
         }
     }
@@ -90,11 +121,78 @@ impl Resolver {
     }
 }
 
-/// A question as a stub sends it.
+/// A connection over TCP.
+pub(crate) struct Connection(pub(crate) TcpStream);
+
+// === impl Connection ===
+
+impl Connection {
+    /// Connects.
+    pub(crate) fn open(server: SocketAddr) -> Self {
+        let stream = TcpStream::connect(server).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(stream)
+    }
+
+    /// Sends a message behind its length.
+    pub(crate) fn send(&mut self, message: &[u8]) {
+        self.0.write_all(&framed(message)).unwrap();
+    }
+
+    /// Reads a message; `None` when the server has closed.
+    ///
+    /// # Panics
+    /// When neither comes within [`PATIENCE`].
+    pub(crate) fn read(&mut self) -> Option<Vec<u8>> {
+        let mut length = [0; 2];
+        self.read_whole(&mut length)?;
+        let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+        self.read_whole(&mut message)?;
+        Some(message)
+    }
+
+    fn read_whole(&mut self, buffer: &mut [u8]) -> Option<()> {
+        match self.0.read_exact(buffer) {
+            Ok(()) => Some(()),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                panic!("neither a reply nor an end within {PATIENCE:?}")
+            }
+            Err(_closed) => None,
+        }
+    }
+}
+
+/// A message behind its length, as it goes over TCP.
+pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
+    [&u16::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat()
+}
+
+/// Records as lines, sorted: owner, TTL, type, data.
+pub(crate) fn lines(records: &[Record]) -> Vec<String> {
+    let line = |record: &Record| {
+        let Record { name, ttl, data, .. } = record;
+        format!("{name} {ttl} {} {}", record.record_type(), text(data))
+    };
+    let mut lines: Vec<_> = records.iter().map(line).collect();
+    lines.sort();
+    lines
+}
+
+/// The data of a record as text; that of a DNAME is a name, which hickory does not know.
+pub(crate) fn text(data: &RData) -> String {
+    match data {
+        RData::Unknown { code: RecordType::DNAME, rdata } => {
+            Name::from_bytes(&rdata.anything).unwrap().to_string()
+        }
+        data => data.to_string(),
+    }
+}
+
+/// A question as a stub sends it, in the letters that are given.
 pub(crate) fn question(name: &str, rtype: RecordType, edns: Option<u16>) -> Message {
     let mut message = Message::new(0, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
-    message.add_query(Query::query(Name::from_str(name).unwrap(), rtype));
+    message.add_query(Query::query(Name::from_ascii(name).unwrap(), rtype));
     if let Some(size) = edns {
         let mut edns = Edns::new();
         edns.set_max_payload(size).set_version(0);

@@ -196,6 +196,11 @@ impl Node {
         self.log.lock().iter().find(|line| line.to_string().contains(part)).cloned()
     }
 
+    /// How many log lines since the start have `part` in their text.
+    pub(crate) fn count_log(&self, part: &str) -> usize {
+        self.log.lock().iter().filter(|line| line.to_string().contains(part)).count()
+    }
+
     /// The folder of its data.
     pub(crate) fn data(&self) -> PathBuf {
         self.path("data")

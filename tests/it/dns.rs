@@ -1,0 +1,108 @@
+//! DNS as a client sees it: whole messages over real sockets, by DESIGN §2 line by line.
+
+mod answers;
+mod clients;
+mod edns;
+mod malformed;
+mod names;
+mod sockets;
+mod tcp;
+mod truncation;
+
+use hickory_proto::{
+    op::{Message, ResponseCode},
+    rr::{RData, RecordType},
+};
+use serde_json::{Value, json};
+
+use crate::support::{Node, api::Api, dns::text};
+
+const A: RecordType = RecordType::A;
+const AAAA: RecordType = RecordType::AAAA;
+const SRV: RecordType = RecordType::SRV;
+const TXT: RecordType = RecordType::TXT;
+
+/// The name under the service zone, which is what `""` is.
+fn full(name: &str) -> String {
+    match name {
+        "" => "service.internal.".to_owned(),
+        _ if name.ends_with('.') => name.to_owned(),
+        _ => format!("{name}.service.internal."),
+    }
+}
+
+/// What a reply says: its code, `NODATA`, or its answers in the order of their text, without TTL,
+/// and without the owner where that is the question's.
+fn said(reply: &Message) -> String {
+    if reply.metadata.response_code != ResponseCode::NoError {
+        return format!("{:?}", reply.metadata.response_code).to_uppercase();
+    }
+    let mut answers: Vec<String> = reply
+        .answers
+        .iter()
+        .map(|record| {
+            let line = format!("{} {}", record.record_type(), text(&record.data));
+            let is_asked = record.name == *reply.queries[0].name();
+            if is_asked { line } else { format!("{} {line}", record.name) }
+        })
+        .collect();
+    answers.sort();
+    if answers.is_empty() { "NODATA".to_owned() } else { answers.join(", ") }
+}
+
+/// The TTL of the SOA that a negative reply brings along, which is alone there, of that owner, and
+/// not above its own MINIMUM (RFC 2308 §3).
+fn negative_ttl(reply: &Message, zone: &str) -> u32 {
+    let [soa] = &reply.authorities[..] else { panic!("an SOA and nothing else: {reply}") };
+    assert_eq!(soa.name.to_string(), zone, "{reply}");
+    let RData::SOA(data) = &soa.data else { panic!("an SOA: {reply}") };
+    assert!(soa.ttl <= data.minimum, "{reply}");
+    soa.ttl
+}
+
+/// An instance that its own heartbeat has declared ill.
+fn register_ill(api: &Api, service: &str, instance: &str, body: &Value) {
+    let mut body = body.clone();
+    body["checks"] = json!([{ "type": "ttl", "ttl": "1h" }]);
+    api.register(service, instance, &body);
+    set_health(api, service, instance, "critical");
+}
+
+/// Has an instance with a heartbeat say how it is.
+fn set_health(api: &Api, service: &str, instance: &str, status: &str) {
+    let path = format!("/api/v1/services/{service}/instances/{instance}/heartbeat");
+    let reply = api.put(&path, &json!({ "status": status }));
+    assert_eq!(reply.status, 200, "{reply:?}");
+}
+
+/// Sets a service's policy.
+fn set_policy(api: &Api, service: &str, policy: &Value) {
+    let reply = api.put(&format!("/api/v1/services/{service}/policy"), policy);
+    assert!(matches!(reply.status, 200 | 201), "{reply:?}");
+}
+
+/// So many instances `i0`, `i1` … of a service, on addresses of their own.
+fn register_many(api: &Api, service: &str, count: usize) {
+    let one = |n: usize| {
+        json!({
+            "service": service, "instance": format!("i{n}"), "port": 80,
+            "addresses": [format!("10.9.{}.{}", n / 250, n % 250 + 1)],
+            "meta": { "number": n.to_string(), "filler": "x".repeat(40) },
+        })
+    };
+    let reply = api.post("/api/v1/instances", &(0..count).map(one).collect());
+    assert!(matches!(reply.status, 200 | 201), "{reply:?}");
+}
+
+/// A server that answers in reverse and names two servers.
+fn node() -> Node {
+    let config = r#"
+        [dns]
+        reverse = ["10.0.0.0/8", "fd00::/8"]
+        nameservers = [
+            { name = "ns1", addresses = ["192.0.2.1", "2001:db8::1"] },
+            { name = "ns2", addresses = ["192.0.2.2"] },
+        ]
+    "#;
+    Node::builder().config(config).start()
+}

@@ -1,0 +1,364 @@
+//! Every row of DESIGN's table of names, and what is no name.
+
+use hickory_proto::{
+    op::Message,
+    rr::{DNSClass, RData, RecordType},
+};
+use serde_json::json;
+
+use super::{A, AAAA, SRV, TXT, full, negative_ttl, node, register_ill, said};
+use crate::support::{
+    Node,
+    dns::{lines, question},
+};
+
+const ANY: RecordType = RecordType::ANY;
+const CNAME: RecordType = RecordType::CNAME;
+const HTTPS: RecordType = RecordType::HTTPS;
+const MX: RecordType = RecordType::MX;
+const NS: RecordType = RecordType::NS;
+const PTR: RecordType = RecordType::PTR;
+const SOA: RecordType = RecordType::SOA;
+const SVCB: RecordType = RecordType::SVCB;
+const UNKNOWN: RecordType = RecordType::Unknown(65_280);
+
+/// A server with one of everything that names may lead to.
+fn world() -> Node {
+    let node = node();
+    let api = node.api();
+    let a = json!({ "addresses": ["10.0.0.1", "fd00::1"], "port": 80, "tags": ["v1", "eu"],
+        "weight": 5, "meta": { "version": "1.4.2", "zone": "a" } });
+    api.register("web", "a", &a);
+    let b = json!({ "addresses": ["10.0.0.2"], "port": 81, "tags": ["v2", "eu"] });
+    api.register("web", "b", &b);
+    let ill = json!({ "addresses": ["10.0.0.3"], "port": 82, "tags": ["v3"] });
+    register_ill(&api, "web", "ill", &ill);
+    let out = json!({ "addresses": ["10.0.0.4"], "port": 83, "tags": ["v4"] });
+    api.register("web", "out", &out);
+    api.put("/api/v1/services/web/instances/out/drain", &serde_json::Value::Null);
+    api.register("v4only", "one", &json!({ "addresses": ["10.0.1.1"], "port": 80 }));
+    api.register("mail", "one", &json!({ "addresses": ["mx.example.com"], "port": 25 }));
+    api.register("alias", "one", &json!({ "addresses": ["web.service.internal"], "port": 80 }));
+    api.put("/api/v1/services/planned/policy", &json!({ "ttl": "5s" }));
+    node
+}
+
+/// What the names of [`world`] say.
+const NAMES: &[(&str, RecordType, &str)] = &[
+    // S
+    ("web", A, "A 10.0.0.1, A 10.0.0.2"),
+    ("WEB", A, "A 10.0.0.1, A 10.0.0.2"),
+    ("web", AAAA, "AAAA fd00::1"),
+    (
+        "web",
+        SRV,
+        "SRV 1 1 81 b.instance.web.service.internal., SRV 1 5 80 a.instance.web.service.internal.",
+    ),
+    ("web", TXT, "TXT version=1.4.2zone=a"),
+    ("web", ANY, "NODATA"),
+    ("web", HTTPS, "NODATA"),
+    ("web", SVCB, "NODATA"),
+    ("web", MX, "NODATA"),
+    ("web", NS, "NODATA"),
+    ("web", SOA, "NODATA"),
+    ("web", PTR, "NODATA"),
+    ("web", CNAME, "NODATA"),
+    ("web", UNKNOWN, "NODATA"),
+    ("v4only", AAAA, "NODATA"),
+    ("v4only", TXT, "NODATA"),
+    ("planned", A, "NODATA"),
+    ("nobody", A, "NXDOMAIN"),
+    ("nobody", AAAA, "NXDOMAIN"),
+    ("nobody", ANY, "NXDOMAIN"),
+    ("nobody", UNKNOWN, "NXDOMAIN"),
+    // T.S, T1.T2.S
+    ("v1.web", A, "A 10.0.0.1"),
+    ("V1.Web", AAAA, "AAAA fd00::1"),
+    ("v2.web", AAAA, "NODATA"),
+    ("v2.web", SRV, "SRV 1 1 81 b.instance.web.service.internal."),
+    ("v1.web", TXT, "TXT version=1.4.2zone=a"),
+    ("v3.web", A, "NODATA"), // carried by the ill one only
+    ("v4.web", A, "NODATA"), // carried by the drained one only
+    ("v9.web", A, "NXDOMAIN"),
+    ("v1.nobody", A, "NXDOMAIN"),
+    ("v1.eu.web", A, "A 10.0.0.1"),
+    ("eu.v1.web", A, "A 10.0.0.1"),
+    ("eu.v2.web", SRV, "SRV 1 1 81 b.instance.web.service.internal."),
+    ("v1.v2.web", A, "NXDOMAIN"), // each is carried, both are not
+    ("v1.v9.web", A, "NXDOMAIN"),
+    ("eu.v1.nobody", A, "NXDOMAIN"),
+    // _S._tcp, _S._udp, _S._T
+    (
+        "_web._tcp",
+        SRV,
+        "SRV 1 1 81 b.instance.web.service.internal., SRV 1 5 80 a.instance.web.service.internal.",
+    ),
+    (
+        "_WEB._udp",
+        SRV,
+        "SRV 1 1 81 b.instance.web.service.internal., SRV 1 5 80 a.instance.web.service.internal.",
+    ),
+    ("_web._v1", SRV, "SRV 1 5 80 a.instance.web.service.internal."),
+    ("_web._v3", SRV, "NODATA"),
+    ("_web._v9", SRV, "NXDOMAIN"),
+    ("_web._tcp", A, "NODATA"),
+    ("_web._v1", AAAA, "NODATA"),
+    ("_nobody._tcp", SRV, "NXDOMAIN"),
+    ("_web.tcp", SRV, "NXDOMAIN"),
+    ("x._web._tcp", SRV, "NXDOMAIN"),
+    // I.instance.S, whatever its health
+    ("a.instance.web", A, "A 10.0.0.1"),
+    ("a.instance.web", AAAA, "AAAA fd00::1"),
+    ("a.instance.web", TXT, "TXT version=1.4.2zone=a"),
+    ("b.instance.web", AAAA, "NODATA"),
+    ("ill.instance.web", A, "A 10.0.0.3"),
+    ("out.instance.web", A, "A 10.0.0.4"),
+    ("c.instance.web", A, "NXDOMAIN"),
+    ("a.instance.nobody", A, "NXDOMAIN"),
+    ("x.a.instance.web", A, "NXDOMAIN"),
+    // Empty non-terminals
+    ("instance.web", A, "NODATA"),
+    ("instance.web", ANY, "NODATA"),
+    ("_tcp", SRV, "NODATA"),
+    ("_udp", A, "NODATA"),
+    ("_v1", SRV, "NODATA"),
+    ("_v9", SRV, "NXDOMAIN"),
+    ("instance.nobody", A, "NXDOMAIN"),
+    // A host name in place of addresses
+    ("mail", A, "CNAME mx.example.com."),
+    ("mail", AAAA, "CNAME mx.example.com."),
+    ("mail", CNAME, "CNAME mx.example.com."),
+    ("mail", SRV, "SRV 1 1 25 mx.example.com."),
+    ("one.instance.mail", A, "CNAME mx.example.com."),
+    (
+        "alias",
+        A,
+        "CNAME web.service.internal., web.service.internal. A 10.0.0.1, \
+         web.service.internal. A 10.0.0.2",
+    ),
+    ("alias", CNAME, "CNAME web.service.internal."),
+    // The apex and its servers
+    ("", NS, "NS ns1.service.internal., NS ns2.service.internal."),
+    ("", A, "NODATA"),
+    ("", ANY, "NODATA"),
+    ("ns1", A, "A 192.0.2.1"),
+    ("ns1", AAAA, "AAAA 2001:db8::1"),
+    ("ns2", AAAA, "NODATA"),
+    ("ns3", A, "NXDOMAIN"),
+];
+
+/// What reverse names say.
+const REVERSE: &[(&str, RecordType, &str)] = &[
+    ("1.0.0.10.in-addr.arpa.", PTR, "PTR a.instance.web.service.internal."),
+    ("3.0.0.10.IN-ADDR.arpa.", PTR, "PTR ill.instance.web.service.internal."),
+    (
+        "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.D.F.ip6.arpa.",
+        PTR,
+        "PTR a.instance.web.service.internal.",
+    ),
+    ("1.0.0.10.in-addr.arpa.", A, "NODATA"),
+    ("0.0.10.in-addr.arpa.", PTR, "NODATA"),
+    ("10.in-addr.arpa.", PTR, "NODATA"),
+    ("10.in-addr.arpa.", NS, "NS ns1.service.internal., NS ns2.service.internal."),
+    ("9.9.9.10.in-addr.arpa.", PTR, "NXDOMAIN"),
+    ("0.in-addr.arpa.", PTR, "REFUSED"),
+    ("1.0.0.11.in-addr.arpa.", PTR, "REFUSED"),
+];
+
+/// Names that nobody has made ours.
+const ELSEWHERE: &[&str] =
+    &[".", "internal.", "web.internal.", "example.com.", "xservice.internal.", "service.example."];
+
+/// Holds a reply to all that every reply has in common.
+fn check_form(question: &Message, reply: &Message, zone: &str) {
+    let (asked, head) = (&question.queries[0], &reply.metadata);
+    assert_eq!(reply.queries, question.queries, "the question is echoed");
+    assert!(head.recursion_desired && !head.recursion_available, "{reply}");
+    assert!(!head.authentic_data && !head.truncation, "{reply}");
+    let said = said(reply);
+    let is_ours = said != "REFUSED";
+    assert_eq!(head.authoritative, is_ours, "{reply}");
+    if matches!(&*said, "NODATA" | "NXDOMAIN") {
+        assert_eq!(negative_ttl(reply, zone), 5, "{asked}");
+    } else {
+        assert_eq!(lines(&reply.authorities), [] as [&str; 0], "{asked}");
+    }
+    let is_apex = asked.query_type == NS || asked.name().to_string().starts_with("ns");
+    for record in &reply.answers {
+        assert_eq!(record.ttl, if is_apex { 300 } else { 5 }, "{record}");
+    }
+}
+
+#[test]
+fn every_form_of_name_answers_alike_over_udp_with_and_without_edns_and_over_tcp() {
+    let node = world();
+    let resolver = node.resolver();
+    for (names, zone_of) in [(NAMES, None), (REVERSE, Some(()))] {
+        for &(name, rtype, expected) in names {
+            let name = full(name);
+            let zone = match zone_of {
+                None => "service.internal.",
+                Some(()) if name.ends_with("ip6.arpa.") => "d.f.ip6.arpa.",
+                Some(()) => "10.in-addr.arpa.",
+            };
+            let asked = question(&name, rtype, Some(1232));
+            let whole = resolver.exchange(&asked);
+            assert_eq!(said(&whole), expected, "{name} {rtype}");
+            let plain = resolver.ask_plain(&name, rtype);
+            for (how, reply) in
+                [("EDNS", &whole), ("no EDNS", &plain), ("TCP", &resolver.ask_tcp(&name, rtype))]
+            {
+                check_form(&asked, reply, zone);
+                assert_eq!(said(reply), expected, "{name} {rtype} {how}");
+                assert_eq!(lines(&reply.additionals), lines(&whole.additionals), "{name} {how}");
+                assert_eq!(reply.edns.is_some(), how != "no EDNS", "{name} {how}");
+            }
+        }
+    }
+}
+
+#[test]
+fn srv_brings_the_addresses_of_its_targets() {
+    let node = world();
+    let addresses = [
+        "a.instance.web.service.internal. 5 A 10.0.0.1",
+        "a.instance.web.service.internal. 5 AAAA fd00::1",
+        "b.instance.web.service.internal. 5 A 10.0.0.2",
+    ];
+    for name in ["web", "eu.web", "_web._tcp", "_web._eu"] {
+        let reply = node.resolver().ask(&full(name), SRV);
+        assert_eq!(lines(&reply.additionals), addresses, "{name}");
+    }
+    // The addresses of a host elsewhere are not ours to tell.
+    let reply = node.resolver().ask(&full("_mail._tcp"), SRV);
+    assert_eq!(lines(&reply.additionals), [] as [&str; 0]);
+}
+
+#[test]
+fn txt_has_one_string_for_each_piece_of_metadata() {
+    let node = world();
+    let reply = node.resolver().ask(&full("web"), TXT);
+    let [record] = &reply.answers[..] else { panic!("one instance has metadata: {reply}") };
+    let RData::TXT(txt) = &record.data else { panic!("TXT: {reply}") };
+    let strings: Vec<&[u8]> = txt.txt_data.iter().map(|string| &**string).collect();
+    assert_eq!(strings, [&b"version=1.4.2"[..], b"zone=a"]);
+}
+
+#[test]
+fn the_apex_has_soa_and_ns_with_glue() {
+    let node = world();
+    for (zone, resolver) in
+        [("service.internal.", node.resolver()), ("10.in-addr.arpa.", node.resolver())]
+    {
+        let reply = resolver.ask(zone, SOA);
+        let RData::SOA(soa) = &reply.answers[0].data else { panic!("an SOA: {reply}") };
+        assert_eq!(soa.mname.to_string(), "ns1.service.internal.");
+        assert_eq!(soa.rname.to_string(), "hostmaster.service.internal.");
+        assert_eq!((reply.answers[0].ttl, soa.minimum), (5, 5));
+        let glue = [
+            "ns1.service.internal. 300 A 192.0.2.1",
+            "ns1.service.internal. 300 AAAA 2001:db8::1",
+            "ns2.service.internal. 300 A 192.0.2.2",
+        ];
+        assert_eq!(lines(&resolver.ask(zone, NS).additionals), glue, "{zone}");
+    }
+}
+
+#[test]
+fn the_serial_grows_with_every_change() {
+    let node = Node::start();
+    let serial = || {
+        let reply = node.resolver().ask("service.internal.", SOA);
+        let RData::SOA(soa) = &reply.answers[0].data else { panic!("an SOA: {reply}") };
+        soa.serial
+    };
+    let before = serial();
+    node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"] }));
+    assert!(serial() > before);
+}
+
+#[test]
+fn an_address_of_two_instances_leads_to_both() {
+    let node = node();
+    for service in ["web", "api"] {
+        node.api().register(service, "one", &json!({ "addresses": ["10.0.0.1"] }));
+    }
+    let reply = node.resolver().ask("1.0.0.10.in-addr.arpa.", PTR);
+    let both = "PTR one.instance.api.service.internal., PTR one.instance.web.service.internal.";
+    assert_eq!(said(&reply), both);
+    node.api().deregister("web", "one");
+    let reply = node.resolver().ask("1.0.0.10.in-addr.arpa.", PTR);
+    assert_eq!(said(&reply), "PTR one.instance.api.service.internal.");
+}
+
+#[test]
+fn what_is_not_ours_is_refused() {
+    let node = world();
+    let resolver = node.resolver();
+    for name in ELSEWHERE {
+        for rtype in [A, SOA, NS, ANY, UNKNOWN] {
+            let asked = question(name, rtype, Some(1232));
+            let reply = resolver.exchange(&asked);
+            assert_eq!(said(&reply), "REFUSED", "{name} {rtype}");
+            check_form(&asked, &reply, "");
+        }
+    }
+    for class in [DNSClass::CH, DNSClass::HS, DNSClass::ANY, DNSClass::NONE] {
+        for name in ["web.service.internal.", "version.bind."] {
+            let mut asked = question(name, TXT, Some(1232));
+            asked.queries[0].set_query_class(class);
+            let reply = resolver.exchange(&asked);
+            assert_eq!(said(&reply), "REFUSED", "{name} {class}");
+            check_form(&asked, &reply, "");
+        }
+    }
+    for rtype in [RecordType::AXFR, RecordType::IXFR] {
+        for reply in
+            [resolver.ask("service.internal.", rtype), resolver.ask_tcp("service.internal.", rtype)]
+        {
+            assert_eq!(said(&reply), "REFUSED", "{rtype}");
+        }
+    }
+}
+
+#[test]
+fn without_configuration_no_reverse_name_is_ours() {
+    let node = Node::start();
+    node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"] }));
+    for name in ["1.0.0.10.in-addr.arpa.", "10.in-addr.arpa.", "arpa."] {
+        assert_eq!(said(&node.resolver().ask(name, PTR)), "REFUSED", "{name}");
+    }
+}
+
+#[test]
+fn another_domain_has_the_same_names() {
+    let node = Node::builder().arg("--domain").arg("Corp.Example").start();
+    node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"], "port": 80 }));
+    let reply = node.resolver().ask("web.service.corp.example.", SRV);
+    assert_eq!(said(&reply), "SRV 1 1 80 a.instance.web.service.corp.example.");
+    let reply = node.resolver().ask("web.service.internal.", SRV);
+    assert_eq!(said(&reply), "REFUSED");
+}
+
+#[test]
+fn the_letters_of_the_question_come_back_as_they_were() {
+    let node = world();
+    // 0x20: a resolver checks them, so that a forged reply has more to guess.
+    let mut case = fastrand::Rng::with_seed(20);
+    for _ in 0..50 {
+        for name in ["web", "v1.eu.web", "_web._tcp", "a.instance.web", "nobody", "", "example."] {
+            let mixed: String = full(name)
+                .chars()
+                .map(|c| if case.bool() { c.to_ascii_uppercase() } else { c })
+                .collect();
+            let asked = question(&mixed, A, Some(1232));
+            let sent = asked.to_vec().unwrap();
+            let reply = node.resolver().exchange_octets(&asked);
+            let end = 12 + mixed.trim_end_matches('.').len() + 2 + 4;
+            assert_eq!(reply[12..end], sent[12..end], "{mixed}");
+            for record in Message::from_vec(&reply).unwrap().answers {
+                assert_eq!(record.name.to_string(), mixed, "the owner too");
+            }
+        }
+    }
+}
