@@ -19,3 +19,4 @@ mod refusals;
 mod support;
 mod watch;
 mod weights;
+mod zones;
