@@ -1,8 +1,8 @@
 //! Answering: the DNS door.
 //!
-//! A packet is read in place ([`parse`]), answered from one snapshot ([`answer()`]) and written into
-//! a buffer that is there already ([`Reply`]): no allocation, no lock, no log. The services' own
-//! zone, the reverse zones and the static zones (`zone/`) are the sources of answers.
+//! A packet is read in place ([`parse`]), answered from one snapshot ([`answer()`]) and written
+//! into a buffer that is there already ([`Reply`]): no allocation, no lock, no log. The services'
+//! own zone, the reverse zones and the static zones (`zone/`) are the sources of answers.
 
 pub mod answer;
 mod apex;

@@ -120,9 +120,8 @@ pub(crate) fn read_head(stream: &mut impl Read) -> Option<String> {
 /// A reply that closes the connection; `headers` end with their line breaks.
 pub(crate) fn http_reply(status: u16, headers: &str, body: &str) -> String {
     let length = body.len();
-    format!(
-        "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{headers}connection: close\r\n\r\n{body}"
-    )
+    let framing = format!("content-length: {length}\r\n{headers}connection: close");
+    format!("HTTP/1.1 {status} X\r\n{framing}\r\n\r\n{body}")
 }
 
 // === impl GrpcPeer ===
