@@ -9,14 +9,19 @@
     reason = "a test measures real time, and fails by panicking"
 )]
 
+mod crowds;
 mod dns;
 mod durability;
 mod health;
 mod heartbeats;
 mod http;
 mod lifecycle;
+mod metrics;
+mod probes;
 mod refusals;
 mod support;
 mod watch;
+mod weather;
 mod weights;
+mod writers;
 mod zones;

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod backend;
+pub(crate) mod disk;
 pub(crate) mod dns;
 pub(crate) mod events;
 pub(crate) mod node;

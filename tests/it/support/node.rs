@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{PATIENCE, api::Api, dns::Resolver};
+use super::{PATIENCE, api::Api, disk::Disk, dns::Resolver};
 
 /// How a server is to be started.
 pub(crate) struct Builder {
@@ -21,6 +21,8 @@ pub(crate) struct Builder {
     environment: Vec<(String, String)>,
     scratch: Arc<TempDir>,
     dns: Vec<String>,
+    /// A command that runs the server, if it is not run as it is.
+    wrapper: Vec<String>,
 }
 
 /// A server that runs until it is dropped, with a scratch directory of its own.
@@ -75,10 +77,19 @@ impl Builder {
         self.scratch.path().join(name)
     }
 
+    /// Keeps the data on a disk of its own.
+    pub(crate) fn disk(mut self, disk: &Disk) -> Self {
+        self.wrapper = disk.enter();
+        self
+    }
+
     /// The command that would be run.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
-        command.current_dir(self.scratch.path()).arg("serve").args(["--log-format", "json"]);
+        let binary = env!("CARGO_BIN_EXE_rollcall").to_owned();
+        let mut words = self.wrapper.iter().chain([&binary]);
+        let mut command = Command::new(words.next().expect("the binary, if nothing else"));
+        command.args(words).current_dir(self.scratch.path());
+        command.args(["serve", "--log-format", "json"]);
         let default = ["127.0.0.1:0".to_owned()];
         let dns = if self.dns.is_empty() { &default[..] } else { &self.dns };
         for address in dns {
@@ -132,6 +143,7 @@ impl Node {
             environment: Vec::new(),
             scratch: Arc::new(scratch),
             dns: Vec::new(),
+            wrapper: Vec::new(),
         }
     }
 
@@ -181,6 +193,7 @@ impl Node {
             environment: self.builder.environment.clone(),
             scratch: Arc::clone(&self.builder.scratch),
             dns: self.builder.dns.clone(),
+            wrapper: self.builder.wrapper.clone(),
         };
         drop(self);
         builder.start()

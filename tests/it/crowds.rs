@@ -1,0 +1,141 @@
+//! Crowds: thousands that fail at once, and thousands of connections that do nothing. Everybody
+//! else is answered as ever.
+
+use std::{
+    io::{BufReader, Write},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use hickory_proto::rr::RecordType;
+use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
+
+use crate::support::{Node, api::instance_path, dns::question, eventually, peer::Peer, raw};
+
+/// The longest time that a question took.
+fn slowest(start: Instant, worst: &mut Duration) {
+    *worst = (*worst).max(start.elapsed());
+}
+
+#[test]
+fn when_two_thousand_fail_at_once_everything_stays_quick() {
+    const INSTANCES: usize = 2_000;
+    let node = Node::start();
+    let (api, resolver) = (node.api(), node.resolver());
+    let fleet = |port: u16| -> Value {
+        (0..INSTANCES)
+            .map(|n| {
+                json!({ "service": "web", "instance": format!("i{n}"), "port": port,
+                    "addresses": [format!("127.1.{}.{}", n / 250, n % 250 + 1)],
+                    "checks": [{ "type": "tcp", "interval": "2s", "timeout": "2s", "fall": 1 }] })
+            })
+            .collect::<Vec<_>>()
+            .into()
+    };
+    let peer = Peer::start_on("0.0.0.0:0", |_, _| {});
+    assert_eq!(api.post("/api/v1/instances", &fleet(peer.address.port())).status, 200);
+    let passing = || api.get("/api/v1/services/web").body["passing"].as_u64().unwrap();
+    eventually("all pass", || (passing() == INSTANCES as u64).then_some(()));
+    drop(peer); // all at once
+    let (mut dns, mut read, mut write) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let died = Instant::now();
+    let mut rounds = 0;
+    while passing() > 0 {
+        assert!(died.elapsed() < Duration::from_secs(30), "{} still pass", passing());
+        for _ in 0..50 {
+            let start = Instant::now();
+            resolver.service("web");
+            slowest(start, &mut dns);
+        }
+        let start = Instant::now();
+        assert_eq!(api.get(&instance_path("web", "i7")).status, 200);
+        slowest(start, &mut read);
+        let start = Instant::now();
+        api.register("other", "i", &json!({ "addresses": ["10.0.0.1"], "weight": rounds }));
+        slowest(start, &mut write);
+        rounds += 1;
+    }
+    assert_eq!(resolver.service("web").len(), 0);
+    // Far above what is seen (milliseconds), far below a client's patience: a loaded machine.
+    for (what, took) in [("DNS", dns), ("a read", read), ("a write", write)] {
+        assert!(took < Duration::from_secs(2), "{what} took {took:?}");
+    }
+}
+
+/// A connection from another address of this machine.
+fn connect_from(source: &str, to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&format!("{source}:0").parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream
+}
+
+/// Asks over a connection, and says whether there was an answer.
+fn is_served(mut stream: &TcpStream) -> bool {
+    let bytes = question("web.service.internal.", RecordType::A, None).to_vec().unwrap();
+    let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
+    // A connection that was refused is closed: writing may fail, reading ends.
+    let _closed = stream.write_all(&[&length[..], &bytes].concat());
+    let mut first = [0; 1];
+    matches!(std::io::Read::read(&mut stream, &mut first), Ok(1))
+}
+
+#[test]
+fn idle_dns_connections_are_bounded_and_disturb_nobody() {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let node = Node::builder().config("[dns]\ntcp_idle_timeout = \"5s\"").start();
+    node.api().register("web", "i", &json!({ "addresses": ["10.0.0.1"] }));
+    let dns = node.dns[0];
+    let crowd: Vec<TcpStream> =
+        (0..1_000).map(|n| connect_from(&format!("127.0.1.{}", n / 100 + 1), dns)).collect();
+    let open = |count: usize| {
+        let line = format!("rollcall_dns_tcp_connections {count}");
+        node.api().text("/metrics").lines().any(|said| said == line)
+    };
+    eventually("all are let in", || open(1_000).then_some(()));
+    assert!(!is_served(&connect_from("127.0.1.1", dns)), "one client's limit");
+    assert!(!is_served(&connect_from("127.0.2.1", dns)), "the limit of all");
+    for _ in 0..1_000 {
+        assert_eq!(node.resolver().service("web").len(), 1, "UDP goes on");
+    }
+    assert!(open(1_000));
+    eventually("the idle are let go", || open(0).then_some(()));
+    assert!(is_served(&connect_from("127.0.1.1", dns)), "and there is room again");
+    drop(crowd);
+}
+
+#[test]
+fn idle_http_connections_are_bounded_and_disturb_nobody() {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let node = Node::builder().config("[http]\nheader_timeout = \"5s\"").start();
+    let http = node.http[0];
+    let crowd: Vec<TcpStream> = (0..1_000).map(|_| raw::connect(http)).collect();
+    eventually("all are let in", || {
+        let connections = raw::call(http, ("GET", "/metrics"), &[], b"").text;
+        connections.contains("rollcall_http_connections 1001\n").then_some(())
+    });
+    node.api().register("web", "i", &json!({ "addresses": ["10.0.0.1"] }));
+    assert_eq!(node.resolver().service("web").len(), 1);
+    for stream in &crowd {
+        assert_eq!(raw::read_to_close(stream), b"", "let go without a word");
+    }
+
+    // At the limit the next one waits until another goes, and DNS does not care.
+    let config = "[http]\nheader_timeout = \"2s\"\nconnections_max = 10";
+    let node = Node::builder().config(config).start();
+    node.api().register("web", "i", &json!({ "addresses": ["10.0.0.1"] }));
+    let start = Instant::now();
+    let crowd: Vec<TcpStream> = (0..20).map(|_| raw::connect(node.http[0])).collect();
+    let mut last = raw::connect(node.http[0]);
+    last.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    for _ in 0..100 {
+        assert_eq!(node.resolver().service("web").len(), 1);
+    }
+    let reply = raw::read_reply(&mut BufReader::new(&last), false);
+    assert_eq!(reply.status, 200);
+    assert!(start.elapsed() > Duration::from_secs(1), "it waited for its turn");
+    drop(crowd);
+}
