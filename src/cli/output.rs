@@ -2,8 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::Table;
 use serde::Serialize;
+
+use super::table::Rows;
 
 /// The result's way out, and the form it is wanted in.
 pub(super) struct Output {
@@ -37,9 +38,9 @@ impl Output {
     }
 
     /// Writes a table without trailing blanks.
-    pub(super) fn table(&mut self, table: &Table) -> io::Result<()> {
-        for line in table.lines() {
-            writeln!(self.sink, "{}", line.trim_end())?;
+    pub(super) fn table(&mut self, rows: Rows) -> io::Result<()> {
+        for line in rows.lines() {
+            writeln!(self.sink, "{line}")?;
         }
         self.sink.flush()
     }

@@ -29,10 +29,10 @@ impl ListArgs {
         }
         let numbers = ["INSTANCES", "PASSING", "WARNING", "CRITICAL", "DRAINED"];
         let header = [&["SERVICE"], &numbers[..], &["TAGS"]].concat();
-        let mut rows = table::new(output, &header, &numbers);
+        let mut rows = table::Rows::new(output, &header, &numbers);
         for service in &reply.services {
             let tags: Vec<_> = service.tags.iter().map(|tag| &tag.tag).collect();
-            rows.add_row(vec![
+            rows.add(vec![
                 table::cell(&service.service),
                 table::cell(&service.instances),
                 table::cell(&service.passing),
@@ -42,7 +42,7 @@ impl ListArgs {
                 table::list(&tags),
             ]);
         }
-        Ok(output.table(&rows)?)
+        Ok(output.table(rows)?)
     }
 }
 

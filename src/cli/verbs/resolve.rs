@@ -54,9 +54,27 @@ impl ResolveArgs {
             print(&name, &replies, output)?;
         }
         if replies.iter().all(|(_, reply)| reply.answers.is_empty()) {
-            return Err(Failure::Negative(nothing(&name, &replies)));
+            let mut reason = nothing(&name, &replies);
+            if replies.iter().any(|(_, reply)| reply.rcode == "REFUSED") {
+                reason.push_str(&self.advice());
+            }
+            return Err(Failure::Negative(reason));
         }
         Ok(())
+    }
+
+    /// What may be meant by a name that is nobody's there.
+    fn advice(&self) -> String {
+        let Self { name, domain, .. } = self;
+        let under = |zone: &str| name.trim_end_matches('.').ends_with(zone);
+        if name.parse::<IpAddr>().is_ok() {
+            return "; `dns.reverse` of the server's configuration names the networks that are"
+                .into();
+        }
+        if !name.contains('.') || name.ends_with('.') || under(domain) {
+            return String::new();
+        }
+        format!("; a name with a dot is asked for as it is: is `{name}.service.{domain}` meant?")
     }
 
     /// The name as it is asked for, and the types.
@@ -78,14 +96,14 @@ impl ResolveArgs {
 }
 
 fn print(name: &str, replies: &[(String, Lookup)], output: &mut Output) -> Result<(), Failure> {
-    let mut rows = table::new(output, &["NAME", "TTL", "TYPE", "DATA"], &["TTL"]);
+    let mut rows = table::Rows::new(output, &["NAME", "TTL", "TYPE", "DATA"], &["TTL"]);
     for (record_type, reply) in replies {
         let transport = if reply.tcp { "tcp" } else { "udp" };
         let flags = reply.flags.join(" ");
         output.line(&format!(";; {name} {record_type}: {} ({flags}) {transport}", reply.rcode))?;
         // The addresses of SRV targets and the like: who asked for the one needs the other.
         for record in reply.answers.iter().chain(&reply.additionals) {
-            rows.add_row(vec![
+            rows.add(vec![
                 table::cell(&record.name),
                 table::cell(&record.ttl),
                 table::cell(&record.record_type),
@@ -94,7 +112,7 @@ fn print(name: &str, replies: &[(String, Lookup)], output: &mut Output) -> Resul
         }
     }
     if !rows.is_empty() {
-        output.table(&rows)?;
+        output.table(rows)?;
     }
     Ok(())
 }

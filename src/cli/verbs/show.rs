@@ -52,16 +52,16 @@ impl ShowArgs {
             output.line(&format!("failing open: {reason}, so all are answered"))?;
         }
         output.line("")?;
-        Ok(output.table(&instances(output, &list.instances, clock))?)
+        Ok(output.table(instances(output, &list.instances, clock))?)
     }
 }
 
-fn instances(output: &Output, instances: &[Instance], clock: &Clock) -> comfy_table::Table {
+fn instances(output: &Output, instances: &[Instance], clock: &Clock) -> table::Rows {
     let header =
         ["INSTANCE", "ADDRESS", "PORT", "WEIGHT", "PRIO", "STATUS", "SINCE", "TAGS", "OUTPUT"];
-    let mut rows = table::new(output, &header, &["PORT", "WEIGHT", "PRIO", "SINCE"]);
+    let mut rows = table::Rows::new(output, &header, &["PORT", "WEIGHT", "PRIO", "SINCE"]);
     for instance in instances {
-        rows.add_row(vec![
+        rows.add(vec![
             table::cell(&instance.instance),
             table::list(&instance.addresses),
             table::cell(&instance.port),
