@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     client::Client,
+    examples,
     exit::{EXIT_CODES, Failure},
     verbs,
 };
@@ -19,7 +20,7 @@ const SERVER_VARIABLE: &str = "ROLLCALL_SERVER";
 
 /// A DNS server for service discovery: names answer with the instances that are healthy now
 #[derive(Debug, Parser)]
-#[command(name = "rollcall", version, after_help = EXIT_CODES, propagate_version = true)]
+#[command(name = "rollcall", version, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(flatten)]
     pub(super) client: ClientArgs,
@@ -34,58 +35,68 @@ pub(super) enum Verb {
     ///
     /// Flags win over the environment, which wins over the file: the key `dns.listen` is
     /// --dns, ROLLCALL_DNS_LISTEN, and `listen` in the table `dns`.
+    #[command(after_long_help = examples::after(examples::SERVE))]
     Serve(verbs::serve::ServeArgs),
     /// Say whether a configuration file is right, and where it is not
     ///
     /// The file alone is read: flags and environment of a server that uses it are not known here.
+    #[command(after_long_help = examples::after(examples::CHECK_CONFIG))]
     CheckConfig(verbs::check_config::CheckConfigArgs),
     /// Register an instance, or replace it
     ///
     /// When it returns, the instance is durable and, once it is healthy, in that server's answers.
-    ///
-    /// Example: rollcall register payment payment-1 --port 8080 --http /health --interval 5s
+    #[command(after_long_help = examples::after(examples::REGISTER), allow_negative_numbers = true)]
     Register(WithClient<verbs::register::RegisterArgs>),
     /// Take an instance out of the registry
     ///
     /// When it returns, no later query on that server has the instance in its answer.
+    #[command(after_long_help = examples::after(examples::DEREGISTER))]
     Deregister(WithClient<verbs::deregister::DeregisterArgs>),
     /// Take an instance out of the answers, or put it back
     ///
     /// The instance stays registered and checked, and stays drained over restarts of the server.
+    #[command(after_long_help = examples::after(examples::DRAIN))]
     Drain(WithClient<verbs::drain::DrainArgs>),
     /// List all services
     ///
     /// Columns: SERVICE INSTANCES PASSING WARNING CRITICAL DRAINED TAGS
+    #[command(after_long_help = examples::after(examples::LIST))]
     List(WithClient<verbs::list::ListArgs>),
     /// Show one service and its instances
     ///
     /// Columns: INSTANCE ADDRESS PORT WEIGHT PRIO STATUS SINCE TAGS OUTPUT
+    #[command(after_long_help = examples::after(examples::SHOW))]
     Show(WithClient<verbs::show::ShowArgs>),
     /// Show, set or unset how a service is answered
     ///
     /// Without options it shows the policy; options change what they name and keep the rest.
+    #[command(after_long_help = examples::after(examples::POLICY), allow_negative_numbers = true)]
     Policy(WithClient<verbs::policy::PolicyArgs>),
     /// Print what happens, as it happens
     ///
     /// A line an event: REVISION TIME EVENT SERVICE/INSTANCE and what changed; with --json the
     /// event's data. It goes on by itself where it was when the connection was interrupted.
+    #[command(after_long_help = examples::after(examples::WATCH))]
     Watch(WithClient<verbs::watch::WatchArgs>),
     /// Ask the server's DNS for a name
     ///
     /// Columns: NAME TTL TYPE DATA, below a line with each reply's code and flags. The exit code is
     /// 1 when there is no such name or no such records.
+    #[command(after_long_help = examples::after(examples::RESOLVE))]
+    #[command(mut_arg("server", |server| server.hide(true)))]
     Resolve(WithClient<verbs::resolve::ResolveArgs>),
     /// Write the store of a stopped server as JSON lines
     ///
     /// The server must be stopped: a data directory belongs to one process.
+    #[command(after_long_help = examples::after(examples::EXPORT))]
     Export(verbs::export::ExportArgs),
     /// Put an export into the place of a store
     ///
     /// All or nothing; the server must be stopped.
+    #[command(after_long_help = examples::after(examples::IMPORT))]
     Import(verbs::import::ImportArgs),
     /// Print the completions for a shell
-    ///
-    /// Example: rollcall completions bash > /etc/bash_completion.d/rollcall
+    #[command(after_long_help = examples::after(examples::COMPLETIONS))]
     Completions(verbs::completions::CompletionsArgs),
 }
 
@@ -134,6 +145,16 @@ impl ClientArgs {
             ("--json", self.json),
         ];
         options.into_iter().find_map(|(name, given)| given.then_some(name))
+    }
+
+    /// Refuses the server's URL where another address counts.
+    pub(super) fn no_server(&self, verb: &str) -> Result<(), Failure> {
+        match self.server {
+            Some(_) => Err(Failure::Usage(format!(
+                "--server means nothing to `{verb}`, which asks by DNS; --dns names the place"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// For how long to wait for an answer.

@@ -26,7 +26,7 @@ pub(super) enum Failure {
     #[error("{0}")]
     Negative(String),
     /// Anything that has no code of its own.
-    #[error("{0:#}")]
+    #[error("{0}")]
     Other(#[from] anyhow::Error),
     /// Standard output or a file cannot be written or read.
     #[error("{0}")]
@@ -45,8 +45,7 @@ impl Failure {
     /// The exit code.
     pub(super) fn code(&self) -> u8 {
         match self {
-            // Whoever read our output has enough of it.
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Output(error) if is_closed_pipe(error) => 0,
             Self::Negative(_) | Self::Other(_) | Self::Output(_) => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 69,
@@ -57,8 +56,9 @@ impl Failure {
     /// What is said on standard error, if anything.
     pub(super) fn message(&self) -> Option<String> {
         match self {
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
+            Self::Output(error) if is_closed_pipe(error) => None,
             Self::Config(error) => Some(error.to_string()),
+            Self::Other(error) => Some(format!("error: {}", whole(error))),
             other => Some(format!("error: {other}")),
         }
     }
@@ -68,6 +68,22 @@ impl From<&Failure> for ExitCode {
     fn from(failure: &Failure) -> Self {
         failure.code().into()
     }
+}
+
+/// Whether whoever read our output has enough of it, as in `rollcall list | head -1`: no failure.
+pub(super) fn is_closed_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+/// An error with its causes, without those whose text an error before them has in its own.
+fn whole(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
+        match (said.is_empty(), said.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => said,
+            (false, false) => format!("{said}: {cause}"),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -91,6 +107,20 @@ mod tests {
         for (failure, code) in cases {
             assert_eq!(failure.code(), code, "{failure:?}");
             assert!(failure.message().unwrap().starts_with("error: "), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || anyhow::anyhow!("in use");
+        for (error, told) in [
+            (cause().context("cannot bind"), "error: cannot bind: in use"),
+            (
+                cause().context("in use, so take another").context("a"),
+                "error: a: in use, so take another",
+            ),
+        ] {
+            assert_eq!(Failure::Other(error).message().unwrap(), told);
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod args;
 mod client;
+mod examples;
 mod exit;
 mod output;
 mod reply;

@@ -1,13 +1,13 @@
 //! From the command line to the exit code.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 
 use super::{
     Cli,
     args::{ClientArgs, Verb},
-    exit::Failure,
+    exit::{Failure, is_closed_pipe},
     output::Output,
 };
 use crate::util::Clock;
@@ -18,16 +18,18 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are "errors" too; they go to standard output and are code 0.
-            let printed = error.print();
-            let code = u8::try_from(error.exit_code()).unwrap_or(2);
-            return if printed.is_ok() || code != 0 { code.into() } else { ExitCode::FAILURE };
+            return match error.print() {
+                Err(error) if !is_closed_pipe(&error) => ExitCode::FAILURE,
+                _ => u8::try_from(error.exit_code()).unwrap_or(2).into(),
+            };
         }
     };
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(message) = failure.message() {
-                eprintln!("{message}");
+                // Where nobody listens the exit code still says it; `eprintln!` would panic.
+                let _unheard = writeln!(std::io::stderr(), "{message}");
             }
             ExitCode::from(&failure)
         }
@@ -87,6 +89,7 @@ async fn dispatch_client(verb: Verb, before: ClientArgs) -> Result<(), Failure> 
         Verb::Watch(verb) => with_client!(verb),
         Verb::Resolve(verb) => {
             let args = verb.client.or(before);
+            args.no_server("resolve")?;
             verb.own.run(&args, &mut Output::stdout(args.json)).await
         }
         Verb::CheckConfig(_)

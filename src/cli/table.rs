@@ -1,9 +1,9 @@
 //! Tables for people and for awk: a header and rows, columns apart by blanks, no lines.
 //!
-//! In a pipe each row is one line, whatever its length. On a terminal lists and free text are wrapped
-//! between their items and words so that the table fits, and all else stays whole: a name in pieces
-//! can be neither read nor copied. Where even that does not fit nothing is wrapped, and the terminal
-//! breaks the lines. An empty cell is `-`, so that columns can be counted.
+//! In a pipe each row is one line, whatever its length. On a terminal lists and free text are
+//! wrapped between their items and words so that the table fits, and all else stays whole: a name
+//! in pieces can be neither read nor copied. Where even that does not fit nothing is wrapped, and
+//! the terminal breaks the lines. An empty cell is `-`, so that columns can be counted.
 
 use comfy_table::{
     Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width, presets,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ use crate::{
         output::Output,
         reply,
     },
+    model::{Share, WhenNoneHealthy},
     util::format_duration,
 };
 
@@ -28,11 +29,11 @@ pub(in crate::cli) struct PolicyArgs {
     /// How many address records one answer has at the most
     #[arg(long, value_name = "N")]
     answer_limit: Option<u16>,
-    /// The answer when no instance is healthy: all, nodata, nxdomain or servfail
-    #[arg(long, value_name = "ANSWER")]
+    /// The answer when no instance is healthy
+    #[arg(long, value_name = "ANSWER", value_parser = answers())]
     when_none_healthy: Option<String>,
     /// Below this share of healthy weight, 0 to 1, all instances are answered
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     min_healthy: Option<f64>,
     /// Forget the policy, so that the server's default holds
     #[arg(long, conflicts_with_all = ["ttl", "answer_limit", "when_none_healthy", "min_healthy"])]
@@ -92,7 +93,7 @@ impl PolicyArgs {
         for (field, value) in changes {
             body[field] = value;
         }
-        client.send(Method::PUT, path, Some(&body)).await?;
+        client.send(Method::PUT, path, Some(body.to_string())).await?;
         Ok(())
     }
 
@@ -105,6 +106,16 @@ impl PolicyArgs {
         ];
         fields.into_iter().filter_map(|(field, value)| Some((field, value?))).collect()
     }
+}
+
+fn answers() -> PossibleValuesParser {
+    PossibleValuesParser::new(WhenNoneHealthy::ALL.map(WhenNoneHealthy::as_str))
+}
+
+/// A share, which must be a number that JSON has a word for: NaN would be sent as null.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().map_err(|_| "is no number")?;
+    Share::new(share).map(Share::as_f64).map_err(|invalid| invalid.problem)
 }
 
 #[cfg(test)]

@@ -95,11 +95,11 @@ impl RegisterArgs {
     ) -> Result<(), Failure> {
         let body = match &self.file {
             Some(file) => read_registration(file)?,
-            None => self.registration()?,
+            None => self.registration()?.to_string(),
         };
         let Self { service, instance, .. } = &self;
         let path = Path::new(&["services", service, "instances", instance]);
-        let reply = client.send(Method::PUT, &path, Some(&body)).await?;
+        let reply = client.send(Method::PUT, &path, Some(body)).await?;
         if output.json {
             return Ok(output.json(&reply.json())?);
         }
@@ -178,7 +178,9 @@ fn pair(text: &str) -> Result<(String, String), &'static str> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn read_registration(file: &std::path::Path) -> Result<Value, Failure> {
+/// The file as it is, so that the server sees what would be lost by reading it here (a field that
+/// is there twice) and names the line of a mistake. Only JSON is sent.
+fn read_registration(file: &std::path::Path) -> Result<String, Failure> {
     let name = file.display();
     let refuse = |problem: String| Failure::Usage(format!("--file: `{name}` {problem}"));
     let read = match file.to_str() {
@@ -191,7 +193,7 @@ fn read_registration(file: &std::path::Path) -> Result<Value, Failure> {
     if !value.is_object() {
         return Err(refuse("is no registration, which is a JSON object".into()));
     }
-    Ok(value)
+    Ok(text)
 }
 
 #[cfg(test)]
