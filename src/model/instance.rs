@@ -89,12 +89,15 @@ impl Instance {
 // === impl Addresses ===
 
 impl Addresses {
-    /// Addresses, each once.
+    /// Addresses, each once. An IPv4 address in IPv6 form (RFC 4291 §2.5.5.2) is the IPv4 address.
     ///
     /// # Errors
     /// When there is none or too many, one is there twice, or one is no address of a host
     /// (unspecified, multicast, the IPv4 broadcast).
-    pub fn ips(ips: Vec<IpAddr>) -> Result<Self, Invalid> {
+    pub fn ips(mut ips: Vec<IpAddr>) -> Result<Self, Invalid> {
+        for ip in &mut ips {
+            *ip = ip.to_canonical();
+        }
         within("addresses", ips.len(), limit::INSTANCE_ADDRESSES_MAX)?;
         if ips.is_empty() {
             return Err(Invalid::new("addresses", "[]", "is empty; leave it out to use your own"));
@@ -109,6 +112,32 @@ impl Addresses {
             }
         }
         Ok(Self::Ips(ips.into()))
+    }
+
+    /// Addresses as they are written, or one host name in their place.
+    ///
+    /// # Errors
+    /// When one is neither, and as [`Addresses::ips`].
+    pub fn parse(texts: &[impl AsRef<str>]) -> Result<Self, Invalid> {
+        let field = |index: usize| format!("addresses[{index}]");
+        if let [text] = texts
+            && let text = text.as_ref()
+            && text.parse::<IpAddr>().is_err()
+        {
+            let looks_like_ip = text.contains(':')
+                || text.trim_end_matches('.').rsplit('.').next().is_some_and(is_number);
+            if looks_like_ip {
+                return Err(Invalid::new(field(0), text, "is no IP address"));
+            }
+            let name = DnsName::parse_host(text);
+            return name.map(Self::Host).map_err(|r| Invalid { field: field(0), ..r });
+        }
+        let ips = texts.iter().enumerate().map(|(index, text)| {
+            let text = text.as_ref();
+            let problem = "is no IP address; a host name stands alone";
+            text.parse().map_err(|_| Invalid::new(field(index), text, problem))
+        });
+        Self::ips(ips.collect::<Result<_, _>>()?)
     }
 
     /// The addresses; none for a host name.
@@ -126,6 +155,11 @@ impl Addresses {
             Self::Ips(_) => None,
         }
     }
+}
+
+/// No top-level domain is a number (RFC 3696 §2), so that `10.0.0` is a mistyped address.
+fn is_number(label: &str) -> bool {
+    !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit())
 }
 
 // === impl Meta ===
@@ -186,6 +220,7 @@ mod tests {
         for (text, problem) in [
             ("0.0.0.0", "no address of a host"),
             ("::", "no address of a host"),
+            ("::ffff:0.0.0.0", "no address of a host"),
             ("224.0.0.1", "no address of a host"),
             ("255.255.255.255", "no address of a host"),
         ] {
@@ -195,6 +230,19 @@ mod tests {
         let twice = vec!["10.0.0.1".parse().unwrap(); 2];
         assert_eq!(Addresses::ips(twice).unwrap_err().field, "addresses[1]");
         assert!(Addresses::ips(vec![]).is_err());
+    }
+
+    #[test]
+    fn a_mistyped_address_is_no_host_name() {
+        let ip = |text: &str| Addresses::ips(vec![text.parse().unwrap()]).unwrap();
+        assert_eq!(Addresses::parse(&["10.0.0.1"]).unwrap(), ip("10.0.0.1"));
+        assert_eq!(Addresses::parse(&["::ffff:10.0.0.1"]).unwrap(), ip("10.0.0.1"));
+        assert!(Addresses::parse(&["mail.example.net"]).unwrap().host().is_some());
+        for text in ["10.0.0.300", "10.0.0", "10.0.0.1.", "fd00::g", "10.0.0.1:80", "a_b"] {
+            assert_eq!(Addresses::parse(&[text]).unwrap_err().field, "addresses[0]", "{text}");
+        }
+        let two = Addresses::parse(&["10.0.0.1", "mail.example.net"]).unwrap_err();
+        assert_eq!(two.field, "addresses[1]");
     }
 
     #[test]

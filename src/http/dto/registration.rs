@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::{Check, Period, StatusName, number::whole, object::objects};
 use crate::model::{
-    Addresses, DnsName, Instance, InstanceId, InstanceKey, Invalid, Meta, ServiceName, Status, Tag,
+    Addresses, Instance, InstanceId, InstanceKey, Invalid, Meta, ServiceName, Status, Tag,
 };
 
 /// An instance as it is registered. Registering again replaces it as a whole; with the same
@@ -104,8 +104,8 @@ impl Registration {
     /// Names the field that is not acceptable.
     pub fn into_model(self, key: InstanceKey, peer: IpAddr) -> Result<Instance, Invalid> {
         let addresses = match self.addresses {
-            None => Addresses::ips(vec![peer.to_canonical()])?,
-            Some(texts) => parse_addresses(&texts)?,
+            None => Addresses::ips(vec![peer])?,
+            Some(texts) => Addresses::parse(&texts)?,
         };
         let tags = self.tags.unwrap_or_default();
         let tags = tags.iter().enumerate().map(|(index, tag)| {
@@ -208,31 +208,4 @@ impl<'de> Visitor<'de> for StringsReader {
         }
         Ok(map)
     }
-}
-
-fn parse_addresses(texts: &[String]) -> Result<Addresses, Invalid> {
-    let field = |index: usize| format!("addresses[{index}]");
-    if let [text] = texts
-        && text.parse::<IpAddr>().is_err()
-    {
-        let looks_like_ip = text.contains(':')
-            || text.trim_end_matches('.').rsplit('.').next().is_some_and(is_number);
-        if looks_like_ip {
-            return Err(Invalid::new(field(0), text, "is no IP address"));
-        }
-        let name =
-            DnsName::parse_host(text).map_err(|refusal| Invalid { field: field(0), ..refusal })?;
-        return Ok(Addresses::Host(name));
-    }
-    let ips = texts.iter().enumerate().map(|(index, text)| {
-        let problem = "is no IP address; a host name stands alone";
-        let ip: IpAddr = text.parse().map_err(|_| Invalid::new(field(index), text, problem))?;
-        Ok(ip.to_canonical())
-    });
-    Addresses::ips(ips.collect::<Result<_, _>>()?)
-}
-
-/// No top-level domain is a number (RFC 3696 §2), so that `10.0.0` is a mistyped address.
-fn is_number(label: &str) -> bool {
-    !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit())
 }

@@ -1,6 +1,6 @@
 //! The lines of a backup.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     model::{
-        Addresses, DnsName, Instance, InstanceId, Invalid, Meta, Policy, Revision, ServiceName,
-        Share, Tag, WhenNoneHealthy,
+        Addresses, Instance, InstanceId, Invalid, Meta, Policy, Revision, ServiceName, Share, Tag,
+        WhenNoneHealthy,
     },
     registry::Member,
 };
@@ -218,7 +218,7 @@ impl InstanceLine {
         let instance = Instance {
             service: ServiceName::parse(&self.service)?,
             id: InstanceId::parse(&self.instance)?,
-            addresses: addresses(&self.addresses)?,
+            addresses: Addresses::parse(&self.addresses)?,
             port: self.port,
             weight: self.weight,
             priority: self.priority,
@@ -245,21 +245,4 @@ impl InstanceLine {
         }
         Ok(member)
     }
-}
-
-/// Addresses, or one host name in their place.
-fn addresses(texts: &[String]) -> Result<Addresses, Invalid> {
-    if let [text] = texts
-        && text.parse::<IpAddr>().is_err()
-    {
-        let name = DnsName::parse_host(text);
-        return name.map(Addresses::Host).map_err(|r| Invalid { field: "addresses".into(), ..r });
-    }
-    let ips = texts.iter().enumerate().map(|(index, text)| {
-        text.parse().map_err(|_| {
-            let problem = "is no IP address; a host name stands alone";
-            Invalid::new(format!("addresses[{index}]"), text, problem)
-        })
-    });
-    Addresses::ips(ips.collect::<Result<_, _>>()?)
 }
