@@ -11,7 +11,7 @@ use crate::app::config::ConfigError;
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0   it worked
-  1   a negative result: not found, no such name or no records, refused by the server
+  1   the answer is no (not found, no such name or records, refused by the server), or it failed
   2   the command line is wrong
   69  the server cannot be reached
   78  the configuration is wrong";

@@ -237,7 +237,7 @@ fn limit_in(problem: &str) -> Option<String> {
     let (_, limit) =
         problem.split_once("limit of ").or_else(|| problem.split_once("limits of "))?;
     let end = limit.find([',', ';', ':']).unwrap_or(limit.len());
-    Some(limit[..end].trim_end_matches(" octets").to_owned())
+    Some(limit[..end].trim_end_matches(" octets").trim_end_matches(" seconds").to_owned())
 }
 
 #[cfg(test)]

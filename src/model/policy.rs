@@ -52,7 +52,8 @@ impl Policy {
     /// Names the field that is out of its range.
     pub fn checked(self) -> Result<Self, Invalid> {
         if self.ttl_seconds > limit::POLICY_TTL_SECONDS_MAX {
-            let problem = format!("is above the limit of {}", limit::POLICY_TTL_SECONDS_MAX);
+            let problem =
+                format!("is above the limit of {} seconds", limit::POLICY_TTL_SECONDS_MAX);
             return Err(Invalid::new("ttl", self.ttl_seconds, problem));
         }
         if self.answer_limit == 0 || self.answer_limit > limit::POLICY_ANSWER_LIMIT_MAX {

@@ -141,7 +141,9 @@ impl Visitor<'_> for Ttl {
 
     fn visit_u64<E: Error>(self, seconds: u64) -> Result<Self::Value, E> {
         // Whatever the model's limit is, it is below this one and names itself.
-        u32::try_from(seconds).map(Some).map_err(|_| E::custom("is above the limit of 86400"))
+        u32::try_from(seconds)
+            .map(Some)
+            .map_err(|_| E::custom("is above the limit of 86400 seconds"))
     }
 
     fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
