@@ -9,6 +9,7 @@
     reason = "a test measures real time, and fails by panicking"
 )]
 
+mod cli;
 mod crowds;
 mod dns;
 mod durability;

@@ -2,9 +2,11 @@
 
 pub(crate) mod api;
 pub(crate) mod backend;
+pub(crate) mod command;
 pub(crate) mod disk;
 pub(crate) mod dns;
 pub(crate) mod events;
+pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod peer;
 pub(crate) mod raw;

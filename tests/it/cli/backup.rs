@@ -1,0 +1,138 @@
+//! `rollcall export` and `rollcall import`, around a server that stops and starts.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::{
+    Node,
+    command::{Done, rollcall, run, run_with},
+    node::read,
+};
+
+/// Runs `rollcall`, in a folder.
+fn at(folder: &Path, line: &str) -> Done {
+    run(rollcall([]).current_dir(folder).args(line.split_whitespace()))
+}
+
+/// A server with two instances, one of them drained, and a policy.
+fn node() -> Node {
+    let node = Node::builder().config("[server]\nlame_duck = \"0s\"").start();
+    node.cli("register web web-1 --port 80 --address 10.0.0.1 --tag v1 --meta k=v --ttl 1h").ok();
+    node.cli("register web web-2 --port 80 --address 10.0.0.2").ok();
+    node.cli("drain web web-2").ok();
+    node.cli("policy web --ttl 7s").ok();
+    node
+}
+
+fn stop(mut node: Node) -> (Node, std::path::PathBuf) {
+    node.signal("TERM");
+    assert_eq!(node.wait().code(), Some(0));
+    let folder = node.path(".");
+    (node, folder)
+}
+
+#[test]
+fn what_was_exported_is_served_after_the_import() {
+    let node = node();
+    let before = node.api().get("/api/v1/services/web/instances").body;
+    let (stopped, folder) = stop(node);
+    assert_eq!(at(&folder, "export backup.jsonl --data data").ok(), "");
+    let done = at(&folder, "import backup.jsonl --data restored");
+    assert_eq!(done.ok(), "imported 2 instances and 1 policy into `restored`\n");
+    std::fs::rename(folder.join("data"), folder.join("old")).unwrap();
+    std::fs::rename(folder.join("restored"), folder.join("data")).unwrap();
+    let node = stopped.kill_and_restart();
+    let after = node.api().get("/api/v1/services/web/instances").body;
+    let without_age = |mut list: serde_json::Value| {
+        for instance in list["instances"].as_array_mut().unwrap() {
+            // A heartbeat is expected again, one ttl from now.
+            instance.as_object_mut().unwrap().remove("checks");
+        }
+        list["instances"].take()
+    };
+    let revision = after["revision"].as_u64().unwrap();
+    assert_eq!(without_age(after), without_age(before));
+    assert_eq!(node.resolver().service("web").len(), 1, "what was drained still is");
+    assert!(node.cli("policy web").ok().starts_with("web: ttl 7s"));
+    let next = node.api().register("web", "web-3", &json!({"addresses": ["10.0.0.3"]})).body;
+    assert_eq!(next["revision"], revision + 1, "revisions go on");
+}
+
+#[test]
+fn a_running_servers_folder_is_refused_with_the_way_out() {
+    let node = node();
+    let folder = node.path(".");
+    std::fs::write(folder.join("some.jsonl"), "").unwrap();
+    let pid = format!("the data directory `data` is in use by process {}; stop it", node.pid());
+    at(&folder, "export --data data").fails(1, &pid);
+    at(&folder, "import --data data some.jsonl").fails(1, "the file is empty");
+    let (stopped, folder) = stop(node);
+    at(&folder, "export good.jsonl --data data").ok();
+    let node = stopped.kill_and_restart();
+    at(&folder, "import --replace good.jsonl --data data")
+        .fails(1, &format!("in use by process {}", node.pid()));
+    assert_eq!(node.cli("list").ok().lines().count(), 2, "the server goes on");
+}
+
+#[test]
+fn a_store_that_is_there_is_replaced_only_when_asked_for() {
+    let (_node, folder) = stop(node());
+    at(&folder, "export backup.jsonl --data data").ok();
+    let refused = at(&folder, "import backup.jsonl --data data");
+    refused.fails(1, "the store `data/rollcall.redb` is not empty; import with --replace");
+    at(&folder, "import backup.jsonl --data data --replace").ok();
+    assert!(folder.join("data/rollcall.redb.old").exists(), "the old one is put aside");
+    // Standard input and output do as well, and a second export is the first but for its time.
+    let text = at(&folder, "export --data data").ok();
+    let body = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(body(&text), body(&read(&folder.join("backup.jsonl"))));
+    let mut import = rollcall(["import", "--data", "third"]);
+    run_with(import.current_dir(&folder), &text).ok();
+    assert_eq!(body(&at(&folder, "export --data third").ok()), body(&text));
+}
+
+#[test]
+fn a_damaged_backup_is_refused_by_line_and_nothing_is_changed() {
+    let (_node, folder) = stop(node());
+    at(&folder, "export backup.jsonl --data data").ok();
+    let whole = read(&folder.join("backup.jsonl"));
+    let lines: Vec<_> = whole.lines().collect();
+    assert!(lines.len() >= 5, "{whole}");
+    let line = |n: usize| format!("`bad.jsonl`, line {n}");
+    let cases = [
+        (lines[..3].join("\n"), line(3), "it was cut short"),
+        (whole[..whole.find("web-2").unwrap()].to_owned(), line(3), "EOF"),
+        (whole.replacen("\"port\":80", "\"port\":\"x\"", 1), line(2), "`port`"),
+        (whole.replacen("10.0.0.1", "10.0.0.300", 1), line(2), "10.0.0.300"),
+        ([&[lines[0], lines[1]], &lines[1..]].concat().join("\n"), line(3), "web-1"),
+        (lines[1..].join("\n"), line(1), "begins with a line with `rollcall_export`"),
+        (String::new(), line(1), "the file is empty"),
+        ("not json\n".into(), line(1), "`rollcall_export`"),
+    ];
+    for (text, place, said) in &cases {
+        std::fs::write(folder.join("bad.jsonl"), text).unwrap();
+        let done = at(&folder, "import bad.jsonl --data fresh");
+        done.fails(1, place);
+        assert!(
+            done.stderr.contains(said) && done.stderr.contains("nothing was changed"),
+            "{said}: {done:#?}"
+        );
+        assert!(!folder.join("fresh").exists(), "{said}");
+        at(&folder, "import bad.jsonl --data data --replace").fails(1, place);
+    }
+    assert_eq!(at(&folder, "export --data data").ok().lines().count(), lines.len());
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named() {
+    let scratch = tempfile::tempdir().unwrap();
+    let done = at(scratch.path(), "export");
+    done.fails(1, "there is no store in `./rollcall-data`; name the data directory with --data");
+    at(scratch.path(), "import nowhere.jsonl").fails(1, "`nowhere.jsonl` cannot be read");
+    at(scratch.path(), "export --config nowhere.toml").fails(78, "`nowhere.toml` cannot be read");
+    let (_node, folder) = stop(node());
+    at(&folder, "export /nowhere/x --data data").fails(1, "`/nowhere/x` cannot be written");
+    std::fs::write(folder.join("config.toml"), "version = 1\nserver.data = \"data\"\n").unwrap();
+    assert!(at(&folder, "export --config config.toml").ok().contains("web-1"));
+}

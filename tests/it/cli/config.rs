@@ -1,0 +1,125 @@
+//! Where the configuration comes from, and what is said of a mistake in it.
+
+use hickory_proto::rr::RecordType;
+use serde_json::json;
+
+use crate::support::{
+    Node,
+    api::Api,
+    command::{Done, rollcall, run},
+    dns::Resolver,
+};
+
+/// Checks a file of this text.
+fn check(text: &str) -> Done {
+    let scratch = tempfile::tempdir().unwrap();
+    std::fs::write(scratch.path().join("rollcall.toml"), text).unwrap();
+    run(rollcall(["check-config", "rollcall.toml"]).current_dir(scratch.path()))
+}
+
+#[test]
+fn a_good_file_is_one_line() {
+    let example = include_str!("../../../examples/rollcall.toml");
+    assert_eq!(check(example).ok(), "rollcall.toml: OK\n");
+    assert_eq!(check("version = 1\n").ok(), "rollcall.toml: OK\n");
+    // With every line that is a key taken for one, as the file's head tells to.
+    let lines = example.lines().map(|line| match line.strip_prefix('#') {
+        Some(key) if !key.starts_with(' ') && key.contains(" = ") => key,
+        _ => line,
+    });
+    assert_eq!(check(&lines.collect::<Vec<_>>().join("\n")).ok(), "rollcall.toml: OK\n");
+}
+
+#[test]
+fn a_mistake_is_pointed_at_by_line_and_column() {
+    for (text, place, said) in [
+        ("version = 1\n[dns]\nudp_size = 99999\n", "3:12", "`99999` is outside the limits of 512"),
+        ("version = 1\n[dns\n", "2:5", "unclosed table"),
+        ("version = 1\n[dns]\nlisten = [\"127.0.0.1\"]\n", "3:11", "is no address with a port"),
+        ("version = 1\n[dns]\nlistn = []\n", "3:1", "is `listen` meant?"),
+        ("version = 1\n[server]\nlame_duck = 3\n", "3:13", "is an integer, not a duration"),
+        ("version = 1\n[policy]\nttl = \"5s\"\nttl = \"6s\"\n", "4:1", "duplicate key"),
+        ("version = 2\n", "1:11", "`2` is no version that is known"),
+        ("[dns]\n", "1:1", "`version` is missing"),
+    ] {
+        let done = check(text);
+        done.fails(78, said);
+        assert!(done.stderr.contains(&format!("--> rollcall.toml:{place}\n")), "{done:#?}");
+        assert!(done.stderr.trim_end().ends_with('^'), "{done:#?}");
+    }
+    let two = check("version = 1\n[dns]\nudp_size = 1\n[log]\nformat = \"xml\"\n");
+    assert_eq!(two.stderr.matches("error: ").count(), 2, "all mistakes at once: {two:#?}");
+    let missing = run(&mut rollcall(["check-config", "/nowhere/rollcall.toml"]));
+    missing.fails(78, "`/nowhere/rollcall.toml` cannot be read: No such file");
+}
+
+#[test]
+fn serve_refuses_what_is_wrong_in_the_words_of_its_source() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("rollcall.toml");
+    std::fs::write(&file, "version = 1\n[dns]\nudp_size = 1\n").unwrap();
+    let serve = || {
+        let mut command = rollcall(["serve"]);
+        command.current_dir(scratch.path());
+        command
+    };
+    run(serve().args(["--config", "rollcall.toml"])).fails(78, "--> rollcall.toml:3:12");
+    run(serve().env("ROLLCALL_CONFIG", &file)).fails(78, "rollcall.toml:3:12");
+    let done = run(serve().env("ROLLCALL_DNS_UDP_SIZE", "1"));
+    done.fails(78, "--> environment variable ROLLCALL_DNS_UDP_SIZE");
+    run(serve().args(["--dns", "localhost:53"])).fails(78, "--> flag --dns");
+    run(serve().args(["--domain", "a..b"])).fails(78, "`a..b` has an empty label");
+    run(serve().args(["--log-filter", "a=b=c"])).fails(78, "--> flag --log-filter");
+    let same = ["--dns", "127.0.0.1:8500", "--http", "127.0.0.1:8500"];
+    run(serve().args(same)).fails(78, "is an address of `dns.listen` too");
+    assert!(!scratch.path().join("rollcall-data").exists(), "nothing was begun");
+}
+
+#[test]
+fn flags_win_over_the_environment_which_wins_over_the_file() {
+    let file = "[server]\ndomain = \"from-file\"\n[policy]\nttl = \"7s\"\nanswer_limit = 2";
+    let node = Node::builder()
+        .config(file)
+        .env("ROLLCALL_SERVER_DOMAIN", "from-env")
+        .env("ROLLCALL_POLICY_ANSWER_LIMIT", "3")
+        .arg("--domain")
+        .arg("from-flag")
+        .start();
+    for n in 1..=4 {
+        node.api().register(
+            "web",
+            &format!("web-{n}"),
+            &json!({"addresses": [format!("10.0.0.{n}")]}),
+        );
+    }
+    let reply = node.resolver().ask("web.service.from-flag.", RecordType::A);
+    assert_eq!((reply.answers.len(), reply.answers[0].ttl), (3, 7), "{reply}");
+    for domain in ["from-env", "from-file", "internal"] {
+        let reply = node.resolver().ask(&format!("web.service.{domain}."), RecordType::A);
+        assert!(reply.answers.is_empty(), "{reply}");
+    }
+}
+
+#[test]
+fn every_address_is_listened_on_by_udp_tcp_and_http() {
+    let node = Node::builder()
+        .dns("127.0.0.1:0")
+        .dns("[::1]:0")
+        .dns("127.0.0.2:0")
+        .arg("--http")
+        .arg("[::1]:0")
+        .start();
+    assert_eq!((node.dns.len(), node.http.len()), (3, 2), "the log says which ports were picked");
+    assert!(node.dns.iter().chain(&node.http).all(|address| address.port() != 0));
+    node.api().register("web", "web-1", &json!({"addresses": ["10.0.0.1"]}));
+    for address in &node.dns {
+        let resolver = Resolver::new(*address);
+        assert_eq!(resolver.service("web").len(), 1, "{address}");
+        let reply = resolver.ask_tcp("web.service.internal.", RecordType::A);
+        assert_eq!(reply.answers.len(), 1, "{address}");
+    }
+    for address in &node.http {
+        assert_eq!(Api::new(*address).get("/api/v1/services/web").status, 200, "{address}");
+        node.cli(&format!("list --server http://{address}")).ok();
+    }
+}
