@@ -1,7 +1,13 @@
 //! An instance as it is shown: what was registered, and what is known of it.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ObjectBuilder, RefBuilder, Schema, Type},
+    },
+};
 
 use super::{Check, Period, Registration, StatusName, registration::Strings, rfc3339};
 use crate::{
@@ -53,7 +59,7 @@ pub struct InstanceView {
 }
 
 /// One check and its state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckView {
     /// The check as it was registered, with all defaults.
     #[serde(flatten)]
@@ -149,5 +155,35 @@ impl CheckView {
             output: state.output.to_string(),
             since: rfc3339(state.since),
         }
+    }
+}
+
+// === impl ToSchema for CheckView ===
+
+/// One object with the fields of [`Check`] and the state's. Derived, it would be an `allOf` with a
+/// [`Check`], which refuses all other fields: no check would be what the contract says.
+impl PartialSchema for CheckView {
+    fn schema() -> RefOr<Schema> {
+        let RefOr::T(Schema::Object(check)) = Check::schema() else { return Check::schema() };
+        let state = RefBuilder::new()
+            .ref_location_from_schema_name("StatusName")
+            .description(Some("Its state."));
+        let text = |says| ObjectBuilder::new().schema_type(Type::String).description(Some(says));
+        ObjectBuilder::from(check)
+            .description(Some("One check as it was registered, with all defaults, and its state."))
+            .additional_properties(None::<Schema>)
+            .property("status", state)
+            .property("output", text("What its last result said, for a person."))
+            .property("since", text("Since when it is in this state (RFC 3339)."))
+            .required("status")
+            .required("output")
+            .required("since")
+            .into()
+    }
+}
+
+impl ToSchema for CheckView {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Check::schemas(schemas);
     }
 }

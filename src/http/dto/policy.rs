@@ -6,7 +6,10 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, Visitor},
 };
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
+};
 
 use super::number::whole;
 use crate::{
@@ -21,7 +24,7 @@ pub struct PolicyBody {
     /// TTL of the service's records: whole seconds as a number, or text such as `5s`; 0 forbids
     /// caching. At most a day.
     #[serde(default, deserialize_with = "ttl")]
-    #[schema(value_type = Option<u32>, example = 5)]
+    #[schema(schema_with = ttl_schema)]
     pub ttl: Option<u32>,
     /// How many address records one answer has at most, 1 to 1000.
     #[serde(default, deserialize_with = "whole::<_, 1, 1000>")]
@@ -122,6 +125,20 @@ impl From<WhenNoneHealthy> for WhenNone {
             WhenNoneHealthy::Servfail => Self::Servfail,
         }
     }
+}
+
+fn ttl_schema() -> Schema {
+    let says = "TTL of the service's records: whole seconds as a number, or text such as `5s`; 0 \
+                forbids caching. At most a day.";
+    OneOfBuilder::new()
+        .item(
+            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(86_400)),
+        )
+        .item(ObjectBuilder::new().schema_type(Type::String))
+        .item(ObjectBuilder::new().schema_type(Type::Null))
+        .description(Some(says))
+        .examples(["5s"])
+        .into()
 }
 
 struct Ttl;

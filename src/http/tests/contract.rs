@@ -103,3 +103,24 @@ async fn the_contract_is_served_as_it_is_generated() {
     assert_eq!(reply.header("content-type"), "application/json");
     assert_eq!(reply.json(), document());
 }
+
+#[test]
+fn no_schema_puts_fields_beside_one_that_refuses_all_others() {
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    for (name, schema) in schemas.as_object().unwrap() {
+        for part in schema["allOf"].as_array().into_iter().flatten() {
+            let target = part["$ref"].as_str().and_then(|r| r.rsplit('/').next()).unwrap_or("");
+            assert_ne!(schemas[target]["additionalProperties"], false, "{name} is met by nothing");
+        }
+    }
+    let view = &schemas["CheckView"];
+    let mut fields: Vec<_> = view["properties"].as_object().unwrap().keys().collect();
+    fields.retain(|field| schemas["Check"]["properties"].get(field.as_str()).is_none());
+    assert_eq!(fields, ["output", "since", "status"]);
+    assert_eq!(view["additionalProperties"], Value::Null);
+    // Both spellings that are read.
+    let ttl = schemas["PolicyBody"]["properties"]["ttl"]["oneOf"].as_array().unwrap();
+    let types: Vec<_> = ttl.iter().map(|one| one["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["integer", "string", "null"]);
+}
