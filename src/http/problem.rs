@@ -193,6 +193,7 @@ impl From<RegistryError> for Problem {
         let detail = error.to_string();
         match error {
             RegistryError::Busy => Self::busy(detail),
+            RegistryError::Invalid(invalid) => invalid.into(),
             RegistryError::Limit(invalid) => Self::invalid(LIMIT_REACHED, invalid),
             RegistryError::NoTtlCheck(_) => Self::new(NO_TTL_CHECK, detail),
             RegistryError::NotDurable(JournalError::Full(_)) => Self::new(STORE_FULL, detail),
@@ -256,6 +257,7 @@ mod tests {
         let invalid = || Invalid::new("instances", 5, "is above the limit of 4");
         let cases = [
             (RegistryError::Busy, 503, "busy", Some(1)),
+            (RegistryError::Invalid(invalid()), 422, "invalid-field", None),
             (RegistryError::Limit(invalid()), 422, "limit-reached", None),
             (RegistryError::NoTtlCheck(key.clone()), 409, "no-ttl-check", None),
             (RegistryError::NotDurable(full()), 507, "store-full", None),

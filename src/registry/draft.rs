@@ -212,7 +212,7 @@ impl<'s> Draft<'s> {
         for (index, instance) in instances.iter().enumerate() {
             if !named.insert((&instance.service, &instance.id)) {
                 let refusal = Invalid::new(format!("[{index}]"), instance.key(), "is there twice");
-                return Err(RegistryError::Limit(refusal));
+                return Err(RegistryError::Invalid(refusal));
             }
             if self.draft_of(&instance.service).member(&instance.id).is_none() {
                 new_by_service.entry(&instance.service).or_default().insert(&instance.id);

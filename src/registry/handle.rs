@@ -41,6 +41,9 @@ pub enum RegistryError {
         limit::WRITER_QUEUE_MAX
     )]
     Busy,
+    /// The command contradicts itself.
+    #[error("{0}")]
+    Invalid(Invalid),
     /// The registry would grow above a limit.
     #[error("{0}")]
     Limit(Invalid),

@@ -147,7 +147,7 @@ fn of_many_registrations_all_count_or_none() {
     let crowd = format!("[{}]", crowd.join(","));
     let cases: &[Case<'_>] = &[
         (("POST", bulk, &late), (422, "invalid-field"), ("[499].weight", "70000", "0 to 65535")),
-        (("POST", bulk, &twice), (422, "limit-reached"), ("[499]", "s/i7", "")),
+        (("POST", bulk, &twice), (422, "invalid-field"), ("[499]", "s/i7", "")),
         (("POST", bulk, &crowd), (422, "limit-reached"), ("instance", "10001", "10000")),
         (("POST", bulk, "{}"), (422, "invalid-field"), ("$", "", "")),
         (("POST", bulk, r#"[{"service": "s"}]"#), (422, "invalid-field"), ("[0].instance", "", "")),

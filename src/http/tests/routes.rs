@@ -278,7 +278,7 @@ async fn many_are_registered_at_one_revision_or_none_is() {
     door.get("/api/v1/services/new").await.problem(404, "unknown-service");
 
     let twice = r#"[{"service": "new", "instance": "a"}, {"service": "new", "instance": "A"}]"#;
-    let refusal = door.call("POST", "/api/v1/instances", twice).await.problem(422, "limit-reached");
+    let refusal = door.call("POST", "/api/v1/instances", twice).await.problem(422, "invalid-field");
     assert_eq!(refusal["field"], "[1]");
     let nothing = door.call("POST", "/api/v1/instances", "[]").await.json();
     assert_eq!(nothing, json!({"revision": 1, "created": 0, "changed": false}));

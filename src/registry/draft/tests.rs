@@ -272,7 +272,7 @@ fn a_bulk_is_all_or_none_and_one_revision() {
     assert_eq!((snapshot.revision, events.len(), snapshot.services.len()), (Revision(1), 3, 2));
     let (snapshot, events, results) =
         play(&[Command::Register(vec![of("a/1"), of("b/1"), of("a/1")])]);
-    let Err(RegistryError::Limit(refusal)) = &results[0] else { panic!("{results:?}") };
+    let Err(RegistryError::Invalid(refusal)) = &results[0] else { panic!("{results:?}") };
     assert_eq!(refusal.to_string(), "`[2]`: `a/1` is there twice");
     assert_eq!((snapshot.revision, events.len(), snapshot.services.len()), (Revision(0), 0, 0));
 }
