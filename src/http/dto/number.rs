@@ -24,6 +24,13 @@ where
     deserializer.deserialize_any(Whole { min: MIN, max: MAX })
 }
 
+/// The whole number that `number` is, if it is one from 0 to 2³² − 1.
+pub(super) fn whole_part(number: f64) -> Option<u64> {
+    let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "just compared")]
+    is_whole.then_some(number as u64)
+}
+
 struct Whole {
     min: u16,
     max: u16,
@@ -55,8 +62,16 @@ impl Visitor<'_> for Whole {
         Err(self.outside()) // serde_json passes only negative numbers here
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Err(E::custom(format_args!("is no whole number from {} to {}", self.min, self.max)))
+    /// `10.0` and `1e1` are the integer 10 to JSON Schema, so to the contract, and some languages
+    /// write every number so.
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        match whole_part(number) {
+            Some(whole) => self.visit_u64(whole),
+            None if number.fract() == 0.0 => Err(self.outside()),
+            None => {
+                Err(E::custom(format_args!("is no whole number from {} to {}", self.min, self.max)))
+            }
+        }
     }
 
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {

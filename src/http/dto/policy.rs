@@ -11,7 +11,7 @@ use utoipa::{
     openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
 };
 
-use super::number::whole;
+use super::number::{whole, whole_part};
 use crate::{
     model::{Invalid, Policy, Revision, Share, WhenNoneHealthy},
     util::parse_duration,
@@ -167,8 +167,9 @@ impl Visitor<'_> for Ttl {
         Err(E::custom("is below the limit of 0"))
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Err(E::custom("is no whole number of seconds"))
+    fn visit_f64<E: Error>(self, seconds: f64) -> Result<Self::Value, E> {
+        let refusal = || E::custom("is no whole number of seconds");
+        whole_part(seconds).ok_or_else(refusal).and_then(|seconds| self.visit_u64(seconds))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {

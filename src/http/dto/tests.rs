@@ -177,3 +177,14 @@ fn expected_codes_are_read_in_every_spelling_and_shown_in_the_shortest() {
         assert_eq!(serde_json::to_string(&expected).unwrap(), shown, "{text}");
     }
 }
+
+#[test]
+fn a_whole_number_is_one_however_it_is_spelled() {
+    for (text, weight) in [("1.0", 1), ("1e2", 100), ("65535.0", 65_535), ("-0", 0), ("0e9", 0)] {
+        let body = format!("{{\"weight\": {text}}}");
+        let registration: Registration = parse(body.as_bytes()).unwrap_or_else(|p| panic!("{p:?}"));
+        assert_eq!(registration.weight, Some(weight), "{text}");
+    }
+    let policy: super::PolicyBody = parse(br#"{"ttl": 5.0}"#).unwrap_or_else(|p| panic!("{p:?}"));
+    assert_eq!(policy.ttl, Some(5));
+}
