@@ -26,9 +26,17 @@ use crate::{
     path = "/api/v1/services",
     operation_id = "list_services",
     tag = "services",
-    responses((status = 200, description = "The services", body = ServiceList)),
+    responses(
+        (status = 200, description = "The services", body = ServiceList),
+        (status = 422, description = "It takes no parameters",
+            body = crate::http::dto::Problem, content_type = "application/problem+json"),
+    ),
 )]
-pub(super) async fn list(State(api): State<Api>) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    parameters.only(&[])?;
     let snapshot = api.registry().snapshot();
     let body = api.list(move || serde_json::to_vec(&ServiceList::from(&*snapshot))).await?;
     Ok(json_response(body.map_err(|_| Problem::internal())?.into()))
@@ -46,7 +54,9 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Response, Problem> {
 pub(super) async fn read(
     State(api): State<Api>,
     ServicePath(name): ServicePath,
+    parameters: Parameters,
 ) -> Result<Json<ServiceView>, Problem> {
+    parameters.only(&[])?;
     let snapshot = api.registry().snapshot();
     let entry = snapshot.service(name.as_str()).ok_or_else(|| Problem::unknown_service(&name))?;
     Ok(Json(ServiceView::from(&**entry)))
