@@ -8,7 +8,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
 
-use super::{Api, metrics::Counted};
+use super::{Api, metrics::Counted, patient::Patient};
 
 /// Where a request came from; instances that name no address are registered with it.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,7 @@ pub(super) async fn serve(api: Api, router: Router, stream: TcpStream, peer: Soc
             )
         }
     });
+    let stream = Patient::new(stream, api.options().write_timeout);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(api.options().header_timeout)

@@ -18,6 +18,7 @@ mod json;
 mod metrics;
 mod options;
 mod path;
+mod patient;
 mod problem;
 mod query;
 mod router;

@@ -13,6 +13,8 @@ pub struct Options {
     pub body_timeout: Duration,
     /// How long a request may take until its reply begins; a stream may go on after that.
     pub request_timeout: Duration,
+    /// How long a client may take nothing, or next to nothing, of what is sent to it.
+    pub write_timeout: Duration,
     /// How long connections have to finish what is in flight when the server stops.
     pub stop_timeout: Duration,
     /// Watchers at once. Each is a connection that stays.
@@ -28,6 +30,7 @@ impl Default for Options {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(5),
             watchers_max: 1_000,
             watch_keep_alive: Duration::from_secs(15),

@@ -103,6 +103,29 @@ async fn a_body_that_is_too_large_is_refused_over_a_real_socket() {
     assert!(reply.contains("\"limit\":\"1048576\""), "{reply}");
 }
 
+/// It was kept, with all of its reply in memory, for as long as the client's kernel was there.
+#[tokio::test]
+async fn a_client_that_does_not_read_its_reply_is_closed() {
+    let options = Options { write_timeout: Duration::from_millis(50), ..Options::default() };
+    let serving = serve(&["127.0.0.1:0"], options);
+    let pipelined = "GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1_000);
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = within(socket.connect(serving.addresses[0])).await.unwrap();
+    stream.write_all(pipelined.as_bytes()).await.unwrap();
+    let closed = async {
+        let connections = |n| format!("rollcall_http_connections {n}");
+        while !serving.door.get("/metrics").await.text.contains(&connections(1)) {
+            tokio::task::yield_now().await;
+        }
+        while !serving.door.get("/metrics").await.text.contains(&connections(0)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(closed).await;
+    drop(stream);
+}
+
 #[tokio::test]
 async fn connections_above_the_limit_wait_for_room() {
     let serving = serve(&["127.0.0.1:0"], Options { connections_max: 1, ..Options::default() });
