@@ -41,12 +41,12 @@ struct Inner {
     setup: Setup,
     metrics: HttpMetrics,
     watchers: Arc<Semaphore>,
-    listings: Arc<Semaphore>,
+    aside: Arc<Semaphore>,
     bulks: Arc<Semaphore>,
 }
 
-/// Lists that are written at once: one of 200,000 services is about 100 MB.
-const LISTINGS_MAX: usize = 2;
+/// Threads that work aside at once: sorting a million services takes a second.
+const ASIDE_MAX: usize = 2;
 /// Bulk registrations that are read at once: each may hold a body of 64 MiB.
 const BULKS_MAX: usize = 2;
 
@@ -57,9 +57,9 @@ impl Api {
     pub fn new(setup: Setup) -> Self {
         let metrics = HttpMetrics::new(&setup.metrics);
         let watchers = Arc::new(Semaphore::new(setup.options.watchers_max));
-        let listings = Arc::new(Semaphore::new(LISTINGS_MAX));
+        let aside = Arc::new(Semaphore::new(ASIDE_MAX));
         let bulks = Arc::new(Semaphore::new(BULKS_MAX));
-        Self(Arc::new(Inner { setup, metrics, watchers, listings, bulks }))
+        Self(Arc::new(Inner { setup, metrics, watchers, aside, bulks }))
     }
 
     /// Has the registry carry out a command.
@@ -74,11 +74,11 @@ impl Api {
     ///
     /// # Errors
     /// When the work panics.
-    pub(super) async fn list<T: Send + 'static>(
+    pub(super) async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let permit = Arc::clone(&self.0.listings).acquire_owned().await;
+        let permit = Arc::clone(&self.0.aside).acquire_owned().await;
         let work = move || {
             let _held_until_done = permit;
             work()

@@ -80,6 +80,40 @@ pub(super) fn json_response(body: Body) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// A list at a revision, `{"revision": …, "<name>": […]}`. It is written piece by piece as the
+/// client takes it, so that a client which takes its time holds a piece in memory and not a list,
+/// which may have 100 MB.
+pub(super) fn json_list<T: Serialize>(
+    revision: Revision,
+    name: &str,
+    mut items: impl Iterator<Item = T> + Send + 'static,
+) -> Response {
+    /// What one system call takes well.
+    const PIECE_OCTETS: usize = 64 << 10;
+
+    let mut piece = format!("{{\"revision\":{revision},\"{name}\":[").into_bytes();
+    let (mut first, mut ended) = (true, false);
+    let pieces = std::iter::from_fn(move || {
+        while !ended && piece.len() < PIECE_OCTETS {
+            let Some(item) = items.next() else {
+                ended = true;
+                piece.extend_from_slice(b"]}");
+                break;
+            };
+            if !std::mem::take(&mut first) {
+                piece.push(b',');
+            }
+            if let Err(error) = serde_json::to_writer(&mut piece, &item) {
+                tracing::error!(%error, "a reply could not be written as JSON");
+                return Some(Err(error)); // breaks off, which no client takes for the end
+            }
+        }
+        let piece = std::mem::take(&mut piece);
+        (!piece.is_empty()).then_some(Ok(Bytes::from(piece)))
+    });
+    json_response(Body::from_stream(futures_util::stream::iter(pieces)))
+}
+
 /// The reply to a change: `reply`, and the revision at which the change is visible.
 pub(super) fn at_revision(revision: Revision, reply: impl IntoResponse) -> Response {
     ([(REVISION_HEADER, revision.to_string())], reply).into_response()
@@ -205,4 +239,34 @@ fn value_at(body: &[u8], path: &Path) -> Option<String> {
         };
     }
     Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+
+    use super::json_list;
+    use crate::model::Revision;
+
+    #[tokio::test]
+    async fn a_list_is_made_as_it_is_taken() {
+        let endless = std::iter::repeat("an item that never ends");
+        let mut body = json_list(Revision(7), "items", endless).into_body();
+        for _ in 0..3 {
+            let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert!((64 << 10..65 << 10).contains(&piece.len()), "{}", piece.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_pieces_of_a_list_are_one_document() {
+        for length in [0, 1, 2, 50_000] {
+            let body = json_list(Revision(7), "items", 0..length).into_body();
+            let whole: Value =
+                serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+            let expected: Vec<_> = (0..length).collect();
+            assert_eq!(whole, json!({"revision": 7, "items": expected}), "{length}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! An instance as it is shown: what was registered, and what is known of it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -114,19 +116,21 @@ impl InstanceView {
     }
 
     /// The members of a service for which `wanted` says so, given also whether DNS answers with
-    /// them.
-    pub fn of_service(service: &ServiceEntry, wanted: impl Fn(&Member, bool) -> bool) -> Vec<Self> {
+    /// them. Each is made when it is its turn.
+    pub fn of_service(
+        service: Arc<ServiceEntry>,
+        wanted: impl Fn(&Member, bool) -> bool,
+    ) -> impl Iterator<Item = Self> {
         let mut answered = vec![false; service.members.len()];
         for tier in &service.all.tiers {
             for group in &tier.groups {
                 answered[group.member as usize] = true;
             }
         }
-        let members = service.members.iter().zip(answered);
-        members
-            .filter(|(member, answered)| wanted(member, *answered))
-            .map(|(member, answered)| Self::new(member, answered))
-            .collect()
+        answered.into_iter().enumerate().filter_map(move |(index, answered)| {
+            let member = &service.members[index];
+            wanted(member, answered).then(|| Self::new(member, answered))
+        })
     }
 
     /// The view turned back into what was registered: the body that would register it again.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::PolicyView;
-use crate::registry::{Counts, FailOpen, ServiceEntry, Snapshot};
+use crate::registry::{Counts, FailOpen, ServiceEntry};
 
 /// One service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -96,17 +96,6 @@ impl From<&ServiceEntry> for ServiceView {
             policy: PolicyView::new(&entry.policy, entry.has_own_policy, entry.modified),
             revision: entry.modified.0,
         }
-    }
-}
-
-// === impl ServiceList ===
-
-impl From<&Snapshot> for ServiceList {
-    fn from(snapshot: &Snapshot) -> Self {
-        let mut entries: Vec<_> = snapshot.services.iter().map(|(_, entry)| entry).collect();
-        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        let services = entries.into_iter().map(|entry| ServiceView::from(&**entry)).collect();
-        Self { revision: snapshot.revision.0, services }
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn register_many(
     };
     let patience = api.options().body_timeout;
     let body = json::read(request, limit::HTTP_BULK_OCTETS_MAX, patience).await?;
-    let instances = api.list(move || parse(&body, peer.ip())).await??;
+    let instances = api.aside(move || parse(&body, peer.ip())).await??;
     if instances.is_empty() {
         let revision = api.registry().snapshot().revision;
         let nothing = Acknowledged { revision: revision.0, created: 0, changed: false };

@@ -1,8 +1,10 @@
 //! `/api/v1/services` and below: what there is.
 //!
-//! Lists come whole, at one revision, and are written apart from the other requests. Pages are
+//! Lists come whole, at one revision, written piece by piece as the client takes them. Pages are
 //! left out on purpose: a client that pages through a changing registry sees no state that ever
 //! was.
+
+use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 
@@ -11,7 +13,7 @@ use crate::{
     http::{
         Api,
         dto::{InstanceList, InstanceView, ServiceList, ServiceView},
-        json::{Json, json_response},
+        json::{Json, json_list},
         path::ServicePath,
         problem::Problem,
         query::Parameters,
@@ -38,8 +40,15 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     parameters.only(&[])?;
     let snapshot = api.registry().snapshot();
-    let body = api.list(move || serde_json::to_vec(&ServiceList::from(&*snapshot))).await?;
-    Ok(json_response(body.map_err(|_| Problem::internal())?.into()))
+    let revision = snapshot.revision;
+    let sorted = move || {
+        let mut entries: Vec<_> = snapshot.services.iter().map(|(_, e)| Arc::clone(e)).collect();
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        entries
+    };
+    let entries = api.aside(sorted).await?;
+    let views = entries.into_iter().map(|entry| ServiceView::from(&*entry));
+    Ok(json_list(revision, "services", views))
 }
 
 /// Shows a service: its numbers, tags and policy, and whether it fails open.
@@ -85,15 +94,10 @@ pub(super) async fn instances(
 ) -> Result<Response, Problem> {
     let filter = Filter::parse(parameters)?;
     let snapshot = api.registry().snapshot();
-    let entry =
-        snapshot.service(name.as_str()).ok_or_else(|| Problem::unknown_service(&name))?.clone();
-    let revision = snapshot.revision.0;
-    let write = move || {
-        let instances = InstanceView::of_service(&entry, |m, answered| filter.wants(m, answered));
-        serde_json::to_vec(&InstanceList { revision, instances })
-    };
-    let body = api.list(write).await?;
-    Ok(json_response(body.map_err(|_| Problem::internal())?.into()))
+    let entry = snapshot.service(name.as_str()).ok_or_else(|| Problem::unknown_service(&name))?;
+    let wanted = move |member: &Member, answered| filter.wants(member, answered);
+    let views = InstanceView::of_service(Arc::clone(entry), wanted);
+    Ok(json_list(snapshot.revision, "instances", views))
 }
 
 /// Which instances are listed.

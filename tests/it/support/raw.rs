@@ -51,7 +51,7 @@ pub(crate) fn call(
     read_reply(&mut BufReader::new(stream), method == "HEAD")
 }
 
-/// Reads a reply with a `content-length`, or without a body.
+/// Reads a reply with a `content-length`, in chunks, or without a body.
 pub(crate) fn read_reply(stream: &mut impl BufRead, is_head: bool) -> Raw {
     let mut lines = Vec::new();
     loop {
@@ -66,10 +66,35 @@ pub(crate) fn read_reply(stream: &mut impl BufRead, is_head: bool) -> Raw {
     let pairs = lines[1..].iter().map(|line| line.split_once(':').unwrap());
     let headers: BTreeMap<_, _> =
         pairs.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+    let chunked = headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked");
     let length = headers.get("content-length").map_or(0, |text| text.parse().unwrap());
-    let mut body = vec![0; if is_head { 0 } else { length }];
-    stream.read_exact(&mut body).unwrap();
+    let mut body = Vec::new();
+    match (is_head, chunked) {
+        (true, _) => {}
+        (false, true) => read_chunks(stream, &mut body),
+        (false, false) => read_octets(stream, length, &mut body),
+    }
     Raw { status, headers, text: String::from_utf8(body).unwrap() }
+}
+
+/// RFC 9112 §7.1, without trailers.
+fn read_chunks(stream: &mut impl BufRead, body: &mut Vec<u8>) {
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        let length = usize::from_str_radix(line.trim_end(), 16).unwrap();
+        read_octets(stream, length, body);
+        read_octets(stream, 2, &mut Vec::new());
+        if length == 0 {
+            return;
+        }
+    }
+}
+
+fn read_octets(stream: &mut impl BufRead, length: usize, body: &mut Vec<u8>) {
+    let start = body.len();
+    body.resize(start + length, 0);
+    stream.read_exact(&mut body[start..]).unwrap();
 }
 
 // === impl Raw ===
