@@ -32,6 +32,7 @@ pub(super) struct Announcer {
     /// Shared with the collector.
     held: Arc<AtomicU64>,
     store_failing: bool,
+    commit_is_slow: bool,
 }
 
 /// Reads the gauges off the newest snapshot when somebody asks.
@@ -55,7 +56,7 @@ impl Announcer {
             );
             families.register_collector(Box::new(gauges));
         });
-        Self { board, fail_opens, held, store_failing: false }
+        Self { board, fail_opens, held, store_failing: false, commit_is_slow: false }
     }
 
     /// Tells of a batch that is visible now.
@@ -83,9 +84,11 @@ impl Announcer {
         }
     }
 
-    /// Whether the store refused the last batch.
-    pub(super) fn is_store_failing(&self) -> bool {
-        self.store_failing
+    /// Tells that changes wait for a commit that takes long.
+    pub(super) fn commit_is_slow(&mut self) {
+        self.commit_is_slow = true;
+        warn!("the store takes long; changes wait, answers go on from memory");
+        self.board.note(STORE, "a commit takes long, changes wait for it; look at the disk");
     }
 
     /// Tells of the instances that are held although silent.
@@ -115,8 +118,9 @@ impl Announcer {
 
     /// Tells that the store took a batch, or why not.
     pub(super) fn stored(&mut self, result: &Result<(), JournalError>) {
+        let was_slow = std::mem::take(&mut self.commit_is_slow);
         match result {
-            Ok(()) if self.store_failing => {
+            Ok(()) if self.store_failing || was_slow => {
                 info!("the store takes changes again");
                 self.board.clear(STORE);
                 self.store_failing = false;

@@ -10,7 +10,11 @@ use crate::model::{Command, InstanceKey, Invalid, Revision, limit};
 /// A handle to the registry. Cloning is cheap; all clones speak to the one writer.
 #[derive(Debug, Clone)]
 pub struct Registry {
-    pub(super) commands: mpsc::Sender<Request>,
+    /// What has to be durable before it takes effect.
+    pub(super) asked: mpsc::Sender<Request>,
+    /// What is seen of the world. A queue of its own: it takes effect while a commit runs, and
+    /// what waits for the store must not stand before it.
+    pub(super) seen: mpsc::Sender<Request>,
     pub(super) published: Arc<Publisher>,
 }
 
@@ -73,35 +77,23 @@ impl Registry {
     /// When it was refused; then nothing of it took effect.
     pub async fn submit(&self, command: Command) -> Result<Applied, RegistryError> {
         let (reply, answer) = oneshot::channel();
-        match self.commands.try_send(Request { command, reply }) {
+        match self.queue_of(&command).try_send(Request { command, reply }) {
             Ok(()) => answer.await.unwrap_or(Err(RegistryError::Stopping)),
             Err(mpsc::error::TrySendError::Full(_)) => Err(RegistryError::Busy),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(RegistryError::Stopping),
         }
     }
 
-    /// As [`Registry::submit`], but waits for room in the queue instead of refusing: for the
-    /// registry's own servants, whose number is bounded.
-    ///
-    /// # Errors
-    /// When it was refused; then nothing of it took effect.
-    pub async fn submit_waiting(&self, command: Command) -> Result<Applied, RegistryError> {
-        let (reply, answer) = oneshot::channel();
-        let request = Request { command, reply };
-        self.commands.send(request).await.map_err(|_| RegistryError::Stopping)?;
-        answer.await.unwrap_or(Err(RegistryError::Stopping))
-    }
-
     /// Puts `command` into the writer's queue, waiting for room, and does not wait for what becomes
-    /// of it: for what is repeated anyway when it had no effect. Cancel safe; commands of one
-    /// caller keep their order.
+    /// of it: for what is repeated anyway when it had no effect. Cancel safe; what one caller has
+    /// seen keeps its order.
     ///
     /// # Errors
     /// When the server is stopping.
     pub async fn enqueue(&self, command: Command) -> Result<(), RegistryError> {
         let (reply, _nobody) = oneshot::channel();
-        let request = Request { command, reply };
-        self.commands.send(request).await.map_err(|_| RegistryError::Stopping)
+        let queue = self.queue_of(&command);
+        queue.send(Request { command, reply }).await.map_err(|_| RegistryError::Stopping)
     }
 
     /// The world as it is now.
@@ -117,5 +109,9 @@ impl Registry {
     /// What happened and what happens.
     pub fn events(&self) -> &Events {
         self.published.events()
+    }
+
+    fn queue_of(&self, command: &Command) -> &mpsc::Sender<Request> {
+        if command.must_be_durable() { &self.asked } else { &self.seen }
     }
 }

@@ -10,6 +10,7 @@
 //! was told revision 7 could still see revision 6 elsewhere).
 
 mod announce;
+mod apply;
 mod draft;
 mod events;
 mod handle;

@@ -18,7 +18,10 @@ use crate::{
 
 /// What a journal in memory has kept, shared with the test.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Kept(Arc<Mutex<Rows>>);
+pub(crate) struct Kept {
+    rows: Arc<Mutex<Rows>>,
+    hangs: Arc<watch::Sender<bool>>,
+}
 
 #[derive(Debug, Default)]
 struct Rows {
@@ -32,17 +35,22 @@ struct Rows {
 impl Kept {
     /// Makes each commit fail from now on, or succeed again.
     pub(crate) fn fail(&self, failure: Option<JournalError>) {
-        self.0.lock().failure = failure;
+        self.rows.lock().failure = failure;
+    }
+
+    /// Makes each commit hang from now on, the one under way too, or go on.
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
     }
 
     /// How many commits there were.
     pub(crate) fn commits(&self) -> usize {
-        self.0.lock().commits
+        self.rows.lock().commits
     }
 
     /// What a restart would find.
     pub(crate) fn load(&self) -> Loaded {
-        let rows = self.0.lock();
+        let rows = self.rows.lock();
         Loaded {
             revision: rows.revision,
             members: rows.members.values().cloned().collect(),
@@ -58,7 +66,9 @@ impl Journal for Kept {
         changes: Vec<Change>,
     ) -> Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send + 'a>> {
         Box::pin(async move {
-            let mut rows = self.0.lock();
+            let going_on = self.hangs.subscribe().wait_for(|hangs| !hangs).await.is_ok();
+            assert!(going_on, "the sender is in `self`");
+            let mut rows = self.rows.lock();
             rows.commits += 1;
             if let Some(failure) = &rows.failure {
                 return Err(failure.clone());

@@ -1,5 +1,7 @@
 //! The writer with the clock stopped: durability before visibility, and weather.
 
+mod weather;
+
 use std::{sync::Arc, time::Duration};
 
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
         Target, TcpCheck, Thresholds,
     },
     registry::{
-        JournalError, Options, RegistryError,
+        JournalError, Member, Options, RegistryError,
         testing::{self, Kept, Running, key, run},
     },
 };
@@ -30,6 +32,20 @@ fn report(name: &str, registered: Revision, status: Status) -> Command {
 
 fn status(running: &Running, name: &str) -> Option<Status> {
     running.registry.snapshot().member(&key(name)).map(|member| member.status)
+}
+
+/// What a restart would find, and what readers see.
+fn stored(kept: &Kept) -> Vec<Member> {
+    kept.load().members
+}
+
+fn shown(running: &Running) -> Vec<Member> {
+    let snapshot = running.registry.snapshot();
+    let members = snapshot.services.iter().flat_map(|(_, entry)| &entry.members);
+    let mut members: Vec<_> =
+        members.map(|member| Member { suspect: false, ..Member::clone(member) }).collect();
+    members.sort_by_key(Member::key);
+    members
 }
 
 fn full() -> JournalError {
@@ -95,6 +111,66 @@ async fn in_one_failed_batch_only_what_must_be_durable_is_refused() {
         (status(&running, "web/a"), status(&running, "web/b")),
         (Some(Status::Passing), None)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_commit_hangs_health_is_seen_and_changes_are_not() {
+    let running = run(Kept::default(), Options::default());
+    let ttl = Duration::from_secs(10);
+    let submit = |command| {
+        let registry = running.registry.clone();
+        tokio::spawn(async move { registry.submit(command).await })
+    };
+    let registered = running.registry.submit(register(tcp_checked("web/a"))).await.unwrap();
+    for name in ["web/silent", "web/beating"] {
+        running.registry.submit(register(testing::beating(name, "10.0.0.2", ttl))).await.unwrap();
+    }
+    running.kept.hang(true);
+    let new = submit(register(testing::instance("web/new", "10.0.0.3")));
+    let up = submit(report("web/a", registered.revision, Status::Passing));
+    for _ in 0..4 {
+        tokio::time::sleep(ttl / 3).await;
+        let (key, output) = (key("web/beating"), "".into());
+        let beat = Command::Heartbeat(Heartbeat { key, status: Status::Passing, output });
+        assert!(!running.registry.submit(beat).await.unwrap().changed, "heard at once");
+    }
+    assert_eq!(status(&running, "web/a"), Some(Status::Passing), "a result");
+    assert_eq!(status(&running, "web/silent"), Some(Status::Critical), "a lost heartbeat");
+    assert_eq!(status(&running, "web/beating"), Some(Status::Passing));
+    assert_eq!(status(&running, "web/new"), None, "what is not durable is not visible");
+    assert!(
+        !new.is_finished() && !up.is_finished(),
+        "a reply to a change means that it is durable"
+    );
+    assert!(running.board.conditions()[0].1.message.contains("takes long"));
+    running.kept.hang(false);
+    for task in [new, up] {
+        let applied = task.await.unwrap().unwrap();
+        assert!(applied.revision <= running.kept.load().revision, "what is replied is durable");
+    }
+    assert_eq!(status(&running, "web/new"), Some(Status::Passing));
+    assert_eq!(running.board.conditions(), []);
+    assert_eq!(stored(&running.kept), shown(&running), "what was seen is stored with it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_store_is_asked_again_however_many_heartbeats_come() {
+    let running = run(Kept::default(), Options::default());
+    let ttl = Duration::from_secs(10);
+    let registered = running.registry.submit(register(tcp_checked("web/a"))).await.unwrap();
+    running.registry.submit(register(testing::beating("web/b", "10.0.0.2", ttl))).await.unwrap();
+    running.kept.fail(Some(full()));
+    let up = report("web/a", registered.revision, Status::Passing);
+    running.registry.submit(up).await.unwrap();
+    running.kept.fail(None);
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (key, output) = (key("web/b"), "".into());
+        let beat = Command::Heartbeat(Heartbeat { key, status: Status::Passing, output });
+        running.registry.submit(beat).await.unwrap();
+    }
+    assert_eq!(running.board.conditions(), []);
+    assert_eq!(stored(&running.kept), shown(&running));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,375 @@
+//! What becomes of commands: what is seen takes effect at once, what is asked for with a commit.
+//!
+//! A commit is begun, runs while more is seen, and is settled. What was seen meanwhile has moved
+//! the newest snapshot on from the one that the commit was drafted on; then its commands are
+//! applied again on top of the newest. What is seen never makes a command refusable that was not
+//! (it changes health, and removes instances), so whatever is in the store becomes visible. Rows
+//! that may differ from what the store has by then are owed to it, and go with the next commit.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Applied, Change, JournalError, Options, Registry, RegistryError, Snapshot,
+    announce::Announcer,
+    draft::{Draft, Finished},
+    handle::Request,
+    lease::{Due, Leases},
+};
+use crate::{
+    model::{Command, InstanceKey, Revision, Timestamp, limit},
+    util::Clock,
+};
+
+/// How often a store that failed is asked again when nobody else does.
+const STORE_RETRY: Duration = Duration::from_secs(5);
+
+type Outcome = Result<Applied, RegistryError>;
+type Reply = oneshot::Sender<Outcome>;
+
+/// The writer's ends of the queues.
+#[derive(Debug)]
+pub(super) struct Queues {
+    pub asked: mpsc::Receiver<Request>,
+    pub seen: mpsc::Receiver<Request>,
+}
+
+/// Applies commands to the newest snapshot, and knows what the store has yet to take.
+pub(super) struct Applier {
+    registry: Registry,
+    queues: Queues,
+    options: watch::Receiver<Options>,
+    clock: Clock,
+    leases: Leases,
+    announcer: Announcer,
+    /// What is asked for and waits for the next commit.
+    waiting: Vec<Request>,
+    /// Instances whose rows the store has yet to take.
+    owed: HashSet<InstanceKey>,
+    /// Replies to changes that are visible, for when the store has taken them too.
+    unconfirmed: Vec<(Reply, Applied)>,
+    /// When a store that failed is asked again; `None` while it works or is being asked.
+    retry_at: Option<Duration>,
+}
+
+/// A commit between its beginning and its end.
+pub(super) struct Commit {
+    /// The snapshot that `finished` was drafted on.
+    base: Arc<Snapshot>,
+    finished: Finished,
+    requests: Vec<Request>,
+    outcomes: Vec<Outcome>,
+    /// What the store is no longer owed when it takes the commit.
+    paid: HashSet<InstanceKey>,
+    /// Replies that only wait for the commit.
+    confirmed: Vec<(Reply, Applied)>,
+}
+
+// === impl Applier ===
+
+impl Applier {
+    /// Goes on from the registry's snapshot: each lease begins now, with a full ttl.
+    pub(super) fn new(
+        registry: Registry,
+        queues: Queues,
+        options: watch::Receiver<Options>,
+        clock: Clock,
+        announcer: Announcer,
+    ) -> Self {
+        let mut leases = Leases::new(options.borrow().self_preservation);
+        for (_, entry) in registry.snapshot().services.iter() {
+            for member in &entry.members {
+                leases.follow(&member.key(), Some(member), clock.elapsed());
+            }
+        }
+        Self {
+            registry,
+            queues,
+            options,
+            clock,
+            leases,
+            announcer,
+            waiting: Vec::new(),
+            owed: HashSet::new(),
+            unconfirmed: Vec::new(),
+            retry_at: None,
+        }
+    }
+
+    /// Waits for the next thing to do, applies what is seen, and takes what is asked for into the
+    /// next commit while there is room. After `stop` the queues take nothing more. Cancel safe.
+    pub(super) async fn step(&mut self, stop: &CancellationToken) {
+        let wake_at = self.leases.next_at().into_iter().chain(self.retry_at).min();
+        let wake_at = wake_at.map(|at| self.clock.instant(at));
+        let has_room = self.waiting.len() < limit::WRITER_BATCH_MAX;
+        let (mut asked, mut seen) = (Vec::new(), Vec::new());
+        tokio::select! {
+            // The order is of no consequence: both queues are looked at whatever comes first.
+            biased;
+            () = stop.cancelled(), if !self.queues.are_closed() => self.close(),
+            // The pattern fails, and the branch sleeps, when there is no operator any more.
+            Ok(()) = self.options.changed() => self.adopt_options(),
+            Some(request) = self.queues.seen.recv() => seen.push(request),
+            Some(request) = self.queues.asked.recv(), if has_room => asked.push(request),
+            () = sleep_until(wake_at) => {}
+        }
+        take_waiting(&mut self.queues.seen, &mut seen, limit::WRITER_BATCH_MAX);
+        let room = limit::WRITER_BATCH_MAX - self.waiting.len();
+        take_waiting(&mut self.queues.asked, &mut asked, room);
+        // Signs of life are heard before silences are looked for: those that waited in a queue
+        // were sent in time.
+        let base = self.registry.snapshot();
+        for request in seen.iter().chain(&asked) {
+            self.hear(&request.command, &base);
+        }
+        self.waiting.append(&mut asked);
+        self.see(&base, seen);
+    }
+
+    /// Drafts a commit of what is asked for and what is owed, and its rows. `None` when there is
+    /// nothing for the store to do.
+    pub(super) fn begin(&mut self) -> Option<(Vec<Change>, Commit)> {
+        let is_due = match self.retry_at {
+            Some(at) => at <= self.clock.elapsed(),
+            None => !self.owed.is_empty() || !self.unconfirmed.is_empty(),
+        };
+        if self.waiting.is_empty() && !is_due {
+            return None;
+        }
+        let base = self.registry.snapshot();
+        let requests = std::mem::take(&mut self.waiting);
+        let (mut finished, outcomes) = self.draft(&base, &[], |draft| {
+            requests.iter().map(|request| draft.apply(&request.command)).collect()
+        });
+        let mut changes = std::mem::take(&mut finished.changes);
+        if changes.is_empty() && !is_due {
+            for (request, outcome) in requests.into_iter().zip(outcomes) {
+                reply(request.reply, outcome);
+            }
+            return None;
+        }
+        let batch: BTreeSet<&InstanceKey> = finished.touched.iter().collect();
+        for key in self.owed.iter().filter(|key| !batch.contains(key)) {
+            changes.push(match finished.next.member(key) {
+                Some(member) => Change::PutMember(member.clone()),
+                None => Change::DeleteMember(key.clone()),
+            });
+        }
+        let paid = std::mem::take(&mut self.owed);
+        let confirmed = std::mem::take(&mut self.unconfirmed);
+        self.retry_at = None;
+        Some((changes, Commit { base, finished, requests, outcomes, paid, confirmed }))
+    }
+
+    /// Says that a commit takes long.
+    pub(super) fn commit_is_slow(&mut self) {
+        self.announcer.commit_is_slow();
+    }
+
+    /// Takes the end of a commit: what was asked for is visible now, or refused.
+    pub(super) fn settle(&mut self, commit: Commit, result: Result<(), JournalError>) {
+        self.announcer.stored(&result);
+        let Commit { base, finished, requests, outcomes, paid, confirmed } = commit;
+        for (waiting, applied) in confirmed {
+            reply(waiting, Ok(applied));
+        }
+        if let Err(error) = result {
+            self.owed.extend(paid);
+            self.retry_at = Some(self.clock.elapsed() + STORE_RETRY);
+            for (waiting, applied) in std::mem::take(&mut self.unconfirmed) {
+                reply(waiting, Ok(applied)); // the answers follow what is seen, store or not
+            }
+            for request in requests {
+                reply(request.reply, Err(RegistryError::NotDurable(error.clone())));
+            }
+        } else if Arc::ptr_eq(&base, &self.registry.snapshot()) {
+            self.publish(&base, finished);
+            for (request, outcome) in requests.into_iter().zip(outcomes) {
+                reply(request.reply, outcome);
+            }
+        } else {
+            self.apply_again(&finished, requests, outcomes);
+        }
+    }
+
+    /// Whether nothing more will come and everything is done.
+    pub(super) fn is_done(&self) -> bool {
+        self.queues.are_closed()
+            && self.queues.seen.is_empty()
+            && self.queues.asked.is_empty()
+            && self.waiting.is_empty()
+    }
+
+    /// Takes no more; the store is asked a last time to take what it is owed.
+    fn close(&mut self) {
+        self.queues.asked.close();
+        self.queues.seen.close();
+        self.retry_at = self.retry_at.map(|_| Duration::ZERO);
+    }
+
+    /// Takes the sign of life that is in a command. A registration that changes nothing is one
+    /// too; one that changes something starts a new lease when it is applied.
+    fn hear(&mut self, command: &Command, base: &Snapshot) {
+        let now = self.clock.elapsed();
+        match command {
+            Command::Heartbeat(beat) => self.leases.beat(&beat.key, now),
+            Command::Register(instances) => {
+                for instance in instances {
+                    let key = instance.key();
+                    if base.member(&key).is_some_and(|member| member.instance == *instance) {
+                        self.leases.beat(&key, now);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Makes visible what is seen, and what is due because time passed.
+    fn see(&mut self, base: &Snapshot, seen: Vec<Request>) {
+        let is_down = |key: &InstanceKey| base.member(key).is_some_and(|m| !m.status.is_up());
+        let due = self.leases.advance(self.clock.elapsed(), is_down);
+        if seen.is_empty() && due.is_empty() {
+            return;
+        }
+        let (finished, outcomes) = self.draft(base, &due, |draft| {
+            seen.iter().map(|request| draft.apply(&request.command)).collect()
+        });
+        self.owed.extend(finished.touched.iter().cloned());
+        self.publish(base, finished);
+        for (request, outcome) in seen.into_iter().zip(outcomes) {
+            self.confirm(request.reply, outcome);
+        }
+    }
+
+    /// Applies the commands of a commit that the store has taken on top of the newest snapshot.
+    fn apply_again(&mut self, stored: &Finished, requests: Vec<Request>, outcomes: Vec<Outcome>) {
+        if requests.is_empty() {
+            return;
+        }
+        let base = self.registry.snapshot();
+        let (mut finished, outcomes) = self.draft(&base, &[], |draft| {
+            let again = requests.iter().zip(outcomes);
+            // What was refused has no row in the store.
+            again
+                .map(|(request, outcome)| outcome.and_then(|_| draft.apply(&request.command)))
+                .collect()
+        });
+        finished.next.revision = finished.next.revision.max(stored.next.revision);
+        self.owed.extend(stored.touched.iter().chain(&finished.touched).cloned());
+        self.publish(&base, finished);
+        // The revision that is replied has to be durable, too.
+        for (request, outcome) in requests.into_iter().zip(outcomes) {
+            self.confirm(request.reply, outcome);
+        }
+    }
+
+    /// Replies to a change that is visible when the store has taken it; at once when it does not
+    /// take anything.
+    fn confirm(&mut self, waiting: Reply, outcome: Outcome) {
+        let has_room = self.unconfirmed.len() < limit::WRITER_QUEUE_MAX;
+        match outcome {
+            Ok(applied)
+                if applied.changed
+                    && has_room
+                    && self.retry_at.is_none()
+                    && !waiting.is_closed() =>
+            {
+                self.unconfirmed.push((waiting, applied));
+            }
+            outcome => reply(waiting, outcome),
+        }
+    }
+
+    /// Drafts the next snapshot from what is due and what `apply` applies.
+    fn draft(
+        &self,
+        base: &Snapshot,
+        due: &[Due],
+        apply: impl FnOnce(&mut Draft<'_>) -> Vec<Outcome>,
+    ) -> (Finished, Vec<Outcome>) {
+        let options = *self.options.borrow();
+        let mut draft = Draft::new(base, &options, self.wall_time());
+        for due in due {
+            match due {
+                Due::Expire(key) => draft.expire(key),
+                Due::Hold(key) => draft.hold(key),
+                Due::Lapse(key) => draft.lapse(key),
+            }
+        }
+        let outcomes = apply(&mut draft);
+        (draft.finish(), outcomes)
+    }
+
+    fn publish(&mut self, base: &Snapshot, finished: Finished) {
+        let Finished { next, events, touched, .. } = finished;
+        if next.revision == base.revision {
+            self.announcer.holding(&self.leases);
+            return;
+        }
+        let now = self.clock.elapsed();
+        for key in &touched {
+            self.leases.follow(key, next.member(key).map(AsRef::as_ref), now);
+        }
+        self.announcer.published(base, &next, &events);
+        self.announcer.holding(&self.leases);
+        self.registry.published.publish(next, events);
+    }
+
+    /// The answers follow a setting whatever the store does: it is not its row.
+    fn adopt_options(&mut self) {
+        let options = *self.options.borrow_and_update();
+        self.leases.set_settings(options.self_preservation);
+        let base = self.registry.snapshot();
+        let mut draft = Draft::new(&base, &options, self.wall_time());
+        draft.adopt_default_policy();
+        self.publish(&base, draft.finish());
+    }
+
+    fn wall_time(&self) -> Timestamp {
+        Timestamp(self.clock.wall_millis())
+    }
+}
+
+// === impl Commit ===
+
+impl Commit {
+    /// The newest revision that is in it.
+    pub(super) fn revision(&self) -> Revision {
+        self.finished.next.revision
+    }
+}
+
+// === impl Queues ===
+
+impl Queues {
+    fn are_closed(&self) -> bool {
+        self.asked.is_closed() && self.seen.is_closed()
+    }
+}
+
+fn take_waiting(queue: &mut mpsc::Receiver<Request>, batch: &mut Vec<Request>, most: usize) {
+    while batch.len() < most
+        && let Ok(request) = queue.try_recv()
+    {
+        batch.push(request);
+    }
+}
+
+fn reply(waiting: Reply, outcome: Outcome) {
+    // Whoever asked may have gone; the change stands.
+    let _gone = waiting.send(outcome);
+}
+
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
