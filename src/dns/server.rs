@@ -19,7 +19,7 @@ use super::{
     stats::Stats,
     tcp,
     udp::{Deferred, Worker},
-    view::View,
+    view::World,
     zone::ZonesHandle,
 };
 use crate::{registry::Registry, telemetry::Metrics, util::Clock};
@@ -100,12 +100,12 @@ impl DnsServer {
     /// When the system refuses a thread, or to watch a socket.
     pub fn start(self, wiring: &Wiring) -> io::Result<RunningDns> {
         let stats = Stats::new(&wiring.metrics);
-        let Wiring { registry, zones, settings, clock, stop, .. } = wiring;
-        let view = View::new(registry, zones, Arc::clone(settings));
+        let Wiring { registry, zones, settings, clock, stop, .. } = wiring.clone();
+        let world = World { registry, zones, settings };
         let mut running = RunningDns { workers: Vec::new(), tasks: JoinSet::new() };
         let (full_path, packets) = mpsc::channel::<Deferred>(FULL_PATH_QUEUE);
         let shared = Arc::new(tcp::Shared {
-            view: view.clone(),
+            world: world.clone(),
             stats: stats.clone(),
             pen: stats.pen(Transport::Tcp).shared(),
             limits: Arc::clone(&wiring.tcp_limits),
@@ -118,7 +118,7 @@ impl DnsServer {
                 stats.watch(&socket);
                 let worker = Worker {
                     socket,
-                    view: view.clone(),
+                    view: world.view(),
                     full_path: full_path.clone(),
                     pen: stats.pen(Transport::Udp),
                     rng: fastrand::Rng::new(),
@@ -133,7 +133,7 @@ impl DnsServer {
             running.tasks.spawn(tcp::serve(listener, Arc::clone(&shared)));
         }
         let pen = stats.pen(Transport::Udp);
-        running.tasks.spawn(full::serve(packets, view, pen, clock.clone()));
+        running.tasks.spawn(full::serve(packets, world, pen, clock));
         Ok(running)
     }
 }

@@ -19,7 +19,7 @@ use self::connection::Connection;
 pub(super) use self::gate::Gate;
 use super::{
     stats::{SharedPen, Stats},
-    view::View,
+    view::World,
 };
 use crate::util::Clock;
 
@@ -41,7 +41,7 @@ pub struct TcpLimits {
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub view: View,
+    pub world: World,
     pub stats: Stats,
     pub pen: SharedPen,
     pub limits: Arc<ArcSwap<TcpLimits>>,

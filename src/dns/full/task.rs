@@ -13,7 +13,7 @@ use crate::{
         Transport,
         stats::{DropReason, Pen},
         udp::{Deferred, REPLY_OCTETS_MAX},
-        view::View,
+        view::World,
     },
     util::Clock,
 };
@@ -23,7 +23,7 @@ use crate::{
 /// length.
 pub(in crate::dns) async fn serve(
     mut packets: mpsc::Receiver<Deferred>,
-    mut view: View,
+    world: World,
     mut pen: Pen,
     clock: Clock,
 ) {
@@ -31,6 +31,7 @@ pub(in crate::dns) async fn serve(
     let mut out = vec![0; REPLY_OCTETS_MAX];
     while let Some(packet) = packets.recv().await {
         pen.full_path();
+        let mut view = world.view();
         let sources = view.load();
         // A mistake of ours in one reply is not the end of all others.
         let replied = catch_unwind(AssertUnwindSafe(|| {

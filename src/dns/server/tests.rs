@@ -165,6 +165,32 @@ async fn what_the_registry_has_said_is_what_the_next_query_sees() {
     server.stop().await;
 }
 
+/// A snapshot of a large registry is gigabytes: no connection, task or worker that waits for its
+/// next message may be what keeps an old one.
+#[tokio::test]
+async fn who_waits_keeps_no_old_world_alive() {
+    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    udp.connect(server.address).await.unwrap();
+    let mut tcp = server.connect().await;
+    tcp.write_all(&framed(&query(1, false))).await.unwrap();
+    read_reply(&mut tcp).await;
+    for is_odd in [false, true] {
+        udp.send(&query(2, is_odd)).await.unwrap();
+        timeout(PATIENCE, udp.recv(&mut [0; 512])).await.expect("a reply").unwrap();
+    }
+    let old = Arc::downgrade(&server.registry.snapshot());
+    let instance = Arc::new(testing::instance("web/a", "10.0.0.1"));
+    server.registry.submit(Command::Register(vec![instance])).await.unwrap();
+    let gone = async {
+        while old.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("nobody holds the old snapshot");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_udp_packet_that_is_no_query_gets_no_reply() {
     let server = Harness::start("127.0.0.1:0", TcpLimits::default());

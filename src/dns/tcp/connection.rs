@@ -19,7 +19,6 @@ use crate::dns::{
     answer::TCP_REPLY_OCTETS_MAX,
     full::respond,
     stats::{DropReason, OpenConnection},
-    view::View,
 };
 
 /// Replies that may wait to be sent. hickory sends all that wait before it reads on, and there is
@@ -34,7 +33,6 @@ const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Connection {
     shared: Arc<Shared>,
     peer: SocketAddr,
-    view: View,
     rng: fastrand::Rng,
     _pass: Pass,
     _open: OpenConnection,
@@ -51,8 +49,8 @@ thread_local! {
 impl Connection {
     /// A connection from `peer` that was let in.
     pub(super) fn new(shared: Arc<Shared>, peer: SocketAddr, pass: Pass) -> Self {
-        let (view, open) = (shared.view.clone(), shared.stats.open_connection());
-        Self { shared, peer, view, rng: fastrand::Rng::new(), _pass: pass, _open: open }
+        let open = shared.stats.open_connection();
+        Self { shared, peer, rng: fastrand::Rng::new(), _pass: pass, _open: open }
     }
 
     /// Replies to what comes until the client ends it, something breaks, nothing whole comes for
@@ -96,7 +94,8 @@ impl Connection {
     /// The reply to one message, counted.
     fn reply(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         let began = self.shared.clock.elapsed();
-        let sources = self.view.load();
+        let mut view = self.shared.world.view();
+        let sources = view.load();
         let rng = &mut self.rng;
         let (replied, reply) = ROOM
             .with_borrow_mut(|room| {
