@@ -5,7 +5,16 @@
 
 mod bind;
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+};
 
 use arc_swap::ArcSwap;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
@@ -102,6 +111,7 @@ impl DnsServer {
         let stats = Stats::new(&wiring.metrics);
         let Wiring { registry, zones, settings, clock, stop, .. } = wiring.clone();
         let world = World { registry, zones, settings };
+        let is_stopped = Arc::new(AtomicBool::new(false));
         let mut running = RunningDns { workers: Vec::new(), tasks: JoinSet::new() };
         let (full_path, packets) = mpsc::channel::<Deferred>(FULL_PATH_QUEUE);
         let shared = Arc::new(tcp::Shared {
@@ -123,7 +133,7 @@ impl DnsServer {
                     pen: stats.pen(Transport::Udp),
                     rng: fastrand::Rng::new(),
                     clock: clock.clone(),
-                    stop: stop.clone(),
+                    is_stopped: Arc::clone(&is_stopped),
                 };
                 let name = format!("dns-udp-{}", running.workers.len());
                 let thread = thread::Builder::new().name(name).spawn(move || worker.run())?;
@@ -134,6 +144,10 @@ impl DnsServer {
         }
         let pen = stats.pen(Transport::Udp);
         running.tasks.spawn(full::serve(packets, world, pen, clock));
+        running.tasks.spawn(async move {
+            stop.cancelled().await;
+            is_stopped.store(true, Relaxed);
+        });
         Ok(running)
     }
 }
@@ -141,7 +155,8 @@ impl DnsServer {
 // === impl RunningDns ===
 
 impl RunningDns {
-    /// Waits until, after the stop, everything that was asked is answered and all threads are gone.
+    /// Waits until, after the stop, everything that was taken from the sockets is answered and all
+    /// threads are gone.
     pub async fn stopped(mut self) {
         let workers = self.workers;
         let joined = tokio::task::spawn_blocking(move || {

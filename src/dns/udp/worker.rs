@@ -8,12 +8,14 @@ use std::{
     io,
     os::fd::AsFd,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Socket,
@@ -46,8 +48,9 @@ pub(in crate::dns) struct Worker {
     pub rng: fastrand::Rng,
     /// What it takes times from.
     pub clock: Clock,
-    /// When to stop.
-    pub stop: CancellationToken,
+    /// Whether to stop. A flag, because a token's state is behind a lock, which all workers would
+    /// take for each batch.
+    pub is_stopped: Arc<AtomicBool>,
 }
 
 /// A packet for the full path, with its way back.
@@ -66,7 +69,7 @@ impl Worker {
     pub(in crate::dns) fn run(mut self) {
         let mut arena = Arena::new();
         let mut is_failing = false;
-        while !self.stop.is_cancelled() {
+        while !self.is_stopped.load(Relaxed) {
             // A mistake of ours in one answer costs the rest of a batch, and not the worker: its
             // share of the clients would ask in vain from then on. The arena starts each batch
             // anew.
