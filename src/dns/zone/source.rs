@@ -106,19 +106,31 @@ impl Source for Folder {
 // === impl Noted ===
 
 impl<'f> Noted<'f> {
-    pub(super) fn new(folder: &'f Folder) -> Self {
-        Self { folder, stamps: RefCell::default() }
+    /// Begins with a zone file, which has a stamp whether or not it comes to be read: a name that
+    /// is no zone's is a mistake to be reported once, too.
+    pub(super) fn new(folder: &'f Folder, file: &str) -> Self {
+        let noted = Self { folder, stamps: RefCell::default() };
+        noted.note(file);
+        noted
     }
 
     /// The files that were asked for, each with its stamp.
     pub(super) fn into_stamps(self) -> Vec<(String, Stamp)> {
         self.stamps.into_inner()
     }
+
+    /// The first stamp stays: of two, it is the one that a later change differs from.
+    fn note(&self, path: &str) {
+        let mut stamps = self.stamps.borrow_mut();
+        if stamps.iter().all(|(known, _)| known != path) {
+            stamps.push((path.to_owned(), self.folder.stamp(path)));
+        }
+    }
 }
 
 impl Source for Noted<'_> {
     fn read(&self, path: &str, octets_max: usize) -> Result<Vec<u8>, String> {
-        self.stamps.borrow_mut().push((path.to_owned(), self.folder.stamp(path)));
+        self.note(path);
         self.folder.read(path, octets_max)
     }
 }

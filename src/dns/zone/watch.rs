@@ -48,11 +48,12 @@ pub struct ZoneFolder {
 
 /// The zone folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the zone folder `{}`: {source}; create it, or name another by --zones",
+#[error("cannot read the zone folder `{}`: {reason}; create it, or name another by --zones",
     .path.display())]
 pub struct ZoneFolderError {
     path: PathBuf,
-    source: io::Error,
+    /// Part of the text, and therefore not told again as its source.
+    reason: io::Error,
 }
 
 /// Loads zones and loads them again when their files change. Belongs to one task, [`Self::run`].
@@ -94,8 +95,8 @@ impl ZoneWatcher {
     ) -> Result<Self, ZoneFolderError> {
         let ZoneFolder { path, is_required, reserved } = folder;
         let folder = Folder::new(path.clone());
-        if is_required && let Err(source) = folder.zone_files() {
-            return Err(ZoneFolderError { path, source });
+        if is_required && let Err(reason) = folder.zone_files() {
+            return Err(ZoneFolderError { path, reason });
         }
         let mut watcher = Self {
             folder,
@@ -209,7 +210,7 @@ impl ZoneWatcher {
 
     /// Reads one zone file.
     fn load(&mut self, name: &str) {
-        let source = Noted::new(&self.folder);
+        let source = Noted::new(&self.folder, name);
         let read = read_zone(&source, name, &self.reserved);
         let file = self.files.entry(name.to_owned()).or_default();
         file.stamps = source.into_stamps();

@@ -118,6 +118,15 @@ fn a_broken_file_leaves_its_zone_as_it_was_and_is_reported() {
 }
 
 #[test]
+fn a_file_whose_name_is_no_zones_is_reported_once() {
+    let mut bench = bench(&[("a..b.zone", text(1))]);
+    let notes = bench.notes();
+    assert!(notes[0].contains("empty label"), "{notes:?}");
+    assert!(!bench.watcher.poll(), "it is looked at once, so it is logged once");
+    assert!(bench.has_metric("rollcall_zone_load_failures_total 1"));
+}
+
+#[test]
 fn a_change_of_an_included_file_reloads_its_zones() {
     let mut bench = bench(&[("a.zone", text(1) + "$INCLUDE hosts\n"), ("b.zone", text(1))]);
     assert_eq!(bench.served(), ["b b.zone 1"]);
