@@ -13,6 +13,7 @@ mod read;
 mod record;
 
 pub use name::Owner;
+pub(super) use name::POINTER_REACH;
 pub use record::Data;
 
 use self::name::Suffixes;

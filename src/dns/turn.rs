@@ -5,7 +5,7 @@ use super::{
     apex::Apex,
     asked::Asked,
     code::rcode,
-    encode::{QUESTION, Reply, Section},
+    encode::{POINTER_REACH, QUESTION, Reply, Section},
     query::{HEADER_OCTETS, Query},
     reverse, service,
     verdict::Verdict,
@@ -78,14 +78,14 @@ impl Turn<'_, '_, '_> {
     }
 
     /// The name at `at`, and its place as a pointer has it; `None` when the aliases came back to
-    /// where they have been.
+    /// where they have been, or so far down a long reply that no pointer reaches all of the name.
     fn target<'n>(
         &self,
         query: &Query<'_>,
         at: usize,
         octets: &'n mut [u8; NAME_OCTETS_MAX],
     ) -> Option<(&'n [u8], u16)> {
-        let place = u16::try_from(at).ok()?;
+        let place = u16::try_from(at).ok().filter(|_| at + NAME_OCTETS_MAX <= POINTER_REACH)?;
         let answers = HEADER_OCTETS + query.question().len();
         let (_, data) = self.reply.data_since(answers).find(|(start, _)| *start == at)?;
         let name = octets.get_mut(..data.len())?;

@@ -6,7 +6,8 @@ use hickory_proto::{
 };
 
 use crate::dns::{
-    testing::{World, member},
+    Transport,
+    testing::{Ask, World, member},
     zone::Zones,
 };
 
@@ -101,6 +102,30 @@ fn aliases_within_our_zones_are_followed() {
     // Loops end.
     assert_eq!(world.ask("one", A).answers().len(), 2);
     assert_eq!(world.ask("self", A).answers().len(), 1);
+}
+
+/// A compression pointer has 14 bits: where the next name is beyond their reach, the chain ends.
+#[test]
+fn a_chain_ends_where_no_pointer_reaches() {
+    let front = [63; 3].map(|length| "x".repeat(length)).join(".");
+    let name = |n: usize| format!("{n:0>47}.{front}.corp.internal.");
+    let mut corp =
+        String::from("@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n");
+    for n in 0..64 {
+        let leaves = format!("s{}.service.internal.", n / 16 + 1);
+        let target = if n % 16 == 15 { leaves } else { name(n + 1) };
+        corp += &format!("{} CNAME {target}\n", name(n));
+    }
+    let host = |n: usize| member(&format!("s{n}/a"), "10.0.0.1").host(&name(n * 16));
+    let mut members: Vec<_> = (0..4).map(host).collect();
+    members.push(member("s4/a", "10.0.0.1"));
+    let mut world = World::new(members);
+    world.zones = Zones::of_texts(&[("corp.internal", &corp)], &["service.internal"]);
+    let ask = |service| Ask { transport: Transport::Tcp, ..Ask::new(service, A) };
+    assert_eq!(world.put(&ask("s1")).unwrap().answers().last().unwrap(), "10.0.0.1");
+    let told = world.put(&ask("s0")).unwrap();
+    assert!(told.octets.len() > 0x4000, "{}", told.octets.len());
+    assert_eq!(told.answers().last().unwrap(), "s4.service.internal.");
 }
 
 #[test]

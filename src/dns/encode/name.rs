@@ -4,7 +4,7 @@ use super::{Full, Reply, read::after_name};
 use crate::dns::query::HEADER_OCTETS;
 
 /// Offsets that a compression pointer can say (RFC 1035 §4.1.4).
-pub(super) const POINTER_REACH: usize = 0x4000;
+pub(in crate::dns) const POINTER_REACH: usize = 0x4000;
 
 /// Names that are remembered as targets of compression. A reply of ours names a zone, a handful of
 /// servers and their glue; more names than this are written out, which is right, only longer.
