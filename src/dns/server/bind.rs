@@ -35,12 +35,12 @@ pub(super) struct Endpoint {
 
 /// An address cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen for DNS on {address} ({transport}): {source}; {}", advice(source, *address))]
+#[error("cannot listen for DNS on {address} ({transport}): {reason}; {}", advice(reason, *address))]
 pub struct BindError {
     address: SocketAddr,
     transport: &'static str,
-    #[source]
-    source: io::Error,
+    /// Part of the text, and therefore not told again as its source.
+    reason: io::Error,
 }
 
 // === impl Endpoint ===
@@ -48,7 +48,7 @@ pub struct BindError {
 impl Endpoint {
     /// Binds the sockets for `workers` workers and TCP.
     pub(super) fn bind(address: SocketAddr, workers: usize) -> Result<Self, BindError> {
-        let refused = |transport| move |source| BindError { address, transport, source };
+        let refused = |transport| move |reason| BindError { address, transport, reason };
         let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
         let (first, tcp) = loop {
             let first = Socket::bind(address).map_err(refused("UDP"))?;
@@ -129,10 +129,11 @@ mod tests {
         let holder = Endpoint::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
         let taken = holder.address;
         let error = Endpoint::bind(taken, 1).unwrap_err();
-        assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(error.reason.kind(), io::ErrorKind::AddrInUse);
         let text = error.to_string();
         assert!(text.starts_with(&format!("cannot listen for DNS on {taken} (TCP): ")), "{text}");
         assert!(text.contains(&format!("sport = :{}", taken.port())), "{text}");
+        assert!(std::error::Error::source(&error).is_none(), "the reason is told once");
 
         let error = Endpoint::bind("192.0.2.1:0".parse().unwrap(), 1).unwrap_err().to_string();
         assert!(error.contains("no interface of this machine"), "{error}");
