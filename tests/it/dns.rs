@@ -4,7 +4,10 @@ mod answers;
 mod clients;
 mod edns;
 mod malformed;
+mod moment;
 mod names;
+mod records;
+mod reload;
 mod sockets;
 mod tcp;
 mod truncation;
@@ -105,4 +108,25 @@ fn node() -> Node {
         ]
     "#;
     Node::builder().config(config).start()
+}
+
+/// A server with one of everything that names may lead to.
+fn world() -> Node {
+    let node = node();
+    let api = node.api();
+    let a = json!({ "addresses": ["10.0.0.1", "fd00::1"], "port": 80, "tags": ["v1", "eu"],
+        "weight": 5, "meta": { "version": "1.4.2", "zone": "a" } });
+    api.register("web", "a", &a);
+    let b = json!({ "addresses": ["10.0.0.2"], "port": 81, "tags": ["v2", "eu"] });
+    api.register("web", "b", &b);
+    let ill = json!({ "addresses": ["10.0.0.3"], "port": 82, "tags": ["v3"] });
+    register_ill(&api, "web", "ill", &ill);
+    let out = json!({ "addresses": ["10.0.0.4"], "port": 83, "tags": ["v4"] });
+    api.register("web", "out", &out);
+    api.put("/api/v1/services/web/instances/out/drain", &serde_json::Value::Null);
+    api.register("v4only", "one", &json!({ "addresses": ["10.0.1.1"], "port": 80 }));
+    api.register("mail", "one", &json!({ "addresses": ["mx.example.com"], "port": 25 }));
+    api.register("alias", "one", &json!({ "addresses": ["web.service.internal"], "port": 80 }));
+    api.put("/api/v1/services/planned/policy", &json!({ "ttl": "5s" }));
+    node
 }

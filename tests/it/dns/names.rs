@@ -2,11 +2,11 @@
 
 use hickory_proto::{
     op::Message,
-    rr::{DNSClass, RData, RecordType},
+    rr::{DNSClass, RecordType},
 };
 use serde_json::json;
 
-use super::{A, AAAA, SRV, TXT, full, negative_ttl, node, register_ill, said};
+use super::{A, AAAA, SRV, TXT, full, negative_ttl, said, world};
 use crate::support::{
     Node,
     dns::{lines, question},
@@ -21,27 +21,6 @@ const PTR: RecordType = RecordType::PTR;
 const SOA: RecordType = RecordType::SOA;
 const SVCB: RecordType = RecordType::SVCB;
 const UNKNOWN: RecordType = RecordType::Unknown(65_280);
-
-/// A server with one of everything that names may lead to.
-fn world() -> Node {
-    let node = node();
-    let api = node.api();
-    let a = json!({ "addresses": ["10.0.0.1", "fd00::1"], "port": 80, "tags": ["v1", "eu"],
-        "weight": 5, "meta": { "version": "1.4.2", "zone": "a" } });
-    api.register("web", "a", &a);
-    let b = json!({ "addresses": ["10.0.0.2"], "port": 81, "tags": ["v2", "eu"] });
-    api.register("web", "b", &b);
-    let ill = json!({ "addresses": ["10.0.0.3"], "port": 82, "tags": ["v3"] });
-    register_ill(&api, "web", "ill", &ill);
-    let out = json!({ "addresses": ["10.0.0.4"], "port": 83, "tags": ["v4"] });
-    api.register("web", "out", &out);
-    api.put("/api/v1/services/web/instances/out/drain", &serde_json::Value::Null);
-    api.register("v4only", "one", &json!({ "addresses": ["10.0.1.1"], "port": 80 }));
-    api.register("mail", "one", &json!({ "addresses": ["mx.example.com"], "port": 25 }));
-    api.register("alias", "one", &json!({ "addresses": ["web.service.internal"], "port": 80 }));
-    api.put("/api/v1/services/planned/policy", &json!({ "ttl": "5s" }));
-    node
-}
 
 /// What the names of [`world`] say.
 const NAMES: &[(&str, RecordType, &str)] = &[
@@ -215,80 +194,6 @@ fn every_form_of_name_answers_alike_over_udp_with_and_without_edns_and_over_tcp(
             }
         }
     }
-}
-
-#[test]
-fn srv_brings_the_addresses_of_its_targets() {
-    let node = world();
-    let addresses = [
-        "a.instance.web.service.internal. 5 A 10.0.0.1",
-        "a.instance.web.service.internal. 5 AAAA fd00::1",
-        "b.instance.web.service.internal. 5 A 10.0.0.2",
-    ];
-    for name in ["web", "eu.web", "_web._tcp", "_web._eu"] {
-        let reply = node.resolver().ask(&full(name), SRV);
-        assert_eq!(lines(&reply.additionals), addresses, "{name}");
-    }
-    // The addresses of a host elsewhere are not ours to tell.
-    let reply = node.resolver().ask(&full("_mail._tcp"), SRV);
-    assert_eq!(lines(&reply.additionals), [] as [&str; 0]);
-}
-
-#[test]
-fn txt_has_one_string_for_each_piece_of_metadata() {
-    let node = world();
-    let reply = node.resolver().ask(&full("web"), TXT);
-    let [record] = &reply.answers[..] else { panic!("one instance has metadata: {reply}") };
-    let RData::TXT(txt) = &record.data else { panic!("TXT: {reply}") };
-    let strings: Vec<&[u8]> = txt.txt_data.iter().map(|string| &**string).collect();
-    assert_eq!(strings, [&b"version=1.4.2"[..], b"zone=a"]);
-}
-
-#[test]
-fn the_apex_has_soa_and_ns_with_glue() {
-    let node = world();
-    for (zone, resolver) in
-        [("service.internal.", node.resolver()), ("10.in-addr.arpa.", node.resolver())]
-    {
-        let reply = resolver.ask(zone, SOA);
-        let RData::SOA(soa) = &reply.answers[0].data else { panic!("an SOA: {reply}") };
-        assert_eq!(soa.mname.to_string(), "ns1.service.internal.");
-        assert_eq!(soa.rname.to_string(), "hostmaster.service.internal.");
-        assert_eq!((reply.answers[0].ttl, soa.minimum), (5, 5));
-        let glue = [
-            "ns1.service.internal. 300 A 192.0.2.1",
-            "ns1.service.internal. 300 AAAA 2001:db8::1",
-            "ns2.service.internal. 300 A 192.0.2.2",
-        ];
-        assert_eq!(lines(&resolver.ask(zone, NS).additionals), glue, "{zone}");
-    }
-}
-
-#[test]
-fn the_serial_grows_with_every_change() {
-    let node = Node::start();
-    let serial = || {
-        let reply = node.resolver().ask("service.internal.", SOA);
-        let RData::SOA(soa) = &reply.answers[0].data else { panic!("an SOA: {reply}") };
-        soa.serial
-    };
-    let before = serial();
-    node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"] }));
-    assert!(serial() > before);
-}
-
-#[test]
-fn an_address_of_two_instances_leads_to_both() {
-    let node = node();
-    for service in ["web", "api"] {
-        node.api().register(service, "one", &json!({ "addresses": ["10.0.0.1"] }));
-    }
-    let reply = node.resolver().ask("1.0.0.10.in-addr.arpa.", PTR);
-    let both = "PTR one.instance.api.service.internal., PTR one.instance.web.service.internal.";
-    assert_eq!(said(&reply), both);
-    node.api().deregister("web", "one");
-    let reply = node.resolver().ask("1.0.0.10.in-addr.arpa.", PTR);
-    assert_eq!(said(&reply), "PTR one.instance.api.service.internal.");
 }
 
 #[test]

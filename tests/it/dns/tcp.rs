@@ -158,7 +158,7 @@ fn connections_above_the_limits_are_closed_at_once() {
 }
 
 #[test]
-fn an_empty_or_malformed_message_does_not_end_the_connection() {
+fn a_malformed_message_does_not_end_the_connection() {
     let node = node("");
     let mut connection = Connection::open(node.dns[0]);
     for (message, has_reply) in [
