@@ -152,8 +152,9 @@ fn log_event(event: &Event) {
             info!(instance = %key, replaced, revision, "registered");
         }
         EventKind::StatusChanged { key, from, to, suspect, output } => {
+            // As a string, which the text form quotes: a line break in it is not one of the log.
             info!(
-                instance = %key, %from, %to, suspect, output = %output, revision,
+                instance = %key, %from, %to, suspect, output = &**output, revision,
                 "status changed"
             );
         }
@@ -189,5 +190,49 @@ impl Collector for Gauges {
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, sync::mpsc};
+
+    use super::log_event;
+    use crate::{
+        model::{Event, EventKind, Revision, Status, Timestamp},
+        registry::testing::key,
+    };
+
+    /// Hands on each line as it is written.
+    #[derive(Clone)]
+    struct Lines(mpsc::Sender<String>);
+
+    impl Write for Lines {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0.send(String::from_utf8(octets.to_vec()).unwrap()).unwrap();
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Whoever may register could write lines into the log that look like the server's own.
+    #[test]
+    fn a_checks_output_is_no_line_of_the_log() {
+        let (sender, lines) = mpsc::channel();
+        let log = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || Lines(sender.clone()))
+            .finish();
+        let (key, output) = (key("web/a"), "down\n INFO forged \u{1b}[31m".into());
+        let (from, to, suspect) = (Status::Passing, Status::Critical, false);
+        let kind = EventKind::StatusChanged { key: key.clone(), from, to, suspect, output };
+        let event = Event { revision: Revision(1), at: Timestamp(0), service: key.service, kind };
+        tracing::subscriber::with_default(log, || log_event(&event));
+        let line = lines.try_recv().unwrap();
+        assert!(line.ends_with('\n') && line.lines().count() == 1, "{line}");
+        assert!(line.contains(r#"output="down\n INFO forged \u{1b}[31m""#), "{line}");
     }
 }
