@@ -11,7 +11,9 @@
 //! afterwards is named by DNS while nobody answers. Here the name goes first: when the 204 is here,
 //! no later DNS answer has this instance. Clients that asked a moment before may use their answer
 //! for as long as its TTL, so the service serves on for that long; only then it stops accepting,
-//! finishes the requests it has, and goes. Nobody saw an error.
+//! finishes the requests it has, and goes. Clients that keep a connection ask no resolver while
+//! they have it: while the service serves on, each reply tells its client to close. Nobody saw an
+//! error.
 //!
 //! It needs nothing of Rollcall but three HTTP requests, so it reads the same in any language.
 //!
@@ -25,6 +27,9 @@ use anyhow::{Context, bail};
 use axum::{
     Router,
     extract::{Query, State},
+    http::{HeaderValue, header},
+    middleware::map_response,
+    response::Response,
     routing::get,
 };
 use clap::Parser;
@@ -86,14 +91,13 @@ async fn main() -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;
     let address = listener.local_addr()?;
-    let closing = CancellationToken::new();
-    let server = axum::serve(listener, routes(&options.instance))
+    let (leaving, closing) = (CancellationToken::new(), CancellationToken::new());
+    let server = axum::serve(listener, routes(&options.instance, &leaving))
         .with_graceful_shutdown(closing.clone().cancelled_owned());
     let serving = tokio::spawn(server.into_future());
     println!("serving http://{address}/");
 
     let presence = Presence::new(&options, address);
-    let leaving = CancellationToken::new();
     let keeping = tokio::spawn(presence.clone().keep(leaving.clone()));
     tokio::select! {
         _ = terminate.recv() => {}
@@ -105,7 +109,8 @@ async fn main() -> anyhow::Result<()> {
     leaving.cancel();
     keeping.await?;
     presence.end().await;
-    // 2. Answers given before live on in resolvers and clients for their TTL: serve them.
+    // 2. Answers given before live on in resolvers and clients for their TTL: serve them, one
+    //    request a connection.
     sleep(options.grace).await;
     // 3. Stop accepting, finish what is in flight, and only then go.
     closing.cancel();
@@ -117,11 +122,19 @@ async fn main() -> anyhow::Result<()> {
 // The service itself
 
 /// `/` says who answered, `/health` is what Rollcall checks, `/slow?ms=500` takes its time.
-fn routes(instance: &str) -> Router {
+fn routes(instance: &str, leaving: &CancellationToken) -> Router {
+    let leaving = leaving.clone();
+    let go_elsewhere = move |mut reply: Response| {
+        if leaving.is_cancelled() {
+            reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        std::future::ready(reply)
+    };
     Router::new()
         .route("/", get(|State(name): State<String>| async move { format!("{name}\n") }))
         .route("/health", get(|| async { "ok\n" }))
         .route("/slow", get(slow))
+        .layer(map_response(go_elsewhere))
         .with_state(instance.to_owned())
 }
 

@@ -20,6 +20,7 @@ mod lifecycle;
 mod metrics;
 mod probes;
 mod refusals;
+mod service;
 mod support;
 mod watch;
 mod weather;
