@@ -47,7 +47,7 @@ struct Inner {
 
 /// Threads that work aside at once: sorting a million services takes a second.
 const ASIDE_MAX: usize = 2;
-/// Bulk registrations that are read at once: each may hold a body of 64 MiB.
+/// Large bulk registrations that are read at once: each may hold a body of 64 MiB.
 const BULKS_MAX: usize = 2;
 
 // === impl Api ===

@@ -4,6 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Extension,
+    body::HttpBody,
     extract::{Request, State},
     response::Response,
 };
@@ -39,9 +40,10 @@ pub(super) async fn register_many(
     Extension(Peer(peer)): Extension<Peer>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let Ok(_held) = api.bulks().try_acquire() else {
-        return Err(Problem::busy("other bulk registrations are under way; try again"));
-    };
+    // Those that are no larger than any other body need no turn; the others wait for theirs.
+    let octets_max = request.body().size_hint().upper().unwrap_or(u64::MAX);
+    let is_large = octets_max > limit::HTTP_BODY_OCTETS_MAX as u64;
+    let _held = if is_large { api.bulks().acquire().await.ok() } else { None };
     let patience = api.options().body_timeout;
     let body = json::read(request, limit::HTTP_BULK_OCTETS_MAX, patience).await?;
     let instances = api.aside(move || parse(&body, peer.ip())).await??;

@@ -379,3 +379,28 @@ async fn a_view_s_own_fields_register_the_same_instance_again() {
     assert_eq!((again.status.as_u16(), again.revision()), (200, 1));
     assert_eq!(testing::key("web/a").to_string(), "web/a");
 }
+
+/// Any two bulks under way, and those that only dribbled in, refused every other one.
+#[tokio::test(start_paused = true)]
+async fn large_bulks_take_turns_and_small_ones_pass_them_by() {
+    let door = door();
+    let post = |body: Body| {
+        let request = Request::post("/api/v1/instances").body(body).unwrap();
+        async { (door.send(request).await.status.as_u16(), tokio::time::Instant::now()) }
+    };
+    let stuck = || {
+        let never = futures_util::stream::pending::<Result<&[u8], std::io::Error>>();
+        post(Body::from_stream(never))
+    };
+    let large = |name: &str| {
+        let body =
+            format!(r#"[{{"service": "a", "instance": "{name}"}}]{}"#, " ".repeat(2_000_000));
+        post(Body::from(body))
+    };
+    let small = post(Body::from(r#"[{"service": "a", "instance": "small"}]"#));
+    let begun = tokio::time::Instant::now();
+    let (first, second, third, small) = tokio::join!(stuck(), stuck(), large("third"), small);
+    assert_eq!((first.0, second.0, third.0, small.0), (408, 408, 200, 200));
+    assert_eq!(small.1, begun, "it waits for nobody");
+    assert!(third.1 >= begun + Options::default().body_timeout, "it waited for its turn");
+}
