@@ -23,12 +23,12 @@ pub struct HttpServer {
 
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} for HTTP: {source}")]
+#[error("cannot listen on {address} for HTTP: {error}")]
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,
-    /// The system's reason.
-    pub source: io::Error,
+    /// The system's reason. Not as the source, because the text has it already.
+    pub error: io::Error,
 }
 
 /// Connections that the kernel keeps for us while we are busy or at the limit.
@@ -54,7 +54,7 @@ impl HttpServer {
                 other.is_ipv4() && other.port() == address.port() && other.port() != 0
             });
             let bound = listen(address, v6_only).and_then(|l| Ok((l.local_addr()?, l)));
-            let (local, listener) = bound.map_err(|source| BindError { address, source })?;
+            let (local, listener) = bound.map_err(|error| BindError { address, error })?;
             listeners.push((listener, local));
         }
         Ok(Self { listeners })

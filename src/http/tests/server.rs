@@ -62,7 +62,8 @@ async fn serves_ipv4_and_ipv6_and_knows_its_peers() {
     }
     // A second server on the same port is refused, by name.
     let taken = serving.addresses[0];
-    let refusal = HttpServer::bind(&[taken]).unwrap_err().to_string();
+    let refusal = format!("{:#}", anyhow::Error::from(HttpServer::bind(&[taken]).unwrap_err()));
+    assert_eq!(refusal.matches("os error").count(), 1, "said twice: {refusal}");
     assert!(refusal.contains(&format!("cannot listen on {taken} for HTTP")), "{refusal}");
 }
 
