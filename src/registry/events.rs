@@ -37,8 +37,11 @@ impl Events {
         Self { kept: RwLock::new(kept), newest: watch::Sender::new(revision) }
     }
 
-    pub(super) fn append(&self, revision: Revision, events: Vec<Event>) {
+    /// Appends the events that led to `revision`, which `show` makes visible. Whoever has seen it
+    /// and asks for what comes after waits for the lock, and so finds the events complete.
+    pub(super) fn append(&self, revision: Revision, events: Vec<Event>, show: impl FnOnce()) {
         let mut kept = self.kept.write();
+        show();
         for event in events {
             if kept.events.len() == limit::EVENTS_KEPT_MAX
                 && let Some(oldest) = kept.events.pop_front()
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn a_watcher_resumes_where_it_stopped() {
         let events = Events::new(Revision(10));
-        events.append(Revision(12), vec![event(11), event(12), event(12)]);
+        events.append(Revision(12), vec![event(11), event(12), event(12)], || ());
         let (found, next) = events.after(Revision(10), 2).unwrap();
         assert_eq!((found.len(), next), (3, Revision(12)), "one revision is never split");
         assert_eq!(events.after(Revision(12), 9).unwrap(), (vec![], Revision(12)));
@@ -113,7 +116,7 @@ mod tests {
     fn what_is_forgotten_is_said_to_be_gone() {
         let events = Events::new(Revision(0));
         let last = limit::EVENTS_KEPT_MAX as u64 + 5;
-        events.append(Revision(last), (1..=last).map(event).collect());
+        events.append(Revision(last), (1..=last).map(event).collect(), || ());
         assert_eq!(events.after(Revision(4), 1), Err(Gone { oldest: Revision(5) }));
         assert_eq!(events.after(Revision(5), 1).unwrap().0[0].revision, Revision(6));
     }

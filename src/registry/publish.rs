@@ -32,8 +32,10 @@ impl Publisher {
     pub(super) fn publish(&self, next: Snapshot, events: Vec<Event>) {
         let revision = next.revision;
         assert!(revision >= self.current.load().revision, "revisions only grow");
-        self.current.store(Arc::new(next));
-        self.events.append(revision, events);
+        let (next, mut before) = (Arc::new(next), None);
+        self.events.append(revision, events, || before = Some(self.current.swap(next)));
+        // Only here, outside the lock: it may be the last owner of much.
+        drop(before);
     }
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
@@ -55,5 +57,32 @@ impl Reader {
     /// The newest snapshot.
     pub fn load(&mut self) -> &Arc<Snapshot> {
         self.0.load()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::Publisher;
+    use crate::{model::Revision, registry::Snapshot};
+
+    #[test]
+    fn the_events_after_a_snapshot_that_was_seen_are_always_known() {
+        let publisher = Publisher::new(Snapshot::default());
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let seen = publisher.snapshot().revision;
+                    assert!(publisher.events().after(seen, 1).is_ok(), "{seen} is gone already");
+                }
+            });
+            for revision in 1..=20_000 {
+                let next = Snapshot { revision: Revision(revision), ..Snapshot::default() };
+                publisher.publish(next, Vec::new());
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
     }
 }
