@@ -1,6 +1,9 @@
 //! What is refused before a handler sees it: changes while the server stops, and changes that a
 //! browser asks for on behalf of a web page of another site.
 //!
+//! Heartbeats are taken to the end: were they refused, instances would lapse while this server is
+//! a lame duck, and the next one would start with them as critical.
+//!
 //! Bodies are read as JSON whatever their Content-Type says, and the API usually listens where
 //! only its own machine reaches it. Without this guard any web page that is open on that machine
 //! could register instances by a form that posts `text/plain` (which browsers send across sites
@@ -28,11 +31,16 @@ pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) 
         if let Err(reason) = check_origin(request.headers()) {
             return Problem::cross_site(reason).into_response();
         }
-        if api.draining().is_cancelled() {
+        if api.draining().is_cancelled() && !is_heartbeat(request.uri().path()) {
             return Problem::stopping().into_response();
         }
     }
     next.run(request).await
+}
+
+/// Whether the path is `/api/v1/services/{S}/instances/{I}/heartbeat`.
+fn is_heartbeat(path: &str) -> bool {
+    path.split('/').skip(7).eq(["heartbeat"])
 }
 
 fn check_origin(headers: &HeaderMap) -> Result<(), String> {

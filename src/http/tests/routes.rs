@@ -369,6 +369,19 @@ async fn while_draining_changes_are_refused_and_reads_go_on() {
 }
 
 #[tokio::test]
+async fn while_draining_heartbeats_are_taken_so_that_nobody_lapses() {
+    let door = door();
+    let ttl = r#"{"checks": [{"type": "ttl", "ttl": "15s"}]}"#;
+    door.register("web/a", ttl).await;
+    door.draining.cancel();
+    let beat = door.call("PUT", &format!("{A}/heartbeat"), r#"{"status": "critical"}"#).await;
+    assert_eq!(beat.status, 200, "{}", beat.text);
+    assert_eq!(door.get(A).await.json()["status"], "critical");
+    let named_so = "/api/v1/services/web/instances/heartbeat";
+    door.call("PUT", named_so, ttl).await.problem(503, "stopping");
+}
+
+#[tokio::test]
 async fn a_view_s_own_fields_register_the_same_instance_again() {
     let door = door();
     let body = r#"{"checks": [{"type": "grpc", "tls": true, "port": 1, "interval": "1m30s"}]}"#;
