@@ -13,6 +13,8 @@ use std::time::Duration;
 pub struct Wheel<T> {
     /// Timers by tick modulo the number of slots; each with its full tick.
     slots: Box<[Vec<(u64, T)>]>,
+    /// The earliest tick in each slot, so that looking for the next timer looks at no timer.
+    earliest: Box<[u64]>,
     tick: Duration,
     /// The last tick that was handed out.
     now: u64,
@@ -33,13 +35,16 @@ impl<T> Wheel<T> {
     pub fn new(tick: Duration) -> Self {
         assert!(!tick.is_zero(), "a wheel turns in steps");
         let slots = std::iter::repeat_with(Vec::new).take(Self::SLOTS).collect();
-        Self { slots, tick, now: 0, len: 0 }
+        let earliest = vec![u64::MAX; Self::SLOTS].into();
+        Self { slots, earliest, tick, now: 0, len: 0 }
     }
 
     /// Fires `timer` at the first tick at or after `at`; at the next one if that has passed.
     pub fn insert(&mut self, at: Duration, timer: T) {
         let tick = self.tick_at_or_after(at).max(self.now + 1);
-        self.slots[Self::slot(tick)].push((tick, timer));
+        let slot = Self::slot(tick);
+        self.slots[slot].push((tick, timer));
+        self.earliest[slot] = self.earliest[slot].min(tick);
         self.len += 1;
     }
 
@@ -49,24 +54,19 @@ impl<T> Wheel<T> {
         if target <= self.now {
             return;
         }
-        let turns = Self::SLOTS as u64;
-        if target - self.now >= turns {
-            // Everything is looked at once; order within the jump is by tick.
-            let mut fired: Vec<(u64, T)> = Vec::new();
-            for slot in &mut self.slots {
-                fired.extend(slot.extract_if(.., |(tick, _)| *tick <= target));
-            }
-            fired.sort_by_key(|(tick, _)| *tick);
-            self.len -= fired.len();
-            due.extend(fired.into_iter().map(|(_, timer)| timer));
-        } else {
-            for tick in self.now + 1..=target {
-                let before = due.len();
-                let slot = &mut self.slots[Self::slot(tick)];
-                due.extend(slot.extract_if(.., |(at, _)| *at <= target).map(|(_, timer)| timer));
-                self.len -= due.len() - before;
+        let mut fired: Vec<(u64, T)> = Vec::new();
+        // Of a jump over more than one turn, each slot is looked at once.
+        for tick in (self.now + 1..=target).take(Self::SLOTS) {
+            let slot = Self::slot(tick);
+            if self.earliest[slot] <= target {
+                fired.extend(self.slots[slot].extract_if(.., |(at, _)| *at <= target));
+                let left = self.slots[slot].iter().map(|(at, _)| *at);
+                self.earliest[slot] = left.min().unwrap_or(u64::MAX);
             }
         }
+        fired.sort_by_key(|(tick, _)| *tick);
+        self.len -= fired.len();
+        due.extend(fired.into_iter().map(|(_, timer)| timer));
         self.now = target;
     }
 
@@ -79,7 +79,7 @@ impl<T> Wheel<T> {
         let turn = self.now + 1..=self.now + Self::SLOTS as u64;
         let earliest = turn
             .clone()
-            .find(|&tick| self.slots[Self::slot(tick)].iter().any(|(at, _)| *at <= tick))
+            .find(|&tick| self.earliest[Self::slot(tick)] <= tick)
             .unwrap_or(*turn.end());
         // In 64 bits of nanoseconds: in 32 bits of ticks it would stand still after 497 days.
         let tick = u64::try_from(self.tick.as_nanos()).unwrap_or(u64::MAX);
