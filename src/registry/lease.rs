@@ -101,8 +101,18 @@ impl Leases {
         }
     }
 
+    /// From now on. Turned off, it lets go of those that it holds.
     pub(super) fn set_settings(&mut self, settings: SelfPreservation) {
         self.settings = settings;
+        if settings.enabled {
+            return;
+        }
+        for (key, beat) in &mut self.beats {
+            if matches!(beat.phase, Phase::Held(_)) {
+                beat.phase = Phase::Held(Duration::ZERO);
+                self.wheel.insert(Duration::ZERO, Timer::Release(key.clone(), beat.generation));
+            }
+        }
     }
 
     /// How many instances are held in the answers.

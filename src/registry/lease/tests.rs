@@ -140,6 +140,17 @@ fn a_hold_ends_after_max_hold() {
 }
 
 #[test]
+fn turned_off_it_lets_go_of_those_that_it_holds() {
+    let mut leases = leases(20);
+    run(&mut leases, 0.0, 12.0);
+    leases.set_settings(SelfPreservation { max_hold: secs(1.0), ..SelfPreservation::DEFAULT });
+    assert_eq!(run(&mut leases, 12.0, 14.0), [], "a hold that began has its end");
+    leases.set_settings(SelfPreservation { enabled: false, ..SelfPreservation::DEFAULT });
+    assert_eq!(lapsed(&run(&mut leases, 14.0, 15.0)).len(), 20);
+    assert_eq!(leases.held(), 0);
+}
+
+#[test]
 fn a_death_that_an_active_check_knows_is_no_silence() {
     let mut leases = leases(20);
     let mut due = Vec::new();
