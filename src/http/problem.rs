@@ -129,12 +129,14 @@ impl Problem {
 
     /// A method that the path does not have; the `Allow` header names those that it has.
     pub(super) fn method_not_allowed(method: &str, path: &str) -> Self {
+        let path = shortened(path);
         let detail = format!("`{path}` has no method {method}; `Allow` names those that it has");
         Self::new(METHOD_NOT_ALLOWED, detail)
     }
 
     /// A path that is nobody's.
     pub(super) fn no_such_path(path: &str) -> Self {
+        let path = shortened(path);
         let detail =
             format!("there is nothing at `{path}`; /api/v1/openapi.json lists what there is");
         Self::new(NO_SUCH_PATH, detail)
@@ -171,9 +173,10 @@ impl Problem {
 
     /// A query parameter that the path does not have; `problem` says which it has.
     pub(super) fn unknown_parameter(name: &str, value: &str, problem: &str) -> Self {
+        let (name, value) = (shortened(name), shortened(value));
         let detail = format!("the parameter `?{name}={value}` {problem}");
         let field = Some(format!("?{name}"));
-        Self { field, value: Some(value.to_owned()), ..Self::new(BAD_QUERY, detail) }
+        Self { field, value: Some(value), ..Self::new(BAD_QUERY, detail) }
     }
 
     /// A service that there is not.
@@ -230,6 +233,11 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// What a client sent, as it is shown to it again: as much as is needed to recognise it.
+fn shortened(text: &str) -> String {
+    Invalid::new("", text, "").value
 }
 
 /// The limit that a refusal's text ends with: the model words them `… the limit of 5` and

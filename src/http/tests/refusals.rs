@@ -278,6 +278,11 @@ async fn an_unknown_path_is_404_and_an_unknown_method_405() {
         let problem = door.get(path).await.problem(404, "no-such-path");
         assert!(problem["detail"].as_str().unwrap().contains(path));
     }
+    for path in ["/x", "/api/v1/services?", "/api/v1/watch?since="] {
+        let reply = door.get(&format!("{path}{}", "y".repeat(30_000))).await;
+        assert!(reply.status.is_client_error());
+        assert!(reply.text.len() < 1_000, "it is not sent back whole: {} octets", reply.text.len());
+    }
     for (method, path, allowed) in [
         ("POST", A, ["GET", "HEAD", "PUT", "DELETE"].as_slice()),
         ("PATCH", "/api/v1/services/web/policy", &["GET", "PUT", "DELETE"]),
