@@ -42,9 +42,9 @@ impl ZonesHandle {
         self.reload.notified().await;
     }
 
-    /// Shows `next` to all readers.
-    pub(super) fn publish(&self, next: Zones) {
-        self.current.store(Arc::new(next));
+    /// Shows `next` to all readers, and returns what they saw before.
+    pub(super) fn publish(&self, next: Zones) -> Arc<Zones> {
+        self.current.swap(Arc::new(next))
     }
 }
 

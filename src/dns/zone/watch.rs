@@ -63,6 +63,9 @@ pub struct ZoneWatcher {
     reserved: Arc<[DnsName]>,
     files: BTreeMap<String, File>,
     handle: ZonesHandle,
+    /// What was served before and may still be looked at. Freeing a large zone takes a tenth of a
+    /// second, which the last one who looks at it would pay: a UDP worker, between two packets.
+    retired: Vec<Arc<Zones>>,
     board: Board,
     metrics: ZoneMetrics,
 }
@@ -103,6 +106,7 @@ impl ZoneWatcher {
             reserved: reserved.into(),
             files: BTreeMap::new(),
             handle: ZonesHandle::default(),
+            retired: Vec::new(),
             board,
             metrics: ZoneMetrics::new(metrics),
         };
@@ -145,6 +149,7 @@ impl ZoneWatcher {
     /// Looks at the files once and takes over what changed; blocks while it reads. Returns whether
     /// other zones are served than before.
     pub fn poll(&mut self) -> bool {
+        self.retired.retain(|zones| Arc::strong_count(zones) > 1);
         let Some(names) = self.list() else { return false };
         let gone = self.files.extract_if(.., |name, _| !names.contains(name)).collect::<Vec<_>>();
         for (name, file) in &gone {
@@ -270,7 +275,8 @@ impl ZoneWatcher {
         }
         self.metrics.served(served.len());
         let zones = served.into_values().map(|(_, zone)| zone);
-        self.handle.publish(Zones::new(zones, Arc::clone(&self.reserved)));
+        let next = Zones::new(zones, Arc::clone(&self.reserved));
+        self.retired.push(self.handle.publish(next));
     }
 }
 

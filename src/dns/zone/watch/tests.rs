@@ -1,6 +1,6 @@
 //! A folder that changes, and what is served and reported of it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -115,6 +115,19 @@ fn a_broken_file_leaves_its_zone_as_it_was_and_is_reported() {
     assert_eq!(bench.notes(), Vec::<String>::new());
     assert!(bench.has_metric("rollcall_zone_last_load_successful{file=\"a.zone\"} 1"));
     assert!(!bench.metrics.encode().unwrap().contains("zone_mistake_line{"));
+}
+
+#[test]
+fn old_zones_are_freed_by_the_watcher_and_not_by_who_looked_last() {
+    let mut bench = bench(&[("a.zone", text(1))]);
+    let mut reader = bench.watcher.handle().reader();
+    let old = Arc::downgrade(reader.load());
+    bench.put("a.zone", &text(2));
+    assert!(bench.watcher.poll());
+    assert_eq!(served(reader.load()), ["a a.zone 2"]);
+    assert_eq!(old.strong_count(), 1, "the reader has let go, and the watcher has not");
+    bench.watcher.poll();
+    assert_eq!(old.strong_count(), 0);
 }
 
 #[test]
