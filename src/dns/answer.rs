@@ -32,8 +32,8 @@ pub struct Sources<'s> {
 pub struct Caller {
     /// How the query came.
     pub transport: Transport,
-    /// Whether the answer may allocate: not on the fast path, which hands the few names that need
-    /// it to the full path.
+    /// Whether the answer may allocate, or take long: not on the fast path, which hands the few
+    /// names that need it to the full path.
     pub may_allocate: bool,
 }
 
@@ -49,7 +49,7 @@ pub enum Transport {
 /// What became of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answered {
-    /// The answer would have to allocate, and the caller may not: for the full path.
+    /// The answer would have to allocate or take long, and the caller may not: for the full path.
     NeedsFull,
     /// The reply stands in the buffer.
     Reply(Summary),

@@ -31,7 +31,7 @@ pub(super) struct Turn<'a, 's, 'b> {
     pub summary: &'a mut Summary,
 }
 
-/// The answer has to allocate, and the caller may not.
+/// The answer has to allocate or takes long, and the caller may not.
 pub(super) struct NeedsFull;
 
 /// Where one name led.

@@ -194,6 +194,21 @@ fn several_tags_are_for_the_full_path() {
 }
 
 #[test]
+fn many_instances_that_are_one_record_are_for_the_full_path() {
+    let alike = |count: usize| {
+        let one = |n| member(&format!("web/i{n}"), "10.0.0.1").meta(&[("version", "1")]);
+        World::new((0..count).map(|n| one(n).host("db.example.com")).collect())
+    };
+    for rtype in [RecordType::SRV, RecordType::TXT] {
+        let fast = Ask { may_allocate: false, ..Ask::new("web", rtype) };
+        let told = alike(150).put(&fast).expect("so many are still fast");
+        assert_eq!(told.answers().len(), 1, "{rtype}");
+        assert!(alike(1_000).put(&fast).is_none(), "{rtype}");
+        assert_eq!(alike(1_000).ask("web", rtype).answers().len(), 1, "{rtype}");
+    }
+}
+
+#[test]
 fn none_healthy_is_answered_by_the_policy() {
     for (when, rcode) in [
         (WhenNoneHealthy::Nodata, ResponseCode::NoError),

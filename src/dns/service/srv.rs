@@ -4,7 +4,7 @@ use std::{net::IpAddr, ops::ControlFlow};
 
 use super::{
     name::{INSTANCE_LABEL, put_instance},
-    zone::Answering,
+    zone::{Answering, takes_long},
 };
 use crate::{
     dns::{code::rtype, encode::Section, select, verdict::Verdict},
@@ -21,10 +21,10 @@ pub(super) fn of_selection(
     selection: &Selection,
     fail_open: Option<FailOpen>,
 ) -> Verdict {
-    let Answering { service, origin, asked, rng, reply } = asking;
+    let Answering { service, origin, asked, rng, reply, caller } = asking;
     let label = service.name.as_bytes();
     let kind = (rtype::SRV, service.policy.ttl_seconds);
-    let (first, mut has_hosts) = (reply.position(), false);
+    let (first, mut has_hosts, mut doubles) = (reply.position(), false, 0);
     let written = selection.tiers.iter().try_for_each(|tier| {
         select::permutation(&tier.groups, rng, |_, group| {
             let member: &Member = &service.members[group.member as usize];
@@ -47,10 +47,15 @@ pub(super) fn of_selection(
             has_hosts |= member.instance.addresses.host().is_some();
             if has_hosts && reply.repeats(first, start) {
                 reply.rollback(mark);
+                doubles += 1;
             }
-            ControlFlow::Continue(())
+            let is_long = takes_long(*caller, doubles);
+            if is_long { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     });
+    if takes_long(*caller, doubles) {
+        return Verdict::NeedsFull;
+    }
     if written.is_continue() {
         additionals(asking, first);
     }

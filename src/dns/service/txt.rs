@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::zone::Answering;
+use super::zone::{Answering, takes_long};
 use crate::{
     dns::{
         code::rtype,
@@ -24,6 +24,7 @@ pub(super) fn of_selection(
     let groups = selection.tiers.iter().flat_map(|tier| &tier.groups);
     let members = &asking.service.members;
     let mut metas = groups.map(|group| &members[group.member as usize].instance.meta);
+    let mut doubles = 0;
     // Breaks off where the reply is full.
     let _ = metas.try_for_each(|meta| {
         let mark = asking.reply.mark();
@@ -32,9 +33,17 @@ pub(super) fn of_selection(
         };
         if asking.reply.repeats(first, start) {
             asking.reply.rollback(mark);
+            doubles += 1;
         }
-        ControlFlow::Continue(())
+        if takes_long(asking.caller, doubles) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
+    if takes_long(asking.caller, doubles) {
+        return Verdict::NeedsFull;
+    }
     verdict(asking, first, fail_open)
 }
 

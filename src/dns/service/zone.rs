@@ -18,6 +18,11 @@ use crate::{
     registry::{FailOpen, Member, Outcome, Selection, ServiceEntry},
 };
 
+/// Records that are found to be there already, and taken back, on the fast path. Ten thousand
+/// instances behind one host name would keep a worker for a millisecond; so many take some 20 µs,
+/// what the full path costs anyway.
+const FAST_DOUBLES_MAX: usize = 200;
+
 /// What a question about a service is answered from and with.
 pub(super) struct Answering<'a, 'b> {
     /// The service.
@@ -26,6 +31,8 @@ pub(super) struct Answering<'a, 'b> {
     pub origin: &'a [u8],
     /// The name and type.
     pub asked: Asked<'a>,
+    /// Who asks.
+    pub caller: Caller,
     /// Where chance comes from.
     pub rng: &'a mut fastrand::Rng,
     /// What is written.
@@ -58,7 +65,7 @@ pub(in crate::dns) fn answer<'s>(
         | Meaning::TaggedAll { service, .. } => service,
     };
     let verdict = match sources.snapshot.service(label) {
-        Some(service) => Answering { service, origin, asked, rng, reply }.answer(meaning, caller),
+        Some(service) => Answering { service, origin, asked, caller, rng, reply }.answer(meaning),
         // No service is called as a name server is: these names are reserved.
         None if meaning == Meaning::Service(label) => {
             apex.server(label, &asked, reply).unwrap_or(Verdict::Nxdomain)
@@ -84,7 +91,7 @@ fn is_protocol(label: &str) -> bool {
 
 impl Answering<'_, '_> {
     #[inline]
-    fn answer(&mut self, meaning: Meaning<'_>, caller: Caller) -> Verdict {
+    fn answer(&mut self, meaning: Meaning<'_>) -> Verdict {
         let service = self.service;
         match meaning {
             Meaning::Service(_) => self.selection(&service.all),
@@ -92,7 +99,7 @@ impl Answering<'_, '_> {
                 Some(selection) => self.selection(selection),
                 None => Verdict::Nxdomain,
             },
-            Meaning::TaggedAll { tags, .. } => self.tagged_all(tags, caller),
+            Meaning::TaggedAll { tags, .. } => self.tagged_all(tags),
             Meaning::Rfc2782 { protocol, .. } if is_protocol(protocol) => {
                 self.srv_only(&service.all)
             }
@@ -111,12 +118,12 @@ impl Answering<'_, '_> {
 
     /// Several tags: which instances carry them all has to be worked out, and that allocates. A tag
     /// that nobody carries is known without.
-    fn tagged_all(&mut self, tags: Tags<'_>, caller: Caller) -> Verdict {
+    fn tagged_all(&mut self, tags: Tags<'_>) -> Verdict {
         let service = self.service;
         if !tags.iter().all(|tag| tag.is_some_and(|tag| service.tagged(tag).is_some())) {
             return Verdict::Nxdomain;
         }
-        if !caller.may_allocate {
+        if !self.caller.may_allocate {
             return Verdict::NeedsFull;
         }
         let tags: Vec<&str> = tags.iter().flatten().collect();
@@ -163,6 +170,11 @@ impl Answering<'_, '_> {
             _ => Verdict::Nodata,
         }
     }
+}
+
+/// Whether to find so many doubles takes longer than the caller may.
+pub(super) fn takes_long(caller: Caller, doubles: usize) -> bool {
+    doubles > FAST_DOUBLES_MAX && !caller.may_allocate
 }
 
 /// Whether the selection has instances to answer with; what is said otherwise, whatever the type.
