@@ -77,9 +77,9 @@ struct Ends {
 /// # Errors
 /// When a part cannot start, or one of them ends by itself; nothing is left running then.
 pub fn serve(config: Config) -> anyhow::Result<()> {
-    let filter = init_logging(&config.log.filter, config.log.format)?;
+    let logging = init_logging(&config.log.filter, config.log.format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(config, filter))
+    runtime.block_on(run(config, logging.filter.clone()))
 }
 
 async fn run(config: Config, filter: FilterHandle) -> anyhow::Result<()> {

@@ -16,7 +16,8 @@ use crate::{
     telemetry::{Board, Metrics},
 };
 
-/// Up to so many changes of a batch have a log line each; a bulk registration has one in all.
+/// Up to so many changes of a batch have a log line each. Of a larger one only changes of state do,
+/// and a bulk registration has one line in all.
 const LINES_MAX: usize = 64;
 
 /// Name of the condition on the board while expiry is held.
@@ -61,11 +62,12 @@ impl Announcer {
 
     /// Tells of a batch that is visible now.
     pub(super) fn published(&self, before: &Snapshot, after: &Snapshot, events: &[Event]) {
-        if events.len() > LINES_MAX {
+        let is_bulk = events.len() > LINES_MAX;
+        if is_bulk {
             info!(changes = events.len(), revision = after.revision.0, "batch applied");
-        } else {
-            events.iter().for_each(log_event);
         }
+        let is_state = |event: &&Event| matches!(event.kind, EventKind::StatusChanged { .. });
+        events.iter().filter(|event| !is_bulk || is_state(event)).for_each(log_event);
         let mut services: Vec<_> = events.iter().map(|event| &event.service).collect();
         services.sort_unstable();
         services.dedup();

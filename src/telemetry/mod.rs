@@ -6,5 +6,5 @@ mod log;
 mod metrics;
 
 pub use board::{Board, Condition};
-pub use log::{FilterHandle, LogFormat, init_logging, parse_filter};
+pub use log::{FilterHandle, LogFormat, Logging, init_logging, parse_filter};
 pub use metrics::{Metrics, SharedRegistry};
