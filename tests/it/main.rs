@@ -12,6 +12,7 @@
 mod cli;
 mod crowds;
 mod dns;
+mod docs;
 mod durability;
 mod health;
 mod heartbeats;

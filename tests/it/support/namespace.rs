@@ -3,6 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    os::unix::fs::MetadataExt,
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -26,8 +27,11 @@ impl Namespace {
     /// When no namespace can be made, which takes root, or leave for users to make namespaces.
     pub(crate) fn serve(folder: tempfile::TempDir, words: &[&str]) -> (Self, String) {
         let mut unshare = Command::new("unshare");
-        // Being root inside is what lets `ip` work; for root itself nothing changes.
-        unshare.args(["--user", "--map-root-user", "--net", "sh", "-c"]);
+        if !is_root() {
+            // Being root inside is what lets `ip` work.
+            unshare.args(["--user", "--map-root-user"]);
+        }
+        unshare.args(["--net", "sh", "-c"]);
         unshare.arg("ip link set lo up && exec rollcall serve \"$@\"").arg("sh").args(words);
         command::clean(&mut unshare);
         unshare.env("PATH", path()).current_dir(folder.path());
@@ -59,7 +63,10 @@ impl Namespace {
     pub(crate) fn shell(&self, text: &str) -> command::Done {
         let mut nsenter = Command::new("nsenter");
         let server = self.server.id().to_string();
-        nsenter.args(["--target", &server, "--user", "--net", "--preserve-credentials"]);
+        nsenter.args(["--target", &server, "--net"]);
+        if !is_root() {
+            nsenter.args(["--user", "--preserve-credentials"]);
+        }
         nsenter.args(["sh", "-euc", text]).env("PATH", path()).current_dir(self.folder());
         command::clean(&mut nsenter);
         command::run(&mut nsenter)
@@ -90,8 +97,12 @@ impl Drop for Namespace {
     }
 }
 
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
 /// Where `rollcall`, and `ip` on Debian, are found.
-fn path() -> std::ffi::OsString {
+pub(crate) fn path() -> std::ffi::OsString {
     let own = Path::new(env!("CARGO_BIN_EXE_rollcall")).parent().expect("a file has a folder");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let all = std::iter::once(own.to_owned()).chain(std::env::split_paths(&path));

@@ -1,0 +1,314 @@
+//! What the documents say is true: commands work as they stand, names exist, numbers are the code's.
+
+use std::{collections::BTreeSet, path::Path};
+
+use rollcall::model::limit;
+use serde_json::json;
+
+use crate::support::{
+    Node,
+    api::instance_path,
+    command::{rollcall, run},
+    namespace::{self, Namespace},
+    node::read,
+};
+
+/// The documents whose paths and names are held to what there is.
+const DOCUMENTS: [&str; 6] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docker/README.md",
+];
+
+/// The example of the design, verbatim.
+const REGISTRATION: &str = r#"
+    { "addresses": ["10.0.1.6", "fd00::6"], "port": 8080,
+      "weight": 10, "priority": 1, "tags": ["v1"], "meta": {"version": "1.4.2"},
+      "checks": [ {"type": "http", "path": "/health", "interval": "5s", "timeout": "2s", "rise": 1, "fall": 2},
+                  {"type": "ttl", "ttl": "15s"} ],
+      "deregister_after": "10m" }"#;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn document(name: &str) -> String {
+    read(&root().join(name))
+}
+
+/// The text between backticks, outside of blocks.
+fn quoted(text: &str) -> Vec<String> {
+    let prose = text.lines().filter(|line| !line.starts_with("    ")).collect::<Vec<_>>();
+    let prose = prose.join("\n");
+    prose.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The commands of a document: what stands in ```sh blocks, and indented lines.
+fn commands(text: &str) -> (Vec<String>, Vec<String>) {
+    let blocks = text.split("```sh\n").skip(1);
+    let blocks = blocks.map(|rest| rest.split("```").next().unwrap().to_owned()).collect();
+    let known = ["rollcall ", "curl ", "dig "];
+    let lines = text.lines().filter_map(|line| line.strip_prefix("    ").map(str::trim_start));
+    let lines = lines.filter(|line| known.iter().any(|known| line.starts_with(known)));
+    (blocks, lines.map(str::to_owned).collect())
+}
+
+#[test]
+fn the_commands_of_the_readme_work_as_they_stand() {
+    let (blocks, lines) = commands(&document("README.md"));
+    assert!(blocks.len() >= 3 && lines.len() >= 10, "{blocks:#?} {lines:#?}");
+    let folder = tempfile::tempdir().unwrap();
+    let example = root().join("examples/rollcall.toml").display().to_string();
+    let (mut server, _) = Namespace::serve(folder, &[]);
+    for block in &blocks {
+        // Curl is content with any reply; what is shown to users must be none of refusal.
+        let done = server.shell(block);
+        assert_eq!(done.code, Some(0), "{block}{done:#?}");
+        assert!(!done.stdout.contains("urn:rollcall:problem"), "{block}{done:#?}");
+    }
+    let mut after_the_stop = Vec::new();
+    for line in &lines {
+        let words: Vec<_> = line.split_whitespace().collect();
+        match words[..] {
+            ["rollcall", "serve", ..] => {
+                // It would run: that its command line and its file are right is what is checked.
+                let line = line.replace("serve", "serve --dns 203.0.113.1:53");
+                let done = server.shell(&line.replace("/etc/rollcall.toml", &example));
+                done.fails(1, "203.0.113.1:53");
+            }
+            ["rollcall", "export" | "import", ..] => after_the_stop.push(line),
+            ["rollcall", "watch", ..] => {
+                // It goes on until it is stopped.
+                let seen = "until grep -s registered watched; do :; done; kill $!";
+                let done = server.shell(&format!("{line} --since 0 >watched & {seen}"));
+                assert!(done.clone().ok().contains("registered payment/payment-1"), "{done:#?}");
+            }
+            // Where nothing listens at the example's address the answer is a no.
+            ["rollcall", "resolve", ..] => {
+                let done = server.shell(line);
+                assert!(matches!(done.code, Some(0 | 1)), "{line}: {done:#?}");
+                assert!(done.stdout.starts_with(";; payment.service.internal SRV: NOERROR"));
+            }
+            ["dig", ..] => {
+                let answer = server.shell(line).ok();
+                assert!(answer.contains("status: NOERROR"), "{line}: {answer}");
+                assert!(answer.contains("ANSWER: 1,"), "{line}: {answer}");
+            }
+            ["curl", ..] => {
+                let done = server.shell(line);
+                assert!(done.code == Some(0) && done.stdout.contains("\"revision\""), "{done:#?}");
+            }
+            _ => drop(server.shell(&line.replace("/etc/rollcall.toml", &example)).ok()),
+        }
+    }
+    assert_eq!(server.stop(), Some(0));
+    let [export, import] = after_the_stop[..] else { panic!("a backup has two ends") };
+    let at = |line: &str| {
+        let mut shell = std::process::Command::new("sh");
+        run(shell.args(["-euc", line]).env("PATH", namespace::path()).current_dir(server.folder()))
+    };
+    at(export).ok();
+    std::fs::rename(server.folder().join("rollcall-data"), server.folder().join("old")).unwrap();
+    assert!(at(import).ok().starts_with("imported 2 instances"), "{import}");
+}
+
+#[test]
+fn the_documented_registration_is_accepted_verbatim() {
+    let node = Node::start();
+    let reply = node.api().put_text(&instance_path("payment", "payment-1"), REGISTRATION);
+    assert_eq!(reply.status, 201, "{reply:?}");
+    let written: serde_json::Value = serde_json::from_str(REGISTRATION).unwrap();
+    for field in ["addresses", "port", "weight", "priority", "tags", "meta", "deregister_after"] {
+        assert_eq!(reply.body[field], written[field], "{field}");
+    }
+    let (blocks, _) = commands(&document("README.md"));
+    let body = blocks.iter().find_map(|block| block.split('\'').nth(1)).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap(), written, "the README's");
+}
+
+#[test]
+fn the_tables_of_the_readme_are_the_codes() {
+    let readme = document("README.md");
+    let row = |cells: &str| assert!(readme.contains(cells), "`{cells}` is not in README.md");
+    let help = run(&mut rollcall(["--help"])).ok();
+    let codes = help.lines().skip_while(|line| *line != "Exit codes:").skip(1);
+    for line in codes {
+        let (code, meaning) = line.trim().split_once(' ').unwrap();
+        row(&format!("| {code} | {} |", meaning.trim()));
+    }
+    let node = Node::start();
+    node.api().register("web", "web-1", &json!({"addresses": ["10.0.0.1"]}));
+    let policy = node.api().get("/api/v1/services/web/policy").body;
+    row(&format!("| `ttl` | `{}s` |", policy["ttl"]));
+    row(&format!("| `answer_limit` | {} |", policy["answer_limit"]));
+    row(&format!("| `when_none_healthy` | `{}` |", policy["when_none_healthy"].as_str().unwrap()));
+    row(&format!("| `min_healthy` | {:.0} |", policy["min_healthy"].as_f64().unwrap()));
+    let thousands = |number: usize| {
+        let digits = number.to_string();
+        let groups = digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap());
+        groups.collect::<Vec<_>>().join(",")
+    };
+    let n = thousands;
+    row(&format!("| {} services, {} instances |", n(limit::SERVICES_MAX), n(limit::INSTANCES_MAX)));
+    row(&format!("| a service | {} instances |", n(limit::SERVICE_INSTANCES_MAX)));
+    row(&format!(
+        "| {} addresses, {} tags, {} checks, {} metadata entries of {} octets, {} in all |",
+        limit::INSTANCE_ADDRESSES_MAX,
+        limit::INSTANCE_TAGS_MAX,
+        limit::INSTANCE_CHECKS_MAX,
+        limit::META_ENTRIES_MAX,
+        limit::META_PAIR_OCTETS_MAX,
+        n(limit::META_OCTETS_MAX),
+    ));
+    assert_eq!(limit::CHECK_PERIOD_MIN.as_millis(), 100);
+    assert_eq!(limit::CHECK_PERIOD_MAX.as_secs(), 24 * 3_600);
+    row(&format!(
+        "100ms to 24h for `interval`, `timeout` and `ttl`; 1 to {} for",
+        limit::CHECK_THRESHOLD_MAX
+    ));
+    row(&format!(
+        "| {} instances, {} MiB |",
+        n(limit::BULK_REGISTRATIONS_MAX),
+        limit::HTTP_BULK_OCTETS_MAX >> 20
+    ));
+    row(&format!("| events kept for watchers that come back | {} |", n(limit::EVENTS_KEPT_MAX)));
+    row(&format!("| {} files, {} records each |", n(limit::ZONES_MAX), n(limit::ZONE_RECORDS_MAX)));
+}
+
+#[test]
+fn the_paths_of_the_interface_exist() {
+    let node = Node::start();
+    let api = node.api();
+    let contract = api.get("/api/v1/openapi.json").body;
+    let paths = contract["paths"].as_object().unwrap();
+    let readme = document("README.md");
+    let named: BTreeSet<_> = quoted(&readme)
+        .iter()
+        .flat_map(|text| text.split([' ', ',']))
+        .filter(|word| word.starts_with("/api/v1/"))
+        .map(|word| word.split('?').next().unwrap().to_owned())
+        .map(|path| path.replace("{S}", "{service}").replace("{I}", "{instance}"))
+        .collect();
+    assert!(named.len() >= 6, "{named:?}");
+    for path in named {
+        assert!(paths.contains_key(&path) || path.ends_with("openapi.json"), "{path}");
+    }
+}
+
+#[test]
+fn the_metrics_that_are_named_exist() {
+    // A broken zone has a metric that is not there without one; so has a check.
+    let node = Node::builder().zone("broken.zone", "$ORIGIN broken.test.\n").start();
+    node.cli("register web web-1 --port 80 --address 127.0.0.1 --tcp").ok();
+    let has = |metrics: &str, name: &str| {
+        metrics.lines().any(|line| line.split(['{', ' ']).next() == Some(name))
+    };
+    crate::support::eventually("the check has a result", || {
+        has(&node.api().text("/metrics"), "rollcall_check_results_total").then_some(())
+    });
+    let metrics = node.api().text("/metrics");
+    let readme = document("README.md");
+    let named = quoted(&readme).into_iter().filter(|text| text.starts_with("rollcall_"));
+    let named: BTreeSet<_> = named.collect();
+    assert!(named.len() >= 8, "{named:?}");
+    for metric in named {
+        let (name, labels) = metric.split_once('{').unwrap_or((&metric, ""));
+        assert!(has(&metrics, name), "{name} is not in /metrics");
+        let label = labels.split('=').next().unwrap_or_default();
+        let is_label = |line: &&str| line.contains(&format!("{label}="));
+        let samples = metrics.lines().filter(|line| line.starts_with(name));
+        assert!(label.is_empty() || samples.filter(is_label).count() > 0, "{metric}");
+    }
+}
+
+#[test]
+fn the_files_and_keys_that_are_named_exist() {
+    let example = document("examples/rollcall.toml");
+    for name in DOCUMENTS {
+        let text = document(name);
+        let folder = root().join(name);
+        let folder = folder.parent().unwrap();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let is_elsewhere = link.starts_with("http");
+            assert!(is_elsewhere || folder.join(link).exists(), "{name} links to {link}");
+        }
+        for word in quoted(&text) {
+            let top = ["src/", "tests/", "examples/", "docker/", "zones/"];
+            if top.iter().any(|top| word.starts_with(top)) && !word.contains(' ') {
+                assert!(root().join(&word).exists(), "{name} names {word}");
+            }
+            let table = ["server.", "dns.", "http.", "health.", "log."];
+            let key = table.iter().find_map(|table| word.strip_prefix(table));
+            if let Some(key) = key.filter(|_| !word.contains([' ', '/'])) {
+                let line = format!("#{} = ", key.rsplit('.').next().unwrap());
+                assert!(example.contains(&line), "{name} names {word}, which is no key");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_code_map_names_files_that_are_there() {
+    let text = document("ARCHITECTURE.md");
+    let exists = |path: &str| {
+        let path = root().join("src").join(path);
+        path.exists() || path.with_extension("rs").exists()
+    };
+    // The picture of a registration's way: one file per arrow.
+    let way = text.lines().filter(|line| line.starts_with("    "));
+    let files = way.flat_map(str::split_whitespace).filter(|word| word.ends_with(".rs"));
+    let files: Vec<_> = files.collect();
+    assert!(files.len() >= 7, "{files:?}");
+    files.iter().for_each(|file| assert!(exists(file), "{file}"));
+    // Elsewhere a path begins at src.
+    let (before, rest) = text.split_once("## Code map").unwrap();
+    let (map, behind) = rest.split_once("\n## ").unwrap();
+    let around = format!("{before}\n{behind}");
+    for word in quoted(&around).iter().filter(|word| word.ends_with(".rs") || word.ends_with('/')) {
+        let is_there = exists(word) || root().join(word).exists();
+        assert!(is_there || exists(&format!("dns/{word}")), "{word}");
+    }
+    // The map itself: `folder/` and then the names of what is in it.
+    let mut named = 0;
+    for entry in map.split("\n- ").skip(1) {
+        let words = quoted(entry);
+        let folder = words[0].trim_end_matches('/');
+        assert!(exists(folder), "{folder}");
+        let is_module = |word: &&String| word.chars().all(|c| matches!(c, 'a'..='z' | '_' | '/'));
+        for word in words[1..].iter().filter(is_module) {
+            assert!(
+                exists(&format!("{folder}/{}", word.trim_end_matches('/'))),
+                "{folder}: {word}"
+            );
+            named += 1;
+        }
+        named += 1;
+    }
+    let folders = std::fs::read_dir(root().join("src")).unwrap();
+    for folder in folders.map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
+        let name = folder.file_name().into_string().unwrap();
+        assert!(map.contains(&format!("`{name}/`")), "{name} is not in the map");
+    }
+    assert!(named > 20, "{named}");
+}
+
+#[test]
+fn the_steps_of_the_tests_are_those_that_are_named() {
+    let help = run(std::process::Command::new(root().join("tests/run")).arg("--help")).ok();
+    let contributing = document("CONTRIBUTING.md");
+    let lines = contributing.lines().filter_map(|line| line.split_once("tests/run "));
+    let steps = lines.flat_map(|(_, rest)| {
+        let words = rest.split_whitespace();
+        words
+            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+            .collect::<Vec<_>>()
+    });
+    let steps: BTreeSet<_> = steps.filter(|word| !word.starts_with("--")).collect();
+    for step in ["fmt", "clippy", "test", "docker"] {
+        assert!(help.contains(&format!("\n  {step} ")), "{step}");
+        assert!(steps.contains(step), "{step} is not in {steps:?}");
+    }
+}
