@@ -1,4 +1,5 @@
-//! What the documents say is true: commands work as they stand, names exist, numbers are the code's.
+//! What the documents say is true: commands work as they stand, names exist, and numbers are those
+//! of the code.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -23,11 +24,12 @@ const DOCUMENTS: [&str; 6] = [
     "docker/README.md",
 ];
 
-/// The example of the design, verbatim.
+/// The example of the design, but for a line that is wrapped here.
 const REGISTRATION: &str = r#"
     { "addresses": ["10.0.1.6", "fd00::6"], "port": 8080,
       "weight": 10, "priority": 1, "tags": ["v1"], "meta": {"version": "1.4.2"},
-      "checks": [ {"type": "http", "path": "/health", "interval": "5s", "timeout": "2s", "rise": 1, "fall": 2},
+      "checks": [ {"type": "http", "path": "/health", "interval": "5s", "timeout": "2s",
+                   "rise": 1, "fall": 2},
                   {"type": "ttl", "ttl": "15s"} ],
       "deregister_after": "10m" }"#;
 
@@ -229,6 +231,9 @@ fn the_files_and_keys_that_are_named_exist() {
     let example = document("examples/rollcall.toml");
     for name in DOCUMENTS {
         let text = document(name);
+        let is_marker = |line: &&str| ["<<<<<<<", "=======", ">>>>>>>"].contains(line);
+        let left = text.lines().find(|line| line.split(' ').next().as_ref().is_some_and(is_marker));
+        assert_eq!(left, None, "{name} has the mark of a conflict");
         let folder = root().join(name);
         let folder = folder.parent().unwrap();
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
