@@ -169,7 +169,7 @@ impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let snapshot = self.registry.snapshot();
         let counts = snapshot.counts;
-        let help = "Instances by state";
+        let help = "Instances by state.";
         let gauge = |n: usize| ConstGauge::new(i64::try_from(n).unwrap_or(i64::MAX));
         let mut family =
             encoder.encode_descriptor("instances", help, None, gauge(0).metric_type())?;
@@ -183,10 +183,10 @@ impl Collector for Gauges {
         let held = usize::try_from(self.held.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
         let revision = usize::try_from(snapshot.revision.0).unwrap_or(usize::MAX);
         for (name, help, count) in [
-            ("instances_drained", "Instances that are taken out of the answers", counts.drained),
-            ("instances_suspect", "Silent instances that self-preservation keeps", held),
-            ("services", "Services with an instance or a policy", snapshot.services.len()),
-            ("revision", "Number of the newest change", revision),
+            ("instances_drained", "Instances that are taken out of the answers.", counts.drained),
+            ("instances_suspect", "Silent instances that self-preservation keeps.", held),
+            ("services", "Services with an instance or a policy.", snapshot.services.len()),
+            ("revision", "Number of the newest change.", revision),
         ] {
             let metric = gauge(count);
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;

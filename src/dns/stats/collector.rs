@@ -52,13 +52,13 @@ impl Totals {
                 responses.push(([transport_label, ("rcode", *rcode)], count));
             }
         }
-        encode(encoder, "dns_queries", "DNS queries by transport and type", &queries)?;
-        let help = "DNS replies by transport and response code";
+        encode(encoder, "dns_queries", "DNS queries by transport and type.", &queries)?;
+        let help = "DNS replies by transport and response code.";
         encode(encoder, "dns_responses", help, &responses)
     }
 
     fn encode_durations(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (name, help) = ("dns_response_duration", "Time from a query's arrival to its reply");
+        let (name, help) = ("dns_response_duration", "Time from a query's arrival to its reply.");
         let kind = MetricType::Histogram;
         let mut metric = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), kind)?;
         for (transport, name) in TRANSPORTS {
@@ -88,32 +88,32 @@ impl Totals {
         let unread = unread.filter_map(|socket| socket.kernel_drops().ok()).sum();
         drop(sockets);
         dropped.push(([("reason", "receive_buffer_full")], unread));
-        encode(encoder, "dns_dropped", "DNS packets that got no reply, by reason", &dropped)?;
+        encode(encoder, "dns_dropped", "DNS packets that got no reply, by reason.", &dropped)?;
 
         let truncated = self.sum(None, |tally| &tally.truncated);
-        plain(encoder, "dns_truncated", "DNS replies that were cut to fit (TC)", truncated)?;
+        plain(encoder, "dns_truncated", "DNS replies that were cut to fit (TC).", truncated)?;
         let full = self.sum(None, |tally| &tally.full_path);
-        plain(encoder, "dns_full_path", "DNS messages that took the full path", full)?;
+        plain(encoder, "dns_full_path", "DNS messages that took the full path.", full)?;
         let open = self.sum(None, |tally| &tally.failing_open);
-        let help = "DNS replies with instances that are not healthy, because too few are";
+        let help = "DNS replies with instances that are not healthy, because too few are.";
         plain(encoder, "dns_failing_open", help, open)
     }
 
     fn encode_connections(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (name, help) = ("dns_tcp_connections", "Open DNS connections over TCP");
+        let (name, help) = ("dns_tcp_connections", "Open DNS connections over TCP.");
         encoder
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&self.connections.load(Relaxed))?;
-        let help = "DNS connections over TCP that were accepted";
+        let help = "DNS connections over TCP that were accepted.";
         plain(encoder, "dns_tcp_connections_accepted", help, self.accepted.load(Relaxed))?;
         let refused: Counters<_> = Refusal::ALL
             .iter()
             .zip(&self.refused)
             .map(|(name, count)| ([("reason", *name)], count.load(Relaxed)))
             .collect();
-        let help = "DNS connections over TCP that were closed at once, by the limit they met";
+        let help = "DNS connections over TCP that were closed at once, by the limit they met.";
         encode(encoder, "dns_tcp_connections_refused", help, &refused)?;
-        let help = "DNS connections over TCP that were closed for idleness";
+        let help = "DNS connections over TCP that were closed for idleness.";
         plain(encoder, "dns_tcp_connections_timed_out", help, self.timed_out.load(Relaxed))
     }
 
