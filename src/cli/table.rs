@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn lists_and_text_are_wrapped_between_words_and_names_never() {
-        let fitted = lines(Some(50));
-        assert!(fitted.iter().all(|line| line.len() <= 50), "{fitted:#?}");
+        let fitted = lines(Some(42));
+        assert!(fitted.iter().all(|line| line.len() <= 42), "{fitted:#?}");
         assert!(fitted[1].starts_with("payment-1    80  version-2"), "{fitted:#?}");
         let words = fitted.join(" ");
         for word in ["payment-1", "canary", "Unavailable"] {

@@ -74,11 +74,11 @@ web              1        1        0         0        0  -
 #[test]
 fn a_narrow_terminal_wraps_lists_and_leaves_names_whole() {
     let node = node();
-    for (width, variables) in [(100, &[][..]), (200, &[("COLUMNS", "100")])] {
+    for (width, variables) in [(88, &[][..]), (200, &[("COLUMNS", "88")])] {
         let lines = on_terminal(&node, width, "show payment", variables);
         let lines: Vec<_> = lines[2..].iter().map(|line| plain(line)).collect();
         assert!(lines.len() > 4, "{width}: something is wrapped: {lines:#?}");
-        assert!(lines.iter().all(|line| line.chars().count() <= 100), "{lines:#?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 88), "{lines:#?}");
         for n in 1..=3 {
             let name = format!("payment-instance-{n}  10.0.0.{n}");
             assert!(lines.iter().any(|line| line.starts_with(&name)), "{name}: {lines:#?}");
