@@ -78,7 +78,8 @@ impl Announcer {
             match (reason(before), reason(after)) {
                 (None, Some(reason)) => {
                     self.fail_opens.inc();
-                    warn!(%service, ?reason, "failing open: all instances are answered");
+                    let reason = reason.as_str();
+                    warn!(%service, reason, "failing open: all instances are answered");
                 }
                 (Some(_), None) => info!(%service, "no longer failing open"),
                 _ => {}

@@ -87,6 +87,18 @@ pub struct Tier {
     pub weight: u64,
 }
 
+// === impl FailOpen ===
+
+impl FailOpen {
+    /// The reason as the API and the log have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MinHealthy => "min_healthy",
+            Self::NoneHealthy => "none_healthy",
+        }
+    }
+}
+
 // === impl Selection ===
 
 impl Selection {

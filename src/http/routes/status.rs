@@ -73,7 +73,9 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     let (blocks, notes): (Vec<_>, Vec<_>) = conditions.into_iter().partition(|(_, c)| c.blocks);
     let note = |(name, Condition { message, .. })| Note { name, message };
     let mut reasons: Vec<Note> = blocks.into_iter().map(note).collect();
-    if api.draining().is_cancelled() {
+    // Whoever drains the server says so on the board as well, in most cases.
+    let is_said = reasons.iter().any(|reason| reason.name == "stopping");
+    if api.draining().is_cancelled() && !is_said {
         let message = "the server is stopping and takes no more changes".to_owned();
         reasons.push(Note { name: "stopping".to_owned(), message });
     }

@@ -139,4 +139,6 @@ fn a_server_on_its_way_down_refuses_changes_readably() {
     node.wait_for_log("lame duck");
     node.cli("register web web-2 --port 80").fails(1, "the server is stopping");
     assert_eq!(node.cli("list").ok().lines().count(), 2, "reading goes on");
+    let reasons = node.api().get("/ready").body["reasons"].take();
+    assert_eq!(reasons.as_array().map(Vec::len), Some(1), "said once: {reasons}");
 }

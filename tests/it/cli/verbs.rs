@@ -122,6 +122,8 @@ fn show_tells_what_the_checks_say_and_that_a_service_fails_open() {
     assert!(policy.contains("when_none_healthy all") && policy.contains("(its own)"), "{policy}");
     let shown = node.cli("show web").ok();
     assert!(shown.contains("failing open: none is healthy, so all are answered"), "{shown}");
+    let line = node.wait_for_log("failing open: all instances are answered");
+    assert_eq!(line["fields"]["reason"], "none_healthy", "in the API's word: {line}");
     assert_eq!(node.resolver().service("web").len(), 1);
     backend.set_status(204);
     eventually("it is healthy", || {
