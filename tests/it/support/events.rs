@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::raw;
+use super::{PATIENCE, raw};
 
 /// An open stream. Its `Last-Event-ID` moves as a browser's does.
 pub(crate) struct Events {
@@ -58,7 +58,10 @@ impl Events {
     /// The next event, or `None` at the end of the stream.
     pub(crate) fn try_next(&mut self) -> Option<Message> {
         let mut message = Message { event: String::new(), id: None, data: Value::Null };
+        let start = std::time::Instant::now();
         loop {
+            // Comments that keep the stream alive are no events.
+            assert!(start.elapsed() < 2 * PATIENCE, "no event in time");
             self.rest.clear();
             // A timeout of the socket is a failure, the end of the stream is not.
             if self.lines.read_line(&mut self.rest).expect("an event in time") == 0 {
