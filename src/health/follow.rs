@@ -5,11 +5,11 @@
 //! events about one instance come to the same end, in whatever order they are read. When the
 //! events are no longer kept, the difference to a snapshot does the same for all instances.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::record::{CheckId, Record, Records};
 use crate::{
-    model::{EventKind, InstanceKey, Revision, Streak},
+    model::{CheckState, EventKind, InstanceKey, Revision, Streak},
     registry::{Gone, Member, Registry, Snapshot},
 };
 
@@ -131,11 +131,18 @@ impl Roster {
         if current.is_some() && self.by_key.get(key).map(|w| w.registered) == current {
             return;
         }
-        self.drop_checks(key, turnover);
-        let Some(member) = member.filter(|member| is_checked(member)) else { return };
+        let Some(member) = member.filter(|member| is_checked(member)) else {
+            self.drop_checks(key, turnover);
+            return;
+        };
+        let mut before = self.by_key.remove(key).map_or_else(Vec::new, |w| w.checks.into_vec());
         let mut checks = Vec::new();
         for (index, (spec, state)) in (0..).zip(member.instance.checks.iter().zip(&member.checks)) {
             if spec.thresholds().is_none() {
+                continue;
+            }
+            if let Some(id) = self.take_over(&mut before, (member, index), state) {
+                checks.push(id);
                 continue;
             }
             let id = self.records.insert(Record {
@@ -147,6 +154,7 @@ impl Roster {
                 index,
                 is_first: true,
                 is_running: false,
+                has_result: false,
             });
             let run = if state.awaits_first_result() { FirstRun::AtOnce } else { FirstRun::Soon };
             checks.push(id);
@@ -154,6 +162,37 @@ impl Roster {
         }
         let watched = Watched { registered: member.registered, checks: checks.into() };
         self.by_key.insert(key.clone(), watched);
+        for id in before {
+            turnover.gone.extend(self.records.remove(id).map(|record| (id, record)));
+        }
+    }
+
+    /// Goes on with a check of the registration before that is the same in this one: its turn, its
+    /// probe in flight and what was counted stay. Otherwise an instance whose weight is set anew
+    /// more often than it takes to count to `fall` would never be found dead.
+    fn take_over(
+        &mut self,
+        before: &mut Vec<CheckId>,
+        (member, index): (&Member, u8),
+        state: &CheckState,
+    ) -> Option<CheckId> {
+        let new = &*member.instance;
+        let at = before.iter().position(|id| {
+            self.records.get(*id).is_some_and(|record| {
+                let old = &*record.instance;
+                let is_same = *record.spec() == new.checks[usize::from(index)]
+                    && old.addresses == new.addresses
+                    && old.port == new.port;
+                // Gone and registered anew in the meantime: it is checked at once.
+                is_same && !(record.has_result && state.awaits_first_result())
+            })
+        })?;
+        let id = before.remove(at);
+        let record = self.records.get_mut(id)?;
+        record.instance = Arc::clone(&member.instance);
+        record.registered = member.registered;
+        record.index = index;
+        Some(id)
     }
 
     fn drop_checks(&mut self, key: &InstanceKey, turnover: &mut Turnover) {
@@ -215,6 +254,15 @@ mod tests {
         registry.submit(Command::Drain { key: key("web/a"), on: true }).await.unwrap();
         let (turnover, _) = roster.catch_up(&registry, now);
         assert_eq!(counts(&turnover), (0, 0), "the same registration keeps its checks");
+
+        let heavier = Instance { weight: 9, ..checked("web/a", 1) };
+        let first = roster.by_key[&key("web/a")].checks.clone();
+        register(&registry, [heavier]).await;
+        let (turnover, _) = roster.catch_up(&registry, now);
+        assert_eq!(counts(&turnover), (0, 0), "another weight keeps the checks");
+        assert_eq!(roster.by_key[&key("web/a")].checks, first);
+        let revision = registry.snapshot().revision;
+        assert_eq!(roster.get(first[1]).unwrap().registered, revision, "for the new registration");
 
         register(&registry, [checked("web/a", 2)]).await;
         registry.submit(Command::Deregister(key("web/b"))).await.unwrap();

@@ -23,6 +23,8 @@ pub(super) struct Record {
     pub is_first: bool,
     /// Whether its probe is in flight.
     pub is_running: bool,
+    /// Whether any of its probes came back.
+    pub has_result: bool,
 }
 
 /// Names a check for as long as it exists: a place in the table, and which of its tenants is meant.

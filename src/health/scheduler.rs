@@ -196,6 +196,7 @@ impl<P: Probe> Scheduler<P> {
         let now = self.clock.elapsed();
         let Some(record) = self.roster.get_mut(done.id) else { return };
         record.is_running = false;
+        record.has_result = true;
         self.stats.finished(record.spec(), &done.outcome, done.took);
         let is_ours = done.outcome.status.is_none();
         if is_ours && self.not_run_logged.is_none_or(|last| now >= last + NOT_RUN_PACE) {

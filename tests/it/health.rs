@@ -111,6 +111,23 @@ fn a_result_of_a_registration_that_was_replaced_does_not_count() {
 }
 
 #[test]
+fn a_new_weight_does_not_hide_a_death() {
+    let node = Node::start();
+    let backend = Backend::start("127.0.0.1");
+    let check = json!({ "type": "http", "interval": "500ms", "fall": 3 });
+    let body = checked(backend.address.port(), &check);
+    node.api().register("web", "i", &body);
+    wait_for_answer(&node, "web", true);
+    backend.set_status(500);
+    let mut weight = 1;
+    eventually("it leaves although its weight is set all the time", || {
+        weight += 1;
+        node.api().register("web", "i", &with(&body, &json!({ "weight": weight })));
+        (!is_answered(&node, "web")).then_some(())
+    });
+}
+
+#[test]
 fn a_drained_instance_is_checked_on_and_comes_back_as_it_is() {
     let node = Node::start();
     let backend = Backend::start("127.0.0.1");

@@ -257,6 +257,27 @@ async fn a_result_of_a_replaced_registration_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_weight_goes_on_with_what_was_counted_and_when_it_was_due() {
+    let rig = Rig::start();
+    rig.fake.0.lock().takes = Duration::from_millis(500);
+    rig.script("web/a", vec![Ok("up"), Err("down")]);
+    rig.register([every_ten_seconds("web/a")]).await;
+    rig.until("checked", |rig| rig.status("web/a").0 == Status::Passing).await;
+    // Twice in every probe: also one that is in flight goes on.
+    let setting = async {
+        for weight in 2.. {
+            rig.register([Instance { weight, ..every_ten_seconds("web/a") }]).await;
+            sleep(Duration::from_millis(250)).await;
+        }
+    };
+    tokio::select! {
+        () = setting => {}
+        () = rig.until("found dead", |rig| rig.status("web/a").0 == Status::Critical) => {}
+    }
+    assert_eq!(rig.starts("web/a").len(), 3, "it is not checked more often than it asked for");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deregistered_instance_is_no_longer_probed() {
     let rig = Rig::start();
     rig.register([every_ten_seconds("web/a"), every_ten_seconds("web/b")]).await;
@@ -373,6 +394,7 @@ fn judged(registered: Revision, result: Status, stored: Status) -> Option<CheckR
         index: 0,
         is_first: false,
         is_running: false,
+        has_result: true,
     };
     let mut member = Member::new(Arc::clone(&instance), registered, Timestamp(0));
     member.checks[0] = CheckState { status: stored, output: "stored".into(), since: Timestamp(0) };
