@@ -2,13 +2,13 @@
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin};
 
-use axum::{Router, body::Body};
-use hyper::{Request, body::Incoming, server::conn::http1};
+use axum::{Router, body::Body, response::IntoResponse};
+use hyper::{Request, Version, body::Incoming, header::HOST, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
 
-use super::{Api, metrics::Counted, patient::Patient};
+use super::{Api, metrics::Counted, patient::Patient, problem::Problem};
 
 /// Where a request came from; instances that name no address are registered with it.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,9 @@ pub(super) async fn serve(api: Api, router: Router, stream: TcpStream, peer: Soc
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let router = router.clone();
         async move {
+            if !names_one_host(&request) {
+                return Ok(Problem::bad_host().into_response());
+            }
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
             Ok::<_, Infallible>(
@@ -57,4 +60,11 @@ pub(super) async fn serve(api: Api, router: Router, stream: TcpStream, peer: Soc
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended badly");
     }
+}
+
+/// Whether it has the one `Host` that HTTP/1.1 asks for (RFC 9112 §3.2): of two, what stands
+/// between and the guard might each look at another.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    let named = request.headers().get_all(HOST).iter().count();
+    named == 1 || (named == 0 && request.version() < Version::HTTP_11)
 }

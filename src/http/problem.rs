@@ -33,6 +33,7 @@ pub(super) struct Problem {
 /// A stable word to tell refusals apart by, its status and its meaning.
 type Code = &'static (&'static str, StatusCode, &'static str);
 
+const BAD_HOST: Code = &("bad-host", StatusCode::BAD_REQUEST, "The request names no one host");
 const BAD_QUERY: Code =
     &("bad-query", StatusCode::UNPROCESSABLE_ENTITY, "A query parameter is not acceptable");
 const BODY_TOO_LARGE: Code =
@@ -88,6 +89,11 @@ impl Problem {
     fn retry_after(mut self, seconds: u8) -> Self {
         self.retry_after = Some(seconds);
         self
+    }
+
+    /// A request of HTTP/1.1 without a host, or with several.
+    pub(super) fn bad_host() -> Self {
+        Self::new(BAD_HOST, "a request of HTTP/1.1 has one header `Host`, no less and no more")
     }
 
     /// A query parameter that is not acceptable.

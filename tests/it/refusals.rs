@@ -231,6 +231,10 @@ fn a_head_that_is_no_http_or_too_large_is_refused() {
     let path = "p".repeat(70_000);
     for (head, statuses) in [
         ("hello\r\n\r\n".to_owned(), &[400][..]),
+        // RFC 9112 §3.2: one host, no less and no more.
+        ("GET /health HTTP/1.1\r\n\r\n".to_owned(), &[400]),
+        ("GET /health HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), &[400]),
+        ("GET /health HTTP/1.0\r\n\r\n".to_owned(), &[200]),
         (format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"), &[431]),
         (format!("GET / HTTP/1.1\r\nhost: a\r\n{long}\r\n"), &[431]),
         (format!("GET /{path} HTTP/1.1\r\nhost: a\r\n\r\n"), &[414, 431]),
@@ -241,6 +245,7 @@ fn a_head_that_is_no_http_or_too_large_is_refused() {
     ] {
         let mut stream = raw::connect(node.http[0]);
         let _cut = stream.write_all(head.as_bytes());
+        let _half = stream.shutdown(std::net::Shutdown::Write); // nothing comes after it
         let said = raw::read_to_close(&stream);
         let said = String::from_utf8_lossy(&said);
         let status = said.split(' ').nth(1).and_then(|text| text.parse().ok()).unwrap_or(0);
