@@ -114,6 +114,8 @@ fn other_bad_requests_are_refused_by_name() {
         (("PUT", policy, r#"{"min_healthy": 2}"#), invalid, ("min_healthy", "2", "0 to 1")),
         (("PUT", policy, r#"{"tll": 1}"#), invalid, ("tll", "", "")),
         (("PUT", &format!("{WEB}/heartbeat"), r#"{"state": "up"}"#), invalid, ("state", "", "")),
+        (("PUT", &format!("{WEB}/drain"), r#"{"on": false}"#), invalid, ("on", "", "")),
+        (("PUT", &format!("{WEB}?weight=3"), "{}"), (422, "bad-query"), ("?weight", "3", "")),
         (
             ("GET", "/api/v1/services/web/instances?helth=passing", ""),
             (422, "bad-query"),

@@ -17,6 +17,7 @@ use crate::{
         dto::{Acknowledged, NamedRegistration, Object},
         json::{self, Json, at_revision},
         problem::Problem,
+        query::NoParameters,
     },
     model::{Command, Instance, Invalid, limit},
 };
@@ -37,6 +38,7 @@ use crate::{
 )]
 pub(super) async fn register_many(
     State(api): State<Api>,
+    _: NoParameters,
     Extension(Peer(peer)): Extension<Peer>,
     request: Request,
 ) -> Result<Response, Problem> {

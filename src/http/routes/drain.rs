@@ -1,18 +1,29 @@
 //! `/api/v1/services/{service}/instances/{instance}/drain`.
 
 use axum::{extract::State, response::Response};
+use serde::Deserialize;
 
-use super::{instances::view_of, refused::Change};
+use super::{
+    instances::view_of,
+    refused::{Change, ChangeWithBody},
+};
 use crate::{
     http::{
         Api,
         dto::InstanceView,
-        json::{Json, at_revision},
+        json::{Json, OptionalJson, at_revision},
         path::InstancePath,
         problem::Problem,
+        query::NoParameters,
     },
     model::{Command, InstanceKey},
 };
+
+/// A body that says nothing. One that does is refused by name: `{"on": false}` is asked for by
+/// `DELETE`, and would drain here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
 
 /// Takes an instance out of the answers. It stays registered and checked, over restarts too.
 #[utoipa::path(
@@ -28,12 +39,14 @@ use crate::{
         (status = 200, description = "It is out of the answers", body = InstanceView,
             headers(("X-Rollcall-Revision" = u64,
                 description = "The revision at which it is out"))),
-        Change,
+        ChangeWithBody,
     ),
 )]
 pub(super) async fn drain(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
+    _: NoParameters,
+    OptionalJson(Nothing {}): OptionalJson<Nothing>,
 ) -> Result<Response, Problem> {
     set(&api, key, true).await
 }
@@ -58,6 +71,7 @@ pub(super) async fn drain(
 pub(super) async fn undrain(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
+    _: NoParameters,
 ) -> Result<Response, Problem> {
     set(&api, key, false).await
 }

@@ -10,6 +10,7 @@ use crate::{
         json::{Json, OptionalJson, at_revision},
         path::InstancePath,
         problem::Problem,
+        query::NoParameters,
     },
     model::Command,
 };
@@ -39,6 +40,7 @@ use crate::{
 pub(super) async fn heartbeat(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
+    _: NoParameters,
     OptionalJson(heartbeat): OptionalJson<Heartbeat>,
 ) -> Result<Response, Problem> {
     let applied = api.submit(Command::Heartbeat(heartbeat.into_model(key))).await?;

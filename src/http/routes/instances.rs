@@ -18,6 +18,7 @@ use crate::{
         json::{Json, at_revision},
         path::InstancePath,
         problem::Problem,
+        query::NoParameters,
     },
     model::{Command, Instance, InstanceKey, Revision, Timestamp},
     registry::{Member, ServiceEntry},
@@ -52,6 +53,7 @@ use crate::{
 pub(super) async fn register(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
+    _: NoParameters,
     Extension(Peer(peer)): Extension<Peer>,
     Json(registration): Json<Registration>,
 ) -> Result<Response, Problem> {
@@ -78,6 +80,7 @@ pub(super) async fn register(
 pub(super) async fn read(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
+    _: NoParameters,
 ) -> Result<Json<InstanceView>, Problem> {
     view_of(&api, &key).map(Json).ok_or_else(|| Problem::unknown_instance(&key))
 }
@@ -104,6 +107,7 @@ pub(super) async fn read(
 pub(super) async fn deregister(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
+    _: NoParameters,
 ) -> Result<Response, Problem> {
     let applied = api.submit(Command::Deregister(key)).await?;
     Ok(at_revision(applied.revision, StatusCode::NO_CONTENT.into_response()))

@@ -14,6 +14,7 @@ use crate::{
         json::{Json, at_revision},
         path::ServicePath,
         problem::Problem,
+        query::NoParameters,
     },
     model::Command,
 };
@@ -37,6 +38,7 @@ use crate::{
 pub(super) async fn set(
     State(api): State<Api>,
     ServicePath(name): ServicePath,
+    _: NoParameters,
     Json(body): Json<PolicyBody>,
 ) -> Result<Response, Problem> {
     let policy = body.into_model(api.default_policy())?;
@@ -56,6 +58,7 @@ pub(super) async fn set(
 pub(super) async fn read(
     State(api): State<Api>,
     ServicePath(name): ServicePath,
+    _: NoParameters,
 ) -> Result<Json<PolicyView>, Problem> {
     let snapshot = api.registry().snapshot();
     let entry = snapshot.service(name.as_str()).ok_or_else(|| Problem::unknown_service(&name))?;
@@ -78,6 +81,7 @@ pub(super) async fn read(
 pub(super) async fn remove(
     State(api): State<Api>,
     ServicePath(name): ServicePath,
+    _: NoParameters,
 ) -> Result<Response, Problem> {
     let applied = api.submit(Command::RemovePolicy(name)).await?;
     Ok(at_revision(applied.revision, StatusCode::NO_CONTENT.into_response()))
