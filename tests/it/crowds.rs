@@ -89,14 +89,19 @@ fn idle_dns_connections_are_bounded_and_disturb_nobody() {
     let node = Node::builder().config("[dns]\ntcp_idle_timeout = \"5s\"").start();
     node.api().register("web", "i", &json!({ "addresses": ["10.0.0.1"] }));
     let dns = node.dns[0];
-    let crowd: Vec<TcpStream> =
-        (0..1_000).map(|n| connect_from(&format!("127.0.1.{}", n / 100 + 1), dns)).collect();
     let open = |count: usize| {
         let line = format!("rollcall_dns_tcp_connections {count}");
         node.api().text("/metrics").lines().any(|said| said == line)
     };
+    let of = |client: usize| format!("127.0.1.{client}");
+    let hundred = |client| (0..100).map(move |_| connect_from(&of(client), dns));
+    let mut crowd: Vec<TcpStream> = hundred(1).collect();
+    eventually("a hundred are let in", || open(100).then_some(()));
+    assert!(!is_served(&connect_from(&of(1), dns)), "one client's limit");
+    assert!(is_served(&connect_from(&of(2), dns)), "which is not the others'");
+    eventually("it has gone", || open(100).then_some(()));
+    crowd.extend((2..=10).flat_map(hundred));
     eventually("all are let in", || open(1_000).then_some(()));
-    assert!(!is_served(&connect_from("127.0.1.1", dns)), "one client's limit");
     assert!(!is_served(&connect_from("127.0.2.1", dns)), "the limit of all");
     for _ in 0..1_000 {
         assert_eq!(node.resolver().service("web").len(), 1, "UDP goes on");

@@ -271,6 +271,17 @@ fn a_slow_client_holds_up_nobody_and_is_let_go() {
             stream
         })
         .collect();
+    // Nor do large bodies that were only begun keep ordinary ones from their turn.
+    let _begun: Vec<_> = (0..4)
+        .map(|_| {
+            let mut stream = raw::connect(node.http[0]);
+            let head = "POST /api/v1/instances HTTP/1.1\r\nhost: a\r\ncontent-length: 9000000";
+            stream.write_all(format!("{head}\r\n\r\n[").as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let bulk = json!([{ "service": "bulk", "instance": "i", "addresses": ["10.0.0.1"] }]);
+    assert_eq!(node.api().post("/api/v1/instances", &bulk).status, 200);
     let mut quick = 0;
     while start.elapsed() < Duration::from_secs(1) {
         let reply = node.api().register("web", "i", &json!({ "addresses": ["10.0.0.1"] }));
