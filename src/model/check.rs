@@ -111,6 +111,19 @@ impl CheckSpec {
         }
     }
 
+    /// Whether `other` is an active check that does the very same, however often and however
+    /// patiently: what one has found is what the other would have found.
+    pub fn probes_the_same(&self, other: &Self) -> bool {
+        let (Some(thresholds), mut like) = (other.thresholds(), self.clone()) else { return false };
+        match &mut like.kind {
+            CheckKind::Grpc(check) => check.thresholds = *thresholds,
+            CheckKind::Http(check) => check.thresholds = *thresholds,
+            CheckKind::Tcp(check) => check.thresholds = *thresholds,
+            CheckKind::Ttl { .. } => return false,
+        }
+        like == *other
+    }
+
     /// The ttl of a `ttl` check; `None` for an active one.
     pub fn ttl(&self) -> Option<Duration> {
         match self.kind {

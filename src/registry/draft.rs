@@ -486,7 +486,9 @@ fn unchanged(revision: Revision) -> Applied {
 }
 
 /// A registration with other content in place of `old`. What is not changed by it keeps its state:
-/// a new weight must not send a healthy instance back to the start.
+/// neither a new weight nor a new interval must send a healthy instance back to the start. A check
+/// that does or expects something else has found nothing yet and starts anew, and so does a `ttl`
+/// check: a heartbeat just came with the registration.
 fn replacement(
     old: &Member,
     instance: &Arc<Instance>,
@@ -497,11 +499,14 @@ fn replacement(
     next.drained = old.drained;
     let moved = old.instance.addresses != instance.addresses || old.instance.port != instance.port;
     for (index, spec) in instance.checks.iter().enumerate() {
-        let same = |other: &CheckSpec| {
-            // A heartbeat just came with the registration; its check starts anew.
-            other == spec && spec.ttl().is_none() && !moved
-        };
-        if let Some(found) = old.instance.checks.iter().position(same) {
+        if moved || spec.ttl().is_some() {
+            continue;
+        }
+        let before = &old.instance.checks;
+        // Of several that probe the same, the one with the same thresholds too.
+        let found = before.iter().position(|other| other == spec);
+        let found = found.or_else(|| before.iter().position(|other| other.probes_the_same(spec)));
+        if let Some(found) = found {
             next.checks[index] = old.checks[found].clone();
         }
     }

@@ -128,6 +128,23 @@ fn a_new_weight_does_not_hide_a_death() {
 }
 
 #[test]
+fn another_interval_leaves_a_healthy_instance_in_the_answers() {
+    let node = Node::start();
+    let (peer, go) = held_back();
+    let body = |interval: &str| {
+        let check = json!({ "type": "http", "interval": interval, "timeout": "1m" });
+        checked(peer.address.port(), &check)
+    };
+    node.api().register("web", "i", &body("1h"));
+    go.send(()).unwrap();
+    wait_for_answer(&node, "web", true);
+    node.api().register("web", "i", &body("2h"));
+    assert!(is_answered(&node, "web"), "the next result is not there yet");
+    eventually("it is asked anew", || (peer.taken() == 2).then_some(()));
+    assert!(is_answered(&node, "web"));
+}
+
+#[test]
 fn a_drained_instance_is_checked_on_and_comes_back_as_it_is() {
     let node = Node::start();
     let backend = Backend::start("127.0.0.1");

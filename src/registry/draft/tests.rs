@@ -314,3 +314,32 @@ fn a_service_is_known_while_it_has_an_instance_or_a_policy() {
     draft.apply(&Command::RemovePolicy(service)).unwrap();
     assert!(draft.finish().next.service("web").is_none());
 }
+
+/// A TCP check of a port with thresholds.
+fn tcp(port: u16, thresholds: Thresholds) -> CheckSpec {
+    let target = Target { host: None, port: Some(port) };
+    CheckSpec { kind: CheckKind::Tcp(Box::new(TcpCheck { target, thresholds })) }
+}
+
+#[test]
+fn other_thresholds_keep_what_is_known_and_another_target_does_not() {
+    let slow = Thresholds {
+        interval: Duration::from_secs(60),
+        timeout: Duration::from_secs(5),
+        rise: 3,
+        fall: 4,
+    };
+    let cases = [(tcp(80, slow), Status::Passing), (tcp(81, slow), Status::Critical)];
+    for (spec, expected) in cases {
+        let with = |spec: CheckSpec| {
+            register(Instance { checks: [spec].into(), ..testing::instance("web/a", "10.0.0.1") })
+        };
+        let key = testing::key("web/a");
+        let (registered, output) = (Revision(1), "connected".into());
+        let status = Status::Passing;
+        let passed = CheckReport { key: key.clone(), registered, check: 0, status, output };
+        let first = with(tcp(80, Thresholds::DEFAULT));
+        let (snapshot, ..) = play(&[first, Command::Report(passed), with(spec)]);
+        assert_eq!(snapshot.member(&key).unwrap().status, expected);
+    }
+}
