@@ -18,6 +18,9 @@ use crate::model::{
     RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
 };
 
+/// What the `ttl` checks of a held instance say.
+const HELD: &str = "silent, held by self-preservation";
+
 /// A batch of changes on top of a snapshot.
 #[derive(Debug)]
 pub(super) struct Draft<'s> {
@@ -102,20 +105,23 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// Holds a silent instance in the answers as suspect: its `ttl` checks pass again if they had
-    /// lapsed already.
+    /// Holds a silent instance in the answers as suspect: its `ttl` checks say so, and pass again
+    /// if they had lapsed already.
     pub(super) fn hold(&mut self, key: &InstanceKey) {
         let Ok(member) = self.member(key) else { return };
         let mut next = Member::clone(&member);
         for (state, spec) in next.checks.iter_mut().zip(&member.instance.checks) {
-            if spec.ttl().is_some() && !state.status.is_up() {
+            if spec.ttl().is_none() {
+                continue;
+            }
+            if !state.status.is_up() {
                 state.status = Status::Passing;
                 state.since = self.at;
-                state.output = "silent, held by self-preservation".into();
             }
+            state.output = HELD.into();
         }
         next.suspect = true;
-        self.put_status(&member, next, "silent, held by self-preservation".into());
+        self.put_status(&member, next, HELD.into());
     }
 
     /// Prepares the services without a policy of their own anew, for a new default.
@@ -184,8 +190,9 @@ impl<'s> Draft<'s> {
             let next = match &before {
                 Some(old) if old.instance == *instance => {
                     // Registering again is a sign of life, and changes nothing else.
-                    let alive = Member { suspect: false, ..Member::clone(old) };
-                    let output = "registered again".into();
+                    let mut alive = Member { suspect: false, ..Member::clone(old) };
+                    let output: Arc<str> = "registered again".into();
+                    no_longer_held(&mut alive, &output);
                     let applied = self.put_status(old, alive, output);
                     seen = seen.max(applied.revision);
                     continue;
@@ -334,11 +341,12 @@ impl<'s> Draft<'s> {
         self.put_status(&before, next, Arc::clone(&report.output))
     }
 
-    /// The output is taken with a change of status only: a heartbeat that says something new each
-    /// time must not cost a write each time.
+    /// The output is taken with a change of status or at the end of a hold only: a heartbeat that
+    /// says something new each time must not cost a write each time.
     fn set_ttl_checks(&mut self, before: &Member, status: Status, output: &Arc<str>) -> Applied {
         let mut next = before.clone();
         next.suspect = false;
+        no_longer_held(&mut next, output);
         for (state, spec) in next.checks.iter_mut().zip(&before.instance.checks) {
             if spec.ttl().is_some() && state.status != status {
                 state.status = status;
@@ -478,6 +486,14 @@ impl ServiceDraft {
         let members = self.members.into();
         let default = options.default_policy;
         Some(ServiceEntry::new(name.clone(), self.own_policy, default, self.modified, members))
+    }
+}
+
+/// Takes the word of a hold back: also of one that a restart has ended, after which the checks
+/// still say so although suspicion is not stored.
+fn no_longer_held(member: &mut Member, output: &Arc<str>) {
+    for state in member.checks.iter_mut().filter(|state| &*state.output == HELD) {
+        state.output = if output.is_empty() { "heartbeat".into() } else { Arc::clone(output) };
     }
 }
 

@@ -343,3 +343,42 @@ fn other_thresholds_keep_what_is_known_and_another_target_does_not() {
         assert_eq!(snapshot.member(&key).unwrap().status, expected);
     }
 }
+
+#[test]
+fn a_held_instance_says_so_until_it_is_heard_again() {
+    let held = "silent, held by self-preservation";
+    let checks = [check("tcp"), check("ttl")];
+    let instance = Instance {
+        checks: checks.into(),
+        initial_status: Some(Status::Passing),
+        ..testing::instance("web/a", "10.0.0.1")
+    };
+    let key = instance.key();
+    let beat = |output: &str| {
+        let (key, status) = (key.clone(), Status::Passing);
+        Command::Heartbeat(Heartbeat { key, status, output: output.into() })
+    };
+    let cases = [
+        (beat("fine"), "fine"),
+        (beat(""), "heartbeat"),
+        (register(instance.clone()), "registered again"),
+    ];
+    for (heard, expected) in cases {
+        let base = Snapshot::default();
+        let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));
+        draft.apply(&register(instance.clone())).unwrap();
+        let before = draft.member(&key).unwrap();
+        draft.hold(&key);
+        let member = draft.member(&key).unwrap();
+        assert_eq!(&*member.checks[1].output, held, "also without a lapse before");
+        assert_eq!(member.checks[0], before.checks[0], "the active check is not silent");
+        assert_eq!(member.checks[1].since, before.checks[1].since, "it passed all the time");
+        draft.apply(&heard).unwrap();
+        let member = draft.member(&key).unwrap();
+        assert_eq!((&*member.checks[1].output, member.suspect), (expected, false));
+        for renewal in [&heard, &beat("something new")] {
+            draft.apply(renewal).unwrap();
+            assert_eq!(draft.member(&key).unwrap(), member, "a renewal costs no write");
+        }
+    }
+}
