@@ -3,13 +3,12 @@
 //! In this order: redb opens the file (and after a crash repairs it, which checks every page); if
 //! it had nothing to repair, every page is checked now; the format is looked at; every row is read
 //! against its own checksum; all rows together against the head; the head against the witness.
-//! What does not hold is refused. redb answers some damage with a panic, which is caught here and
-//! is one more kind of refusal.
+//! What does not hold is refused. redb answers some damage with a panic, which is caught here
+//! without its message, and is one more kind of refusal.
 
 use std::{
     fs::{self, File},
     io::ErrorKind,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
         Arc,
@@ -27,7 +26,7 @@ use super::{
     tables::{self, INSTANCES, POLICIES},
     witness::Witness,
 };
-use crate::{model::limit, registry::Loaded};
+use crate::{model::limit, registry::Loaded, util::catch_quietly};
 
 /// Memory for redb's own cache. The registry holds everything in memory, the store is read once at
 /// the start; what it needs later are the few pages above the rows that change.
@@ -80,7 +79,7 @@ pub(super) fn open(files: &Files, opener: &Opener) -> Result<Opened, StoreError>
     }
     // Asked of the system first, so that what it refuses is not taken for damage.
     File::options().read(true).write(true).open(file).map_err(StoreError::io("open", file))?;
-    let opened = catch_unwind(AssertUnwindSafe(|| read(file, opener)))
+    let opened = catch_quietly(|| read(file, opener))
         .map_err(|_| damaged("its pages contradict one another".into()))?
         .map_err(|problem| problem.into_error(files))?;
     match witnessed {

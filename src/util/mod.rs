@@ -1,9 +1,12 @@
-//! Small tools without business words: the clock, durations as text, and the timer wheel.
+//! Small tools without business words: the clock, durations as text, panics caught quietly, and
+//! the timer wheel.
 
 mod clock;
 mod duration;
+mod quiet;
 mod wheel;
 
 pub use clock::Clock;
 pub use duration::{NoDuration, format_duration, parse_duration};
+pub use quiet::catch_quietly;
 pub use wheel::Wheel;

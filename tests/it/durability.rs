@@ -129,6 +129,27 @@ fn a_damaged_store_is_refused_by_name_and_left_as_it_is() {
     assert_eq!(node.resolver().service("web").len(), 1, "the backup is as good as before");
 }
 
+/// redb meets some damage with a panic, which is for its developers and not for who runs this.
+#[test]
+fn a_store_whose_pages_are_zeroed_is_refused_without_a_panic() {
+    let mut node = Node::start();
+    node.api().register("web", "web-1", &json!({ "addresses": ["10.0.0.1"] }));
+    node.signal("TERM");
+    node.wait();
+    let file = node.data().join("rollcall.redb");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[4_096..9 * 4_096].fill(0);
+    std::fs::write(&file, &bytes).unwrap();
+    let output = serve_output(&node);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("rollcall.redb") && said.contains("import"), "{said}");
+    for noise in ["panicked", "RUST_BACKTRACE", "stack backtrace"] {
+        assert!(!said.contains(noise), "{noise}: {said}");
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), bytes, "left as it is");
+}
+
 /// Runs `serve` on the data of a node that has ended, expecting it to refuse.
 fn serve_output(node: &Node) -> std::process::Output {
     std::process::Command::new(env!("CARGO_BIN_EXE_rollcall"))
