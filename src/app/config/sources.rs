@@ -21,8 +21,8 @@ pub struct Sources {
     /// The file.
     pub file: Option<PathBuf>,
     /// Variables with their values, of which those with a key's name count: `ROLLCALL_DNS_LISTEN`
-    /// for `dns.listen`. Others are nobody's mistake: Kubernetes sets `ROLLCALL_PORT` and the like
-    /// for a service called `rollcall`.
+    /// for `dns.listen`. One that begins like a table's and is no key's is a mistake. Others are
+    /// nobody's: Kubernetes sets `ROLLCALL_PORT` and the like for a service called `rollcall`.
     pub environment: Vec<(String, String)>,
     /// The paths of keys with the values of their flags, for example
     /// `("dns.listen", ["127.0.0.1:53"])`.
@@ -151,6 +151,9 @@ impl Loading<'_> {
                 self.set(key, Origin::Environment, &Given::untyped(value));
             }
         }
+        for message in environment.iter().filter_map(|(name, _)| unknown_variable(name)) {
+            self.faults.push((usize::MAX, message));
+        }
     }
 
     fn apply_flags(&mut self, flags: &[(&'static str, Vec<String>)]) {
@@ -246,6 +249,28 @@ impl Loading<'_> {
 /// Whether `path` is that of a key in the table `table` or deeper.
 fn is_below(path: &str, table: &str) -> bool {
     path.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Says that a variable that begins like those of a table is no key's, and what was probably meant.
+fn unknown_variable(name: &str) -> Option<String> {
+    let table_of = |key: &Key| key.path.split('.').next().unwrap_or(key.path);
+    let is_named =
+        |table: &&str| name.starts_with(&format!("ROLLCALL_{}_", table.to_ascii_uppercase()));
+    let table = KEYS.iter().map(table_of).find(is_named)?;
+    let known: Vec<String> =
+        KEYS.iter().filter(|key| table_of(key) == table).map(Key::variable).collect();
+    // Kubernetes sets these for a service called `rollcall-server` and the like.
+    let is_of_a_service =
+        name.contains("_SERVICE_") || name.contains("_PORT_") || name.ends_with("_PORT");
+    if is_of_a_service || known.iter().any(|known| known == name) {
+        return None;
+    }
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("is `{meant}` meant?"),
+        None => format!("`[{table}]` has `{}`", known.join("`, `")),
+    };
+    let message = format!("`{name}` is the variable of no key; {hint}");
+    Some(format!("{message}\n --> environment variable {name}"))
 }
 
 /// Says that there is no such key or table, and what was probably meant.

@@ -212,6 +212,44 @@ fn a_stronger_source_wins_key_by_key() {
 }
 
 #[test]
+fn a_variable_of_a_table_that_is_no_key_is_refused_and_others_are_not_ours() {
+    let load = |names: &[&str]| {
+        load("version = 1\n", |sources| {
+            sources.environment = names.iter().map(|name| ((*name).into(), "1".into())).collect();
+        })
+    };
+    let error = load(&["ROLLCALL_DNS_LISTN", "ROLLCALL_LOG_COLOURS"]).unwrap_err();
+    assert_eq!(
+        error,
+        "error: `ROLLCALL_DNS_LISTN` is the variable of no key; is `ROLLCALL_DNS_LISTEN` meant?
+ --> environment variable ROLLCALL_DNS_LISTN
+
+error: `ROLLCALL_LOG_COLOURS` is the variable of no key; `[log]` has `ROLLCALL_LOG_FILTER`, \
+         `ROLLCALL_LOG_FORMAT`
+ --> environment variable ROLLCALL_LOG_COLOURS"
+    );
+    // What Kubernetes sets for services called `rollcall`, `rollcall-server` and `rollcall-dns-udp`,
+    // and what the client verbs and scripts have.
+    let foreign = [
+        "ROLLCALL_SERVER",
+        "ROLLCALL_CONFIG",
+        "ROLLCALL_DNSMASQ",
+        "ROLLCALL_SERVICE_HOST",
+        "ROLLCALL_PORT",
+        "ROLLCALL_SERVER_SERVICE_HOST",
+        "ROLLCALL_SERVER_SERVICE_PORT_HTTP",
+        "ROLLCALL_SERVER_PORT",
+        "ROLLCALL_SERVER_PORT_8500_TCP",
+        "ROLLCALL_SERVER_PORT_8500_TCP_ADDR",
+        "ROLLCALL_DNS_UDP_PORT_53_UDP_PROTO",
+    ];
+    assert_eq!(load(&foreign).map(drop), Ok(()));
+    for table in ["SERVER", "DNS", "HTTP", "POLICY", "HEALTH", "LOG"] {
+        assert!(load(&[&format!("ROLLCALL_{table}_NONSENSE")]).is_err(), "{table}");
+    }
+}
+
+#[test]
 fn a_mistake_names_the_variable_or_the_flag() {
     let error = load("version = 1\n", |sources| {
         sources.environment = vec![("ROLLCALL_DNS_UDP_SIZE".into(), "big".into())];
