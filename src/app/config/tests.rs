@@ -228,8 +228,8 @@ error: `ROLLCALL_LOG_COLOURS` is the variable of no key; `[log]` has `ROLLCALL_L
          `ROLLCALL_LOG_FORMAT`
  --> environment variable ROLLCALL_LOG_COLOURS"
     );
-    // What Kubernetes sets for services called `rollcall`, `rollcall-server` and `rollcall-dns-udp`,
-    // and what the client verbs and scripts have.
+    // What Kubernetes sets for services called `rollcall`, `rollcall-server` and
+    // `rollcall-dns-udp`, and what the client verbs and scripts have.
     let foreign = [
         "ROLLCALL_SERVER",
         "ROLLCALL_CONFIG",
