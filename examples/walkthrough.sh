@@ -6,10 +6,27 @@
 #
 # It starts a server of its own on free ports and takes it down at the end. To walk through one that
 # runs already: HTTP=http://127.0.0.1:8500 DNS=127.0.0.1:8600 examples/walkthrough.sh
-# Other binary than target/debug/rollcall: ROLLCALL_BIN=PATH.
+# The binary is the newest of target/release/rollcall and target/debug/rollcall; another one:
+# ROLLCALL_BIN=PATH.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Before anything else is done: which binary it is, and that there is one.
+if [[ -z ${HTTP:-} || -z ${DNS:-} ]]; then
+  binary=${ROLLCALL_BIN:-}
+  if [[ -z $binary ]]; then
+    binary=$here/target/release/rollcall
+    [[ ! $here/target/debug/rollcall -nt $binary ]] || binary=$here/target/debug/rollcall
+  fi
+  # The server is started in another folder.
+  [[ $binary == /* ]] || binary=$PWD/$binary
+  if [[ ! -f $binary || ! -x $binary ]]; then
+    echo "error: there is no program at $binary: run \`cargo build --release\`, or say ROLLCALL_BIN=PATH" >&2
+    exit 1
+  fi
+fi
+
 scratch=$(mktemp -d)
 server='' watcher=''
 
@@ -86,7 +103,6 @@ if [[ -n ${HTTP:-} && -n ${DNS:-} ]]; then
   http=$HTTP dns=$DNS
 else
   say "A server of our own: port 0 picks free ports, and it says which"
-  binary=${ROLLCALL_BIN:-$here/target/debug/rollcall}
   echo "  \$ rollcall serve --dns 127.0.0.1:0 --http 127.0.0.1:0 --data $scratch/data"
   (cd "$scratch" && NO_COLOR=1 exec "$binary" serve --dns 127.0.0.1:0 --http 127.0.0.1:0 \
     --data "$scratch/data") >"$scratch/log" 2>&1 &

@@ -118,6 +118,16 @@ fn the_commands_of_the_readme_work_as_they_stand() {
 }
 
 #[test]
+fn a_walk_without_a_program_says_at_once_what_to_do() {
+    let mut walk = std::process::Command::new(root().join("examples/walkthrough.sh"));
+    walk.env("ROLLCALL_BIN", "nowhere/rollcall").env_remove("HTTP").env_remove("DNS");
+    let done = run(&mut walk);
+    done.fails(1, "there is no program at /");
+    assert!(done.stderr.contains("nowhere/rollcall: run `cargo build --release`"), "{done:#?}");
+    assert_eq!(done.stdout, "", "nothing was begun");
+}
+
+#[test]
 fn the_documented_registration_is_accepted_verbatim() {
     let node = Node::start();
     let reply = node.api().put_text(&instance_path("payment", "payment-1"), REGISTRATION);
