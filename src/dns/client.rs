@@ -84,8 +84,15 @@ impl Question {
     /// # Errors
     /// When either is none.
     pub fn new(name: &str, record_type: &str) -> Result<Self, LookupError> {
-        let mut parsed = Name::from_ascii(name)
-            .map_err(|error| LookupError::BadQuestion(format!("`{name}` is no name: {error}")))?;
+        let mut parsed = Name::from_ascii(name).map_err(|error| {
+            // The library quotes the label that it means, which may be an empty one.
+            let error = error.to_string();
+            let problem = match error.trim_end().strip_suffix(':') {
+                Some(_) => "it has an empty label",
+                None => &error,
+            };
+            LookupError::BadQuestion(format!("`{name}` is no name: {problem}"))
+        })?;
         parsed.set_fqdn(true);
         let upper = record_type.to_ascii_uppercase();
         let number = upper.strip_prefix("TYPE").and_then(|number| number.parse::<u16>().ok());

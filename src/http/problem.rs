@@ -80,7 +80,7 @@ impl Problem {
         let limit = limit_in(&invalid.problem);
         Self {
             field: Some(invalid.field),
-            value: Some(invalid.value),
+            value: Some(invalid.value).filter(|value| !value.is_empty()),
             limit,
             ..Self::new(code, detail)
         }

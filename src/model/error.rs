@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Invalid {
     /// Path of the field, for example `tags[2]`.
     pub field: String,
-    /// The refused value, shortened when long.
+    /// The refused value, shortened when long; empty when it is missing.
     pub value: String,
     /// What is wrong, with the limit where there is one: `is above the limit of 65535`.
     pub problem: String,
@@ -46,7 +46,10 @@ impl Invalid {
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: `{}` {}", self.field, self.value, self.problem)
+        let Self { field, value, problem } = self;
+        // What is missing has no value to show.
+        let value = if value.is_empty() { String::new() } else { format!("`{value}` ") };
+        write!(f, "`{field}`: {value}{problem}")
     }
 }
 
@@ -61,6 +64,8 @@ mod tests {
             inner.under("checks[1]").to_string(),
             "`checks[1].interval`: `5ms` is below the limit of 100ms"
         );
+        let missing = Invalid::new("ttl", "", "is needed by a check of type `ttl`");
+        assert_eq!(missing.to_string(), "`ttl`: is needed by a check of type `ttl`");
         assert_eq!(Invalid::new("[2]", "x", "no").under("tags").field, "tags[2]");
     }
 

@@ -9,7 +9,9 @@ use jiff::SignedDuration;
 
 /// Text that is no duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no duration; write a number and its unit, as in `100ms`, `5s`, `1m30s` or `24h`")]
+#[error(
+    "is no duration, which needs a unit; write a number and its unit, as in `100ms`, `5s`, `1m30s` or `24h`"
+)]
 pub struct NoDuration;
 
 /// Reads a duration; units are `h`, `m`, `s`, `ms`, `us` and `ns`, the larger before the smaller.

@@ -146,9 +146,10 @@ async fn a_server_that_is_silent_or_not_there_is_told_apart() {
 #[test]
 fn a_question_is_checked_before_it_is_asked() {
     assert!(Question::new("web", "type65").is_ok());
-    for (name, record_type, problem) in
-        [("a..b", "A", "`a..b` is no name"), ("web", "AA", "`AA` is no record type")]
-    {
+    for (name, record_type, problem) in [
+        ("a..b", "A", "`a..b` is no name: it has an empty label"),
+        ("web", "AA", "`AA` is no record type"),
+    ] {
         let refusal = Question::new(name, record_type).unwrap_err().to_string();
         assert!(refusal.contains(problem), "{refusal}");
     }

@@ -60,7 +60,7 @@ fn a_wrong_command_line_is_refused_before_anything_is_sent() {
     for (line, problem) in [
         ("", "--port"),
         ("--port 70000", "70000 is not in 0..=65535"),
-        ("--port 80 --ttl 15", "is no duration; write a number and its unit"),
+        ("--port 80 --ttl 15", "is no duration, which needs a unit; write a number and its unit"),
         ("--port 80 --meta x", "there is no `=`"),
         ("--file x.json --port 80", "cannot be used with"),
         ("--file x.json --tcp", "cannot be used with"),
