@@ -5,7 +5,7 @@
 
 use std::{io, process::ExitCode};
 
-use crate::app::config::ConfigError;
+use crate::app::{self, config::ConfigError};
 
 /// The codes, as `--help` shows them.
 pub(super) const EXIT_CODES: &str = "\
@@ -46,6 +46,7 @@ impl Failure {
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Output(error) if is_closed_pipe(error) => 0,
+            Self::Other(error) if app::is_misconfigured(error) => 78,
             Self::Negative(_) | Self::Other(_) | Self::Output(_) => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 69,

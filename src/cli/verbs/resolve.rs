@@ -10,6 +10,9 @@ use crate::{
     dns::client::{AnswerRecord, Lookup, LookupError, Question},
 };
 
+/// The port of DNS (RFC 1035 §4.2).
+const DNS_PORT: u16 = 53;
+
 /// What is asked, and whom.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ResolveArgs {
@@ -19,8 +22,8 @@ pub(in crate::cli) struct ResolveArgs {
     /// AAAA]
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
-    /// Where DNS is answered
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8600")]
+    /// Where DNS is answered; without a port it is port 53
+    #[arg(long, value_name = "ADDR[:PORT]", default_value = "127.0.0.1:8600", value_parser = place)]
     dns: SocketAddr,
     /// The domain above `service`, for a name without a dot
     #[arg(long, default_value = "internal", env = "ROLLCALL_SERVER_DOMAIN")]
@@ -150,6 +153,14 @@ fn to_json(name: &str, record_type: &str, reply: &Lookup) -> Value {
         "authorities": section(&reply.authorities),
         "additionals": section(&reply.additionals),
     })
+}
+
+/// Where DNS is answered: an address and a port, or an address, whose port 53 is then meant.
+fn place(text: &str) -> Result<SocketAddr, &'static str> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let at_53 = || bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS_PORT));
+    let wanted = "it takes an IP address, with or without a port: 127.0.0.1:8600, [::1]:8600, ::1";
+    text.parse().or_else(|_| at_53()).map_err(|_| wanted)
 }
 
 fn failure(error: LookupError) -> Failure {

@@ -70,7 +70,7 @@ fn what_is_wrong_with_the_command_line_is_code_2() {
         ("list --server https://rollcall", "asks for TLS"),
         ("list --server ftp://rollcall", "is no URL of an HTTP server"),
         ("resolve web --server http://127.0.0.1:8500", "--dns names the place"),
-        ("resolve web --dns localhost", "--dns"),
+        ("resolve web --dns localhost", "an IP address, with or without a port"),
         ("resolve web --type NONE", "`NONE` is no record type"),
         ("--json serve", "--json means nothing to `serve`"),
         ("serve --unknown", "'--unknown'"),
@@ -122,8 +122,11 @@ fn a_folder_that_serve_cannot_use_is_told_once() {
         run(command.args(words).current_dir(scratch.path()))
     };
     let done = serve(&["--zones", "nowhere"]);
-    done.fails(1, "cannot read the zone folder `nowhere`");
+    done.fails(78, "cannot read the zone folder `nowhere`");
     assert_eq!(done.stderr.matches("No such file").count(), 1, "{done:#?}");
+    std::fs::write(scratch.path().join("ca.toml"), "version = 1\nhealth.ca_file = \"no.pem\"\n")
+        .unwrap();
+    serve(&["--config", "ca.toml"]).fails(78, "`health.ca_file`: `no.pem`");
     std::fs::write(scratch.path().join("file"), "").unwrap();
     serve(&["--data", "file"]).fails(1, "`file`");
     let done = serve(&["--dns", "203.0.113.1:53"]);

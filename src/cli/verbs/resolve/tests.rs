@@ -19,6 +19,22 @@ fn parse(line: &str) -> ResolveArgs {
 }
 
 #[test]
+fn an_address_without_a_port_is_asked_at_the_port_of_dns() {
+    for (text, place) in [
+        ("127.0.0.1", "127.0.0.1:53"),
+        ("10.0.0.2:8600", "10.0.0.2:8600"),
+        ("::1", "[::1]:53"),
+        ("[::1]", "[::1]:53"),
+        ("[::1]:8600", "[::1]:8600"),
+    ] {
+        assert_eq!(parse(&format!("web --dns {text}")).dns.to_string(), place);
+    }
+    for text in ["localhost", "127.0.0.1:", "127.0.0.1:65536", ""] {
+        assert!(super::place(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn a_name_without_a_dot_is_a_service_and_an_address_is_reversed() {
     let cases = [
         ("web", "web.service.internal", &["A", "AAAA"][..]),
