@@ -59,7 +59,10 @@ pub(super) enum Verb {
     Drain(WithClient<verbs::drain::DrainArgs>),
     /// List all services
     ///
-    /// Columns: SERVICE INSTANCES PASSING WARNING CRITICAL DRAINED TAGS
+    /// Columns: SERVICE INSTANCES ANSWERED PASSING WARNING CRITICAL SUSPECT DRAINED TAGS
+    ///
+    /// Each instance is passing, warning or critical; beside that it may be suspect (silent, and
+    /// kept in the answers by self-preservation) or drained. ANSWERED is what DNS answers with.
     #[command(after_long_help = examples::after(examples::LIST))]
     List(WithClient<verbs::list::ListArgs>),
     /// Show one service and its instances

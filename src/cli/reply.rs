@@ -29,6 +29,8 @@ pub(super) struct Service {
     pub warning: u64,
     pub critical: u64,
     pub drained: u64,
+    pub suspect: u64,
+    pub answered: u64,
     pub failing_open: Option<String>,
     pub tags: Vec<Tag>,
     pub policy: Policy,

@@ -79,7 +79,7 @@ async fn a_session_from_registration_to_the_end() {
     assert_eq!(session.run(&line).await.unwrap(), "registered web/web-2 (revision 2)\n");
 
     let list = session.words("list").await;
-    assert_eq!(list[1], ["web", "2", "1", "0", "1", "0", "v1"], "{list:?}");
+    assert_eq!(list[1], ["web", "2", "1", "1", "0", "1", "0", "0", "v1"], "{list:?}");
     let show = session.words("show web").await;
     assert_eq!(show[2][0], "INSTANCE");
     assert_eq!(show[3][..6], ["web-1", "10.0.0.1,fd00::1", "8080", "7", "1", "passing"]);

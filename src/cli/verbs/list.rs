@@ -27,7 +27,8 @@ impl ListArgs {
         if output.json {
             return Ok(output.json(&json)?);
         }
-        let numbers = ["INSTANCES", "PASSING", "WARNING", "CRITICAL", "DRAINED"];
+        let numbers =
+            ["INSTANCES", "ANSWERED", "PASSING", "WARNING", "CRITICAL", "SUSPECT", "DRAINED"];
         let header = [&["SERVICE"], &numbers[..], &["TAGS"]].concat();
         let mut rows = table::Rows::new(output, &header, &numbers);
         for service in &reply.services {
@@ -35,9 +36,11 @@ impl ListArgs {
             rows.add(vec![
                 table::cell(&service.service),
                 table::cell(&service.instances),
+                table::cell(&service.answered),
                 table::cell(&service.passing),
                 table::cell(&service.warning),
                 table::cell(&service.critical),
+                table::cell(&service.suspect),
                 table::cell(&service.drained),
                 table::list(&tags),
             ]);
@@ -57,17 +60,17 @@ mod tests {
     async fn services_are_a_table_that_awk_can_read() {
         let reply = json!({"revision": 9, "unheard_of": [], "services": [
             {"service": "payment", "instances": 12, "passing": 10, "warning": 1, "critical": 1,
-             "drained": 2, "tags": [{"tag": "v1"}, {"tag": "v2", "answered": 1}]},
-            {"service": "web", "instances": 1, "passing": 1},
+             "drained": 2, "suspect": 3, "answered": 9, "tags": [{"tag": "v1"}, {"tag": "v2", "answered": 1}]},
+            {"service": "web", "instances": 1, "passing": 1, "answered": 1},
         ]});
         let stub = Stub::replying(vec![(200, reply.to_string()), (200, reply.to_string())]).await;
         let buffer = Buffer::default();
         ListArgs {}.run(&stub.client(), &mut buffer.output(false)).await.unwrap();
         assert_eq!(
             buffer.text(),
-            "SERVICE  INSTANCES  PASSING  WARNING  CRITICAL  DRAINED  TAGS\n\
-             payment         12       10        1         1        2  v1,v2\n\
-             web              1        1        0         0        0  -\n"
+            "SERVICE  INSTANCES  ANSWERED  PASSING  WARNING  CRITICAL  SUSPECT  DRAINED  TAGS\n\
+             payment         12         9       10        1         1        3        2  v1,v2\n\
+             web              1         1        1        0         0        0        0  -\n"
         );
         let json_buffer = Buffer::default();
         ListArgs {}.run(&stub.client(), &mut json_buffer.output(true)).await.unwrap();

@@ -95,7 +95,7 @@ fn deregister_and_drain_are_seen_by_the_next_query() {
     assert_eq!(resolver.service("web").len(), 1);
     assert_eq!(node.cli("drain web web-1").ok(), "drained web/web-1 (revision 3)\n");
     assert_eq!(node.cli("show web").words()[3][5], "passing,drained");
-    assert_eq!(node.cli("list").words()[1], ["web", "2", "2", "0", "0", "1", "-"]);
+    assert_eq!(node.cli("list").words()[1], ["web", "2", "1", "2", "0", "0", "0", "1", "-"]);
     assert_eq!(node.cli("drain web web-1 --undo").ok(), "put back web/web-1 (revision 4)\n");
     assert_eq!(resolver.service("web").len(), 2);
     assert_eq!(node.cli("deregister web web-1").ok(), "deregistered web/web-1 (revision 5)\n");
@@ -128,7 +128,7 @@ fn show_tells_what_the_checks_say_and_that_a_service_fails_open() {
     backend.set_status(204);
     eventually("it is healthy", || {
         let line = node.cli("list").words()[1].join(" ");
-        (line == "web 1 1 0 0 0 v1").then_some(())
+        (line == "web 1 1 1 0 0 0 0 v1").then_some(())
     });
 }
 
