@@ -17,7 +17,8 @@ pub struct Options {
 pub enum HealthError {
     /// The file of trusted certificates cannot be used.
     #[error(
-        "`health.ca_file`: `{path}` {problem}; name a readable file with PEM certificates, or leave it out"
+        "`health.ca_file`: `{path}` {problem}; name a readable file with PEM certificates, \
+         or leave it out"
     )]
     CaFile {
         /// The file.

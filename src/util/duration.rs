@@ -10,7 +10,8 @@ use jiff::SignedDuration;
 /// Text that is no duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "is no duration, which needs a unit; write a number and its unit, as in `100ms`, `5s`, `1m30s` or `24h`"
+    "is no duration, which needs a unit; write a number and its unit, as in `100ms`, `5s`, \
+     `1m30s` or `24h`"
 )]
 pub struct NoDuration;
 

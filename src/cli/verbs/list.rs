@@ -60,7 +60,8 @@ mod tests {
     async fn services_are_a_table_that_awk_can_read() {
         let reply = json!({"revision": 9, "unheard_of": [], "services": [
             {"service": "payment", "instances": 12, "passing": 10, "warning": 1, "critical": 1,
-             "drained": 2, "suspect": 3, "answered": 9, "tags": [{"tag": "v1"}, {"tag": "v2", "answered": 1}]},
+             "drained": 2, "suspect": 3, "answered": 9,
+             "tags": [{"tag": "v1"}, {"tag": "v2", "answered": 1}]},
             {"service": "web", "instances": 1, "passing": 1, "answered": 1},
         ]});
         let stub = Stub::replying(vec![(200, reply.to_string()), (200, reply.to_string())]).await;

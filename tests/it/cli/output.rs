@@ -56,7 +56,8 @@ fn in_a_pipe_each_row_is_one_line_with_its_columns_below_the_header() {
         text,
         "\
 SERVICE  INSTANCES  ANSWERED  PASSING  WARNING  CRITICAL  SUSPECT  DRAINED  TAGS
-payment          3         3        3        0         0        0        0  canary,europe-west,version-2
+payment          3         3        3        0         0        0        0  canary,europe-west,\
+version-2
 web              1         1        1        0         0        0        0  -
 "
     );
