@@ -53,7 +53,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         }
         Verb::Export(export) => {
             no_client(&before, "export")?;
-            export.run(std::io::stdout(), &Clock::system())
+            export.run(std::io::stdout(), std::io::stderr(), &Clock::system())
         }
         Verb::Import(import) => {
             no_client(&before, "import")?;

@@ -1,6 +1,11 @@
 //! The embedded store as the registry sees it: a journal.
 
-use std::{future::Future, path::Path, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use tokio::{task::spawn_blocking, time::Instant};
@@ -69,15 +74,20 @@ impl Store {
     }
 
     /// Puts `content` into the place of the store in `dir`, all or nothing. With `replace`, a
-    /// store that is there is kept beside it as `rollcall.redb.old`, sound or damaged; without, it
-    /// must be empty.
+    /// store that is there, sound or damaged, is kept beside it as `rollcall.redb.old` (or
+    /// `.old.1` and so on, if there is one already), and its path returned; without, it must be
+    /// empty.
     ///
     /// Revisions only grow: the revision is above any that clients of the store before have seen.
     ///
     /// # Errors
     /// When the store is not empty and `replace` is not set, another process has the directory, or
     /// the system refuses. Then the store is as it was.
-    pub fn restore(dir: &Path, mut content: Loaded, replace: bool) -> Result<(), StoreError> {
+    pub fn restore(
+        dir: &Path,
+        mut content: Loaded,
+        replace: bool,
+    ) -> Result<Option<PathBuf>, StoreError> {
         let files = Files::in_dir(dir);
         files.make_dir()?;
         let _lock = Lock::take(dir)?;

@@ -19,7 +19,7 @@ pub(super) const WITNESS: &str = "rollcall.witness";
 const UNFINISHED: &str = "rollcall.redb.new";
 /// What tries whether a full disk has room again.
 const ROOM: &str = "rollcall.room";
-/// The store that an import has replaced.
+/// The store that an import has replaced; the next ones have `.1`, `.2` and so on after it.
 const REPLACED: &str = "rollcall.redb.old";
 
 /// The paths in a data directory.
@@ -29,7 +29,6 @@ pub(super) struct Files {
     pub database: PathBuf,
     pub witness: PathBuf,
     pub unfinished: PathBuf,
-    pub replaced: PathBuf,
     pub room: PathBuf,
 }
 
@@ -42,7 +41,6 @@ impl Files {
             database: dir.join(DATABASE),
             witness: dir.join(WITNESS),
             unfinished: dir.join(UNFINISHED),
-            replaced: dir.join(REPLACED),
             room: dir.join(ROOM),
         }
     }
@@ -75,17 +73,37 @@ impl Files {
         remove(&self.room)
     }
 
-    /// Puts the finished store into its place; one that was there is kept beside it.
-    pub(super) fn put_into_place(&self) -> Result<(), StoreError> {
-        if self.has_database()? {
-            remove(&self.replaced)?;
-            fs::hard_link(&self.database, &self.replaced)
-                .or_else(|_| fs::copy(&self.database, &self.replaced).map(drop))
-                .map_err(StoreError::io("put aside", &self.database))?;
-        }
+    /// Puts the finished store into its place, and says where one that was there is kept.
+    pub(super) fn put_into_place(&self) -> Result<Option<PathBuf>, StoreError> {
+        let kept = if self.has_database()? { Some(self.put_aside()?) } else { None };
         fs::rename(&self.unfinished, &self.database)
             .map_err(StoreError::io("put into place", &self.database))?;
-        sync_dir(&self.dir)
+        sync_dir(&self.dir)?;
+        Ok(kept)
+    }
+
+    /// Gives the store a second name that no earlier one has: an import that went wrong and is
+    /// done again must not cost the store that it was to repair.
+    fn put_aside(&self) -> Result<PathBuf, StoreError> {
+        let mut nth = 0_u32;
+        let kept = loop {
+            let kept = match nth {
+                0 => self.dir.join(REPLACED),
+                _ => self.dir.join(format!("{REPLACED}.{nth}")),
+            };
+            // Also a dangling link is a name that is taken.
+            match fs::symlink_metadata(&kept) {
+                Err(error) if error.kind() == ErrorKind::NotFound => break kept,
+                Err(error) => return Err(StoreError::io("look for", &kept)(error)),
+                Ok(_) => nth += 1,
+            }
+        };
+        fs::hard_link(&self.database, &kept)
+            .or_else(|_| fs::copy(&self.database, &kept).map(drop))
+            // Half a copy must not be taken for a store that was kept.
+            .inspect_err(|_| drop(fs::remove_file(&kept)))
+            .map_err(StoreError::io("put aside", &self.database))?;
+        Ok(kept)
     }
 }
 

@@ -7,7 +7,7 @@
 //! | `rollcall.redb` | everything: instances with their last known state, policies, the revision |
 //! | `rollcall.witness` | the number of the last acknowledged commit; see `witness.rs` |
 //! | `rollcall.lock` | held while a process uses the directory; the number of that process |
-//! | `rollcall.redb.old` | the store that the last `import --replace` put aside |
+//! | `rollcall.redb.old`, `.old.1`, … | what `import --replace` put aside, the oldest first |
 //!
 //! # What survives what
 //!

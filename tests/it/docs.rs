@@ -112,7 +112,7 @@ fn the_commands_of_the_readme_work_as_they_stand() {
         let mut shell = std::process::Command::new("sh");
         run(shell.args(["-euc", line]).env("PATH", namespace::path()).current_dir(server.folder()))
     };
-    at(export).ok();
+    at(export).exported("2 instances and 1 policy");
     std::fs::rename(server.folder().join("rollcall-data"), server.folder().join("old")).unwrap();
     assert!(at(import).ok().starts_with("imported 2 instances"), "{import}");
 }

@@ -8,6 +8,7 @@ use super::serve::environment;
 use crate::{
     app::config::{Config, Sources},
     cli::exit::Failure,
+    registry::Loaded,
 };
 
 /// Flags win over the environment, which wins over the file.
@@ -35,6 +36,16 @@ impl DataArgs {
     pub(super) fn of(folder: &std::path::Path) -> Self {
         Self { data: Some(folder.display().to_string()), config: None }
     }
+}
+
+/// What is in a store or an export: `2 instances and 1 policy`.
+pub(super) fn counted(loaded: &Loaded) -> String {
+    let (instances, policies) = (loaded.members.len(), loaded.policies.len());
+    format!(
+        "{instances} {} and {policies} {}",
+        if instances == 1 { "instance" } else { "instances" },
+        if policies == 1 { "policy" } else { "policies" },
+    )
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 
-use super::data::DataArgs;
+use super::data::{DataArgs, counted};
 use crate::{
     cli::exit::Failure,
     model::Timestamp,
@@ -30,19 +30,29 @@ pub(in crate::cli) struct ExportArgs {
 // === impl ExportArgs ===
 
 impl ExportArgs {
-    /// Writes the export; a file is replaced once the export is whole.
-    pub(in crate::cli) fn run(self, stdout: impl Write, clock: &Clock) -> Result<(), Failure> {
+    /// Writes the export; a file is replaced once the export is whole. What was exported is counted
+    /// on standard error, because standard output may be the export itself.
+    pub(in crate::cli) fn run(
+        self,
+        stdout: impl Write,
+        mut stderr: impl Write,
+        clock: &Clock,
+    ) -> Result<(), Failure> {
         let folder = self.data.folder()?;
         let loaded = Store::read(&folder).map_err(|error| Failure::Negative(error.to_string()))?;
         let at = Timestamp(clock.wall_millis());
         if self.file == Path::new("-") {
             let mut out = BufWriter::new(stdout);
             export(&loaded, at, &mut out)?;
-            return Ok(out.flush()?);
+            out.flush()?;
+        } else {
+            write_whole(&self.file, &loaded, at).map_err(|error| {
+                Failure::Negative(format!("`{}` cannot be written: {error}", self.file.display()))
+            })?;
         }
-        write_whole(&self.file, &loaded, at).map_err(|error| {
-            Failure::Negative(format!("`{}` cannot be written: {error}", self.file.display()))
-        })
+        // The export is whole, also where nobody reads of it.
+        let _unread = writeln!(stderr, "exported {}", counted(&loaded));
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 
-use super::data::DataArgs;
+use super::data::{DataArgs, counted};
 use crate::{
     cli::{exit::Failure, output::Output},
     store::{Store, import},
@@ -22,7 +22,8 @@ pub(in crate::cli) struct ImportArgs {
     file: PathBuf,
     #[command(flatten)]
     data: DataArgs,
-    /// Put a store that is there aside, as rollcall.redb.old, be it sound or damaged
+    /// Put a store that is there aside, be it sound or damaged: as rollcall.redb.old, or .old.1 and
+    /// so on if there is one already
     #[arg(long)]
     replace: bool,
 }
@@ -49,15 +50,13 @@ impl ImportArgs {
         let loaded = read.map_err(|error| {
             Failure::Negative(format!("`{file}`, {error}; nothing was changed"))
         })?;
-        let (instances, policies) = (loaded.members.len(), loaded.policies.len());
-        Store::restore(&folder, loaded, self.replace)
+        let count = counted(&loaded);
+        let kept = Store::restore(&folder, loaded, self.replace)
             .map_err(|error| Failure::Negative(error.to_string()))?;
-        let line = format!(
-            "imported {instances} {} and {policies} {} into `{}`",
-            if instances == 1 { "instance" } else { "instances" },
-            if policies == 1 { "policy" } else { "policies" },
-            folder.display()
-        );
+        let mut line = format!("imported {count} into `{}`", folder.display());
+        if let Some(kept) = kept {
+            line += &format!("; the store that was there is kept as `{}`", kept.display());
+        }
         Ok(output.line(&line)?)
     }
 

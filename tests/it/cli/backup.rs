@@ -37,7 +37,10 @@ fn what_was_exported_is_served_after_the_import() {
     let node = node();
     let before = node.api().get("/api/v1/services/web/instances").body;
     let (stopped, folder) = stop(node);
-    assert_eq!(at(&folder, "export backup.jsonl --data data").ok(), "");
+    assert_eq!(
+        at(&folder, "export backup.jsonl --data data").exported("2 instances and 1 policy"),
+        ""
+    );
     let done = at(&folder, "import backup.jsonl --data restored");
     assert_eq!(done.ok(), "imported 2 instances and 1 policy into `restored`\n");
     std::fs::rename(folder.join("data"), folder.join("old")).unwrap();
@@ -68,7 +71,7 @@ fn a_running_servers_folder_is_refused_with_the_way_out() {
     at(&folder, "export --data data").fails(1, &pid);
     at(&folder, "import --data data some.jsonl").fails(1, "the file is empty");
     let (stopped, folder) = stop(node);
-    at(&folder, "export good.jsonl --data data").ok();
+    at(&folder, "export good.jsonl --data data").exported("2 instances and 1 policy");
     let node = stopped.kill_and_restart();
     at(&folder, "import --replace good.jsonl --data data")
         .fails(1, &format!("in use by process {}", node.pid()));
@@ -78,24 +81,50 @@ fn a_running_servers_folder_is_refused_with_the_way_out() {
 #[test]
 fn a_store_that_is_there_is_replaced_only_when_asked_for() {
     let (_node, folder) = stop(node());
-    at(&folder, "export backup.jsonl --data data").ok();
+    at(&folder, "export backup.jsonl --data data").exported("2 instances and 1 policy");
     let refused = at(&folder, "import backup.jsonl --data data");
     refused.fails(1, "the store `data/rollcall.redb` is not empty; import with --replace");
     at(&folder, "import backup.jsonl --data data --replace").ok();
     assert!(folder.join("data/rollcall.redb.old").exists(), "the old one is put aside");
     // Standard input and output do as well, and a second export is the first but for its time.
-    let text = at(&folder, "export --data data").ok();
+    let text = at(&folder, "export --data data").exported("2 instances and 1 policy");
     let body = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(body(&text), body(&read(&folder.join("backup.jsonl"))));
     let mut import = rollcall(["import", "--data", "third"]);
     run_with(import.current_dir(&folder), &text).ok();
-    assert_eq!(body(&at(&folder, "export --data third").ok()), body(&text));
+    assert_eq!(
+        body(&at(&folder, "export --data third").exported("2 instances and 1 policy")),
+        body(&text)
+    );
+}
+
+#[test]
+fn each_store_that_an_import_replaces_is_kept_and_named() {
+    let (_node, folder) = stop(node());
+    at(&folder, "export backup.jsonl --data data").exported("2 instances and 1 policy");
+    let data = folder.join("data");
+    for (nth, kept) in
+        ["rollcall.redb.old", "rollcall.redb.old.1", "rollcall.redb.old.2"].into_iter().enumerate()
+    {
+        let before = format!("the store number {nth}");
+        std::fs::write(data.join("rollcall.redb"), &before).unwrap();
+        let said = at(&folder, "import backup.jsonl --data data --replace").ok();
+        assert_eq!(
+            said,
+            format!(
+                "imported 2 instances and 1 policy into `data`; the store that was there is kept \
+                 as `data/{kept}`\n"
+            )
+        );
+        assert_eq!(read(&data.join(kept)), before);
+    }
+    assert_eq!(read(&data.join("rollcall.redb.old")), "the store number 0", "the first is there");
 }
 
 #[test]
 fn a_damaged_backup_is_refused_by_line_and_nothing_is_changed() {
     let (_node, folder) = stop(node());
-    at(&folder, "export backup.jsonl --data data").ok();
+    at(&folder, "export backup.jsonl --data data").exported("2 instances and 1 policy");
     let whole = read(&folder.join("backup.jsonl"));
     let lines: Vec<_> = whole.lines().collect();
     assert!(lines.len() >= 5, "{whole}");
@@ -121,7 +150,10 @@ fn a_damaged_backup_is_refused_by_line_and_nothing_is_changed() {
         assert!(!folder.join("fresh").exists(), "{said}");
         at(&folder, "import bad.jsonl --data data --replace").fails(1, place);
     }
-    assert_eq!(at(&folder, "export --data data").ok().lines().count(), lines.len());
+    assert_eq!(
+        at(&folder, "export --data data").exported("2 instances and 1 policy").lines().count(),
+        lines.len()
+    );
 }
 
 #[test]
@@ -134,5 +166,9 @@ fn files_that_cannot_be_used_are_named() {
     let (_node, folder) = stop(node());
     at(&folder, "export /nowhere/x --data data").fails(1, "`/nowhere/x` cannot be written");
     std::fs::write(folder.join("config.toml"), "version = 1\nserver.data = \"data\"\n").unwrap();
-    assert!(at(&folder, "export --config config.toml").ok().contains("web-1"));
+    assert!(
+        at(&folder, "export --config config.toml")
+            .exported("2 instances and 1 policy")
+            .contains("web-1")
+    );
 }

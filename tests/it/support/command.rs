@@ -80,6 +80,13 @@ impl Done {
         self.stdout
     }
 
+    /// The standard output of an export that must have worked, which counts on standard error.
+    #[track_caller]
+    pub(crate) fn exported(mut self, count: &str) -> String {
+        assert_eq!(std::mem::take(&mut self.stderr), format!("exported {count}\n"));
+        self.ok()
+    }
+
     /// The standard output as JSON, of what must have worked.
     #[track_caller]
     pub(crate) fn json(self) -> Value {

@@ -18,7 +18,7 @@ async fn export(file: &Path, folder: &Path) -> Result<String, Failure> {
     let buffer = Buffer::default();
     let clock = Clock::starting_at(Duration::from_secs(1_767_225_600));
     let verb = ExportArgs { file: file.to_owned(), data: DataArgs::of(folder) };
-    verb.run(buffer.clone(), &clock).map(|()| buffer.text())
+    verb.run(buffer.clone(), std::io::sink(), &clock).map(|()| buffer.text())
 }
 
 fn import(text: &str, folder: &Path, replace: bool) -> Result<String, Failure> {
