@@ -59,7 +59,8 @@ pub(super) enum Verb {
     Drain(WithClient<verbs::drain::DrainArgs>),
     /// List all services
     ///
-    /// Columns: SERVICE INSTANCES ANSWERED PASSING WARNING CRITICAL SUSPECT DRAINED TAGS
+    /// Columns: SERVICE INSTANCES ANSWERED PASSING WARNING CRITICAL SUSPECT DRAINED TAGS, of which
+    /// a narrow terminal shows what matters most.
     ///
     /// Each instance is passing, warning or critical; beside that it may be suspect (silent, and
     /// kept in the answers by self-preservation) or drained. ANSWERED is what DNS answers with.
@@ -68,6 +69,8 @@ pub(super) enum Verb {
     /// Show one service and its instances
     ///
     /// Columns: INSTANCE ADDRESS PORT WEIGHT PRIO STATUS SINCE TAGS OUTPUT
+    ///
+    /// On a narrow terminal lists and texts are cut and columns left out; --json has all.
     #[command(after_long_help = examples::after(examples::SHOW))]
     Show(WithClient<verbs::show::ShowArgs>),
     /// Show, set or unset how a service is answered

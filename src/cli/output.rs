@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use super::table::Rows;
 
@@ -37,6 +38,26 @@ impl Output {
         self.sink.flush()
     }
 
+    /// Writes a sentence, over several lines where the terminal is too narrow for it.
+    pub(super) fn sentence(&mut self, text: &str) -> io::Result<()> {
+        let width = self.width().unwrap_or(usize::MAX);
+        for line in wrapped(text, width) {
+            writeln!(self.sink, "{line}")?;
+        }
+        self.sink.flush()
+    }
+
+    /// How wide a line may be; there is no limit but on a terminal. What the user asks for in
+    /// `COLUMNS` is stronger than the terminal's own width.
+    pub(super) fn width(&self) -> Option<usize> {
+        if !self.terminal {
+            return None;
+        }
+        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let own = || comfy_table::Table::new().width().map(usize::from);
+        asked.filter(|columns| *columns > 0).or_else(own)
+    }
+
     /// Writes a table without trailing blanks.
     pub(super) fn table(&mut self, rows: Rows) -> io::Result<()> {
         for line in rows.lines() {
@@ -66,9 +87,45 @@ pub(super) fn printable(text: &str) -> String {
     text.trim().to_owned()
 }
 
+/// The same on one line with one blank between words: a page is no longer one in a table.
+pub(super) fn words(text: &str) -> String {
+    printable(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Lines of whole words, those behind the first indented.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last_mut().expect("there is always one");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.width() + 1 + word.width() <= width {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(format!("  {word}"));
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{printable, words, wrapped};
+
+    #[test]
+    fn a_sentence_is_broken_between_words() {
+        assert_eq!(
+            wrapped("web: ttl 5s, answer_limit 8", 14),
+            ["web: ttl 5s,", "  answer_limit", "  8"]
+        );
+        assert_eq!(wrapped("web: ttl 5s", usize::MAX), ["web: ttl 5s"]);
+    }
+
+    #[test]
+    fn a_page_becomes_one_line() {
+        assert_eq!(words("HTTP 503:\r\n<p>\n\t  down\u{1b}[2J "), "HTTP 503: <p> down [2J");
+    }
 
     #[test]
     fn a_checks_output_cannot_command_the_terminal() {

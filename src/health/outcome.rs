@@ -35,12 +35,15 @@ impl From<Result<String, ProbeError>> for Outcome {
     }
 }
 
-/// Replaces control characters by spaces and cuts at a character within the limit. A reply's body
-/// is a stranger's text that ends up in terminals and logs.
+/// Makes one blank of blanks, line breaks and control characters in a row, and cuts at a character
+/// within the limit. A reply's body is a stranger's text, often a whole page, that ends up in
+/// terminals and logs.
 fn one_line(text: &str) -> String {
-    let text = text.trim_end();
-    let kept = &text[..text.floor_char_boundary(limit::CHECK_OUTPUT_OCTETS_MAX)];
-    kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    let mut line = words.join(" ");
+    line.truncate(line.floor_char_boundary(limit::CHECK_OUTPUT_OCTETS_MAX));
+    line
 }
 
 #[cfg(test)]
@@ -51,7 +54,8 @@ mod tests {
     #[test]
     fn output_is_one_printable_line_within_the_limit() {
         let shown = |text: &str| Outcome::from(Ok(text.to_owned())).output;
-        assert_eq!(&*shown("a\r\nb\u{1b}[2J\0\u{9b}c\n"), "a  b [2J  c");
+        assert_eq!(&*shown("a\r\nb\u{1b}[2J\0\u{9b}c\n"), "a b [2J c");
+        assert_eq!(&*shown("<html>\n\n  <p>down</p>\n</html>"), "<html> <p>down</p> </html>");
         assert_eq!(shown(&"x".repeat(2_000)).len(), CHECK_OUTPUT_OCTETS_MAX);
         let cut = shown(&format!("{}€", "x".repeat(CHECK_OUTPUT_OCTETS_MAX - 1)));
         assert_eq!(cut.len(), CHECK_OUTPUT_OCTETS_MAX - 1, "no half character");

@@ -67,7 +67,7 @@ impl PolicyArgs {
         if output.json {
             return Ok(output.json(&json)?);
         }
-        Ok(output.line(&format!("{service}: {policy}"))?)
+        Ok(output.sentence(&format!("{service}: {policy}"))?)
     }
 
     /// Puts the policy as it was, with the changes. The API replaces a policy as a whole, and a

@@ -10,7 +10,7 @@ use crate::{
     cli::{
         client::{Client, Path},
         exit::Failure,
-        output::Output,
+        output::{Output, words},
         reply::{Instance, Instances, Service},
         table,
     },
@@ -42,14 +42,14 @@ impl ShowArgs {
             let both = json!({"service": service_json, "instances": list_json["instances"]});
             return Ok(output.json(&both)?);
         }
-        output.line(&format!("{}: {}", service.service, service.policy))?;
+        output.sentence(&format!("{}: {}", service.service, service.policy))?;
         if let Some(reason) = &service.failing_open {
             let reason = match reason.as_str() {
                 "min_healthy" => "less than min_healthy of the weight is healthy",
                 "none_healthy" => "none is healthy",
                 other => other,
             };
-            output.line(&format!("failing open: {reason}, so all are answered"))?;
+            output.sentence(&format!("failing open: {reason}, so all are answered"))?;
         }
         output.line("")?;
         Ok(output.table(instances(output, &list.instances, clock))?)
@@ -70,7 +70,7 @@ fn instances(output: &Output, instances: &[Instance], clock: &Clock) -> table::R
             table::status(output, &instance.state()),
             table::cell(&age(&instance.since, clock)),
             table::list(&instance.tags),
-            table::cell(&instance.output()),
+            table::cell(&words(instance.output())),
         ]);
     }
     rows

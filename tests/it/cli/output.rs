@@ -2,10 +2,11 @@
 
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
     Node,
+    api::instance_path,
     command::{clean, run},
 };
 
@@ -73,25 +74,40 @@ web              1         1        1        0         0        0        0  -
 }
 
 #[test]
-fn a_narrow_terminal_wraps_lists_and_leaves_names_whole() {
+fn a_narrow_terminal_cuts_lists_and_leaves_names_whole() {
     let node = node();
-    for (width, variables) in [(88, &[][..]), (200, &[("COLUMNS", "88")])] {
+    for (width, variables) in [(90, &[][..]), (200, &[("COLUMNS", "90")])] {
         let lines = on_terminal(&node, width, "show payment", variables);
-        let lines: Vec<_> = lines[2..].iter().map(|line| plain(line)).collect();
-        assert!(lines.len() > 4, "{width}: something is wrapped: {lines:#?}");
-        assert!(lines.iter().all(|line| line.chars().count() <= 88), "{lines:#?}");
-        for n in 1..=3 {
-            let name = format!("payment-instance-{n}  10.0.0.{n}");
-            assert!(lines.iter().any(|line| line.starts_with(&name)), "{name}: {lines:#?}");
-        }
-        let words = lines.join(" ").replace(',', " ");
-        for tag in ["version-2", "canary", "europe-west", "fd00::3"] {
-            assert!(words.split_whitespace().any(|word| word == tag), "{tag}: {lines:#?}");
+        let lines: Vec<_> = lines.iter().map(|line| plain(line)).collect();
+        assert!(lines.iter().all(|line| line.chars().count() <= 90), "{lines:#?}");
+        let blank = lines.iter().position(String::is_empty).unwrap();
+        let policy = lines[..blank].join("");
+        assert!(blank == 2 && policy.ends_with(" default)"), "wrapped, not cut: {lines:#?}");
+        let rows = &lines[blank + 2..];
+        assert_eq!(rows.len(), 3, "a row is one line: {lines:#?}");
+        for (row, n) in rows.iter().zip(1..) {
+            assert!(row.starts_with(&format!("payment-instance-{n}  10.0.0.{n}")), "{row}");
+            assert!(row.contains("passing") && row.contains('…'), "{row}");
         }
     }
-    // Too narrow for any table: the rows are those of a pipe.
-    let lines = on_terminal(&node, 30, "list", &[]);
-    assert_eq!(lines, node.cli("list").ok().lines().collect::<Vec<_>>());
+    for width in [30, 40, 60] {
+        let lines = on_terminal(&node, width, "list", &[]);
+        let has = |name| lines[0].split_whitespace().any(|column| column == name);
+        assert!(has("SERVICE") && has("INSTANCES") && has("ANSWERED"), "{lines:#?}");
+        assert!(lines.len() == 3 && lines.iter().all(|l| l.chars().count() <= width.into()));
+    }
+}
+
+#[test]
+fn a_page_in_a_reply_is_one_line_of_the_table() {
+    let node = Node::start();
+    node.cli("register web web-1 --port 80 --ttl 1h").ok();
+    let page = "<html>\n  <p>down</p>\n</html>\n";
+    let path = format!("{}/heartbeat", instance_path("web", "web-1"));
+    assert_eq!(node.api().put(&path, &json!({"status": "critical", "output": page})).status, 200);
+    let text = node.cli("show web").ok();
+    assert!(text.contains("  <html> <p>down</p> </html>\n"), "{text}");
+    assert_eq!(node.cli("show web --json").json()["instances"][0]["checks"][0]["output"], page);
 }
 
 #[test]
