@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::record::{CheckId, Record, Records};
 use crate::{
-    model::{CheckState, EventKind, InstanceKey, Revision, Streak},
+    model::{CheckSpec, CheckState, EventKind, InstanceKey, Revision, Streak},
     registry::{Gone, Member, Registry, Snapshot},
 };
 
@@ -150,7 +150,7 @@ impl Roster {
                 registered: member.registered,
                 due: now,
                 output_from: now,
-                streak: Streak::new(state.status),
+                streak: self.streak_so_far(&before, spec, member, state),
                 index,
                 is_first: true,
                 is_running: false,
@@ -195,6 +195,30 @@ impl Roster {
         Some(id)
     }
 
+    /// The count that a new check begins with: that of one that did the same with other thresholds,
+    /// so that thresholds that are set anew all the time hide no death either.
+    fn streak_so_far(
+        &self,
+        before: &[CheckId],
+        spec: &CheckSpec,
+        member: &Member,
+        state: &CheckState,
+    ) -> Streak {
+        let new = &*member.instance;
+        before
+            .iter()
+            .filter_map(|id| self.records.get(*id))
+            .find(|record| {
+                let old = &*record.instance;
+                record.spec().probes_the_same(spec)
+                    && old.addresses == new.addresses
+                    && old.port == new.port
+                    // Otherwise the registry knows something else, and that is what counts.
+                    && record.streak.believed() == state.status
+            })
+            .map_or_else(|| Streak::new(state.status), |record| record.streak)
+    }
+
     fn drop_checks(&mut self, key: &InstanceKey, turnover: &mut Turnover) {
         let Some(watched) = self.by_key.remove(key) else { return };
         for id in watched.checks {
@@ -215,7 +239,7 @@ mod tests {
     use super::{FirstRun, Roster, Turnover};
     use crate::{
         health::probe::testing::tcp_check,
-        model::{Command, Instance, limit},
+        model::{CheckKind, Command, Instance, Status, Thresholds, limit},
         registry::{
             Registry,
             testing::{instance, key, registry},
@@ -269,6 +293,33 @@ mod tests {
         let (turnover, _) = roster.catch_up(&registry, now);
         assert_eq!(counts(&turnover), (2, 4));
         assert_eq!(roster.len(), 2);
+    }
+
+    /// Otherwise thresholds that are set anew all the time would hide a death.
+    #[tokio::test]
+    async fn other_thresholds_go_on_with_the_count_and_another_port_does_not() {
+        let with = |port, seconds| {
+            let mut check = tcp_check();
+            let CheckKind::Tcp(tcp) = &mut check.kind else { panic!("{check:?}") };
+            tcp.thresholds.interval = Duration::from_secs(seconds);
+            let checks = Box::new([check]);
+            let initial_status = Some(Status::Passing);
+            Instance { checks, port, initial_status, ..instance("web/a", "10.0.0.1") }
+        };
+        for (port, goes_on) in [(1, true), (2, false)] {
+            let (registry, mut roster) = (registry(), Roster::new());
+            register(&registry, [with(1, 10)]).await;
+            roster.catch_up(&registry, Duration::ZERO);
+            let first = roster.by_key[&key("web/a")].checks[0];
+            let record = roster.get_mut(first).unwrap();
+            let thresholds = Thresholds { fall: 2, ..*record.thresholds() };
+            assert!(!record.streak.observe(Status::Critical, &thresholds), "one of two");
+            register(&registry, [with(port, 20)]).await;
+            let (turnover, _) = roster.catch_up(&registry, Duration::ZERO);
+            assert_eq!(counts(&turnover), (1, 1), "it has another turn");
+            let record = roster.get_mut(roster.by_key[&key("web/a")].checks[0]).unwrap();
+            assert_eq!(record.streak.observe(Status::Critical, &thresholds), goes_on, "{port}");
+        }
     }
 
     #[tokio::test]
