@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -10,7 +11,7 @@ use super::config::Config;
 use crate::{
     dns::{Settings, TcpLimits, zone::ZonesHandle},
     registry,
-    telemetry::{FilterHandle, parse_filter},
+    telemetry::{Board, FilterHandle, Metrics, parse_filter},
 };
 
 /// The places where a changed setting is put.
@@ -23,7 +24,18 @@ pub(super) struct Reloader {
     pub settings: Arc<ArcSwap<Settings>>,
     pub tcp_limits: Arc<ArcSwap<TcpLimits>>,
     pub zones: ZonesHandle,
+    pub outcome: ReloadOutcome,
 }
+
+/// How the last reload went, for those who do not read the log.
+#[derive(Debug)]
+pub(super) struct ReloadOutcome {
+    board: Board,
+    successful: Gauge,
+}
+
+/// Name of the condition on the board after a reload that failed.
+const CONDITION: &str = "configuration";
 
 // === impl Reloader ===
 
@@ -33,18 +45,15 @@ impl Reloader {
         self.zones.reload();
         let new = match self.config.reload() {
             Ok(new) => new,
-            Err(error) => {
-                error!("the configuration stays as it was: {error}");
-                return;
-            }
+            Err(error) => return self.outcome.failed(&error.to_string()),
         };
         let reload = self.config.diff_reload(&new);
         let next = self.config.with_reloadable(&new);
         if let Err(error) = self.apply(&next) {
-            error!("the configuration stays as it was: {error:#}");
-            return;
+            return self.outcome.failed(&format!("{error:#}"));
         }
         self.config = next;
+        self.outcome.succeeded();
         info!(changed = ?reload.changed, "configuration reloaded");
         if !reload.needs_restart.is_empty() {
             warn!(keys = ?reload.needs_restart, "these changes need a restart");
@@ -64,5 +73,34 @@ impl Reloader {
             changed
         });
         Ok(())
+    }
+}
+
+// === impl ReloadOutcome ===
+
+impl ReloadOutcome {
+    /// The start counts as a reload that went well.
+    pub(super) fn new(board: Board, metrics: &Metrics) -> Self {
+        let successful = Gauge::default();
+        successful.set(1);
+        let help = "Whether the configuration that was read last is in force";
+        metrics.register(|families| {
+            families.register("config_last_reload_successful", help, successful.clone());
+        });
+        Self { board, successful }
+    }
+
+    fn succeeded(&self) {
+        self.successful.set(1);
+        self.board.clear(CONDITION);
+    }
+
+    fn failed(&self, error: &str) {
+        // A log is read by the line; the drawing of the place takes several.
+        let words: Vec<&str> = error.split_whitespace().collect();
+        let error = words.join(" ");
+        error!("the configuration stays as it was: {error}");
+        self.successful.set(0);
+        self.board.note(CONDITION, format!("the last reload was refused: {error}"));
     }
 }

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 use super::{
     banner::Banner,
     config::Config,
-    reload::Reloader,
+    reload::{ReloadOutcome, Reloader},
     signal::{Asked, Signals},
     supervise::Tasks,
 };
@@ -23,7 +23,7 @@ use crate::{
     health, http,
     registry::{self, Registry, Setup, Writer},
     store::Store,
-    telemetry::{Board, FilterHandle, Metrics, init_logging},
+    telemetry::{Board, FilterHandle, LogFormat, Metrics, init_logging},
     util::Clock,
 };
 
@@ -122,10 +122,14 @@ async fn run(config: Config, filter: FilterHandle) -> anyhow::Result<()> {
         settings: Arc::clone(&built.settings),
         tcp_limits: Arc::clone(&built.tcp_limits),
         zones,
+        outcome: ReloadOutcome::new(common.board.clone(), &common.metrics),
     };
     let running = start(&config, common, built, bound)?;
     info!("ready");
-    banner.print();
+    // Whoever wants the log as JSON has no person reading along.
+    if config.log.format == LogFormat::Text {
+        banner.print();
+    }
     running.serve_until_asked(reloader, &mut signals).await
 }
 

@@ -4,6 +4,7 @@ mod board;
 mod classic;
 mod log;
 mod metrics;
+mod process;
 
 pub use board::{Board, Condition};
 pub use log::{FilterHandle, LogFormat, Logging, init_logging, parse_filter};

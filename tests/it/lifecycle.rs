@@ -10,7 +10,7 @@ use crate::support::{Node, api::instance_path, eventually};
 #[test]
 fn the_lines_printed_at_the_start_work_as_they_stand() {
     let builder = Node::builder();
-    let mut command = builder.command();
+    let mut command = builder.command_in_text();
     command.stderr(std::process::Stdio::null());
     let mut child = command.spawn().unwrap();
     let stdout = std::io::BufReader::new(child.stdout.take().unwrap());
@@ -90,7 +90,16 @@ fn sighup_applies_what_can_change_and_says_what_cannot() {
     node.signal("HUP");
     let line = node.wait_for_log("ERROR");
     assert!(line.to_string().contains("line 4") || line.to_string().contains(":4:"), "{line}");
+    let ready = node.api().get("/ready");
+    assert_eq!(ready.status, 200, "a note only");
+    assert_eq!(ready.body["notes"][0]["name"], "configuration", "{ready:?}");
+    assert!(node.api().text("/metrics").contains("rollcall_config_last_reload_successful 0"));
     assert_eq!(ttl(), 7, "a broken file leaves everything as it was");
+    std::fs::write(&config, changed).unwrap();
+    node.signal("HUP");
+    eventually("the note is gone", || {
+        (node.api().get("/ready").body["notes"] == json!([])).then_some(())
+    });
 }
 
 #[test]
@@ -126,6 +135,9 @@ fn readiness_liveness_and_metrics_are_there() {
         "rollcall_services 1",
         "rollcall_store_commits_total",
         "rollcall_checks",
+        "rollcall_build_info{version=",
+        "process_cpu_seconds_total ",
+        "process_resident_memory_bytes ",
     ] {
         assert!(metrics.contains(part), "{part} is missing in:\n{metrics}");
     }

@@ -130,7 +130,10 @@ fn every_family_keeps_prometheus_rules() {
     let page = Page::of(&node);
     assert!(page.families.len() > 25, "{}", page.families.len());
     for (name, family) in &page.families {
-        assert!(name.starts_with("rollcall_") && is_snake(name), "{name}");
+        assert!(
+            (name.starts_with("rollcall_") || name.starts_with("process_")) && is_snake(name),
+            "{name}"
+        );
         assert!(family.help.len() > 5, "{name} has no help");
         assert!(matches!(&*family.kind, "counter" | "gauge" | "histogram"), "{name}");
         let is_counter = family.kind == "counter";

@@ -83,13 +83,22 @@ impl Builder {
         self
     }
 
+    /// The command that would be run, with a log for people.
+    pub(crate) fn command_in_text(&self) -> Command {
+        self.command_with_log("text")
+    }
+
     /// The command that would be run.
     pub(crate) fn command(&self) -> Command {
+        self.command_with_log("json")
+    }
+
+    fn command_with_log(&self, format: &str) -> Command {
         let binary = env!("CARGO_BIN_EXE_rollcall").to_owned();
         let mut words = self.wrapper.iter().chain([&binary]);
         let mut command = Command::new(words.next().expect("the binary, if nothing else"));
         command.args(words).current_dir(self.scratch.path());
-        command.args(["serve", "--log-format", "json"]);
+        command.args(["serve", "--log-format", format]);
         let default = ["127.0.0.1:0".to_owned()];
         let dns = if self.dns.is_empty() { &default[..] } else { &self.dns };
         for address in dns {
