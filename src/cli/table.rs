@@ -2,8 +2,8 @@
 //!
 //! In a pipe nothing is cut, whatever its length. On a terminal a row is one line as well: lists
 //! and free text are cut with `…`, and where that is not enough the columns that matter least are
-//! left out. All else stays whole, for a name in pieces can be neither read nor copied; `--json` has
-//! everything at any width. An empty cell is `-`, so that columns can be counted.
+//! left out. All else stays whole, for a name in pieces can be neither read nor copied; `--json`
+//! has everything at any width. An empty cell is `-`, so that columns can be counted.
 
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
