@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use super::limit;
+
 /// Milliseconds since the Unix epoch, by the wall clock. For people and for the store; deadlines
 /// are kept on the monotonic clock and never on this one, so that a jump expires nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
@@ -28,6 +30,16 @@ impl Revision {
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+
+    /// Where to go on after a restart, given the last one that was kept; an empty registry begins
+    /// at zero. What is seen is shown before it is kept, so the life before may have shown later
+    /// revisions than this one; none of them may come again with another meaning.
+    #[must_use]
+    pub fn after_restart(self) -> Self {
+        /// More than what can be seen while one commit runs: a full batch.
+        const GAP: u64 = limit::WRITER_BATCH_MAX as u64;
+        Self(if self.0 == 0 { 0 } else { self.0 + GAP })
     }
 }
 

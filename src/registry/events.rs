@@ -12,6 +12,9 @@ use crate::model::{Event, Revision, limit};
 pub struct Events {
     kept: RwLock<Kept>,
     newest: watch::Sender<Revision>,
+    /// The last revision of the life before, and the first of this one. What lies between may have
+    /// been shown and lost.
+    lives: (Revision, Revision),
 }
 
 #[derive(Debug)]
@@ -32,9 +35,11 @@ pub struct Gone {
 // === impl Events ===
 
 impl Events {
-    pub(super) fn new(revision: Revision) -> Self {
-        let kept = Kept { events: VecDeque::new(), complete_after: revision };
-        Self { kept: RwLock::new(kept), newest: watch::Sender::new(revision) }
+    /// No events yet: the state at `first` is what was kept at `restored`.
+    pub(super) fn new(restored: Revision, first: Revision) -> Self {
+        let kept = Kept { events: VecDeque::new(), complete_after: restored };
+        let newest = watch::Sender::new(first);
+        Self { kept: RwLock::new(kept), newest, lives: (restored, first) }
     }
 
     /// Appends the events that led to `revision`, which `show` makes visible. Whoever has seen it
@@ -62,8 +67,11 @@ impl Events {
     pub fn after(&self, since: Revision, most: usize) -> Result<(Vec<Arc<Event>>, Revision), Gone> {
         let kept = self.kept.read();
         let newest = *self.newest.borrow();
-        // A revision that is yet to come was given out by a server whose last changes were lost.
-        if since < kept.complete_after || since > newest {
+        // Neither a revision between two lives nor one that is yet to come has been seen in this
+        // life: what led to it was lost with the one before.
+        let (restored, first) = self.lives;
+        let is_lost = since > newest || (restored < since && since < first);
+        if since < kept.complete_after || is_lost {
             return Err(Gone { oldest: kept.complete_after });
         }
         let first = kept.events.partition_point(|event| event.revision <= since);
@@ -103,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_watcher_resumes_where_it_stopped() {
-        let events = Events::new(Revision(10));
+        let events = Events::new(Revision(10), Revision(10));
         events.append(Revision(12), vec![event(11), event(12), event(12)], || ());
         let (found, next) = events.after(Revision(10), 2).unwrap();
         assert_eq!((found.len(), next), (3, Revision(12)), "one revision is never split");
@@ -113,8 +121,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_shown_and_lost_with_the_life_before_is_gone() {
+        let events = Events::new(Revision(10), Revision(20));
+        assert_eq!(events.after(Revision(10), 9).unwrap(), (vec![], Revision(20)), "up to date");
+        assert_eq!(events.after(Revision(20), 9).unwrap(), (vec![], Revision(20)), "of this life");
+        for lost in [9, 11, 19, 21] {
+            assert!(events.after(Revision(lost), 9).is_err(), "{lost}");
+        }
+    }
+
+    #[test]
     fn what_is_forgotten_is_said_to_be_gone() {
-        let events = Events::new(Revision(0));
+        let events = Events::new(Revision(0), Revision(0));
         let last = limit::EVENTS_KEPT_MAX as u64 + 5;
         events.append(Revision(last), (1..=last).map(event).collect(), || ());
         assert_eq!(events.after(Revision(4), 1), Err(Gone { oldest: Revision(5) }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, cache::Cache};
 
 use super::{Events, Snapshot};
-use crate::model::Event;
+use crate::model::{Event, Revision};
 
 /// Holds the current snapshot and the events that led to it. Only the writer publishes.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub struct Reader(Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>);
 
 impl Publisher {
     /// Starts from a snapshot; no events are known before its revision.
-    pub(super) fn new(first: Snapshot) -> Self {
-        let events = Events::new(first.revision);
+    pub(super) fn new(restored: Revision, first: Snapshot) -> Self {
+        let events = Events::new(restored, first.revision);
         Self { current: Arc::new(ArcSwap::from_pointee(first)), events }
     }
 
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_events_after_a_snapshot_that_was_seen_are_always_known() {
-        let publisher = Publisher::new(Snapshot::default());
+        let publisher = Publisher::new(Revision(0), Snapshot::default());
         let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {

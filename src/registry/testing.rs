@@ -33,6 +33,17 @@ struct Rows {
 }
 
 impl Kept {
+    /// A journal of its own that has kept what another had kept: after a crash.
+    pub(crate) fn holding(loaded: Loaded) -> Self {
+        let kept = Self::default();
+        let mut rows = kept.rows.lock();
+        rows.revision = loaded.revision;
+        rows.members = loaded.members.into_iter().map(|member| (member.key(), member)).collect();
+        rows.policies = loaded.policies.into_iter().collect();
+        drop(rows);
+        kept
+    }
+
     /// Makes each commit fail from now on, or succeed again.
     pub(crate) fn fail(&self, failure: Option<JournalError>) {
         self.rows.lock().failure = failure;

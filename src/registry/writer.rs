@@ -60,10 +60,12 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 /// When what was kept contradicts itself.
 pub fn start(setup: Setup) -> Result<(Registry, Writer), Invalid> {
     let Setup { loaded, journal, options, clock, board, metrics } = setup;
-    let snapshot = restore(loaded, &options.borrow())?;
+    let mut snapshot = restore(loaded, &options.borrow())?;
+    let restored = snapshot.revision;
+    snapshot.revision = restored.after_restart();
     let (asked, asked_receiver) = mpsc::channel(limit::WRITER_QUEUE_MAX);
     let (seen, seen_receiver) = mpsc::channel(limit::WRITER_QUEUE_MAX);
-    let registry = Registry { asked, seen, published: Publisher::new(snapshot).into() };
+    let registry = Registry { asked, seen, published: Publisher::new(restored, snapshot).into() };
     let announcer = Announcer::new(board, &metrics, &registry);
     let queues = Queues { asked: asked_receiver, seen: seen_receiver };
     let applier = Applier::new(registry.clone(), queues, options, clock, announcer);

@@ -248,3 +248,20 @@ async fn a_new_default_policy_reaches_services_without_their_own() {
     revision.wait_for(|revision| *revision == Revision(2)).await.unwrap();
     assert_eq!(running.registry.snapshot().service("web").unwrap().policy.ttl_seconds, 30);
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_revision_that_was_shown_and_lost_comes_again() {
+    let kept = Kept::default();
+    let first = run(kept.clone(), Options::default());
+    let registered = first.registry.submit(register(tcp_checked("web/a"))).await.unwrap();
+    kept.fail(Some(full()));
+    first.registry.submit(report("web/a", registered.revision, Status::Passing)).await.unwrap();
+    let shown = first.registry.snapshot().revision;
+    assert!(shown > kept.load().revision, "seen, shown, and not kept");
+    kept.fail(None);
+    let second = run(Kept::holding(kept.load()), Options::default()); // the first one was killed
+    let registered =
+        second.registry.submit(register(testing::instance("web/b", "10.0.0.2"))).await.unwrap();
+    assert!(registered.revision > shown.next(), "a watcher who saw `shown` is told to start over");
+    assert!(second.registry.events().after(shown, 1).is_err());
+}
