@@ -46,7 +46,8 @@ fn sigterm_refuses_writes_answers_on_and_exits_zero() {
     node.signal("TERM");
     let asked = Instant::now();
     eventually("writes are refused", || {
-        let reply = api.put(&instance_path("web", "web-2"), &json!({ "addresses": ["10.0.0.2"] }));
+        let reply =
+            api.put(&instance_path("late", "late-1"), &json!({ "addresses": ["10.0.0.2"] }));
         (reply.status == 503).then_some(())
     });
     assert_eq!(api.get("/ready").status, 503, "a load balancer is told");
