@@ -1,0 +1,134 @@
+//! The benchmark: Rollcall beside the best DNS servers, and beside what its tables ask for.
+//!
+//! `examples/bench/run` installs what is needed, builds and calls this. Each [`part::Part`] starts
+//! its servers on one core and their load on another, takes turns in rounds, because a machine is
+//! never quiet, prints its tables, and writes its section of RESULTS.md.
+//!
+//! An example and no bench target: what is measured are processes, from outside, as an operator
+//! would. `cargo bench` would build a second server first, with what only tests need compiled in.
+#![allow(clippy::disallowed_methods, reason = "real time is what is measured here")]
+#![allow(dead_code, reason = "the parts that use the rest follow")]
+
+mod contestant;
+mod cores;
+mod cpu;
+mod data;
+mod dns;
+mod dnsperf;
+mod floor;
+mod machine;
+mod part;
+mod probe;
+mod process;
+mod recorded;
+mod results;
+mod rollcall;
+mod stats;
+mod table;
+mod turn;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::{
+    cores::Cores,
+    floor::Floor,
+    part::{Env, PARTS, Part},
+    probe::Probe,
+    results::Results,
+};
+
+/// The benchmark of Rollcall.
+#[derive(Debug, Parser)]
+#[command(name = "examples/bench/run", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure, print the tables, and write them to RESULTS.md.
+    Run(Run),
+    /// The bare responder that nothing can undercut; started by the parts that compare with it.
+    #[command(hide = true)]
+    Floor(Floor),
+    /// The latency prober; started beside the load.
+    #[command(hide = true)]
+    Probe(Probe),
+}
+
+#[derive(Debug, Parser)]
+struct Run {
+    /// What to measure; without a name, all.
+    #[arg(value_name = "PART", value_parser = part::by_name)]
+    parts: Vec<&'static dyn Part>,
+    /// How often each contestant has its turn; medians are taken over the rounds.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
+    rounds: u32,
+    /// How long one turn lasts.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=300))]
+    seconds: u64,
+    /// Only what has this word in its name: a workload of `dns`, a size of `scale`.
+    #[arg(long)]
+    only: Option<String>,
+    /// One short round of each part with nobody but Rollcall and the floor; nothing is written.
+    #[arg(long)]
+    quick: bool,
+    /// The binary that is measured.
+    #[arg(long, env = "ROLLCALL_BIN", default_value = "target/release/rollcall")]
+    rollcall: PathBuf,
+    /// The file that takes the results.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/bench/RESULTS.md"))]
+    results: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Run(run) => run.run(),
+        Command::Floor(floor) => floor.run(),
+        Command::Probe(probe) => probe.run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+// === impl Run ===
+
+impl Run {
+    fn run(self) -> Result<()> {
+        let env = self.env()?;
+        let results = Results::new(&self.results);
+        let parts = if self.parts.is_empty() { PARTS.to_vec() } else { self.parts };
+        for part in parts {
+            eprintln!("=== {}", part.name());
+            let section = part.run(&env).with_context(|| format!("part `{}`", part.name()))?;
+            println!("{}", section.markdown());
+            if !env.quick && env.only.is_none() {
+                results.put(part.name(), &section)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn env(&self) -> Result<Env> {
+        let rollcall = std::fs::canonicalize(&self.rollcall)
+            .with_context(|| format!("`{}`: build it first", self.rollcall.display()))?;
+        Ok(Env {
+            cores: Cores::of_this_process()?,
+            rounds: if self.quick { 1 } else { self.rounds },
+            turn: Duration::from_secs(if self.quick { 1 } else { self.seconds }),
+            only: self.only.clone(),
+            quick: self.quick,
+            rollcall,
+            bench: std::env::current_exe().context("where this program is")?,
+        })
+    }
+}

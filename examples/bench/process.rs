@@ -1,0 +1,166 @@
+//! Servers and tools that the benchmark starts, each on its core.
+//!
+//! Whatever happens to the harness, nothing stays behind: a process is ended when its handle is
+//! dropped, by its own id, and by the kernel (`setpriv --pdeathsig`) when the harness is killed.
+//! That signal is tied to the *thread* that started it, so start servers from the main thread.
+
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cpu::{self, Usage};
+
+/// How long a server may take to come up or to go; with a million instances it is seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running process with a scratch folder of its own.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+// === impl Process ===
+
+impl Process {
+    /// Starts `command` on `core`; its output goes to a file in `scratch`, which outlives it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn start(
+        name: &'static str,
+        command: &Command,
+        core: usize,
+        scratch: &Path,
+    ) -> Result<Self> {
+        let log = scratch.join(format!("{name}.log"));
+        let output = File::options().create(true).append(true).open(&log);
+        let output = output.with_context(|| format!("`{}`", log.display()))?;
+        let mut pinned = pinned(command, core);
+        pinned.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child = pinned.spawn().context("`setpriv` of util-linux")?;
+        Ok(Self { name, child, log })
+    }
+
+    /// Its id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has used of the processor so far.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn usage(&self) -> Result<Usage> {
+        Usage::of(self.pid()).with_context(|| self.told())
+    }
+
+    /// Its resident memory in octets.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn resident_octets(&self) -> Result<u64> {
+        cpu::resident_octets(self.pid()).with_context(|| self.told())
+    }
+
+    /// Waits until `is_up` says so.
+    ///
+    /// # Errors
+    /// When the process ends before, or takes too long; with the end of its log.
+    pub(crate) fn wait_until(&mut self, mut is_up: impl FnMut() -> bool) -> Result<()> {
+        let begun = Instant::now();
+        while !is_up() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("`{}` has ended with {status}:\n{}", self.name, self.told());
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("`{}` is not up after {PATIENCE:?}:\n{}", self.name, self.told());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// The end of what it wrote.
+    pub(crate) fn told(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let pid = self.pid().to_string();
+        let _ended_before = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if begun.elapsed() > PATIENCE {
+                let _ended_before = self.child.kill();
+                let _ended_before = self.child.wait();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// `command` as it is run on `core` and no longer than this thread lives. Its environment and
+/// folder are kept.
+pub(crate) fn pinned(command: &Command, core: usize) -> Command {
+    let mut pinned = Command::new("setpriv");
+    pinned.args(["--pdeathsig", "TERM", "taskset", "-c", &core.to_string()]);
+    pinned.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => pinned.env(name, value),
+            None => pinned.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        pinned.current_dir(folder);
+    }
+    pinned
+}
+
+/// Runs `command` on `core` to its end and returns what it wrote to standard output.
+///
+/// # Errors
+/// When it fails, with what it wrote to standard error.
+pub(crate) fn output(command: &Command, core: usize) -> Result<String> {
+    let output = pinned(command, core).stdin(Stdio::null()).output().context("`setpriv`")?;
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        bail!("{command:?} has failed with {}: {}", output.status, error.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A scratch folder, gone when it is dropped: keep it longer than the process in it.
+///
+/// # Errors
+/// When there is no room for one.
+pub(crate) fn scratch(name: &str) -> Result<tempfile::TempDir> {
+    let prefix = format!("rollcall-bench-{name}-");
+    tempfile::Builder::new().prefix(&prefix).tempdir().context("a scratch folder")
+}
+
+/// An address of loopback with a port that is free for UDP and TCP.
+///
+/// # Errors
+/// When no port is free.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    for _ in 0..100 {
+        let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port of loopback is free")
+}
