@@ -91,7 +91,7 @@ impl Urn for Weighted<'_> {
     }
     #[inline]
     fn whole(&self) -> u32 {
-        self.0.last().map_or(0, |last| last.before + u32::from(last.weight))
+        Group::whole(self.0)
     }
     fn find(&self, number: u32) -> usize {
         self.0.partition_point(|group| group.before <= number) - 1

@@ -12,7 +12,7 @@ pub(super) fn update_tags(
     after: Option<&ServiceEntry>,
 ) {
     let of = |entry: Option<&ServiceEntry>| -> Vec<Tag> {
-        entry.map(|e| e.by_tag.iter().map(|(tag, _)| tag.clone()).collect()).unwrap_or_default()
+        entry.map(|e| e.tags().map(|(tag, _)| tag.clone()).collect()).unwrap_or_default()
     };
     let (before, after) = (of(before), of(after));
     for gone in before.iter().filter(|tag| after.binary_search(tag).is_err()) {

@@ -4,9 +4,7 @@
 //! service as a whole and for each of its tags. A query then draws a weighted permutation from
 //! the pools without looking at an instance that is not answered.
 
-use std::net::IpAddr;
-
-use super::Member;
+use super::{Member, Records};
 use crate::model::{Policy, WhenNoneHealthy};
 
 /// The instances of one name that are answered.
@@ -14,15 +12,16 @@ use crate::model::{Policy, WhenNoneHealthy};
 pub struct Selection {
     /// What kind of answer the name has.
     pub outcome: Outcome,
-    /// The IPv4 addresses of the answered tier.
-    pub v4: AddressPool<4>,
-    /// The IPv6 addresses of the answered tier.
-    pub v6: AddressPool<16>,
-    /// Instances of the answered tier that have a host name in place of addresses, as they stand
-    /// in the tier.
+    /// Those of the first tier with an IPv4 address: what A draws from.
+    v4: Pool,
+    /// Those of the first tier with an IPv6 address: what AAAA draws from.
+    v6: Pool,
+    /// Those of the first tier that have a host name in place of addresses.
     pub hosts: Box<[Group]>,
-    /// All answered instances by tier, the lowest priority number first: what SRV carries.
-    pub tiers: Box<[Tier]>,
+    /// The answered instances of the lowest priority number; all that A and AAAA answer from.
+    pub first: Tier,
+    /// The other tiers by priority number, which only SRV carries.
+    further: Box<[Tier]>,
 }
 
 /// What kind of answer a name has.
@@ -47,44 +46,38 @@ pub enum FailOpen {
     NoneHealthy,
 }
 
-/// Addresses of one family with the weights by which they are drawn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddressPool<const N: usize> {
-    /// One group per instance; those with weight first, the stand-bys (weight 0) behind.
-    pub groups: Box<[Group]>,
-    /// The addresses, those of one group together, in network order.
-    pub addresses: Box<[[u8; N]]>,
-    /// The sum of all weights.
-    pub weight: u64,
-    /// Whether two instances share an address, so that an answer has to be freed of doubles.
-    pub has_doubles: bool,
+/// The instances of a tier that have an address of one family.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Pool {
+    /// Which they are; `None` when it is all of them, as it usually is.
+    groups: Option<Box<[Group]>>,
+    /// Whether two of them share an address.
+    has_doubles: bool,
 }
 
-/// One instance in a pool or tier.
+/// One instance in a tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
+    /// The sum of the weights of the groups before it, so that one number drawn below the whole
+    /// weight finds its group by bisection.
+    pub before: u32,
+    /// Its place in the tier's records.
+    pub start: u32,
     /// Its index among the service's members.
-    pub member: u32,
+    pub member: u16,
     /// Its weight.
     pub weight: u16,
-    /// The sum of the weights of the groups before it in its pool or tier, so that one number
-    /// drawn below the whole weight finds its group by bisection.
-    pub before: u32,
-    /// How many addresses it has in the pool; 1 in a tier.
-    pub len: u16,
-    /// The index of its first address in the pool; 0 in a tier.
-    pub start: u32,
 }
 
 /// The answered instances of one priority.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tier {
     /// The priority.
     pub priority: u16,
     /// The instances; those with weight first, the stand-bys (weight 0) behind.
     pub groups: Box<[Group]>,
-    /// The sum of all weights.
-    pub weight: u64,
+    /// What they put into answers, in the order of the groups.
+    pub records: Records,
 }
 
 // === impl FailOpen ===
@@ -110,19 +103,44 @@ impl Selection {
         let healthy: Vec<u32> =
             present.iter().copied().filter(|index| member(index).is_answered()).collect();
         let (outcome, answered) = decide(policy, &present, &healthy, |i| member(&i));
-        let tiers = tiers(&answered, |i| member(&i));
-        let Some(first) = tiers.first() else {
+        let mut tiers = tiers(&answered, |i| member(&i)).into_iter();
+        let Some(first) = tiers.next() else {
             return Self { outcome, ..Self::default() };
         };
         let hosts = first.groups.iter().copied();
-        let hosts = hosts.filter(|g| member(&g.member).instance.addresses.host().is_some());
+        let hosts =
+            hosts.filter(|g| member(&u32::from(g.member)).instance.addresses.host().is_some());
         Self {
             outcome,
-            v4: AddressPool::new(&first.groups, |i| ips(member(&i), v4_octets)),
-            v6: AddressPool::new(&first.groups, |i| ips(member(&i), v6_octets)),
-            hosts: hosts.collect(),
-            tiers,
+            v4: Pool::new(&first, |start| first.records.v4(start)),
+            v6: Pool::new(&first, |start| first.records.v6(start)),
+            hosts: with_sums(hosts).collect(),
+            further: tiers.collect(),
+            first,
         }
+    }
+
+    /// What A draws from, and whether two share an address.
+    #[inline]
+    pub fn v4(&self) -> (&[Group], bool) {
+        (self.v4.groups.as_deref().unwrap_or(&self.first.groups), self.v4.has_doubles)
+    }
+
+    /// What AAAA draws from, and whether two share an address.
+    #[inline]
+    pub fn v6(&self) -> (&[Group], bool) {
+        (self.v6.groups.as_deref().unwrap_or(&self.first.groups), self.v6.has_doubles)
+    }
+
+    /// All answered instances by tier, the lowest priority number first: what SRV carries.
+    #[inline]
+    pub fn tiers(&self) -> impl Iterator<Item = &Tier> {
+        std::iter::once(&self.first).chain(&self.further).filter(|tier| !tier.groups.is_empty())
+    }
+
+    /// All answered instances, tier by tier.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.tiers().flat_map(|tier| &tier.groups)
     }
 
     /// Why instances that are not healthy are answered, if they are.
@@ -134,45 +152,38 @@ impl Selection {
     }
 }
 
-// === impl AddressPool ===
+// === impl Group ===
 
-impl<const N: usize> AddressPool<N> {
-    fn new(tier: &[Group], addresses_of: impl Fn(u32) -> Vec<[u8; N]>) -> Self {
-        let mut pool = Self::default();
-        let (mut groups, mut addresses) = (Vec::with_capacity(tier.len()), Vec::new());
-        for &Group { member, weight, .. } in tier {
-            let own = addresses_of(member);
-            if own.is_empty() {
-                continue;
-            }
-            groups.push(Group {
-                member,
-                weight,
-                before: before(pool.weight),
-                len: u16::try_from(own.len()).expect("an instance has at most 16 addresses"),
-                start: u32::try_from(addresses.len()).expect("16 addresses of 10,000 instances"),
-            });
-            pool.weight += u64::from(weight);
-            addresses.extend(own);
-        }
-        let mut sorted = addresses.clone();
-        sorted.sort_unstable();
-        pool.has_doubles = sorted.windows(2).any(|pair| pair[0] == pair[1]);
-        pool.groups = groups.into();
-        pool.addresses = addresses.into();
-        pool
-    }
-
-    /// Whether there is no address.
-    pub fn is_empty(&self) -> bool {
-        self.addresses.is_empty()
+impl Group {
+    /// The sum of the weights of groups that stand in this order.
+    #[inline]
+    pub fn whole(groups: &[Self]) -> u32 {
+        groups.last().map_or(0, |last| last.before + u32::from(last.weight))
     }
 }
 
-impl<const N: usize> Default for AddressPool<N> {
-    fn default() -> Self {
-        Self { groups: Box::default(), addresses: Box::default(), weight: 0, has_doubles: false }
+// === impl Pool ===
+
+impl Pool {
+    fn new<'t, const N: usize>(tier: &'t Tier, addresses: impl Fn(u32) -> &'t [[u8; N]]) -> Self {
+        let has_any = |group: &&Group| !addresses(group.start).is_empty();
+        let is_all = tier.groups.iter().all(|group| has_any(&group));
+        let some = || with_sums(tier.groups.iter().filter(has_any).copied()).collect();
+        let mut sorted: Vec<_> =
+            tier.groups.iter().flat_map(|group| addresses(group.start)).collect();
+        sorted.sort_unstable();
+        let has_doubles = sorted.windows(2).any(|pair| pair[0] == pair[1]);
+        Self { groups: (!is_all).then(some), has_doubles }
     }
+}
+
+/// Groups that are some of others, with the sums of their own weights.
+fn with_sums(groups: impl Iterator<Item = Group>) -> impl Iterator<Item = Group> {
+    groups.scan(0, |sum, group| {
+        let before = *sum;
+        *sum += u32::from(group.weight);
+        Some(Group { before, ..group })
+    })
 }
 
 fn decide<'m>(
@@ -210,47 +221,30 @@ fn decide<'m>(
     (Outcome::Answer(None), healthy.to_vec())
 }
 
-fn tiers<'m>(answered: &[u32], member: impl Fn(u32) -> &'m Member) -> Box<[Tier]> {
+fn tiers<'m>(answered: &[u32], member: impl Fn(u32) -> &'m Member) -> Vec<Tier> {
     let mut order: Vec<u32> = answered.to_vec();
     order.sort_by_key(|&index| {
         let instance = &member(index).instance;
         (instance.priority, instance.weight == 0, index)
     });
     let same_tier = |a: &u32, b: &u32| member(*a).instance.priority == member(*b).instance.priority;
-    let tier = |indices: &[u32]| {
-        let mut whole = 0;
-        let group = |&index: &u32| {
-            let weight = member(index).instance.weight;
-            let group = Group { member: index, weight, before: before(whole), len: 1, start: 0 };
-            whole += u64::from(weight);
-            group
-        };
-        let groups: Box<[Group]> = indices.iter().map(group).collect();
-        Tier { priority: member(indices[0]).instance.priority, weight: whole, groups }
-    };
-    order.chunk_by(same_tier).map(tier).collect()
+    order.chunk_by(same_tier).map(|indices| tier(indices, &member)).collect()
 }
 
-fn before(weight: u64) -> u32 {
-    u32::try_from(weight).expect("10,000 weights of at most 65,535 are below 2^30")
-}
-
-fn ips<const N: usize>(member: &Member, octets: fn(&IpAddr) -> Option<[u8; N]>) -> Vec<[u8; N]> {
-    member.instance.addresses.as_ips().iter().filter_map(octets).collect()
-}
-
-fn v4_octets(ip: &IpAddr) -> Option<[u8; 4]> {
-    match ip {
-        IpAddr::V4(ip) => Some(ip.octets()),
-        IpAddr::V6(_) => None,
-    }
-}
-
-fn v6_octets(ip: &IpAddr) -> Option<[u8; 16]> {
-    match ip {
-        IpAddr::V4(_) => None,
-        IpAddr::V6(ip) => Some(ip.octets()),
-    }
+/// The tier of the members at `indices`, in the order in which they are given.
+fn tier<'m>(indices: &[u32], member: impl Fn(u32) -> &'m Member) -> Tier {
+    let mut starts = Vec::with_capacity(indices.len());
+    let members = indices.iter().map(|&index| member(index));
+    let records = Records::new(members, |start| starts.push(start));
+    // Sums of 10,000 weights of at most 65,535 are below 2^30.
+    let groups = indices.iter().zip(starts).map(|(&index, start)| Group {
+        before: 0,
+        start,
+        member: u16::try_from(index).expect("a service has at most 10,000 instances"),
+        weight: member(index).instance.weight,
+    });
+    let groups = with_sums(groups).collect();
+    Tier { priority: member(indices[0]).instance.priority, groups, records }
 }
 
 #[cfg(test)]

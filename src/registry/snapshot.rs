@@ -36,7 +36,8 @@ pub struct ServiceEntry {
     /// What `S` answers.
     pub all: Selection,
     /// What `T.S` answers, sorted by tag; each tag that any instance carries, healthy or not.
-    pub by_tag: Box<[(Tag, Selection)]>,
+    /// `None` stands for what `S` answers: a tag that all carry, as most do, costs nothing twice.
+    by_tag: Box<[(Tag, Option<Box<Selection>>)]>,
 }
 
 /// Numbers of instances.
@@ -93,7 +94,8 @@ impl ServiceEntry {
             .chunk_by(|a, b| a.0 == b.0)
             .map(|same| {
                 let carriers: Vec<u32> = same.iter().map(|&(_, index)| index).collect();
-                (same[0].0.clone(), Selection::new(&members, &carriers, &policy))
+                let some = || Box::new(Selection::new(&members, &carriers, &policy));
+                (same[0].0.clone(), (carriers.len() < members.len()).then(some))
             })
             .collect();
         let has_own_policy = own_policy.is_some();
@@ -106,10 +108,15 @@ impl ServiceEntry {
         Some(&self.members[at])
     }
 
+    /// The tags that its instances carry, sorted, each with what `tag.S` answers.
+    pub fn tags(&self) -> impl ExactSizeIterator<Item = (&Tag, &Selection)> {
+        self.by_tag.iter().map(|(tag, some)| (tag, some.as_deref().unwrap_or(&self.all)))
+    }
+
     /// What the name `tag.S` answers; `None` when no instance carries the tag.
     pub fn tagged(&self, tag: &str) -> Option<&Selection> {
         let at = self.by_tag.binary_search_by(|(t, _)| t.as_str().cmp(tag)).ok()?;
-        Some(&self.by_tag[at].1)
+        Some(self.by_tag[at].1.as_deref().unwrap_or(&self.all))
     }
 
     /// What a name with several tags answers: the instances that carry them all. `None` when

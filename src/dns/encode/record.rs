@@ -3,6 +3,9 @@
 use super::{CLASS_IN, Full, Owner, Reply, Section, name::POINTER_REACH};
 use crate::dns::code::rtype;
 
+/// Octets in front of the data of a record whose owner is a pointer (RFC 1035 §4.1.3).
+const FIXED: usize = 12;
+
 /// The data of a record in the making.
 #[derive(Debug)]
 pub struct Data<'r, 'b>(&'r mut Reply<'b>);
@@ -59,38 +62,48 @@ impl<'b> Reply<'b> {
         (rtype, ttl): (u16, u32),
         address: &[u8; N],
     ) -> Result<(), Full> {
-        const FIXED: usize = 12;
-        debug_assert!(usize::from(owner) < POINTER_REACH, "a pointer has 14 bits");
         let end = self.at + FIXED + N;
         if end > self.end {
             self.truncated |= section != Section::Additional;
             return Err(Full);
         }
-        let [pointer_high, pointer_low] = (owner | 0xC000).to_be_bytes();
-        let [type_high, type_low] = rtype.to_be_bytes();
-        let [t0, t1, t2, t3] = ttl.to_be_bytes();
-        let [class_high, class_low] = CLASS_IN.to_be_bytes();
-        let length = if N == 4 { 4 } else { 16 };
-        let fixed = [
-            pointer_high,
-            pointer_low,
-            type_high,
-            type_low,
-            class_high,
-            class_low,
-            t0,
-            t1,
-            t2,
-            t3,
-            0,
-            length,
-        ];
         let room = &mut self.buffer[self.at..end];
-        room[..FIXED].copy_from_slice(&fixed);
+        room[..FIXED].copy_from_slice(&fixed(owner, (rtype, ttl), N));
         room[FIXED..].copy_from_slice(address);
         self.at = end;
         self.entered(section);
         Ok(())
+    }
+
+    /// Writes one SRV record into the answer section, as [`Reply::record`]: priority, weight and
+    /// port, and the target in two parts. `owner` is an offset that a pointer can say.
+    ///
+    /// # Errors
+    /// As [`Reply::record`].
+    #[inline]
+    pub fn service(
+        &mut self,
+        owner: u16,
+        ttl: u32,
+        numbers: &[u8; 6],
+        target: [&[u8]; 2],
+    ) -> Result<usize, Full> {
+        let length = numbers.len() + target[0].len() + target[1].len();
+        let start = self.at + FIXED;
+        let end = start + length;
+        if end > self.end {
+            self.truncated = true;
+            return Err(Full);
+        }
+        let room = &mut self.buffer[self.at..end];
+        room[..FIXED].copy_from_slice(&fixed(owner, (rtype::SRV, ttl), length));
+        room[FIXED..FIXED + numbers.len()].copy_from_slice(numbers);
+        let (first, second) = room[FIXED + numbers.len()..].split_at_mut(target[0].len());
+        first.copy_from_slice(target[0]);
+        second.copy_from_slice(target[1]);
+        self.at = end;
+        self.entered(Section::Answer);
+        Ok(start)
     }
 
     /// Writes the address records of one name, as [`Reply::address`].
@@ -119,18 +132,24 @@ impl<'b> Reply<'b> {
         self.additional_set(owner, (rtype::AAAA, ttl), v6);
     }
 
-    /// Writes a set of records for the name at the offset `owner` into the additional section,
-    /// whole or not at all. Returns whether it was written.
-    pub fn additional_set(
+    /// Writes the addresses of one family of the name at the offset `owner` into the additional
+    /// section, whole or not at all. Returns whether they were written.
+    #[inline]
+    pub fn additional_set<const N: usize>(
         &mut self,
         owner: usize,
         kind: (u16, u32),
-        data: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        addresses: &[[u8; N]],
     ) -> bool {
         let mark = self.mark();
-        let written = data.into_iter().try_for_each(|data| {
-            self.record(Section::Additional, Owner::At(owner), kind, &[data.as_ref()]).map(|_| ())
-        });
+        let written = match u16::try_from(owner) {
+            Ok(near) if owner < POINTER_REACH => {
+                self.addresses(Section::Additional, near, kind, addresses)
+            }
+            _ => addresses.iter().try_for_each(|address| {
+                self.record(Section::Additional, Owner::At(owner), kind, &[address]).map(|_| ())
+            }),
+        };
         if written.is_err() {
             self.rollback(mark);
         }
@@ -164,6 +183,31 @@ impl<'b> Reply<'b> {
         self.section = section;
         self.counts[section as usize] += 1;
     }
+}
+
+/// What stands in front of the data: a pointer to the owner, type, class, TTL, length.
+#[inline]
+fn fixed(owner: u16, (rtype, ttl): (u16, u32), length: usize) -> [u8; FIXED] {
+    debug_assert!(usize::from(owner) < POINTER_REACH, "a pointer has 14 bits");
+    let [pointer_high, pointer_low] = (owner | 0xC000).to_be_bytes();
+    let [type_high, type_low] = rtype.to_be_bytes();
+    let [class_high, class_low] = CLASS_IN.to_be_bytes();
+    let [t0, t1, t2, t3] = ttl.to_be_bytes();
+    let [.., length_high, length_low] = length.to_be_bytes();
+    [
+        pointer_high,
+        pointer_low,
+        type_high,
+        type_low,
+        class_high,
+        class_low,
+        t0,
+        t1,
+        t2,
+        t3,
+        length_high,
+        length_low,
+    ]
 }
 
 // === impl Data ===

@@ -8,7 +8,7 @@ use crate::registry::Group;
 fn groups(weights: &[u16]) -> Vec<Group> {
     let mut before = 0;
     let group = |(&weight, member)| {
-        let group = Group { member, weight, before, len: 1, start: member };
+        let group = Group { member, weight, before, start: u32::from(member) };
         before += u32::from(weight);
         group
     };
@@ -19,7 +19,7 @@ fn groups(weights: &[u16]) -> Vec<Group> {
 fn draw(groups: &[Group], most: usize, rng: &mut fastrand::Rng) -> Vec<usize> {
     let mut drawn = Vec::new();
     let _ = permutation(groups, rng, |_, group| {
-        drawn.push(group.member as usize);
+        drawn.push(usize::from(group.member));
         if drawn.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     drawn

@@ -6,7 +6,7 @@ use super::zone::Answering;
 use crate::{
     dns::{code::rtype, encode::Section, select, verdict::Verdict},
     model::DnsName,
-    registry::{AddressPool, Group, Member, Selection},
+    registry::{Group, Member, Selection},
 };
 
 /// Doubles that are passed over for one answer. Up to a thousand instances behind one address the
@@ -17,17 +17,18 @@ const DOUBLES_MAX: u16 = 1_000;
 /// Writes the addresses of one family, or the host name that stands in their place. What does not
 /// fit marks the reply as cut.
 #[inline]
-pub(super) fn of_pool<const N: usize>(
+pub(super) fn of_pool<'s, const N: usize>(
     asking: &mut Answering<'_, '_>,
-    pool: &AddressPool<N>,
-    selection: &Selection,
+    (groups, has_doubles): (&[Group], bool),
+    addresses: impl Fn(u32) -> &'s [[u8; N]],
+    selection: &'s Selection,
 ) -> Verdict {
     if !selection.hosts.is_empty()
-        && let Some(host) = draw_host(asking, (pool.weight, pool.groups.len()), &selection.hosts)
+        && let Some(host) = draw_host(asking, groups, &selection.hosts)
     {
         return alias(asking, host);
     }
-    if pool.is_empty() {
+    if groups.is_empty() {
         return Verdict::Nodata;
     }
     let Answering { service, asked, rng, reply, .. } = asking;
@@ -35,14 +36,14 @@ pub(super) fn of_pool<const N: usize>(
     let (first, mut left) = (reply.position(), service.policy.answer_limit);
     let mut doubles = 0;
     // Breaks off at the limit, or where the reply is full.
-    let _ = select::permutation(&pool.groups, rng, |rng, group| {
-        let own = &pool.addresses[group.start as usize..][..usize::from(group.len)];
+    let _ = select::permutation(groups, rng, |rng, group| {
+        let own = addresses(group.start);
         select::shuffled(own.len(), rng, |index| {
             let mark = reply.mark();
             if reply.address(Section::Answer, asked.at, kind, &own[index]).is_err() {
                 return ControlFlow::Break(());
             }
-            if pool.has_doubles && reply.repeats(first, reply.position() - N) {
+            if has_doubles && reply.repeats(first, reply.position() - N) {
                 reply.rollback(mark);
                 doubles += 1;
             } else {
@@ -61,7 +62,7 @@ pub(super) fn alias_of(asking: &mut Answering<'_, '_>, selection: &Selection) ->
     if selection.hosts.is_empty() {
         return Verdict::Nodata;
     }
-    match draw_host(asking, (0, 0), &selection.hosts) {
+    match draw_host(asking, &[], &selection.hosts) {
         Some(host) => {
             alias(asking, host);
             Verdict::Answered(selection.fail_open())
@@ -95,27 +96,28 @@ pub(super) fn of_member(asking: &mut Answering<'_, '_>, member: &Member) -> Verd
     if has_any { Verdict::Answered(None) } else { Verdict::Nodata }
 }
 
-/// Draws once among the instances with a host name and those with addresses of the family, given by
-/// their weight and their number. A name has one alias or addresses, never both (RFC 1034 §3.6.2),
-/// so the draw decides for the whole answer. `None` is for the addresses.
+/// Draws once among the instances with a host name and those with addresses of the family. A name
+/// has one alias or addresses, never both (RFC 1034 §3.6.2), so the draw decides for the whole
+/// answer. `None` is for the addresses.
 fn draw_host<'a>(
     asking: &mut Answering<'a, '_>,
-    (pool_weight, pool_count): (u64, usize),
+    pool: &[Group],
     hosts: &[Group],
 ) -> Option<&'a DnsName> {
-    let weight = hosts.iter().map(|group| u64::from(group.weight)).sum::<u64>();
+    let (of_hosts, of_pool) = (Group::whole(hosts), Group::whole(pool));
     // Only among stand-bys does everyone count alike.
-    let counts_heads = weight + pool_weight == 0;
+    let counts_heads = of_hosts + of_pool == 0;
+    let heads = |groups: &[Group]| u32::try_from(groups.len()).expect("at most 10,000 instances");
     let (of_hosts, of_pool) =
-        if counts_heads { (hosts.len() as u64, pool_count as u64) } else { (weight, pool_weight) };
-    let mut number = asking.rng.u64(0..of_hosts + of_pool);
+        if counts_heads { (heads(hosts), heads(pool)) } else { (of_hosts, of_pool) };
+    let mut number = asking.rng.u32(0..of_hosts + of_pool);
     let drawn = hosts.iter().find(|group| {
-        let own = if counts_heads { 1 } else { u64::from(group.weight) };
+        let own = if counts_heads { 1 } else { u32::from(group.weight) };
         let is_drawn = number < own;
         number = number.saturating_sub(own);
         is_drawn
     })?;
-    asking.service.members[drawn.member as usize].instance.addresses.host()
+    asking.service.members[usize::from(drawn.member)].instance.addresses.host()
 }
 
 /// Writes the CNAME record.

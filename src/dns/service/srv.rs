@@ -1,18 +1,42 @@
 //! SRV (RFC 2782): all answered instances, tier by tier, with their addresses behind.
 
-use std::{net::IpAddr, ops::ControlFlow};
+use std::ops::ControlFlow;
+
+use arrayvec::ArrayVec;
 
 use super::{
-    name::{INSTANCE_LABEL, put_instance},
+    name::INSTANCE_LABEL,
     zone::{Answering, takes_long},
 };
 use crate::{
-    dns::{code::rtype, encode::Section, select, verdict::Verdict},
-    registry::{FailOpen, Member, Selection, ServiceEntry},
+    dns::{code::rtype, select, verdict::Verdict},
+    model::limit::NAME_OCTETS_MAX,
+    registry::{FailOpen, Group, Records, Selection, Target, Tier},
 };
 
 /// Octets of SRV data in front of the target: priority, weight, port.
 const TARGET_OFFSET: usize = 6;
+
+/// Targets whose addresses are written. The shortest target has some 30 octets, and so many fill
+/// the longest reply without any address.
+const TARGETS_MAX: usize = 1_024;
+
+/// Where a target stands in the reply, and where its addresses are found.
+type Targets<'s> = ArrayVec<(u16, u32, &'s Records), TARGETS_MAX>;
+
+/// What follows the instance in every target: `instance.S` and the zone.
+type Tail = ArrayVec<u8, NAME_OCTETS_MAX>;
+
+/// SRV records in the making.
+struct Writing<'w, 's, 'a, 'b> {
+    asking: &'w mut Answering<'a, 'b>,
+    tail: Tail,
+    targets: Targets<'s>,
+    /// Where the first record begins.
+    first: usize,
+    has_hosts: bool,
+    doubles: usize,
+}
 
 /// Writes the SRV records of all tiers, each in its own weighted permutation, and the targets'
 /// addresses. What does not fit marks the reply as cut.
@@ -21,88 +45,80 @@ pub(super) fn of_selection(
     selection: &Selection,
     fail_open: Option<FailOpen>,
 ) -> Verdict {
-    let Answering { service, origin, asked, rng, reply, caller } = asking;
-    let label = service.name.as_bytes();
-    let kind = (rtype::SRV, service.policy.ttl_seconds);
-    let (first, mut has_hosts, mut doubles) = (reply.position(), false, 0);
-    let written = selection.tiers.iter().try_for_each(|tier| {
-        select::permutation(&tier.groups, rng, |_, group| {
-            let member: &Member = &service.members[group.member as usize];
-            let mark = reply.mark();
-            let start = reply.record_with(Section::Answer, asked.owner(), kind, |data| {
-                data.put(&tier.priority.to_be_bytes())?;
-                data.put(&group.weight.to_be_bytes())?;
-                data.put(&member.instance.port.to_be_bytes())?;
-                match member.instance.addresses.host() {
-                    Some(host) => data.put(host.as_wire()),
-                    None => {
-                        put_instance(data, member.instance.id.as_bytes(), label)?;
-                        data.put(origin)
-                    }
-                }
-            });
-            let Ok(start) = start else { return ControlFlow::Break(()) };
-            // Two instances behind one host name may be one record to the client, and so may a
-            // host that is called as another instance is.
-            has_hosts |= member.instance.addresses.host().is_some();
-            if has_hosts && reply.repeats(first, start) {
-                reply.rollback(mark);
-                doubles += 1;
-            }
-            let is_long = takes_long(*caller, doubles);
-            if is_long { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-    });
-    if takes_long(*caller, doubles) {
+    let (first, caller) = (asking.reply.position(), asking.caller);
+    let (tail, targets) = (tail(asking), Targets::new());
+    let mut writing = Writing { asking, tail, targets, first, has_hosts: false, doubles: 0 };
+    let written = selection.tiers().try_for_each(|tier| writing.tier(tier));
+    if takes_long(caller, writing.doubles) {
         return Verdict::NeedsFull;
     }
     if written.is_continue() {
-        additionals(asking, first);
+        writing.additionals();
     }
     Verdict::Answered(fail_open)
 }
 
-/// Writes the addresses of the targets of the records from `first` on. Who they are is read from
-/// the reply again: a list of up to two thousand of them would be the largest thing on the stack.
-fn additionals(asking: &mut Answering<'_, '_>, first: usize) {
-    let Answering { service, origin, reply, .. } = asking;
-    let ttl = service.policy.ttl_seconds;
-    let mut at = first;
-    let end = reply.position();
-    while at < end
-        && let Some((start, data)) = reply.data_at(at)
-    {
-        at = start + data.len();
-        let Some(member) = named(service, origin, &data[TARGET_OFFSET..]) else { continue };
-        let (owner, ips) = (start + TARGET_OFFSET, member.instance.addresses.as_ips());
-        let v4 = ips.iter().filter_map(|ip| match ip {
-            IpAddr::V4(ip) => Some(ip.octets()),
-            IpAddr::V6(_) => None,
-        });
-        let v6 = ips.iter().filter_map(|ip| match ip {
-            IpAddr::V4(_) => None,
-            IpAddr::V6(ip) => Some(ip.octets()),
-        });
-        // What comes first has the better chance to be used, so nothing goes on behind a gap.
-        if !reply.additional_set(owner, (rtype::A, ttl), v4)
-            || !reply.additional_set(owner, (rtype::AAAA, ttl), v6)
+/// The end of every instance's name. SRV targets are not to be compressed (RFC 2782), and owners
+/// behind them may point to them.
+fn tail(asking: &Answering<'_, '_>) -> Tail {
+    let (mut tail, label) = (Tail::new(), asking.service.name.as_bytes());
+    let length = [u8::try_from(label.len()).expect("a label has at most 63 octets")];
+    for part in [INSTANCE_LABEL, &length, label, asking.origin] {
+        tail.try_extend_from_slice(part).expect("the zone's name leaves room for its instances");
+    }
+    tail
+}
+
+// === impl Writing ===
+
+impl<'s> Writing<'_, 's, '_, '_> {
+    /// Writes the records of one tier; breaks off where the reply is full.
+    fn tier(&mut self, tier: &'s Tier) -> ControlFlow<()> {
+        let mut rng = self.asking.rng.fork();
+        select::permutation(&tier.groups, &mut rng, |_, group| self.record(tier, group))
+    }
+
+    fn record(&mut self, tier: &'s Tier, group: &Group) -> ControlFlow<()> {
+        let Answering { service, asked, reply, caller, .. } = &mut *self.asking;
+        let (port, target) = tier.records.target(group.start);
+        let (priority, weight) = (tier.priority.to_be_bytes(), group.weight.to_be_bytes());
+        let numbers = [priority[0], priority[1], weight[0], weight[1], port[0], port[1]];
+        let target = match target {
+            Target::Host(host) => [host, &[]],
+            Target::Instance(label) => [label, &self.tail[..]],
+        };
+        self.has_hosts |= target[1].is_empty();
+        let mark = reply.mark();
+        let Ok(start) = reply.service(asked.at, service.policy.ttl_seconds, &numbers, target)
+        else {
+            return ControlFlow::Break(());
+        };
+        // Two instances behind one host name may be one record to the client, and so may a
+        // host that is called as another instance is.
+        if self.has_hosts && reply.repeats(self.first, start) {
+            reply.rollback(mark);
+            self.doubles += 1;
+        } else if !target[1].is_empty()
+            && let Ok(place) = u16::try_from(start + TARGET_OFFSET)
         {
-            return;
+            // When there is no room left for one, there is none for its addresses either.
+            let _ = self.targets.try_push((place, group.start, &tier.records));
+        }
+        let is_long = takes_long(*caller, self.doubles);
+        if is_long { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Writes the addresses of the targets. What comes first has the better chance to be used, so
+    /// nothing goes on behind a gap.
+    fn additionals(self) {
+        let Answering { service, reply, .. } = self.asking;
+        let ttl = service.policy.ttl_seconds;
+        for (owner, start, records) in self.targets {
+            if !reply.additional_set(owner.into(), (rtype::A, ttl), records.v4(start))
+                || !reply.additional_set(owner.into(), (rtype::AAAA, ttl), records.v6(start))
+            {
+                return;
+            }
         }
     }
-}
-
-/// The instance whose name `I.instance.S` and the zone is; `None` for another host's name.
-fn named<'s>(service: &'s ServiceEntry, origin: &[u8], name: &[u8]) -> Option<&'s Member> {
-    let (id, rest) = split_label(name)?;
-    let (label, rest) = split_label(rest.strip_prefix(INSTANCE_LABEL)?)?;
-    if label != service.name.as_bytes() || rest != origin {
-        return None;
-    }
-    service.member(std::str::from_utf8(id).ok()?).map(|member| &**member)
-}
-
-fn split_label(name: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&length, rest) = name.split_first()?;
-    rest.split_at_checked(usize::from(length))
 }

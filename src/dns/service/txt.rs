@@ -21,9 +21,9 @@ pub(super) fn of_selection(
     fail_open: Option<FailOpen>,
 ) -> Verdict {
     let first = asking.reply.position();
-    let groups = selection.tiers.iter().flat_map(|tier| &tier.groups);
     let members = &asking.service.members;
-    let mut metas = groups.map(|group| &members[group.member as usize].instance.meta);
+    let mut metas =
+        selection.groups().map(|group| &members[usize::from(group.member)].instance.meta);
     let mut doubles = 0;
     // Breaks off where the reply is full.
     let _ = metas.try_for_each(|meta| {

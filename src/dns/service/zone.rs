@@ -141,8 +141,14 @@ impl Answering<'_, '_> {
             Err(verdict) => return verdict,
         };
         match self.asked.qtype {
-            rtype::A => addresses::of_pool(self, &selection.v4, selection),
-            rtype::AAAA => addresses::of_pool(self, &selection.v6, selection),
+            rtype::A => {
+                let addresses = |start| selection.first.records.v4(start);
+                addresses::of_pool(self, selection.v4(), addresses, selection)
+            }
+            rtype::AAAA => {
+                let addresses = |start| selection.first.records.v6(start);
+                addresses::of_pool(self, selection.v6(), addresses, selection)
+            }
             rtype::CNAME => addresses::alias_of(self, selection),
             rtype::SRV => srv::of_selection(self, selection, fail_open),
             rtype::TXT => txt::of_selection(self, selection, fail_open),

@@ -122,10 +122,8 @@ impl InstanceView {
         wanted: impl Fn(&Member, bool) -> bool,
     ) -> impl Iterator<Item = Self> {
         let mut answered = vec![false; service.members.len()];
-        for tier in &service.all.tiers {
-            for group in &tier.groups {
-                answered[group.member as usize] = true;
-            }
+        for group in service.all.groups() {
+            answered[usize::from(group.member)] = true;
         }
         answered.into_iter().enumerate().filter_map(move |(index, answered)| {
             let member = &service.members[index];

@@ -75,9 +75,9 @@ impl From<&ServiceEntry> for ServiceView {
         let mut counts = Counts::default();
         entry.members.iter().for_each(|member| counts.add(member));
         let answered = |selection: &crate::registry::Selection| {
-            selection.tiers.iter().map(|tier| tier.groups.len()).sum()
+            selection.tiers().map(|tier| tier.groups.len()).sum()
         };
-        let tags = entry.by_tag.iter().map(|(tag, selection)| TagView {
+        let tags = entry.tags().map(|(tag, selection)| TagView {
             tag: tag.to_string(),
             answered: answered(selection),
             failing_open: selection.fail_open().map(FailingOpen::from),

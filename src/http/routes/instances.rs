@@ -123,8 +123,7 @@ pub(super) fn view_of(api: &Api, key: &InstanceKey) -> Option<InstanceView> {
 }
 
 fn is_answered(service: &ServiceEntry, index: usize) -> bool {
-    let mut groups = service.all.tiers.iter().flat_map(|tier| &tier.groups);
-    groups.any(|group| group.member as usize == index)
+    service.all.groups().any(|group| usize::from(group.member) == index)
 }
 
 /// The instance as it was at `revision`: somebody else removed it before the reply was written.

@@ -146,7 +146,8 @@ impl Rows {
 fn picture(snapshot: &Snapshot) -> impl PartialEq + std::fmt::Debug + use<> {
     let service = |entry: &ServiceEntry| {
         let own = (entry.policy, entry.has_own_policy);
-        (own, entry.members.clone(), entry.all.clone(), entry.by_tag.clone())
+        let by_tag: Vec<_> = entry.tags().map(|(tag, some)| (tag.clone(), some.clone())).collect();
+        (own, entry.members.clone(), entry.all.clone(), by_tag)
     };
     let services: BTreeMap<ServiceName, _> =
         snapshot.services.iter().map(|(name, entry)| (name.clone(), service(entry))).collect();
