@@ -122,11 +122,7 @@ impl Resolver {
         let mut refusal = None;
         for address in addresses {
             match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    // One small write and one reply: waiting for more to send only delays.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
+                Ok(stream) => return Ok(stream),
                 Err(error) => refusal = Some((address, error)),
             }
         }

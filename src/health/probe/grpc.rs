@@ -40,6 +40,8 @@ pub(super) async fn probe(
         let stream = prober.tls.connect(stream, to, how, progress).await?;
         call(stream, to, check, progress).await
     } else {
+        // Several small writes, as with TLS.
+        let _ = stream.set_nodelay(true);
         call(stream, to, check, progress).await
     }
 }

@@ -3,34 +3,32 @@
 //! A redirect is a reply like any other and fails unless its status is expected: following it
 //! would check whatever it points to. The reply's body is read up to a bound, its first part
 //! becomes the output; a reply that breaks off fails, because its reader would fail too.
+//!
+//! The exchange is our own, over httparse, hyper's parser: a client for connections that live on
+//! keeps channels, buffers and states that one request does not need.
 
-use std::pin::pin;
-
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Request, Response, StatusCode,
-    body::Incoming,
-    client::conn::http1::{self, SendRequest},
-    header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT},
+    Method,
+    header::{ACCEPT, CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT},
+    http::uri::PathAndQuery,
 };
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{
     ProbeError, Prober,
     connect::Destination,
     prober::{Progress, innermost},
+    reply::{BadReply, Body, Head},
     tls::Inside,
 };
-use crate::model::{HttpCheck, limit};
+use crate::model::HttpCheck;
 
 /// How a probe introduces itself.
 pub(super) const AGENT: &str = concat!("rollcall/", env!("CARGO_PKG_VERSION"));
-/// Octets of a body that are read; what comes after them is somebody's download, not a health page.
-const BODY_OCTETS_MAX: usize = 64 * 1024;
-/// Octets of a reply's head. Servers rarely take more than 16 KiB; this is room for cookies.
-const HEAD_OCTETS_MAX: usize = 64 * 1024;
+/// Room for an ordinary request, and for an ordinary reply in one read.
+const BUFFER_OCTETS: usize = 2 * 1024;
+/// Room for a longer body, of which at most four reads are of use.
+const BODY_READ_OCTETS: usize = 16 * 1024;
 
 /// Sends the request and judges the reply.
 pub(super) async fn probe(
@@ -40,116 +38,137 @@ pub(super) async fn probe(
     progress: &Progress,
 ) -> Result<String, ProbeError> {
     let request = request(check, to)?;
-    let stream = prober.resolver.connect(to, progress).await?;
+    let mut stream = prober.resolver.connect(to, progress).await?;
     if check.tls {
         let how = (Inside::Http1, check.tls_skip_verify);
-        let stream = prober.tls.connect(stream, to, how, progress).await?;
-        converse(stream, request, check, (to, progress)).await
+        let mut stream = prober.tls.connect(stream, to, how, progress).await?;
+        exchange(&mut stream, request, check, (to, progress)).await
     } else {
-        converse(stream, request, check, (to, progress)).await
+        exchange(&mut stream, request, check, (to, progress)).await
     }
 }
 
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
-    request: Request<Empty<Bytes>>,
+/// Sends `request` and reads the reply into the same buffer.
+async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    request: Vec<u8>,
     check: &HttpCheck,
     (to, progress): (&Destination, &Progress),
 ) -> Result<String, ProbeError> {
     progress.enter("waiting for the reply of");
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEAD_OCTETS_MAX);
-    let handshake = builder.handshake(TokioIo::new(stream)).await;
-    let (sender, connection) = handshake.map_err(|e| ProbeError::talking("HTTP", to, &e))?;
-    let mut exchange = pin!(exchange(sender, request, check, (to, progress)));
-    // Both halves in one future: when the timeout drops it, the socket is closed with it.
-    tokio::select! {
-        result = &mut exchange => result,
-        _ = connection => exchange.await, // what ended the connection reaches the exchange
-    }
-}
-
-async fn exchange(
-    mut sender: SendRequest<Empty<Bytes>>,
-    request: Request<Empty<Bytes>>,
-    check: &HttpCheck,
-    (to, progress): (&Destination, &Progress),
-) -> Result<String, ProbeError> {
-    let reply = sender.send_request(request).await;
-    let reply = reply.map_err(|error| ProbeError::talking("HTTP", to, &error))?;
+    let sent = stream.write_all(&request).await;
+    // TLS keeps what it has encrypted until it is told.
+    let sent = if sent.is_ok() { stream.flush().await } else { sent };
+    let mut buffer = request;
+    buffer.clear();
+    let head = match (read_head(stream, &mut buffer, &*check.method == "HEAD").await, sent) {
+        // Who answers without reading the request may have closed while it was sent.
+        (Ok(head), _) => head,
+        (Err(_), Err(error)) => return Err(ProbeError::talking("HTTP", to, &error)),
+        (Err(error), Ok(())) => return Err(ProbeError::talking("HTTP", to, &error)),
+    };
     progress.enter("reading the body of the reply of");
-    let head = describe(&reply);
-    let passes = check.expect.accepts(reply.status().as_u16());
-    let body = match read_some(reply.into_body()).await {
-        Ok(body) => body,
-        Err(error) => {
-            let cause = innermost(&error);
-            return Err(ProbeError::Failed(format!("{head}, but the body broke off: {cause}")));
-        }
-    };
-    let body = String::from_utf8_lossy(&body);
-    let output = match body.trim() {
-        "" => head,
-        text => format!("{head}: {text}"),
-    };
-    if passes { Ok(output) } else { Err(ProbeError::Failed(output)) }
+    let mut output = head.describe();
+    let mut body = Body::new(head.framing);
+    if let Err(error) = read_body(stream, &mut buffer, &mut body).await {
+        let cause = innermost(&error);
+        return Err(ProbeError::Failed(format!("{output}, but the body broke off: {cause}")));
+    }
+    let text = String::from_utf8_lossy(body.kept());
+    if !text.trim().is_empty() {
+        output.push_str(": ");
+        output.push_str(text.trim());
+    }
+    if check.expect.accepts(head.status) { Ok(output) } else { Err(ProbeError::Failed(output)) }
 }
 
-/// `HTTP 200 OK`, and where a redirect would lead.
-fn describe(reply: &Response<Incoming>) -> String {
-    let status = reply.status();
-    let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
-    let code = status.as_u16();
-    match reply.headers().get(LOCATION) {
-        Some(place) if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
-            let place = String::from_utf8_lossy(place.as_bytes());
-            format!("HTTP {code}{reason} to {place} (redirects are not followed)")
+/// Reads up to the end of the head of the final reply, and leaves what follows it in `buffer`.
+async fn read_head(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut Vec<u8>,
+    is_head_request: bool,
+) -> Result<Head, BadReply> {
+    // Looked at again when it has doubled or seems complete: a head that comes octet by octet
+    // costs no more than one that comes at once.
+    let mut worth_a_look = 1;
+    loop {
+        let seen = buffer.len();
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(BadReply::Closed);
         }
-        _ => format!("HTTP {code}{reason}"),
+        let new = &buffer[seen.saturating_sub(3)..];
+        let may_end = new.windows(2).any(|pair| pair == b"\n\n" || pair == b"\n\r");
+        if !may_end && buffer.len() < worth_a_look {
+            continue;
+        }
+        while let Some((head, octets)) = Head::parse(buffer, is_head_request)? {
+            buffer.drain(..octets);
+            if !head.is_interim() {
+                return Ok(head);
+            }
+        }
+        worth_a_look = 2 * buffer.len() + 1;
     }
 }
 
-/// Reads up to the bound and keeps what an output can show.
-async fn read_some(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
-    let (mut kept, mut seen) = (Vec::new(), 0);
-    while seen < BODY_OCTETS_MAX
-        && let Some(frame) = body.frame().await
-    {
-        if let Some(data) = frame?.data_ref() {
-            seen += data.len();
-            let room = limit::CHECK_OUTPUT_OCTETS_MAX - kept.len();
-            kept.extend_from_slice(&data[..data.len().min(room)]);
+/// Reads the body as far as is of use.
+async fn read_body(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut Vec<u8>,
+    body: &mut Body,
+) -> Result<(), BadReply> {
+    loop {
+        body.take(buffer)?;
+        if body.is_done() {
+            return Ok(());
+        }
+        buffer.clear();
+        buffer.reserve(BODY_READ_OCTETS);
+        if stream.read_buf(buffer).await? == 0 {
+            return body.closed();
         }
     }
-    Ok(kept)
 }
 
-fn request(check: &HttpCheck, to: &Destination) -> Result<Request<Empty<Bytes>>, ProbeError> {
-    let mut request =
-        Request::builder().method(&*check.method).uri(&*check.path).body(Empty::new()).map_err(
-            |error| {
-                let (method, path) = (&check.method, &check.path);
-                ProbeError::Failed(format!("`{method} {path}` is no HTTP request: {error}"))
-            },
-        )?;
-    *request.headers_mut() = headers(check, to)?;
-    Ok(request)
-}
-
-fn headers(check: &HttpCheck, to: &Destination) -> Result<HeaderMap, ProbeError> {
-    let refuse = |name: &str| ProbeError::Failed(format!("`{name}` is no valid HTTP header"));
-    let mut headers = HeaderMap::new();
+/// The octets of the request.
+fn request(check: &HttpCheck, to: &Destination) -> Result<Vec<u8>, ProbeError> {
+    let (method, path) = (&*check.method, &*check.path);
+    let refuse = |error: &dyn std::fmt::Display| {
+        ProbeError::Failed(format!("`{method} {path}` is no HTTP request: {error}"))
+    };
+    Method::from_bytes(method.as_bytes()).map_err(|error| refuse(&error))?;
+    let path = PathAndQuery::try_from(path).map_err(|error| refuse(&error))?;
+    let mut text = Vec::with_capacity(BUFFER_OCTETS);
+    for part in [method, " ", path.as_str(), " HTTP/1.1\r\n"] {
+        text.extend_from_slice(part.as_bytes());
+    }
+    let mut has = [false; 4];
+    let ours = [HOST, USER_AGENT, ACCEPT, CONNECTION];
     for (name, value) in &check.headers {
-        let value = HeaderValue::from_str(value).map_err(|_| refuse(name))?;
-        headers.append(HeaderName::try_from(&**name).map_err(|_| refuse(name))?, value);
+        let refuse = || ProbeError::Failed(format!("`{name}` is no valid HTTP header"));
+        let parsed = HeaderName::try_from(&**name).map_err(|_| refuse())?;
+        let value = HeaderValue::from_str(value).map_err(|_| refuse())?;
+        for (has, name) in has.iter_mut().zip(&ours) {
+            *has |= parsed == *name;
+        }
+        add(&mut text, name, value.as_bytes());
     }
-    let host = to.authority(if check.tls { 443 } else { 80 });
-    let host = HeaderValue::try_from(host).map_err(|_| refuse("Host"))?;
-    headers.entry(HOST).or_insert(host);
-    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
-    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-    headers.entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
-    Ok(headers)
+    let host = if has[0] { String::new() } else { to.authority(if check.tls { 443 } else { 80 }) };
+    let values = [host.as_str(), AGENT, "*/*", "close"];
+    for ((has, name), value) in has.into_iter().zip(&ours).zip(values) {
+        if !has {
+            add(&mut text, name.as_str(), value.as_bytes());
+        }
+    }
+    text.extend_from_slice(b"\r\n");
+    Ok(text)
+}
+
+fn add(text: &mut Vec<u8>, name: &str, value: &[u8]) {
+    text.extend_from_slice(name.as_bytes());
+    text.extend_from_slice(b": ");
+    text.extend_from_slice(value);
+    text.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod connect;
 mod grpc;
 mod http;
 mod prober;
+mod reply;
 mod tcp;
 #[cfg(test)]
 pub(super) mod testing;

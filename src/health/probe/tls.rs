@@ -92,6 +92,8 @@ impl Tls {
         let name = ServerName::try_from(to.host())
             .map_err(|_| ProbeError::Failed(format!("`{}` is no name for TLS", to.host())))?;
         progress.enter("in the TLS handshake with");
+        // Several small writes: waiting for the acknowledgement of one before the next only delays.
+        let _ = stream.set_nodelay(true);
         let connector = TlsConnector::from(Arc::clone(config));
         let connected = connector.connect(name, stream).await;
         connected.map_err(|error| {
