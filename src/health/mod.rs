@@ -3,8 +3,8 @@
 //! One [`Checker`] serves all checks of all instances. Its scheduler is a single task that owns a
 //! timer wheel with one compact record per check: an idle check has no task, no sleep and no
 //! allocation of its own, so that 100,000 of them fit one core. Only a probe in flight is a task,
-//! and of those there are at most [`Options::in_flight_max`]; due checks wait in order, and how
-//! late they start is measured.
+//! and of those there are at most [`Options::in_flight_max`]; due checks wait in order, taking
+//! turns with first ones, and how late they start is measured.
 //!
 //! What is promised of the times:
 //! - The first check of a registration runs at once, the second after a random part of the
@@ -33,6 +33,7 @@ mod follow;
 mod options;
 mod outcome;
 mod probe;
+mod queue;
 mod record;
 mod runner;
 mod scheduler;

@@ -3,11 +3,10 @@
 //! Rejected: a semaphore with a task per due check, because then the tasks that wait are as many
 //! as the checks. Here what waits is an eight-octet name in the scheduler's queue.
 
-use std::{
-    collections::HashMap, num::NonZeroUsize, panic::AssertUnwindSafe, sync::Arc, time::Duration,
-};
+use std::{num::NonZeroUsize, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use hashbrown::HashMap;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{
@@ -82,6 +81,17 @@ impl<P: Probe> Runner<P> {
     pub(super) fn cancel(&mut self, id: CheckId) {
         if let Some(handle) = self.handles.remove(&id) {
             handle.abort();
+        }
+    }
+
+    /// A probe that has come back already, for which nobody waits any longer.
+    pub(super) fn try_next(&mut self) -> Option<Done> {
+        loop {
+            // One that was cancelled has nothing to say.
+            if let Ok(done) = self.running.try_join_next()? {
+                self.handles.remove(&done.id);
+                return Some(done);
+            }
         }
     }
 

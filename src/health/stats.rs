@@ -24,13 +24,19 @@ pub(super) struct Stats {
     waiting: Gauge,
     results: Family<OfResult, Counter>,
     duration: Family<OfKind, Histogram, fn() -> Histogram>,
-    lateness: Histogram,
+    lateness_first: Histogram,
+    lateness_again: Histogram,
     skipped: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfKind {
     r#type: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRun {
+    run: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,13 +50,16 @@ struct OfResult {
 impl Stats {
     /// Makes the families known to `metrics`.
     pub(super) fn new(metrics: &Metrics) -> Self {
+        let lateness = Family::new_with_constructor(latenesses as fn() -> Histogram);
+        let of_run = |run| lateness.get_or_create(&OfRun { run }).clone();
         let stats = Self {
             checks: Family::default(),
             in_flight: Gauge::default(),
             waiting: Gauge::default(),
             results: Family::default(),
             duration: Family::new_with_constructor(durations),
-            lateness: Histogram::new(exponential_buckets(0.01, 4.0, 8)),
+            lateness_first: of_run("first"),
+            lateness_again: of_run("again"),
             skipped: Counter::default(),
         };
         metrics.register(|registry| {
@@ -72,13 +81,8 @@ impl Stats {
                 Unit::Seconds,
                 stats.duration.clone(),
             );
-            let late = "How long after their time checks started";
-            registry.register_with_unit(
-                "check_lateness",
-                late,
-                Unit::Seconds,
-                stats.lateness.clone(),
-            );
+            let late = "How long after their time checks started, first ones and the others";
+            registry.register_with_unit("check_lateness", late, Unit::Seconds, lateness);
         });
         stats
     }
@@ -93,9 +97,10 @@ impl Stats {
         self.checks.get_or_create(&OfKind { r#type: spec.kind_name() }).dec();
     }
 
-    /// A check started so long after its time.
-    pub(super) fn started(&self, lateness: Duration) {
-        self.lateness.observe(lateness.as_secs_f64());
+    /// A check started so long after its time, for the first time or again.
+    pub(super) fn started(&self, is_first: bool, lateness: Duration) {
+        let family = if is_first { &self.lateness_first } else { &self.lateness_again };
+        family.observe(lateness.as_secs_f64());
     }
 
     /// A check missed a turn.
@@ -121,4 +126,10 @@ impl Stats {
 /// From a quarter of a millisecond, a connection on one machine, to 16 s.
 fn durations() -> Histogram {
     Histogram::new(exponential_buckets(0.000_25, 4.0, 9))
+}
+
+/// From a tick of the wheel to a minute, with a second, what is promised of 100,000 checks, among
+/// them.
+fn latenesses() -> Histogram {
+    Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
 }

@@ -231,8 +231,31 @@ async fn the_bound_holds_and_who_was_due_first_goes_first() {
     assert_eq!(diary.order, expected);
     let text = rig.running.metrics.encode().unwrap();
     // The last one waited for three rounds.
-    assert!(text.contains(r#"rollcall_check_lateness_seconds_bucket{le="0.64"} 3"#), "{text}");
-    assert!(text.contains(r#"rollcall_check_lateness_seconds_count 10"#), "{text}");
+    let late = |name: &str| text.contains(&format!("rollcall_check_lateness_seconds_{name}\n"));
+    assert!(late(r#"bucket{le="0.5",run="first"} 3"#), "{text}");
+    assert!(late(r#"count{run="first"} 10"#), "{text}");
+}
+
+/// A bulk registration held up every check that came due after it.
+#[tokio::test(start_paused = true)]
+async fn first_checks_of_a_bulk_take_turns_with_those_that_are_due() {
+    let rig = Rig::over(Kept::default(), 10);
+    rig.fake.0.lock().takes = Duration::from_millis(100); // a hundred checks a second
+    let names = many(500); // fifty of them
+    rig.register(names.iter().map(|name| every_ten_seconds(name))).await;
+    sleep(INTERVAL * 2).await;
+    rig.register((0..2_000).map(|n| every_ten_seconds(&format!("bulk/i{n}")))).await;
+    sleep(INTERVAL).await; // the bulk would take twice as long by itself
+    let now = rig.running.clock.elapsed();
+    let worst = names.iter().flat_map(|name| {
+        // Those that wait are as late as they are.
+        let starts = [rig.starts(name), vec![now]].concat();
+        starts[1..].windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>()
+    });
+    let worst = worst.max().unwrap();
+    assert!(worst <= INTERVAL + Duration::from_millis(500), "{worst:?} late");
+    let begun = (0..2_000).filter(|n| !rig.starts(&format!("bulk/i{n}")).is_empty()).count();
+    assert!((250..1_000).contains(&begun), "{begun}: neither starves the other");
 }
 
 #[tokio::test(start_paused = true)]
