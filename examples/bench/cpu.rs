@@ -1,8 +1,10 @@
 //! What a process has used of the processor and of memory, with all its threads and children.
 //!
-//! Time comes from `schedstat`, which counts nanoseconds on a core, user and system together, while
-//! `stat` counts ticks. It is kept by thread, with its name, so that a part can tell the time of
-//! one kind of threads from the others'.
+//! Time comes from `schedstat`, which counts nanoseconds on a core, user and system together, by
+//! thread and with the thread's name, so that a part can tell one kind of threads from another. It
+//! forgets a thread that has ended; `stat` does not, but counts ticks of 10 ms. So the ticks are
+//! read as well, and where they say a good deal more, threads have come and gone (PowerDNS has one
+//! for each TCP connection) and the ticks are right.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,6 +14,12 @@ use std::{
 
 use anyhow::{Context, Result};
 
+/// A tick of `stat`: the kernel shows it in hundredths of a second, whatever its own clock.
+const TICK: Duration = Duration::from_millis(10);
+
+/// By how much the ticks may be ahead of the nanoseconds without anything having been forgotten.
+const TICKS_AHEAD_MAX: Duration = Duration::from_millis(30);
+
 /// One thread of one process.
 type ThreadId = (u32, u32);
 
@@ -19,6 +27,8 @@ type ThreadId = (u32, u32);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Usage {
     threads: BTreeMap<ThreadId, Thread>,
+    /// Of all threads there ever were.
+    ticks: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -36,7 +46,12 @@ impl Usage {
     /// When the process is gone.
     pub(crate) fn of(pid: u32) -> Result<Self> {
         let mut threads = BTreeMap::new();
+        let mut ticks = 0;
         for process in with_children(pid)? {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            // User, system, and both of children that were waited for.
+            ticks +=
+                fields(&stat).skip(11).take(4).filter_map(|f| f.parse::<u32>().ok()).sum::<u32>();
             let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { continue };
             for task in tasks.flatten() {
                 let id = task.file_name().to_string_lossy().parse().unwrap_or_default();
@@ -49,16 +64,17 @@ impl Usage {
             }
         }
         anyhow::ensure!(!threads.is_empty(), "process {pid} is gone");
-        Ok(Self { threads })
+        Ok(Self { threads, ticks: TICK * ticks })
     }
 
-    /// The time that all threads have used since `earlier`. What a thread used that ended between
-    /// the two is not in it: read often enough, or have no such threads.
+    /// The time that has been used since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
-        self.since_of(earlier, |_| true)
+        let ticks = self.ticks.saturating_sub(earlier.ticks);
+        let nanos = self.since_of(earlier, |_| true);
+        if ticks > nanos + TICKS_AHEAD_MAX { ticks } else { nanos }
     }
 
-    /// The time that threads with such names have used since `earlier`.
+    /// The time that threads with such names have used since `earlier`, if they are still there.
     pub(crate) fn since_of(&self, earlier: &Self, has: impl Fn(&str) -> bool) -> Duration {
         self.threads
             .iter()
@@ -101,9 +117,7 @@ fn with_children(pid: u32) -> Result<BTreeSet<u32>> {
     for entry in fs::read_dir("/proc").context("/proc")?.flatten() {
         let Ok(process) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-        // The name stands in parentheses and may have any character, so count from its end.
-        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let parent = after_name.split_whitespace().nth(1).and_then(|field| field.parse().ok());
+        let parent = fields(&stat).nth(1).and_then(|field| field.parse().ok());
         parents.extend(parent.map(|parent: u32| (process, parent)));
     }
     let mut found = BTreeSet::from([pid]);
@@ -120,4 +134,10 @@ fn with_children(pid: u32) -> Result<BTreeSet<u32>> {
             return Ok(found);
         }
     }
+}
+
+/// The fields of `stat` from the third on, the state: the name before it stands in parentheses and
+/// may have any character.
+fn fields(stat: &str) -> impl Iterator<Item = &str> {
+    stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace()
 }

@@ -18,14 +18,17 @@ mod dnsperf;
 mod floor;
 mod machine;
 mod part;
+mod peers;
 mod probe;
 mod process;
 mod recorded;
 mod results;
 mod rollcall;
+mod rounds;
 mod stats;
 mod table;
 mod turn;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 

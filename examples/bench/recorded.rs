@@ -10,6 +10,9 @@ use crate::{
     process::{self, Process},
 };
 
+/// What the tables call it.
+pub(crate) const FLOOR: &str = "floor";
+
 /// So many replies are looked at for the median of their lengths.
 const SAMPLE: usize = 400;
 
@@ -40,5 +43,5 @@ pub(crate) fn start_floor(env: &Env, reply: &[u8], question: &str) -> Result<Con
     command.args(["floor", "--listen", &dns.to_string(), "--reply"]).arg(&file);
     let mut process = Process::start("floor", &command, env.cores.server, scratch.path())?;
     Contestant::wait_until_it_answers(&mut process, dns, question)?;
-    Ok(Contestant { name: "floor", dns, process, _scratch: scratch })
+    Ok(Contestant { name: FLOOR, dns, process, _scratch: scratch })
 }

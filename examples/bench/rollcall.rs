@@ -60,7 +60,7 @@ impl Rollcall {
     /// When it does not come up, or refuses.
     pub(crate) fn start_with(env: &Env, data: Data) -> Result<Self> {
         let rollcall = Self::start(env, &Options::default())?;
-        rollcall.register(data)?;
+        rollcall.register(data.bulks())?;
         let server = &rollcall.server;
         let question = Kind::A.question(data.services - 1);
         let reply = crate::contestant::query(&question, 1, false)
@@ -69,16 +69,13 @@ impl Rollcall {
         Ok(rollcall)
     }
 
-    /// Registers all of `data`, many at a time.
+    /// Registers what is in `bulks`, all of each or nothing.
     ///
     /// # Errors
     /// When it refuses.
-    pub(crate) fn register(&self, data: Data) -> Result<()> {
+    pub(crate) fn register(&self, bulks: impl IntoIterator<Item = Value>) -> Result<()> {
         let url = format!("http://{}/api/v1/instances", self.http);
-        for bulk in data.bulks() {
-            self.post(&url, &bulk)?;
-        }
-        Ok(())
+        bulks.into_iter().try_for_each(|bulk| self.post(&url, &bulk))
     }
 
     fn post(&self, url: &str, body: &Value) -> Result<()> {

@@ -1,6 +1,6 @@
 //! One turn of one contestant: loaded for a while, and what that cost.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use anyhow::{Result, ensure};
 
@@ -77,6 +77,13 @@ impl Turn {
             seen,
             usage: [before, after],
         })
+    }
+}
+
+impl fmt::Display for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cpu_micros, per_second, p99_micros, .. } = self;
+        write!(f, "{cpu_micros:.3} µs, {per_second:.0}/s, p99 {p99_micros:.0} µs")
     }
 }
 
