@@ -7,8 +7,8 @@
 //! An example and no bench target: what is measured are processes, from outside, as an operator
 //! would. `cargo bench` would build a second server first, with what only tests need compiled in.
 #![allow(clippy::disallowed_methods, reason = "real time is what is measured here")]
-#![allow(dead_code, reason = "the parts that use the rest follow")]
-
+mod changes;
+mod churn;
 mod contestant;
 mod cores;
 mod cpu;
@@ -16,6 +16,7 @@ mod data;
 mod dns;
 mod dnsperf;
 mod floor;
+mod http;
 mod machine;
 mod part;
 mod peers;
@@ -36,6 +37,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use crate::{
+    churn::Churn,
     cores::Cores,
     floor::Floor,
     part::{Env, PARTS, Part},
@@ -58,6 +60,9 @@ enum Command {
     /// The bare responder that nothing can undercut; started by the parts that compare with it.
     #[command(hide = true)]
     Floor(Floor),
+    /// The load of changes; started by the part `changes`.
+    #[command(hide = true)]
+    Churn(Churn),
     /// The latency prober; started beside the load.
     #[command(hide = true)]
     Probe(Probe),
@@ -92,6 +97,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(run) => run.run(),
         Command::Floor(floor) => floor.run(),
+        Command::Churn(churn) => churn.run(),
         Command::Probe(probe) => probe.run(),
     };
     match outcome {
