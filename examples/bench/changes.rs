@@ -125,10 +125,10 @@ impl Shown {
         let middle = |figures: &[f64]| median(figures.iter().copied()).unwrap_or(f64::NAN);
         let rate = middle(&self.changes_per_second);
         section.text(format!(
-            "The mix by UDP, at rest and while instances are registered, deregistered and reported \
-             critical and passing over HTTP: {rate:.0} changes/s of {RATE}/s due were acknowledged, \
-             each durable and visible. A change costs {:.0} µs of CPU beside these queries, and \
-             {:.0} µs when nobody asks.",
+            "The mix by UDP, at rest and while instances are registered, deregistered and \
+             reported critical and passing over HTTP: {rate:.0} changes/s of {RATE}/s due were \
+             acknowledged, each durable and visible. A change costs {:.0} µs of CPU beside these \
+             queries, and {:.0} µs when nobody asks.",
             middle(&self.busy_change_micros),
             middle(&self.idle_change_micros),
         ));
