@@ -8,14 +8,22 @@
 //!
 //! [`respond`] is pure: octets in, octets out. It never replies to a reply, and to what it cannot
 //! read with never more than a header.
+//!
+//! There are two lanes. The short one takes every packet that a UDP worker hands on: what is odd
+//! costs some microseconds. What turns out to take long (a combination of tags is looked for among
+//! all instances of a service) goes on to the long one, so that a few of those hold up nobody who
+//! merely sent a cookie. Both are threads and not tasks: the system shares a core among threads
+//! fairly, and neither waits behind a large body that the API is reading.
 
 mod decode;
+mod long;
 mod refuse;
-mod task;
+mod short;
 
-pub(super) use task::serve;
+pub(super) use long::LongLane;
+pub(super) use short::ShortLane;
 
-use super::{Answered, Caller, Parsed, Sources, Summary, Transport, answer, parse};
+use super::{Answered, Caller, Parsed, Query, Sources, Summary, answer, parse};
 use decode::decode;
 
 /// A reply that stands in the buffer, as statistics want to know it.
@@ -27,46 +35,58 @@ pub(super) struct Replied {
     pub summary: Summary,
 }
 
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Responded {
+    /// It must not be replied to.
+    Silence,
+    /// The reply would have to allocate or take long, and the caller may not: for the long lane.
+    TakesLong,
+    /// The reply stands in the buffer.
+    With(Replied),
+}
+
 /// SERVFAIL (RFC 1035 §4.1.1).
 const SERVFAIL: u16 = 2;
 
-/// Replies to `message` in `out`, which has room for the longest reply of the transport; `None`
-/// when it must not be replied to.
+/// Replies to `message` in `out`, which has room for the longest reply of the transport.
 pub(super) fn respond(
     sources: &Sources<'_>,
-    transport: Transport,
+    caller: Caller,
     message: &[u8],
     rng: &mut fastrand::Rng,
     out: &mut [u8],
-) -> Option<Replied> {
+) -> Responded {
     match parse(message) {
-        Parsed::Drop => None,
-        Parsed::Query(_) => Some(plain(sources, transport, message, rng, out)),
-        Parsed::Other => Some(match decode(message) {
-            Ok(simple) => plain(sources, transport, &simple, rng, out),
-            Err(refusal) => refusal.write(sources.settings.udp_size(), message, out),
-        }),
+        Parsed::Drop => Responded::Silence,
+        Parsed::Query(query) => plain(sources, caller, &query, rng, out),
+        Parsed::Other => match decode(message) {
+            Err(refusal) => {
+                Responded::With(refusal.write(sources.settings.udp_size(), message, out))
+            }
+            Ok(simple) => match parse(&simple) {
+                Parsed::Query(query) => plain(sources, caller, &query, rng, out),
+                Parsed::Drop | Parsed::Other => {
+                    debug_assert!(false, "the decoder made it simple");
+                    Responded::With(refuse::bare(message, SERVFAIL, out))
+                }
+            },
+        },
     }
 }
 
 /// Answers a query in the simple form.
 fn plain(
     sources: &Sources<'_>,
-    transport: Transport,
-    simple: &[u8],
+    caller: Caller,
+    query: &Query<'_>,
     rng: &mut fastrand::Rng,
     out: &mut [u8],
-) -> Replied {
-    let caller = Caller { transport, may_allocate: true };
-    let replied = match parse(simple) {
-        Parsed::Query(query) => match answer(sources, &query, caller, rng, out) {
-            Answered::Reply(summary) => Some(Replied { qtype: query.qtype, summary }),
-            Answered::NeedsFull => None,
-        },
-        Parsed::Drop | Parsed::Other => None,
-    };
-    debug_assert!(replied.is_some(), "the caller made it simple, and allows all that it takes");
-    replied.unwrap_or_else(|| refuse::bare(simple, SERVFAIL, out))
+) -> Responded {
+    match answer(sources, query, caller, rng, out) {
+        Answered::Reply(summary) => Responded::With(Replied { qtype: query.qtype, summary }),
+        Answered::NeedsFull => Responded::TakesLong,
+    }
 }
 
 #[cfg(test)]

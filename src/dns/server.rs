@@ -17,25 +17,22 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use bind::BindError;
 use bind::Endpoint;
 
 use super::{
-    Settings, TcpLimits, Transport, full,
+    Settings, TcpLimits, Transport,
+    full::{LongLane, ShortLane},
     stats::Stats,
     tcp,
-    udp::{Deferred, Worker},
+    udp::Worker,
     view::World,
     zone::ZonesHandle,
 };
 use crate::{registry::Registry, telemetry::Metrics, util::Clock};
-
-/// Packets that wait for the full path. Each takes some 20 µs, so the last one of a full queue
-/// waits 20 ms, and a flood of odd packets holds 4 MiB at the most.
-const FULL_PATH_QUEUE: usize = 1_024;
 
 /// UDP workers on one address: more than any machine's cores; each costs a thread and its buffers.
 const WORKERS_MAX: usize = 1_024;
@@ -45,7 +42,8 @@ const WORKERS_MAX: usize = 1_024;
 pub struct DnsConfig {
     /// The addresses, for UDP and TCP alike. On port 0 both share one that the system chooses.
     pub listen: Vec<SocketAddr>,
-    /// UDP workers on each address; `None` is one for each core.
+    /// UDP workers on each address, and threads for the TCP connections of all; `None` is one for
+    /// each core.
     pub workers: Option<NonZeroUsize>,
 }
 
@@ -73,13 +71,14 @@ pub struct Wiring {
 #[must_use = "its sockets answer nothing until it is started"]
 pub struct DnsServer {
     endpoints: Vec<Endpoint>,
+    workers: usize,
 }
 
 /// A server that answers.
 #[derive(Debug)]
 #[must_use = "its threads should be waited for"]
 pub struct RunningDns {
-    workers: Vec<thread::JoinHandle<()>>,
+    threads: Vec<thread::JoinHandle<()>>,
     tasks: JoinSet<()>,
 }
 
@@ -94,7 +93,7 @@ impl DnsServer {
         let workers = config.workers.or_else(|| thread::available_parallelism().ok());
         let workers = workers.map_or(1, NonZeroUsize::get).min(WORKERS_MAX);
         let endpoints = config.listen.iter().map(|&address| Endpoint::bind(address, workers));
-        Ok(Self { endpoints: endpoints.collect::<Result<_, _>>()? })
+        Ok(Self { endpoints: endpoints.collect::<Result<_, _>>()?, workers })
     }
 
     /// The addresses it is bound to, in the order of the configuration, with the ports that the
@@ -112,17 +111,24 @@ impl DnsServer {
         let Wiring { registry, zones, settings, clock, stop, .. } = wiring.clone();
         let world = World { registry, zones, settings };
         let is_stopped = Arc::new(AtomicBool::new(false));
-        let mut running = RunningDns { workers: Vec::new(), tasks: JoinSet::new() };
-        let (full_path, packets) = mpsc::channel::<Deferred>(FULL_PATH_QUEUE);
+        let (long_lane, long) = LongLane::start(world.clone(), &stats, clock.clone())?;
+        let pen = stats.pen(Transport::Udp);
+        let (full_path, short) =
+            ShortLane::start(world.clone(), pen, clock.clone(), long_lane.clone())?;
+        let (runners, connections) = tcp::Runners::start(self.workers, &stats)?;
+        let mut running = RunningDns { threads: vec![long, short], tasks: JoinSet::new() };
+        running.threads.extend(connections);
         let shared = Arc::new(tcp::Shared {
             world: world.clone(),
             stats: stats.clone(),
-            pen: stats.pen(Transport::Tcp).shared(),
+            long_lane,
             limits: Arc::clone(&wiring.tcp_limits),
             clock: clock.clone(),
             stop: stop.clone(),
             gate: tcp::Gate::default(),
+            runners,
         });
+        let mut workers = 0;
         for endpoint in self.endpoints {
             for socket in endpoint.udp {
                 stats.watch(&socket);
@@ -135,15 +141,13 @@ impl DnsServer {
                     clock: clock.clone(),
                     is_stopped: Arc::clone(&is_stopped),
                 };
-                let name = format!("dns-udp-{}", running.workers.len());
-                let thread = thread::Builder::new().name(name).spawn(move || worker.run())?;
-                running.workers.push(thread);
+                let name = thread::Builder::new().name(format!("dns-udp-{workers}"));
+                running.threads.push(name.spawn(move || worker.run())?);
+                workers += 1;
             }
             let listener = TcpListener::from_std(endpoint.tcp)?;
             running.tasks.spawn(tcp::serve(listener, Arc::clone(&shared)));
         }
-        let pen = stats.pen(Transport::Udp);
-        running.tasks.spawn(full::serve(packets, world, pen, clock));
         running.tasks.spawn(async move {
             stop.cancelled().await;
             is_stopped.store(true, Relaxed);
@@ -158,16 +162,16 @@ impl RunningDns {
     /// Waits until, after the stop, everything that was taken from the sockets is answered and all
     /// threads are gone.
     pub async fn stopped(mut self) {
-        let workers = self.workers;
+        let threads = self.threads;
         let joined = tokio::task::spawn_blocking(move || {
-            for worker in workers {
-                if worker.join().is_err() {
-                    tracing::error!("a DNS worker has panicked");
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a DNS thread has panicked");
                 }
             }
         });
         if joined.await.is_err() {
-            tracing::error!("cannot wait for the DNS workers");
+            tracing::error!("cannot wait for the DNS threads");
         }
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {

@@ -1,26 +1,29 @@
 //! DNS over TCP (RFC 7766): accepting connections, within limits.
 //!
-//! The accept loop is ours, because hickory's has no limit on connections; framing and sending are
-//! hickory's stream of messages. What a connection may cost is bounded on all sides: how many there
-//! are, how many of one client, how long one may be without a whole message, and, since a message
-//! is read only when the reply to the one before it is on its way, one message and one reply each.
+//! All that has come on a connection is read at once, answered at once and sent at once: a system
+//! call costs more than ten answers. That is why hickory's streams, which take a message at a time
+//! in two reads, are not used here; framing is tokio-util's. Connections live on threads of their
+//! own, one runtime each ([`Runners`]), so that neither do they wait behind the API's work nor it
+//! behind theirs.
+//!
+//! What a connection may cost is bounded on all sides: how many there are, how many of one client,
+//! how long one may be without a whole message, how much is read of it before it is answered, how
+//! much waits to be sent before more is read, and how many of its messages are on the long lane.
 
 mod connection;
 mod gate;
-mod stream;
+mod line;
+mod runners;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::connection::Connection;
-pub(super) use self::gate::Gate;
-use super::{
-    stats::{SharedPen, Stats},
-    view::World,
-};
+pub(super) use self::{gate::Gate, runners::Runners};
+use super::{full::LongLane, stats::Stats, view::World};
 use crate::util::Clock;
 
 /// How long the accept loop rests when the system has no more descriptors or memory.
@@ -29,12 +32,13 @@ const FAILURE_REST: Duration = Duration::from_millis(100);
 /// What TCP connections may take. May change while the server runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpLimits {
-    /// Connections in all. Each may hold one message of 64 KiB, so the default bounds them to
-    /// 64 MiB together.
+    /// Connections in all. An idle one holds no buffer; one whose client asks for the longest
+    /// replies and reads none holds up to 416 KiB: 80 that were read, 80 to be sent, and four
+    /// replies that took long. So the default bounds them to 400 MiB, if all clients mean harm.
     pub connections: usize,
     /// Connections of one client: an IPv4 address, or an IPv6 /64, which is what one host is given.
     pub connections_per_client: usize,
-    /// How long a connection is kept without a whole message, or with a reply that is not read.
+    /// How long a connection is kept without a whole message, or with replies that are not read.
     pub idle_timeout: Duration,
 }
 
@@ -43,11 +47,12 @@ pub struct TcpLimits {
 pub(super) struct Shared {
     pub world: World,
     pub stats: Stats,
-    pub pen: SharedPen,
+    pub long_lane: LongLane,
     pub limits: Arc<ArcSwap<TcpLimits>>,
     pub clock: Clock,
     pub stop: CancellationToken,
     pub gate: Gate,
+    pub runners: Runners,
 }
 
 // === impl TcpLimits ===
@@ -74,14 +79,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         match accepted {
             Ok((stream, peer)) => {
                 is_failing = false;
-                let limits = **shared.limits.load();
-                match shared.gate.admit(peer.ip(), &limits) {
-                    Ok(pass) => {
-                        let connection = Connection::new(Arc::clone(&shared), peer, pass);
-                        connections.spawn(connection.serve(stream));
-                    }
-                    Err(refusal) => shared.stats.refuse_connection(refusal),
-                }
+                admit(stream, peer, &shared, &connections);
             }
             Err(error) if is_clients_fault(&error) => {}
             Err(error) => {
@@ -97,6 +95,24 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     drop(listener);
     connections.close();
     connections.wait().await;
+}
+
+/// Gives a connection that is within the limits to a runner; another is closed.
+fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections: &TaskTracker) {
+    let limits = **shared.limits.load();
+    match shared.gate.admit(peer.ip(), &limits) {
+        Ok(pass) => {
+            // A reply waits for no acknowledgement of the one before. Without it, it is only slow.
+            let _ = stream.set_nodelay(true);
+            // It is for the runtime that it goes to, to watch it. A socket that cannot be moved is
+            // a broken one.
+            let Ok(stream) = stream.into_std() else { return };
+            let runner = shared.runners.next();
+            let connection = Connection::new(Arc::clone(shared), Arc::clone(&runner.pen), pass);
+            connections.spawn_on(connection.serve(stream), &runner.runtime);
+        }
+        Err(refusal) => shared.stats.refuse_connection(refusal),
+    }
 }
 
 /// Whether the error is about one connection, gone before it was accepted.

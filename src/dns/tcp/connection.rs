@@ -1,125 +1,231 @@
-//! One TCP connection: messages in, replies out, in order.
+//! One TCP connection: messages in, replies out. What takes long is answered when it is ready,
+//! behind what came after it (RFC 7766 §6.2.1.1).
 
-use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Duration};
-
-use futures_util::StreamExt;
-use hickory_server::{
-    net::{runtime::iocompat::AsyncIoTokioAsStd, tcp, xfer::DnsStreamHandle},
-    proto::op::SerialMessage,
+use std::{
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
 };
-use tokio::{net::TcpStream, time::timeout_at};
 
-use super::{
-    Shared,
-    gate::Pass,
-    stream::{ClosableStream, Closer},
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
 };
+use tokio_util::sync::WaitForCancellationFuture;
+
+use super::{Shared, gate::Pass, line::Line};
 use crate::dns::{
-    Transport,
-    answer::TCP_REPLY_OCTETS_MAX,
-    full::respond,
-    stats::{DropReason, OpenConnection},
+    Caller, Transport,
+    full::{Responded, respond},
+    stats::{DropReason, OpenConnection, SharedPen},
 };
 
-/// Replies that may wait to be sent. hickory sends all that wait before it reads on, and there is
-/// one reply to a message, so there is never a second.
-const REPLIES_MAX: usize = 1;
+/// Messages of one connection on the long lane. More would not be answered sooner, as there is one
+/// such lane, and their replies, which may be of the longest, wait here for a client to read them.
+const LONG_MAX: usize = 4;
 
 /// How long a connection may take to end when the server stops: what was asked is answered at once,
 /// and this is for a client that is slow to read.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Times that what is left is read when the server stops: all that the system holds of a
+/// connection. A client that goes on and on is not waited for.
+const RESTS_MAX: usize = 16;
+
 /// A connection that is being served. Leaves the gate and the statistics when dropped.
 pub(super) struct Connection {
     shared: Arc<Shared>,
-    peer: SocketAddr,
+    pen: SharedPen,
     rng: fastrand::Rng,
+    /// Replies that take long; `None` for one that failed.
+    long: FuturesUnordered<BoxFuture<'static, Option<Vec<u8>>>>,
+    deadline: Instant,
+    is_closing: bool,
     _pass: Pass,
     _open: OpenConnection,
 }
 
-thread_local! {
-    /// Room for the longest reply, one per thread of the runtime: a connection of its own 64 KiB
-    /// would cost more than all its messages. Never held over an await.
-    static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; TCP_REPLY_OCTETS_MAX].into());
+/// What a connection waits for.
+enum Event {
+    /// What takes long is done.
+    LongReply(Option<Vec<u8>>),
+    /// Octets have come, or the end.
+    Read,
+    /// All that waited to be sent is sent.
+    Sent,
+    /// The server stops.
+    Stopped,
+    /// Nothing has happened for too long.
+    TimedOut,
 }
 
 // === impl Connection ===
 
 impl Connection {
-    /// A connection from `peer` that was let in.
-    pub(super) fn new(shared: Arc<Shared>, peer: SocketAddr, pass: Pass) -> Self {
-        let open = shared.stats.open_connection();
-        Self { shared, peer, rng: fastrand::Rng::new(), _pass: pass, _open: open }
+    /// A connection that was let in.
+    pub(super) fn new(shared: Arc<Shared>, pen: SharedPen, pass: Pass) -> Self {
+        Self {
+            pen,
+            rng: fastrand::Rng::new(),
+            long: FuturesUnordered::new(),
+            deadline: shared.clock.instant(shared.clock.elapsed()),
+            is_closing: false,
+            _pass: pass,
+            _open: shared.stats.open_connection(),
+            shared,
+        }
     }
 
     /// Replies to what comes until the client ends it, something breaks, nothing whole comes for
     /// too long, or the server stops.
-    pub(super) async fn serve(mut self, stream: TcpStream) {
-        // A reply waits for no acknowledgement of the one before. Without it, it is only slow.
-        let _ = stream.set_nodelay(true);
-        let (stream, closer) = ClosableStream::new(stream);
-        let stream = AsyncIoTokioAsStd(stream);
-        let (mut messages, mut replies) =
-            tcp::TcpStream::from_stream_with_buffer_size(stream, self.peer, REPLIES_MAX);
+    pub(super) async fn serve(mut self, stream: std::net::TcpStream) {
+        // What is broken is the client's business.
+        if let Ok(stream) = TcpStream::from_std(stream) {
+            let _broken = self.converse(Line::new(stream)).await;
+        }
+    }
+
+    async fn converse(&mut self, mut line: Line) -> io::Result<()> {
+        self.put_off_deadline();
         let stop = self.shared.stop.clone();
-        let mut closing: Option<Closer> = Some(closer);
-        let mut deadline = self.idle_deadline();
+        let mut stopped = pin!(stop.cancelled());
+        let mut alarm = pin!(sleep_until(self.deadline));
         loop {
-            let message = tokio::select! {
-                message = timeout_at(deadline, messages.next()) => message,
-                () = stop.cancelled(), if closing.is_some() => {
-                    if let Some(closer) = closing.take() {
-                        closer.close();
+            let event =
+                poll_fn(|context| self.poll(&mut line, stopped.as_mut(), alarm.as_mut(), context));
+            match event.await? {
+                Event::LongReply(reply) => {
+                    self.put_off_deadline();
+                    if let Some(reply) = reply {
+                        line.push(&reply)?;
                     }
-                    deadline = deadline.min(self.deadline(CLOSING_TIMEOUT));
-                    continue;
                 }
-            };
-            let message = match message {
-                Err(_elapsed) => return self.shared.stats.time_out_connection(),
-                Ok(None | Some(Err(_))) => return,
-                Ok(Some(Ok(message))) => message,
-            };
-            if closing.is_some() {
-                deadline = self.idle_deadline();
+                Event::Read | Event::Sent => {}
+                Event::Stopped => {
+                    self.is_closing = true;
+                    self.deadline = self.deadline.min(self.after(CLOSING_TIMEOUT));
+                }
+                Event::TimedOut => {
+                    self.shared.stats.time_out_connection();
+                    return Ok(());
+                }
             }
-            let Some(reply) = self.reply(message.bytes()) else { continue };
-            if replies.send(SerialMessage::new(reply, self.peer)).is_err() {
-                return;
+            self.answer(&mut line)?;
+            if self.is_closing {
+                self.answer_rest(&mut line)?;
+            }
+            if line.has_ended() && !line.is_blocked() && self.long.is_empty() {
+                return Ok(());
+            }
+            if line.has_more() {
+                // Who says so much takes turns with the others.
+                tokio::task::yield_now().await;
             }
         }
     }
 
-    /// The reply to one message, counted.
-    fn reply(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+    /// The next thing that happens.
+    fn poll(
+        &mut self,
+        line: &mut Line,
+        stopped: Pin<&mut WaitForCancellationFuture<'_>>,
+        mut alarm: Pin<&mut Sleep>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Event>> {
+        if line.is_blocked() {
+            if let Poll::Ready(sent) = line.poll_send(context) {
+                return Poll::Ready(sent.map(|()| Event::Sent));
+            }
+        } else {
+            if self.may_take_more()
+                && !line.has_ended()
+                && let Poll::Ready(read) = line.poll_read(context)
+            {
+                return Poll::Ready(read.map(|()| Event::Read));
+            }
+            if let Poll::Ready(Some(reply)) = self.long.poll_next_unpin(context) {
+                return Poll::Ready(Ok(Event::LongReply(reply)));
+            }
+        }
+        if !self.is_closing && stopped.poll(context).is_ready() {
+            return Poll::Ready(Ok(Event::Stopped));
+        }
+        // It is set only when it rings: the deadline moves with every message.
+        while alarm.as_mut().poll(context).is_ready() {
+            if self.after(Duration::ZERO) >= self.deadline {
+                return Poll::Ready(Ok(Event::TimedOut));
+            }
+            alarm.as_mut().reset(self.deadline);
+        }
+        Poll::Pending
+    }
+
+    /// Replies to the whole messages that have come.
+    fn answer(&mut self, line: &mut Line) -> io::Result<()> {
+        const CALLER: Caller = Caller { transport: Transport::Tcp, may_allocate: false };
         let began = self.shared.clock.elapsed();
         let mut view = self.shared.world.view();
         let sources = view.load();
-        let rng = &mut self.rng;
-        let (replied, reply) = ROOM
-            .with_borrow_mut(|room| {
-                let replied = respond(&sources, Transport::Tcp, message, rng, room)?;
-                Some((replied, room[..replied.summary.octets].to_vec()))
-            })
-            .unzip();
-        let mut pen = self.shared.pen.lock();
-        match replied {
-            Some(replied) => {
-                pen.query(replied.qtype);
-                pen.response(&replied.summary);
-                pen.duration(self.shared.clock.elapsed().saturating_sub(began), 1);
-            }
-            None => pen.dropped(DropReason::NotQuery, 1),
+        let (mut messages, mut replies) = (0, 0);
+        let mut pen = self.pen.lock();
+        let (rng, long, lane) = (&mut self.rng, &self.long, &self.shared.long_lane);
+        let answered = line.answer(
+            |message, out| {
+                messages += 1;
+                match respond(&sources, CALLER, message, rng, out) {
+                    Responded::With(replied) => {
+                        pen.query(replied.qtype);
+                        pen.response(&replied.summary);
+                        replies += 1;
+                        return Some(replied.summary.octets);
+                    }
+                    Responded::Silence => pen.dropped(DropReason::NotQuery, 1),
+                    Responded::TakesLong => long.push(lane.reply(message.into(), began).boxed()),
+                }
+                None
+            },
+            || long.len() < LONG_MAX,
+        );
+        if messages > 0 {
+            let now = self.shared.clock.elapsed();
+            pen.duration(now.saturating_sub(began), replies);
+            drop(pen);
+            self.put_off_deadline();
         }
-        reply
+        answered
     }
 
-    fn idle_deadline(&self) -> tokio::time::Instant {
-        self.deadline(self.shared.limits.load().idle_timeout)
+    /// Replies to what has come by the time the server stops.
+    fn answer_rest(&mut self, line: &mut Line) -> io::Result<()> {
+        for _ in 0..RESTS_MAX {
+            if line.has_ended() || line.is_blocked() || !self.may_take_more() {
+                return Ok(());
+            }
+            line.read_rest()?;
+            self.answer(line)?;
+        }
+        line.end();
+        Ok(())
     }
 
-    fn deadline(&self, after: Duration) -> tokio::time::Instant {
-        self.shared.clock.instant(self.shared.clock.elapsed() + after)
+    /// Whether more messages may be taken. Those that take long are in the way of the others only
+    /// when there are as many as there may be.
+    fn may_take_more(&self) -> bool {
+        self.long.len() < LONG_MAX
+    }
+
+    /// Something happened; the client is not idle. Once the server stops, there is no more time.
+    fn put_off_deadline(&mut self) {
+        if !self.is_closing {
+            self.deadline = self.after(self.shared.limits.load().idle_timeout);
+        }
+    }
+
+    fn after(&self, time: Duration) -> Instant {
+        self.shared.clock.instant(self.shared.clock.elapsed() + time)
     }
 }

@@ -162,7 +162,8 @@ fn a_malformed_message_does_not_end_the_connection() {
     let node = node("");
     let mut connection = Connection::open(node.dns[0]);
     for (message, has_reply) in [
-        (&b"short"[..], false),
+        (&b""[..], false),
+        (b"short", false),
         (&query(3, "web", A)[..20], true),
         (&[0xFF; 40], false),
         (&[0; 60_000], true),
@@ -173,4 +174,63 @@ fn a_malformed_message_does_not_end_the_connection() {
         }
         assert!(is_served(&mut connection), "after {} octets", message.len());
     }
+}
+
+/// So many instances of the service `many`, all of which carry both tags: which of them are in
+/// `v1.v2.many` is worked out for each question.
+fn register_tagged(node: &Node, count: usize) {
+    let one = |n: usize| {
+        json!({ "service": "many", "instance": format!("i{n}"), "tags": ["v1", "v2"],
+            "addresses": [format!("10.8.{}.{}", n / 250, n % 250 + 1)] })
+    };
+    let reply = node.api().post("/api/v1/instances", &(0..count).map(one).collect());
+    assert_eq!(reply.status, 200, "{reply:?}");
+}
+
+fn ids(connection: &mut Connection, count: usize) -> Vec<u16> {
+    let mut id = || {
+        let reply = Message::from_vec(&connection.read().expect("a reply to each")).unwrap();
+        assert_eq!(reply.answers.len(), if reply.metadata.id < 100 { 8 } else { 1 });
+        reply.metadata.id
+    };
+    (0..count).map(|_| id()).collect()
+}
+
+#[test]
+fn what_takes_long_does_not_hold_up_what_comes_behind_it() {
+    let node = node("");
+    register_tagged(&node, 2_000);
+    let long = |id: u16| framed(&query(id, "v1.v2.many", A));
+    let short = |id: u16| framed(&query(id, "web", A));
+    let mut connection = Connection::open(node.dns[0]);
+    connection
+        .0
+        .write_all(&[long(1), short(101), short(102), long(2), short(103)].concat())
+        .unwrap();
+    let ids_first = ids(&mut connection, 5);
+    assert_eq!(ids_first, [101, 102, 103, 1, 2], "as they are ready");
+
+    // More than may be under way at once, and no more to come: all are answered all the same.
+    let many: Vec<u8> = (0..50).flat_map(|id| [long(id), short(100 + id)].concat()).collect();
+    connection.0.write_all(&many).unwrap();
+    connection.0.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut all = ids(&mut connection, 100);
+    all.sort_unstable();
+    assert_eq!(all, (0..50).chain(100..150).collect::<Vec<u16>>());
+    assert_eq!(connection.read(), None, "and then the connection ends");
+}
+
+#[test]
+fn what_takes_long_does_not_hold_up_what_is_merely_odd() {
+    let node = node("");
+    register_tagged(&node, 2_000);
+    let resolver = node.resolver();
+    let long: Vec<Vec<u8>> = (0..100).map(|id| query(id, "v1.v2.many", A)).collect();
+    // The reply to a question with a cookie, sent behind the others, comes before the last of them.
+    let mut replies = resolver.replies_to(&long);
+    assert!(replies.len() < long.len(), "all {} were answered before it", long.len());
+    while replies.len() < long.len() {
+        replies.push(resolver.receive());
+    }
+    assert!(replies.iter().all(|reply| reply[7] == 8), "eight addresses each");
 }

@@ -74,7 +74,7 @@ impl Resolver {
     ///
     /// No time is waited out: packets of one client are answered in order on each of the server's
     /// two paths, so once a question has come back on the full path and then one on the fast path,
-    /// nothing is under way any more.
+    /// nothing is under way any more, but for combinations of tags, which take longer.
     pub(crate) fn replies_to(&self, packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
         for packet in packets {
             self.socket.send(packet).unwrap();
@@ -91,6 +91,13 @@ impl Resolver {
         replies.extend(self.receive_until(0xFFFF));
         replies.pop();
         replies
+    }
+
+    /// The next packet that comes.
+    pub(crate) fn receive(&self) -> Vec<u8> {
+        let mut buffer = [0; 65_535];
+        let length = self.socket.recv(&mut buffer).expect("a reply");
+        buffer[..length].to_vec()
     }
 
     /// What comes until the reply of that id, which is the last.
