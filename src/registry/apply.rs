@@ -30,6 +30,10 @@ use crate::{
 /// How often a store that failed is asked again when nobody else does.
 const STORE_RETRY: Duration = Duration::from_secs(5);
 
+/// How soon it is looked again whether an old snapshot is no longer looked at: a reader holds one
+/// for a batch of packets or a request.
+const SWEEP_RETRY: Duration = Duration::from_millis(20);
+
 type Outcome = Result<Applied, RegistryError>;
 type Reply = oneshot::Sender<Outcome>;
 
@@ -105,7 +109,9 @@ impl Applier {
     /// Waits for the next thing to do, applies what is seen, and takes what is asked for into the
     /// next commit while there is room. After `stop` the queues take nothing more. Cancel safe.
     pub(super) async fn step(&mut self, stop: &CancellationToken) {
-        let wake_at = self.leases.next_at().into_iter().chain(self.retry_at).min();
+        let now = self.clock.elapsed();
+        let sweep_at = (!self.registry.published.sweep()).then(|| now + SWEEP_RETRY);
+        let wake_at = self.leases.next_at().into_iter().chain(self.retry_at).chain(sweep_at).min();
         let wake_at = wake_at.map(|at| self.clock.instant(at));
         let has_room = self.waiting.len() < limit::WRITER_BATCH_MAX;
         let (mut asked, mut seen) = (Vec::new(), Vec::new());
