@@ -5,11 +5,13 @@
 //! events about one instance come to the same end, in whatever order they are read. When the
 //! events are no longer kept, the difference to a snapshot does the same for all instances.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{hash::BuildHasher, iter, sync::Arc, time::Duration};
+
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 
 use super::record::{CheckId, Record, Records};
 use crate::{
-    model::{CheckSpec, CheckState, EventKind, InstanceKey, Revision, Streak},
+    model::{CheckSpec, CheckState, EventKind, Instance, InstanceKey, Revision, Streak},
     registry::{Gone, Member, Registry, Snapshot},
 };
 
@@ -20,17 +22,12 @@ const EVENTS_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(super) struct Roster {
     records: Records,
-    /// Only instances with an active check are here.
-    by_key: HashMap<InstanceKey, Watched>,
+    /// The first check of each instance that has an active one; the others hang on it. Neither keys
+    /// nor lists are kept: the records have it all.
+    by_key: HashTable<CheckId>,
+    hasher: DefaultHashBuilder,
     /// The set is complete up to here.
     since: Revision,
-}
-
-/// One instance that has active checks.
-#[derive(Debug)]
-struct Watched {
-    registered: Revision,
-    checks: Box<[CheckId]>,
 }
 
 /// What changed in the set.
@@ -56,7 +53,12 @@ pub(super) enum FirstRun {
 impl Roster {
     /// No checks yet.
     pub(super) fn new() -> Self {
-        Self { records: Records::default(), by_key: HashMap::new(), since: Revision::default() }
+        Self {
+            records: Records::default(),
+            by_key: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            since: Revision::default(),
+        }
     }
 
     /// The check, if it is still there.
@@ -77,8 +79,8 @@ impl Roster {
     /// Makes the set that of `snapshot`, by difference.
     pub(super) fn resync(&mut self, snapshot: &Snapshot, now: Duration) -> Turnover {
         let mut turnover = Turnover::default();
-        let left: Vec<InstanceKey> =
-            self.by_key.keys().filter(|key| snapshot.member(key).is_none()).cloned().collect();
+        let keys = self.by_key.iter().filter_map(|id| Some(self.get(*id)?.instance.key()));
+        let left: Vec<_> = keys.filter(|key| snapshot.member(key).is_none()).collect();
         for key in left {
             self.drop_checks(&key, &mut turnover);
         }
@@ -128,14 +130,16 @@ impl Roster {
         turnover: &mut Turnover,
     ) {
         let current = member.map(|member| member.registered);
-        if current.is_some() && self.by_key.get(key).map(|w| w.registered) == current {
+        let first = self.first_of(key);
+        let known = first.and_then(|id| self.get(id)).map(|record| record.registered);
+        if current.is_some() && known == current {
             return;
         }
         let Some(member) = member.filter(|member| is_checked(member)) else {
             self.drop_checks(key, turnover);
             return;
         };
-        let mut before = self.by_key.remove(key).map_or_else(Vec::new, |w| w.checks.into_vec());
+        let mut before: Vec<CheckId> = self.records.chain(first).collect();
         let mut checks = Vec::new();
         for (index, (spec, state)) in (0..).zip(member.instance.checks.iter().zip(&member.checks)) {
             if spec.thresholds().is_none() {
@@ -152,6 +156,7 @@ impl Roster {
                 output_from: now,
                 streak: self.streak_so_far(&before, spec, member, state),
                 index,
+                next: None,
                 is_first: true,
                 is_running: false,
                 has_result: false,
@@ -160,10 +165,39 @@ impl Roster {
             checks.push(id);
             turnover.come.push((id, run));
         }
-        let watched = Watched { registered: member.registered, checks: checks.into() };
-        self.by_key.insert(key.clone(), watched);
+        self.link(key, &checks);
         for id in before {
             turnover.gone.extend(self.records.remove(id).map(|record| (id, record)));
+        }
+    }
+
+    /// The first of an instance's checks.
+    fn first_of(&self, key: &InstanceKey) -> Option<CheckId> {
+        let is_it = |id: &CheckId| self.get(*id).is_some_and(|record| is_of(&record.instance, key));
+        self.by_key
+            .find(hash_of(&self.hasher, key.service.as_str(), key.id.as_str()), is_it)
+            .copied()
+    }
+
+    /// Hangs the checks of an instance on its key, in their order.
+    fn link(&mut self, key: &InstanceKey, checks: &[CheckId]) {
+        let nexts = checks.iter().skip(1).copied().map(Some).chain(iter::once(None));
+        for (id, next) in checks.iter().zip(nexts) {
+            if let Some(record) = self.records.get_mut(*id) {
+                record.next = next;
+            }
+        }
+        let Some(&first) = checks.first() else { return };
+        let Self { records, by_key, hasher, .. } = self;
+        let instance_of = |id: &CheckId| records.get(*id).map(|record| &record.instance);
+        let entry = by_key.entry(
+            hash_of(hasher, key.service.as_str(), key.id.as_str()),
+            |id| instance_of(id).is_some_and(|instance| is_of(instance, key)),
+            |id| instance_of(id).map_or(0, |i| hash_of(hasher, i.service.as_str(), i.id.as_str())),
+        );
+        match entry {
+            Entry::Occupied(mut slot) => *slot.get_mut() = first,
+            Entry::Vacant(slot) => drop(slot.insert(first)),
         }
     }
 
@@ -220,11 +254,24 @@ impl Roster {
     }
 
     fn drop_checks(&mut self, key: &InstanceKey, turnover: &mut Turnover) {
-        let Some(watched) = self.by_key.remove(key) else { return };
-        for id in watched.checks {
+        let Some(first) = self.first_of(key) else { return };
+        let hash = hash_of(&self.hasher, key.service.as_str(), key.id.as_str());
+        if let Ok(slot) = self.by_key.find_entry(hash, |id| *id == first) {
+            slot.remove();
+        }
+        let checks: Vec<CheckId> = self.records.chain(Some(first)).collect();
+        for id in checks {
             turnover.gone.extend(self.records.remove(id).map(|record| (id, record)));
         }
     }
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, service: &str, id: &str) -> u64 {
+    hasher.hash_one((service, id))
+}
+
+fn is_of(instance: &Instance, key: &InstanceKey) -> bool {
+    instance.id == key.id && instance.service == key.service
 }
 
 /// Whether any of its checks is an active one.
@@ -236,7 +283,7 @@ fn is_checked(member: &Member) -> bool {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use super::{FirstRun, Roster, Turnover};
+    use super::{CheckId, FirstRun, Roster, Turnover};
     use crate::{
         health::probe::testing::tcp_check,
         model::{CheckKind, Command, Instance, Status, Thresholds, limit},
@@ -247,13 +294,17 @@ mod tests {
     };
 
     fn checked(name: &str, port: u16) -> Instance {
-        let checks = Box::new([tcp_check(), tcp_check()]);
+        let checks = [tcp_check(), tcp_check()].into();
         Instance { checks, port, ..instance(name, "10.0.0.1") }
     }
 
     async fn register(registry: &Registry, instances: impl IntoIterator<Item = Instance>) {
         let instances = instances.into_iter().map(Arc::new).collect();
         registry.submit(Command::Register(instances)).await.unwrap();
+    }
+
+    fn checks_of(roster: &Roster, name: &str) -> Vec<CheckId> {
+        roster.records.chain(roster.first_of(&key(name))).collect()
     }
 
     fn counts(turnover: &Turnover) -> (usize, usize) {
@@ -280,11 +331,11 @@ mod tests {
         assert_eq!(counts(&turnover), (0, 0), "the same registration keeps its checks");
 
         let heavier = Instance { weight: 9, ..checked("web/a", 1) };
-        let first = roster.by_key[&key("web/a")].checks.clone();
+        let first = checks_of(&roster, "web/a");
         register(&registry, [heavier]).await;
         let (turnover, _) = roster.catch_up(&registry, now);
         assert_eq!(counts(&turnover), (0, 0), "another weight keeps the checks");
-        assert_eq!(roster.by_key[&key("web/a")].checks, first);
+        assert_eq!(checks_of(&roster, "web/a"), first);
         let revision = registry.snapshot().revision;
         assert_eq!(roster.get(first[1]).unwrap().registered, revision, "for the new registration");
 
@@ -302,7 +353,7 @@ mod tests {
             let mut check = tcp_check();
             let CheckKind::Tcp(tcp) = &mut check.kind else { panic!("{check:?}") };
             tcp.thresholds.interval = Duration::from_secs(seconds);
-            let checks = Box::new([check]);
+            let checks = [check].into();
             let initial_status = Some(Status::Passing);
             Instance { checks, port, initial_status, ..instance("web/a", "10.0.0.1") }
         };
@@ -310,14 +361,14 @@ mod tests {
             let (registry, mut roster) = (registry(), Roster::new());
             register(&registry, [with(1, 10)]).await;
             roster.catch_up(&registry, Duration::ZERO);
-            let first = roster.by_key[&key("web/a")].checks[0];
+            let first = checks_of(&roster, "web/a")[0];
             let record = roster.get_mut(first).unwrap();
             let thresholds = Thresholds { fall: 2, ..*record.thresholds() };
             assert!(!record.streak.observe(Status::Critical, &thresholds), "one of two");
             register(&registry, [with(port, 20)]).await;
             let (turnover, _) = roster.catch_up(&registry, Duration::ZERO);
             assert_eq!(counts(&turnover), (1, 1), "it has another turn");
-            let record = roster.get_mut(roster.by_key[&key("web/a")].checks[0]).unwrap();
+            let record = roster.get_mut(checks_of(&roster, "web/a")[0]).unwrap();
             assert_eq!(record.streak.observe(Status::Critical, &thresholds), goes_on, "{port}");
         }
     }
@@ -339,7 +390,8 @@ mod tests {
 
         let (turnover, is_all) = roster.catch_up(&registry, now);
         assert_eq!((counts(&turnover), is_all), ((4, 4), true));
-        let mut names: Vec<_> = roster.by_key.keys().map(ToString::to_string).collect();
+        let key_of = |id: &CheckId| roster.get(*id).unwrap().instance.key().to_string();
+        let mut names: Vec<_> = roster.by_key.iter().map(key_of).collect();
         names.sort();
         assert_eq!(names, ["web/changed", "web/new", "web/same"]);
         let (turnover, _) = roster.catch_up(&registry, now);

@@ -1,6 +1,6 @@
 //! One compact record per check, in a table whose places are used again.
 
-use std::{sync::Arc, time::Duration};
+use std::{iter, num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::model::{CheckSpec, Instance, Revision, Streak, Thresholds};
 
@@ -19,6 +19,8 @@ pub(super) struct Record {
     pub streak: Streak,
     /// Which of the instance's checks it is; there are at most sixteen.
     pub index: u8,
+    /// The next check of the same instance.
+    pub next: Option<CheckId>,
     /// Whether it never ran yet.
     pub is_first: bool,
     /// Whether its probe is in flight.
@@ -31,7 +33,7 @@ pub(super) struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct CheckId {
     place: u32,
-    tenancy: u32,
+    tenancy: NonZeroU32,
 }
 
 /// The table of checks.
@@ -43,7 +45,7 @@ pub(super) struct Records {
 
 #[derive(Debug)]
 struct Place {
-    tenancy: u32,
+    tenancy: NonZeroU32,
     record: Option<Record>,
 }
 
@@ -72,8 +74,9 @@ impl Records {
             return CheckId { place, tenancy: slot.tenancy };
         }
         let place = u32::try_from(self.places.len()).expect("16 checks of 2,000,000 instances");
-        self.places.push(Place { tenancy: 0, record: Some(record) });
-        CheckId { place, tenancy: 0 }
+        let tenancy = NonZeroU32::MIN;
+        self.places.push(Place { tenancy, record: Some(record) });
+        CheckId { place, tenancy }
     }
 
     /// Takes a check out; its name means nothing from then on.
@@ -83,7 +86,7 @@ impl Records {
             return None;
         }
         let record = slot.record.take()?;
-        slot.tenancy = slot.tenancy.wrapping_add(1);
+        slot.tenancy = slot.tenancy.checked_add(1).unwrap_or(NonZeroU32::MIN);
         self.free.push(id.place);
         Some(record)
     }
@@ -98,6 +101,11 @@ impl Records {
     pub(super) fn get_mut(&mut self, id: CheckId) -> Option<&mut Record> {
         let slot = self.places.get_mut(id.place as usize)?;
         slot.record.as_mut().filter(|_| slot.tenancy == id.tenancy)
+    }
+
+    /// A check and those after it of the same instance.
+    pub(super) fn chain(&self, first: Option<CheckId>) -> impl Iterator<Item = CheckId> {
+        iter::successors(first, |id| self.get(*id)?.next)
     }
 
     /// How many checks there are.

@@ -55,7 +55,7 @@ impl Destination {
                 }
             }
             (None, Addresses::Host(name)) => Host::Name(name.to_string().into()),
-            (None, Addresses::Ips(ips)) => match ips.first() {
+            (None, ips) => match ips.as_ips().first() {
                 Some(&ip) => Host::Ip(ip),
                 None => return Err(ProbeError::NotRun("the instance has no address".into())),
             },

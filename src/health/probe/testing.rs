@@ -64,7 +64,7 @@ pub(crate) fn instance_at(address: SocketAddr, check: CheckSpec) -> Instance {
     Instance {
         addresses: Addresses::ips(vec![address.ip()]).unwrap(),
         port: address.port(),
-        checks: Box::new([check]),
+        checks: [check].into(),
         ..instance("web/a", "127.0.0.1")
     }
 }

@@ -133,7 +133,7 @@ impl Rig {
 fn checked(name: &str, thresholds: Thresholds) -> Instance {
     let check = TcpCheck { target: Target::default(), thresholds };
     let kind = CheckKind::Tcp(Box::new(check));
-    Instance { checks: Box::new([CheckSpec { kind }]), ..instance(name, "10.0.0.1") }
+    Instance { checks: [CheckSpec { kind }].into(), ..instance(name, "10.0.0.1") }
 }
 
 fn every_ten_seconds(name: &str) -> Instance {
@@ -415,6 +415,7 @@ fn judged(registered: Revision, result: Status, stored: Status) -> Option<CheckR
         output_from: Duration::MAX / 2,
         streak: Streak::new(Status::Passing),
         index: 0,
+        next: None,
         is_first: false,
         is_running: false,
         has_result: true,
