@@ -86,9 +86,9 @@ fn members() -> Vec<Member> {
             port: 8080,
             weight: n,
             priority: 1,
-            tags: Box::new([Tag::parse("v1").expect("a tag")]),
+            tags: [Tag::parse("v1").expect("a tag")].into(),
             meta: Meta::new(vec![("version".into(), "1".into())]).expect("a pair"),
-            checks: Box::default(),
+            checks: Arc::default(),
             deregister_after: None,
             initial_status: None,
         };

@@ -98,9 +98,9 @@ fn member(number: u32) -> Member {
         port: 8080,
         weight: 10,
         priority: 1,
-        tags: Box::new([Tag::parse("v1").expect("a tag")]),
+        tags: [Tag::parse("v1").expect("a tag")].into(),
         meta: Meta::default(),
-        checks: Box::default(),
+        checks: Arc::default(),
         deregister_after: None,
         initial_status: None,
     };

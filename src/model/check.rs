@@ -5,14 +5,14 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use super::{Invalid, limit};
 
 /// One check of an instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CheckSpec {
     /// What is done.
     pub kind: CheckKind,
 }
 
 /// The kinds of check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CheckKind {
     /// `grpc.health.v1.Health/Check` answers `SERVING`.
     Grpc(Box<GrpcCheck>),
@@ -28,7 +28,7 @@ pub enum CheckKind {
 }
 
 /// An HTTP or HTTPS request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HttpCheck {
     /// Whom to ask.
     pub target: Target,
@@ -49,7 +49,7 @@ pub struct HttpCheck {
 }
 
 /// A TCP connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TcpCheck {
     /// Whom to call.
     pub target: Target,
@@ -58,7 +58,7 @@ pub struct TcpCheck {
 }
 
 /// A call of the gRPC health protocol.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GrpcCheck {
     /// Whom to ask.
     pub target: Target,
@@ -73,7 +73,7 @@ pub struct GrpcCheck {
 }
 
 /// Where a check goes; what is left out is the instance's own.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Target {
     /// An address or host name other than the instance's first address.
     pub host: Option<Arc<str>>,
@@ -82,11 +82,11 @@ pub struct Target {
 }
 
 /// The HTTP status codes that pass, as inclusive ranges.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Expect(Box<[(u16, u16)]>);
 
 /// The times and counts of an active check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Thresholds {
     /// From one check's start to the next one's.
     pub interval: Duration,

@@ -8,7 +8,8 @@ use super::{
 
 /// One running copy of a service: where it is, how much it takes, how it is checked.
 ///
-/// Two registrations with equal content are one: registering again changes nothing.
+/// Two registrations with equal content are one: registering again changes nothing. The instances
+/// of a service mostly differ in name and address only, so the rest is shared between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// The service it belongs to.
@@ -24,11 +25,11 @@ pub struct Instance {
     /// Its failover tier; the lowest number with a healthy instance is answered.
     pub priority: u16,
     /// Its tags, sorted, each once.
-    pub tags: Box<[Tag]>,
+    pub tags: Arc<[Tag]>,
     /// Its metadata, sorted by key.
     pub meta: Meta,
     /// Its checks; without one it is passing.
-    pub checks: Box<[CheckSpec]>,
+    pub checks: Arc<[CheckSpec]>,
     /// How long it may be critical before it is removed; `None` keeps it.
     pub deregister_after: Option<Duration>,
     /// The state of its checks before their first result.
@@ -40,13 +41,15 @@ pub struct Instance {
 pub enum Addresses {
     /// A host name that stands in place of addresses; answered as CNAME.
     Host(DnsName),
-    /// One to sixteen addresses, each once.
+    /// One address. In place, because it is what nearly all instances have.
+    Ip(IpAddr),
+    /// Two to sixteen addresses, each once.
     Ips(Box<[IpAddr]>),
 }
 
 /// Metadata: `key=value` pairs, sorted by key, each key once, each pair one TXT string.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Meta(Box<[(Arc<str>, Arc<str>)]>);
+pub struct Meta(Arc<[(Arc<str>, Arc<str>)]>);
 
 // === impl Instance ===
 
@@ -63,7 +66,9 @@ impl Instance {
     pub fn checked(mut self) -> Result<Self, Invalid> {
         within("tags", self.tags.len(), limit::INSTANCE_TAGS_MAX)?;
         within("checks", self.checks.len(), limit::INSTANCE_CHECKS_MAX)?;
-        self.tags.sort();
+        if !self.tags.is_sorted() {
+            Arc::make_mut(&mut self.tags).sort();
+        }
         if let Some(pair) = self.tags.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(Invalid::new("tags", &pair[0], "is there twice"));
         }
@@ -78,6 +83,22 @@ impl Instance {
             }
         }
         Ok(self)
+    }
+
+    /// Takes from `like` what is equal to its own, so that one copy of it remains.
+    pub fn share(&mut self, like: &Self) {
+        if self.service == like.service {
+            self.service = like.service.clone();
+        }
+        if self.tags == like.tags {
+            self.tags = Arc::clone(&like.tags);
+        }
+        if self.meta == like.meta {
+            self.meta = like.meta.clone();
+        }
+        if self.checks == like.checks {
+            self.checks = Arc::clone(&like.checks);
+        }
     }
 
     /// Whether any check is a heartbeat.
@@ -111,7 +132,10 @@ impl Addresses {
                 return Err(Invalid::new(field(), ip, "is there twice"));
             }
         }
-        Ok(Self::Ips(ips.into()))
+        Ok(match *ips {
+            [ip] => Self::Ip(ip),
+            _ => Self::Ips(ips.into()),
+        })
     }
 
     /// Addresses as they are written, or one host name in their place.
@@ -144,6 +168,7 @@ impl Addresses {
     pub fn as_ips(&self) -> &[IpAddr] {
         match self {
             Self::Host(_) => &[],
+            Self::Ip(ip) => std::slice::from_ref(ip),
             Self::Ips(ips) => ips,
         }
     }
@@ -152,7 +177,7 @@ impl Addresses {
     pub fn host(&self) -> Option<&DnsName> {
         match self {
             Self::Host(name) => Some(name),
-            Self::Ips(_) => None,
+            Self::Ip(_) | Self::Ips(_) => None,
         }
     }
 }
@@ -172,6 +197,9 @@ impl Meta {
     /// character outside printable ASCII (RFC 6763 §6.4).
     pub fn new(mut pairs: Vec<(Arc<str>, Arc<str>)>) -> Result<Self, Invalid> {
         within("meta", pairs.len(), limit::META_ENTRIES_MAX)?;
+        if pairs.is_empty() {
+            return Ok(Self::default()); // which takes no memory
+        }
         pairs.sort();
         let mut octets = 0;
         for (index, (key, value)) in pairs.iter().enumerate() {

@@ -110,7 +110,7 @@ impl<'s> Draft<'s> {
     pub(super) fn hold(&mut self, key: &InstanceKey) {
         let Ok(member) = self.member(key) else { return };
         let mut next = Member::clone(&member);
-        for (state, spec) in next.checks.iter_mut().zip(&member.instance.checks) {
+        for (state, spec) in next.checks.iter_mut().zip(member.instance.checks.iter()) {
             if spec.ttl().is_none() {
                 continue;
             }
@@ -347,7 +347,7 @@ impl<'s> Draft<'s> {
         let mut next = before.clone();
         next.suspect = false;
         no_longer_held(&mut next, output);
-        for (state, spec) in next.checks.iter_mut().zip(&before.instance.checks) {
+        for (state, spec) in next.checks.iter_mut().zip(before.instance.checks.iter()) {
             if spec.ttl().is_some() && state.status != status {
                 state.status = status;
                 state.since = self.at;
@@ -366,7 +366,7 @@ impl<'s> Draft<'s> {
             // A death that an active check confirms is no suspicion any more: from here on only a
             // heartbeat brings the instance back.
             next.suspect = false;
-            for (state, spec) in next.checks.iter_mut().zip(&before.instance.checks) {
+            for (state, spec) in next.checks.iter_mut().zip(before.instance.checks.iter()) {
                 if spec.ttl().is_some() && state.status.is_up() {
                     state.status = Status::Critical;
                     state.since = self.at;

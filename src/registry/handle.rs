@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Events, JournalError, Reader, Snapshot, publish::Publisher};
-use crate::model::{Command, InstanceKey, Invalid, Revision, limit};
+use crate::model::{Command, Instance, InstanceKey, Invalid, Revision, limit};
 
 /// A handle to the registry. Cloning is cheap; all clones speak to the one writer.
 #[derive(Debug, Clone)]
@@ -75,7 +75,10 @@ impl Registry {
     ///
     /// # Errors
     /// When it was refused; then nothing of it took effect.
-    pub async fn submit(&self, command: Command) -> Result<Applied, RegistryError> {
+    pub async fn submit(&self, mut command: Command) -> Result<Applied, RegistryError> {
+        if let Command::Register(instances) = &mut command {
+            share(&self.snapshot(), instances);
+        }
         let (reply, answer) = oneshot::channel();
         match self.queue_of(&command).try_send(Request { command, reply }) {
             Ok(()) => answer.await.unwrap_or(Err(RegistryError::Stopping)),
@@ -113,5 +116,44 @@ impl Registry {
 
     fn queue_of(&self, command: &Command) -> &mpsc::Sender<Request> {
         if command.must_be_durable() { &self.asked } else { &self.seen }
+    }
+}
+
+/// Has new instances share with one that is there, of the same service if there is one, what they
+/// have in common: the registry holds a million of them. Here, because the writer is one for all.
+fn share(snapshot: &Snapshot, instances: &mut [Arc<Instance>]) {
+    let mut before: Option<Arc<Instance>> = None;
+    for instance in instances {
+        let Some(own) = Arc::get_mut(instance) else { continue };
+        let entry = snapshot.service(own.service.as_str());
+        if let Some(like) = entry.and_then(|entry| entry.members.first()) {
+            own.share(&like.instance);
+        } else if let Some(like) = &before {
+            own.share(like);
+        }
+        before = Some(Arc::clone(instance));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::{model::Command, registry::testing};
+
+    #[tokio::test]
+    async fn instances_of_a_service_share_what_they_have_in_common() {
+        let registry = testing::registry();
+        let beating =
+            |name| Arc::new(testing::beating(name, "10.0.0.1", std::time::Duration::from_secs(9)));
+        for bulk in [vec!["web/a", "web/b"], vec!["web/c"]] {
+            let bulk = bulk.into_iter().map(beating).collect();
+            registry.submit(Command::Register(bulk)).await.unwrap();
+        }
+        let snapshot = registry.snapshot();
+        let members = &snapshot.service("web").unwrap().members;
+        for member in members {
+            assert!(Arc::ptr_eq(&member.instance.checks, &members[0].instance.checks));
+        }
     }
 }

@@ -210,7 +210,7 @@ impl Leases {
         let lapsed = member
             .checks
             .iter()
-            .zip(&member.instance.checks)
+            .zip(member.instance.checks.iter())
             .any(|(state, spec)| spec.ttl().is_some() && !state.status.is_up());
         let generation = self.next_generation;
         self.next_generation += 1;

@@ -1,9 +1,12 @@
 //! The first snapshot, made from what the store has kept. Pure.
+//!
+//! One service after the other: beside what stays there is never more than one of them in the
+//! making, and what stays lies together in memory.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, iter, sync::Arc};
 
 use super::{Loaded, Member, Options, ServiceEntry, Snapshot, index};
-use crate::model::{Invalid, Policy, ServiceName};
+use crate::model::{Invalid, Policy, Revision, ServiceName};
 
 /// Builds the world as it was. Last known states are kept: the answers after a restart are those
 /// from before it.
@@ -11,31 +14,46 @@ use crate::model::{Invalid, Policy, ServiceName};
 /// # Errors
 /// When an instance is there twice.
 pub(super) fn restore(loaded: Loaded, options: &Options) -> Result<Snapshot, Invalid> {
-    type Parts = (Option<Policy>, Vec<Arc<Member>>);
-    let mut services: HashMap<ServiceName, Parts> = HashMap::new();
-    let mut snapshot = Snapshot { revision: loaded.revision, ..Snapshot::default() };
-    for (name, policy) in loaded.policies {
-        services.entry(name).or_default().0 = Some(policy);
+    let Loaded { revision, mut members, policies } = loaded;
+    let mut policies: BTreeMap<ServiceName, Policy> = policies.into_iter().collect();
+    let mut snapshot = Snapshot { revision, ..Snapshot::default() };
+    // A store hands them over sorted.
+    if !members.is_sorted_by(|a, b| in_order(a) <= in_order(b)) {
+        members.sort_unstable_by(|a, b| in_order(a).cmp(&in_order(b)));
     }
-    for member in loaded.members {
-        snapshot.counts.add(&member);
-        let parts = services.entry(member.instance.service.clone()).or_default();
-        parts.1.push(Arc::new(member));
+    let double = members.windows(2).find(|pair| in_order(&pair[0]) == in_order(&pair[1]));
+    if let Some(double) = double {
+        return Err(Invalid::new("instance", double[0].key(), "is there twice"));
     }
-    for (name, (policy, mut members)) in services {
-        members.sort_unstable_by(|a, b| a.instance.id.cmp(&b.instance.id));
-        let double = members.windows(2).find(|pair| pair[0].instance.id == pair[1].instance.id);
-        if let Some(double) = double {
-            return Err(Invalid::new("instance", double[0].key(), "is there twice"));
-        }
-        let modified = members.iter().map(|m| m.modified).max().unwrap_or(loaded.revision);
-        let default = options.default_policy;
-        let entry = ServiceEntry::new(name.clone(), policy, default, modified, members.into());
-        index::update_tags(&mut snapshot.tags, None, Some(&entry));
-        if options.index_addresses {
-            index::update_addresses(&mut snapshot.by_address, None, Some(&entry));
-        }
-        snapshot.services.insert(name, Arc::new(entry));
+    let mut members = members.into_iter().peekable();
+    while let Some(first) = members.next() {
+        let name = first.instance.service.clone();
+        let rest = iter::from_fn(|| members.next_if(|member| member.instance.service == name));
+        let members: Box<[Arc<Member>]> = iter::once(first).chain(rest).map(Arc::new).collect();
+        members.iter().for_each(|member| snapshot.counts.add(member));
+        let policy = policies.remove(&name);
+        let modified = members.iter().map(|member| member.modified).max().unwrap_or(revision);
+        put(&mut snapshot, options, (name, policy, modified, members));
+    }
+    for (name, policy) in policies {
+        put(&mut snapshot, options, (name, Some(policy), revision, Box::default()));
     }
     Ok(snapshot)
+}
+
+fn in_order(member: &Member) -> (&str, &str) {
+    (member.instance.service.as_str(), member.instance.id.as_str())
+}
+
+fn put(
+    snapshot: &mut Snapshot,
+    options: &Options,
+    (name, policy, modified, members): (ServiceName, Option<Policy>, Revision, Box<[Arc<Member>]>),
+) {
+    let entry = ServiceEntry::new(name.clone(), policy, options.default_policy, modified, members);
+    index::update_tags(&mut snapshot.tags, None, Some(&entry));
+    if options.index_addresses {
+        index::update_addresses(&mut snapshot.by_address, None, Some(&entry));
+    }
+    snapshot.services.insert(name, Arc::new(entry));
 }

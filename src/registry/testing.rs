@@ -154,9 +154,9 @@ pub(crate) fn instance(name: &str, ip: &str) -> Instance {
         port: 8080,
         weight: 1,
         priority: 1,
-        tags: Box::default(),
+        tags: Arc::default(),
         meta: Meta::default(),
-        checks: Box::default(),
+        checks: Arc::default(),
         deregister_after: None,
         initial_status: None,
     }
@@ -165,5 +165,5 @@ pub(crate) fn instance(name: &str, ip: &str) -> Instance {
 /// An instance that is kept alive by heartbeats.
 pub(crate) fn beating(name: &str, ip: &str, ttl: Duration) -> Instance {
     let kind = CheckKind::ttl(ttl).unwrap();
-    Instance { checks: Box::new([CheckSpec { kind }]), ..instance(name, ip) }
+    Instance { checks: [CheckSpec { kind }].into(), ..instance(name, ip) }
 }

@@ -101,9 +101,9 @@ pub(super) fn plain(number: u16) -> Member {
         port: 8080,
         weight: number,
         priority: 1,
-        tags: Box::new([Tag::parse("v1").unwrap()]),
+        tags: [Tag::parse("v1").unwrap()].into(),
         meta: Meta::new(vec![("version".into(), "1.4.2".into())]).unwrap(),
-        checks: Box::new([CheckSpec { kind: CheckKind::Ttl { ttl: Duration::from_secs(15) } }]),
+        checks: [CheckSpec { kind: CheckKind::Ttl { ttl: Duration::from_secs(15) } }].into(),
         deregister_after: Some(Duration::from_secs(600)),
         initial_status: None,
     };
@@ -188,7 +188,7 @@ fn instance() -> impl Strategy<Value = Instance> {
                 meta.iter().map(|(k, v)| (k.as_str().into(), v.as_str().into())).collect(),
             )
             .unwrap(),
-            checks: Box::default(),
+            checks: Arc::default(),
             deregister_after: settings.0,
             initial_status: settings.1,
         },

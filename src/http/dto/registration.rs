@@ -139,7 +139,7 @@ impl From<&Instance> for Registration {
     fn from(instance: &Instance) -> Self {
         let addresses = match &instance.addresses {
             Addresses::Host(name) => vec![name.to_string()],
-            Addresses::Ips(ips) => ips.iter().map(ToString::to_string).collect(),
+            ips => ips.as_ips().iter().map(ToString::to_string).collect(),
         };
         let meta = instance.meta.pairs().iter().map(|(k, v)| (k.to_string(), v.to_string()));
         Self {

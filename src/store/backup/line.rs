@@ -180,7 +180,7 @@ impl From<&Member> for InstanceLine {
             instance: instance.id.to_string(),
             addresses: match &instance.addresses {
                 Addresses::Host(name) => vec![name.to_string()],
-                Addresses::Ips(ips) => ips.iter().map(ToString::to_string).collect(),
+                ips => ips.as_ips().iter().map(ToString::to_string).collect(),
             },
             port: instance.port,
             weight: instance.weight,

@@ -1,13 +1,14 @@
 //! Shares equal texts while a store is loaded.
 //!
 //! A million instances have a few thousand services, tags, paths and outputs between them; each
-//! text is kept once, and parsed once.
+//! text is kept once, and parsed once. So is each list of tags and of checks, of which a service
+//! rarely has two.
 
 use std::{borrow::Borrow, hash::Hash, sync::Arc};
 
 use hashbrown::HashSet;
 
-use crate::model::{Invalid, ServiceName, Tag};
+use crate::model::{CheckSpec, Invalid, ServiceName, Tag};
 
 /// Remembers the texts it has seen.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(in crate::store) struct Interner {
     services: HashSet<ServiceName>,
     tags: HashSet<Tag>,
     texts: HashSet<Arc<str>>,
+    tag_lists: HashSet<Arc<[Tag]>>,
+    check_lists: HashSet<Arc<[CheckSpec]>>,
 }
 
 // === impl Interner ===
@@ -28,8 +31,14 @@ impl Interner {
         share(&mut self.services, text, ServiceName::parse)
     }
 
-    pub(super) fn tag(&mut self, text: &str) -> Result<Tag, Invalid> {
-        share(&mut self.tags, text, Tag::parse)
+    pub(super) fn tags(&mut self, texts: &[&str]) -> Result<Arc<[Tag]>, Invalid> {
+        let tags = texts.iter().map(|text| share(&mut self.tags, *text, Tag::parse));
+        let tags: Vec<Tag> = tags.collect::<Result<_, _>>()?;
+        Ok(share_list(&mut self.tag_lists, &tags))
+    }
+
+    pub(super) fn checks(&mut self, checks: &[CheckSpec]) -> Arc<[CheckSpec]> {
+        share_list(&mut self.check_lists, checks)
     }
 
     pub(super) fn text(&mut self, text: &str) -> Arc<str> {
@@ -39,19 +48,27 @@ impl Interner {
     }
 }
 
-fn share<T: Clone + Eq + Hash + Borrow<str>, E>(
+fn share<T: Clone + Eq + Hash + Borrow<Q>, Q: Eq + Hash + ?Sized, E>(
     kept: &mut HashSet<T>,
-    text: &str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
+    one: &Q,
+    make: impl FnOnce(&Q) -> Result<T, E>,
 ) -> Result<T, E> {
-    if let Some(shared) = kept.get(text) {
+    if let Some(shared) = kept.get(one) {
         return Ok(shared.clone());
     }
-    let new = parse(text)?;
+    let new = make(one)?;
     if kept.len() < Interner::KEPT_MAX {
         kept.insert(new.clone());
     }
     Ok(new)
+}
+
+fn share_list<T: Clone + Eq + Hash>(kept: &mut HashSet<Arc<[T]>>, list: &[T]) -> Arc<[T]> {
+    if list.is_empty() {
+        return Arc::default(); // which takes no memory
+    }
+    let Ok(shared) = share(kept, list, |list| Ok::<_, std::convert::Infallible>(list.into()));
+    shared
 }
 
 #[cfg(test)]
@@ -69,5 +86,7 @@ mod tests {
         }
         assert_eq!(interner.texts.len(), Interner::KEPT_MAX);
         assert!(interner.service("no_name").is_err());
+        let (one, other) = (interner.tags(&["a", "b"]), interner.tags(&["a", "b"]));
+        assert!(Arc::ptr_eq(&one.unwrap(), &other.unwrap()));
     }
 }

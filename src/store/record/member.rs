@@ -60,7 +60,7 @@ pub(in crate::store) fn encode_member(key: &[u8], member: &Member) -> Result<Vec
     let record = MemberRecord {
         addresses: match &instance.addresses {
             Addresses::Host(name) => AddressesRecord::Host(name.as_wire()),
-            Addresses::Ips(ips) => AddressesRecord::Ips(ips.to_vec()),
+            ips => AddressesRecord::Ips(ips.as_ips().to_vec()),
         },
         port: instance.port,
         weight: instance.weight,
@@ -112,9 +112,9 @@ pub(in crate::store) fn decode_member(
         port: record.port,
         weight: record.weight,
         priority: record.priority,
-        tags: record.tags.into_iter().map(|tag| interner.tag(tag)).collect::<Result<_, _>>()?,
+        tags: interner.tags(&record.tags)?,
         meta: Meta::new(meta.map(|(n, v)| (interner.text(n), interner.text(v))).collect())?,
-        checks: specs.into(),
+        checks: interner.checks(&specs),
         deregister_after: record.deregister_after,
         initial_status: record.initial_status.map(Into::into),
     };
