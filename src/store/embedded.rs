@@ -12,9 +12,9 @@ use tokio::{task::spawn_blocking, time::Instant};
 
 use super::{
     StoreError,
+    disk::{Disk, SystemDisk},
     engine::{self, Engine},
     files::{self, Files},
-    load::{self, Opener},
     lock::Lock,
     metrics::StoreMetrics,
     witness::Witness,
@@ -46,14 +46,14 @@ impl Store {
     /// When another process has the directory, the store is damaged or of a later version, or the
     /// system refuses. What is there is never emptied.
     pub fn open(dir: &Path) -> Result<(Self, Loaded), StoreError> {
-        Self::open_with(dir, Box::new(load::open_file))
+        Self::open_with(dir, Arc::new(SystemDisk))
     }
 
-    pub(super) fn open_with(dir: &Path, opener: Box<Opener>) -> Result<(Self, Loaded), StoreError> {
+    pub(super) fn open_with(dir: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Loaded), StoreError> {
         let files = Files::in_dir(dir);
         files.make_dir()?;
         let lock = Lock::take(dir)?;
-        let (engine, loaded) = Engine::open(files, lock, opener)?;
+        let (engine, loaded) = Engine::open(files, lock, disk)?;
         let metrics = StoreMetrics::new();
         if let Ok(octets) = engine.size() {
             metrics.sized(octets);
@@ -90,14 +90,19 @@ impl Store {
     ) -> Result<Option<PathBuf>, StoreError> {
         let files = Files::in_dir(dir);
         files.make_dir()?;
-        let _lock = Lock::take(dir)?;
         let witnessed = Witness::read(&files)?;
-        if !replace && files.has_database()? {
-            let loaded = load::open(&files, &load::open_file)?.loaded;
-            if !loaded.members.is_empty() || !loaded.policies.is_empty() {
-                return Err(StoreError::NotEmpty { file: files.database });
+        if files.has_database()? {
+            // Opened and closed, so that what is in its logs is in the file that is put aside.
+            match Self::open(dir).map(|(_, loaded)| loaded) {
+                Ok(found) if found.members.is_empty() && found.policies.is_empty() => {}
+                Ok(_) if replace => {}
+                Ok(_) => return Err(StoreError::NotEmpty { file: files.database }),
+                Err(error @ StoreError::InUse { .. }) => return Err(error),
+                Err(_) if replace => {}
+                Err(error) => return Err(error),
             }
         }
+        let _lock = Lock::take(dir)?;
         if let Some(witnessed) = witnessed {
             content.revision = content.revision.max(witnessed.revision.next());
         }

@@ -1,25 +1,32 @@
-//! The open store: commits, and getting well after a commit that failed.
+//! The open store: commits into the log, and the log into the tables.
 //!
-//! After an error of the system redb refuses everything until it is opened anew. A failed commit
-//! has usually left nothing behind, but when its last fsync fails it may be there after all; so
-//! before a commit the engine keeps what would take it back, and after a failure it opens the
-//! store, looks which commit is the last, and takes back what was refused. A refused change never
-//! comes up again after a restart.
+//! There are two logs. One takes commits; when it has grown, the other one takes its place while a
+//! thread folds it into the tables. A commit that fails is cut off the log again before it is
+//! refused, or else at the latest before the next one, so that a refused change never comes up
+//! after a restart. When the store is closed the logs are folded too: then the tables alone are
+//! the store.
 
 use std::{
     fmt,
     fs::{self, File},
-    io::{self, ErrorKind, Write},
+    io,
+    path::PathBuf,
+    sync::Arc,
 };
 
 use super::{
     StoreError,
-    files::Files,
-    load::{self, Opened, Opener},
+    commit_error::CommitError,
+    disk::Disk,
+    files::{self, Files},
+    fold::Folder,
+    load::{self, Opened},
     lock::Lock,
+    log::{Log, Pending},
     migrate,
-    record::{Head, RecordError},
-    tables::{self, Row},
+    record::Head,
+    rows::{self, Latest},
+    tables,
     witness::{Acknowledged, Witness},
 };
 use crate::{
@@ -27,33 +34,25 @@ use crate::{
     registry::{Change, JournalError, Loaded},
 };
 
+/// A log takes a multiple of what it is folded at, and a commit, while the other one is not folded
+/// yet. Then changes come faster than the tables take them, and wait.
+const LIMIT_FACTOR: u64 = 4;
+
 /// The one that writes the store; used by one thread at a time.
 pub(super) struct Engine {
     files: Files,
-    opener: Box<Opener>,
-    /// `None` after a failure, until it could be opened again.
-    database: Option<redb::Database>,
-    /// What the last acknowledged commit has left.
-    head: Head,
-    /// What takes back a commit that was begun and not acknowledged.
-    undo: Vec<Row>,
-    /// Whether the last commit found no room.
-    is_full: bool,
+    logs: [Log; 2],
+    /// Which log takes commits. The other one is empty, or waits to be folded.
+    active: usize,
+    /// The size at which a log is folded.
+    fold_octets: u64,
+    /// The size at which something has to be done about the active log.
+    fold_at: u64,
+    folder: Folder,
+    last: Acknowledged,
     witness: Witness,
     /// Dropped last: the directory is free when the store is closed.
     _lock: Lock,
-}
-
-/// Why a commit failed.
-#[derive(Debug, thiserror::Error)]
-enum CommitError {
-    #[error("{0}")]
-    Damaged(String),
-    #[error(transparent)]
-    Record(RecordError),
-    /// Of redb, or of the system under it.
-    #[error(transparent)]
-    Redb(redb::Error),
 }
 
 // === impl Engine ===
@@ -63,7 +62,7 @@ impl Engine {
     pub(super) fn open(
         files: Files,
         lock: Lock,
-        opener: Box<Opener>,
+        disk: Arc<dyn Disk>,
     ) -> Result<(Self, Loaded), StoreError> {
         files.remove_leftovers()?;
         if !files.has_database()? {
@@ -71,11 +70,29 @@ impl Engine {
             build(&files, &Loaded::default())?;
             files.put_into_place()?;
         }
-        let Opened { database, head, loaded } = load::open(&files, &*opener)?;
-        let witness = Witness::open(&files, Acknowledged::of(&head))?;
-        let database = Some(database);
-        let (undo, is_full) = (Vec::new(), false);
-        Ok((Self { files, opener, database, head, undo, is_full, witness, _lock: lock }, loaded))
+        let Opened { tables, last, log_ends, active, loaded } = load::open(&files, &*disk)?;
+        let witness = Witness::open(&files, last)?;
+        let open = |index: usize| {
+            let path = &files.logs[index];
+            let log = disk.log(path).and_then(|file| Log::open(file, log_ends[index]));
+            log.map_err(StoreError::io("open", path))
+        };
+        let logs = [open(0)?, open(1)?];
+        files::sync_dir(&files.dir)?;
+        let fold_octets = disk.fold_octets();
+        let folder = Folder::new(files.clone(), disk, tables);
+        let engine = Self {
+            files,
+            logs,
+            active,
+            fold_octets,
+            fold_at: fold_octets,
+            folder,
+            last,
+            witness,
+            _lock: lock,
+        };
+        Ok((engine, loaded))
     }
 
     /// Makes `changes` durable, all or none.
@@ -84,101 +101,86 @@ impl Engine {
         revision: Revision,
         changes: &[Change],
     ) -> Result<(), JournalError> {
-        match self.try_commit(revision, changes) {
-            Ok(head) => {
-                self.head = head;
-                self.undo.clear();
-                self.is_full = false;
-                self.witness.acknowledge(Acknowledged::of(&head));
-                Ok(())
+        let sequence = self.last.sequence + 1;
+        let commit = Acknowledged { sequence, revision };
+        self.try_commit(commit, changes).map_err(|(error, file)| {
+            let text = format!("{error} (`{}`)", file.display());
+            if error.is_full() {
+                JournalError::Full(format!("{text}; make room and try again"))
+            } else {
+                JournalError::Failed(text)
             }
-            Err(error) => {
-                self.is_full = error.is_full();
-                // At once, so that what was refused is not found there if the process dies now.
-                if self.database.is_none() {
-                    self.database = self.reopen().ok();
-                }
-                let text = format!("{error} (`{}`)", self.files.database.display());
-                Err(if self.is_full {
-                    JournalError::Full(format!("{text}; make room and try again"))
-                } else {
-                    JournalError::Failed(text)
-                })
-            }
-        }
+        })?;
+        self.last = commit;
+        self.witness.acknowledge(commit);
+        Ok(())
     }
 
-    /// Octets of the store's file.
+    /// Octets of the store's files.
     pub(super) fn size(&self) -> io::Result<u64> {
-        Ok(fs::metadata(&self.files.database)?.len())
+        let logs: u64 = self.logs.iter().map(Log::octets).sum();
+        Ok(fs::metadata(&self.files.database)?.len() + logs)
     }
 
-    fn try_commit(&mut self, revision: Revision, changes: &[Change]) -> Result<Head, CommitError> {
-        let rows = changes
-            .iter()
-            .map(Row::new)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(CommitError::Record)?;
-        if self.is_full {
-            self.look_for_room(rows.iter().map(Row::len).sum())?;
+    fn try_commit(
+        &mut self,
+        commit: Acknowledged,
+        changes: &[Change],
+    ) -> Result<(), (CommitError, PathBuf)> {
+        let of_database = |error| (error, self.files.database.clone());
+        let rows = Pending::new(changes).map_err(|error| of_database(error.into()))?;
+        if self.logs[self.active].octets() >= self.fold_at {
+            self.change_logs().map_err(|error| (error, self.files.database.clone()))?;
         }
-        let database = match self.database.take() {
-            Some(database) => database,
-            None => self.reopen()?,
-        };
-        // From here to the end an error drops the database, and so closes it.
-        let transaction = database.begin_write()?;
-        let (head, undo) = tables::apply(&transaction, &self.head, revision, &rows)?;
-        self.undo = undo;
-        transaction.commit()?;
-        self.database = Some(database);
-        Ok(head)
+        let appended = self.logs[self.active].append(commit, rows);
+        appended.map_err(|error| (CommitError::redb(error), self.files.logs[self.active].clone()))
     }
 
-    /// Opens the store after a failure, and takes back what was not acknowledged.
-    fn reopen(&mut self) -> Result<redb::Database, CommitError> {
-        let database = (self.opener)(&self.files.database, &load::builder())?;
-        let found = load::head(&database).map_err(CommitError::Damaged)?;
-        if found.sequence < self.head.sequence {
-            let problem = "the store has lost acknowledged commits; restart to see what is left";
-            return Err(CommitError::Damaged(problem.into()));
-        }
-        if found.sequence > self.head.sequence {
-            let transaction = database.begin_write()?;
-            let (head, _) = tables::apply(&transaction, &found, self.head.revision, &self.undo)?;
-            if head.totals != self.head.totals {
-                let problem = "the store holds changes that were refused";
-                return Err(CommitError::Damaged(problem.into()));
+    /// Has the active log folded, as soon as the other one is. An error is one only when there is
+    /// no more time for that.
+    fn change_logs(&mut self) -> Result<(), CommitError> {
+        let (active, other) = (self.active, 1 - self.active);
+        if !self.logs[other].is_empty() {
+            let is_at_limit = self.logs[active].octets() >= LIMIT_FACTOR * self.fold_octets;
+            if self.folder.is_busy() && !is_at_limit {
+                return Ok(());
             }
-            transaction.commit()?;
-            self.head = head;
-            tracing::warn!(revision = %head.revision, "changes that were refused are taken back");
+            if let Err(error) = self.end_fold(other) {
+                if is_at_limit {
+                    return Err(error);
+                }
+                tracing::warn!(%error, "the store's log could not be folded; it will be again");
+                self.fold_at = self.logs[active].octets() + self.fold_octets;
+                return Ok(());
+            }
         }
-        self.undo.clear();
-        Ok(database)
+        self.active = other;
+        self.fold_at = self.fold_octets;
+        self.folder.begin(self.files.logs[active].clone()).map_err(CommitError::redb)
     }
 
-    /// Tries whether there is room again. Finding out by a commit would cost a recovery of the
-    /// whole store each time.
-    fn look_for_room(&self, octets: usize) -> io::Result<()> {
-        /// What a small commit needs beside its rows: pages up to the root of each table, twice.
-        const OVERHEAD_OCTETS: usize = 256 << 10;
-        let path = &self.files.room;
-        let fill = || -> io::Result<()> {
-            let mut file = File::create(path)?;
-            let zeros = [0; 64 << 10];
-            let mut left = octets + OVERHEAD_OCTETS;
-            while left > 0 {
-                let part = left.min(zeros.len());
-                file.write_all(&zeros[..part])?;
-                left -= part;
+    /// Folds a log to the end, begun or not, and empties it.
+    fn end_fold(&mut self, index: usize) -> Result<(), CommitError> {
+        if !self.folder.has_begun() {
+            self.folder.begin(self.files.logs[index].clone()).map_err(CommitError::redb)?;
+        }
+        self.folder.end()?;
+        self.logs[index].clear().map_err(CommitError::redb)
+    }
+}
+
+impl Drop for Engine {
+    /// Leaves everything in the tables. What cannot be folded now is folded next time.
+    fn drop(&mut self) {
+        for index in [1 - self.active, self.active] {
+            if self.logs[index].is_empty() {
+                continue;
             }
-            file.sync_data() // some file systems find out only now
-        };
-        let outcome = fill();
-        // If it cannot be removed now, it is overwritten next time, and removed then.
-        let _ = fs::remove_file(path);
-        outcome
+            if let Err(error) = self.end_fold(index) {
+                tracing::warn!(%error, "the store is left with a log, which the next start reads");
+                return;
+            }
+        }
     }
 }
 
@@ -186,7 +188,7 @@ impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
             .field("file", &self.files.database)
-            .field("head", &self.head)
+            .field("last", &self.last)
             .finish_non_exhaustive()
     }
 }
@@ -196,27 +198,28 @@ pub(super) fn build(files: &Files, content: &Loaded) -> Result<(), StoreError> {
     /// Rows of one transaction: what it holds in memory is bounded.
     const ROWS_MAX: usize = 50_000;
     let write = || -> Result<(), CommitError> {
-        let database = load::builder().create(&files.unfinished)?;
-        let transaction = database.begin_write()?;
-        tables::create(&transaction, migrate::CURRENT)?;
-        transaction.commit()?;
+        let database = load::builder().create(&files.unfinished).map_err(CommitError::redb)?;
+        let transaction = database.begin_write().map_err(CommitError::redb)?;
+        tables::create(&transaction, migrate::CURRENT).map_err(CommitError::redb)?;
+        transaction.commit().map_err(CommitError::redb)?;
         let members = content.members.iter().map(|m| Change::PutMember(m.clone().into()));
         let policies = content.policies.iter().map(|(s, p)| Change::PutPolicy(s.clone(), *p));
         let mut changes = members.chain(policies).peekable();
         let mut head = Head::default();
         // At least one commit, for the revision.
         while head.sequence == 0 || changes.peek().is_some() {
-            let rows = changes.by_ref().take(ROWS_MAX);
-            let rows = rows
-                .map(|change| Row::new(&change))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(CommitError::Record)?;
-            let transaction = database.begin_write()?;
-            head = tables::apply(&transaction, &head, content.revision, &rows)?.0;
-            transaction.commit()?;
+            let mut octets = Vec::new();
+            let part: Vec<_> = changes.by_ref().take(ROWS_MAX).collect();
+            rows::encode(&part, &mut octets)?;
+            let mut latest = Latest::new();
+            rows::decode(&octets, &mut latest).expect("they were encoded just now");
+            let last = Acknowledged { sequence: head.sequence + 1, revision: content.revision };
+            let transaction = database.begin_write().map_err(CommitError::redb)?;
+            head = tables::apply(&transaction, &head, last, &latest).map_err(CommitError::redb)?;
+            transaction.commit().map_err(CommitError::redb)?;
         }
         drop(database);
-        Ok(File::open(&files.unfinished)?.sync_all()?)
+        File::open(&files.unfinished).and_then(|file| file.sync_all()).map_err(CommitError::redb)
     };
     files.remove_leftovers()?;
     write().map_err(|error| StoreError::Io {
@@ -233,36 +236,5 @@ fn refuse_if_witnessed(files: &Files) -> Result<(), StoreError> {
             Err(StoreError::damaged(&files.database, problem))
         }
         _ => Ok(()),
-    }
-}
-
-// === impl Acknowledged ===
-
-impl Acknowledged {
-    fn of(head: &Head) -> Self {
-        Self { sequence: head.sequence, revision: head.revision }
-    }
-}
-
-// === impl CommitError ===
-
-impl<E: Into<redb::Error>> From<E> for CommitError {
-    fn from(error: E) -> Self {
-        Self::Redb(error.into())
-    }
-}
-
-impl CommitError {
-    fn is_full(&self) -> bool {
-        const FULL: [ErrorKind; 3] =
-            [ErrorKind::FileTooLarge, ErrorKind::QuotaExceeded, ErrorKind::StorageFull];
-        matches!(self, Self::Redb(redb::Error::Io(error)) if FULL.contains(&error.kind()))
-    }
-
-    fn into_io(self) -> io::Error {
-        match self {
-            Self::Redb(redb::Error::Io(error)) => error,
-            error => io::Error::other(error),
-        }
     }
 }

@@ -11,6 +11,9 @@ use super::StoreError;
 
 /// The store itself.
 pub(super) const DATABASE: &str = "rollcall.redb";
+/// What was committed since the tables were last brought up to date: one takes commits while the
+/// other is brought into the tables.
+pub(super) const LOGS: [&str; 2] = ["rollcall.log.0", "rollcall.log.1"];
 /// The lock of the directory, with the number of the process that holds it.
 pub(super) const LOCK: &str = "rollcall.lock";
 /// The number of the last acknowledged commit.
@@ -27,6 +30,7 @@ const REPLACED: &str = "rollcall.redb.old";
 pub(super) struct Files {
     pub dir: PathBuf,
     pub database: PathBuf,
+    pub logs: [PathBuf; 2],
     pub witness: PathBuf,
     pub unfinished: PathBuf,
     pub room: PathBuf,
@@ -39,6 +43,7 @@ impl Files {
         Self {
             dir: dir.to_owned(),
             database: dir.join(DATABASE),
+            logs: LOGS.map(|name| dir.join(name)),
             witness: dir.join(WITNESS),
             unfinished: dir.join(UNFINISHED),
             room: dir.join(ROOM),
@@ -103,6 +108,17 @@ impl Files {
             // Half a copy must not be taken for a store that was kept.
             .inspect_err(|_| drop(fs::remove_file(&kept)))
             .map_err(StoreError::io("put aside", &self.database))?;
+        // What could not be folded into it goes with it; the store that comes has none yet.
+        for (log, name) in self.logs.iter().zip(LOGS) {
+            let mut beside = kept.clone().into_os_string();
+            beside.push(format!(".{name}"));
+            match fs::rename(log, beside) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(StoreError::io("put aside", log)(error));
+                }
+                _ => {}
+            }
+        }
         Ok(kept)
     }
 }

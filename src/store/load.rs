@@ -2,7 +2,8 @@
 //!
 //! In this order: redb opens the file (and after a crash repairs it, which checks every page); if
 //! it had nothing to repair, every page is checked now; the format is looked at; every row is read
-//! against its own checksum; all rows together against the head; the head against the witness.
+//! against its own checksum; all rows together against the head; then what the log has kept since
+//! takes the place of what is in the tables; and the last commit is held against the witness.
 //! What does not hold is refused. redb answers some damage with a panic, which is caught here
 //! without its message, and is one more kind of refusal.
 
@@ -16,15 +17,19 @@ use std::{
     },
 };
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable};
+use redb::{Builder, Database, ReadableDatabase, ReadableTable};
 
 use super::{
     StoreError,
+    disk::Disk,
     files::{Files, WITNESS},
+    fold::Tables,
+    log::{self, Recorded},
     migrate::{self, FormatError},
     record::{Head, Interner, Totals, decode_member, decode_policy},
+    rows::{Kind, Latest},
     tables::{self, INSTANCES, POLICIES},
-    witness::Witness,
+    witness::{Acknowledged, Witness},
 };
 use crate::{model::limit, registry::Loaded, util::catch_quietly};
 
@@ -32,18 +37,16 @@ use crate::{model::limit, registry::Loaded, util::catch_quietly};
 /// the start; what it needs later are the few pages above the rows that change.
 const CACHE_OCTETS: usize = 64 << 20;
 
-/// Opens the file at a path that exists.
-pub(super) type Opener = dyn Fn(&Path, &Builder) -> Result<Database, DatabaseError> + Send + Sync;
-
-/// Opens a file as redb does by itself.
-pub(super) fn open_file(path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
-    builder.open(path)
-}
-
 /// A store that was opened and found whole.
 pub(super) struct Opened {
-    pub database: Database,
-    pub head: Head,
+    pub tables: Tables,
+    /// The last commit, in the tables or in the log.
+    pub last: Acknowledged,
+    /// Octets of each log up to the end of its last commit that the tables lack; zero when they
+    /// lack none.
+    pub log_ends: [u64; 2],
+    /// Which log has the last commits.
+    pub active: usize,
     pub loaded: Loaded,
 }
 
@@ -68,7 +71,7 @@ pub(super) fn builder() -> Builder {
 }
 
 /// Opens the directory's store and reads it whole.
-pub(super) fn open(files: &Files, opener: &Opener) -> Result<Opened, StoreError> {
+pub(super) fn open(files: &Files, disk: &dyn Disk) -> Result<Opened, StoreError> {
     let file = &files.database;
     let damaged = |problem: String| StoreError::damaged(file, problem);
     let witnessed = Witness::read(files)?;
@@ -79,15 +82,17 @@ pub(super) fn open(files: &Files, opener: &Opener) -> Result<Opened, StoreError>
     }
     // Asked of the system first, so that what it refuses is not taken for damage.
     File::options().read(true).write(true).open(file).map_err(StoreError::io("open", file))?;
-    let opened = catch_quietly(|| read(file, opener))
+    let octets = |path| log::octets(path).map_err(StoreError::io("read", path));
+    let logs = [octets(&files.logs[0])?, octets(&files.logs[1])?];
+    let opened = catch_quietly(|| read(file, disk, logs))
         .map_err(|_| damaged("its pages contradict one another".into()))?
         .map_err(|problem| problem.into_error(files))?;
     match witnessed {
-        Some(witnessed) if witnessed.sequence > opened.head.sequence => Err(damaged(format!(
+        Some(witnessed) if witnessed.sequence > opened.last.sequence => Err(damaged(format!(
             "its last commit is number {} with revision {}, but number {} with revision {} was \
              acknowledged (`{WITNESS}` says so); if you put an older copy in its place on \
              purpose, remove `{WITNESS}`",
-            opened.head.sequence, opened.head.revision, witnessed.sequence, witnessed.revision,
+            opened.last.sequence, opened.last.revision, witnessed.sequence, witnessed.revision,
         ))),
         _ => Ok(opened),
     }
@@ -100,12 +105,12 @@ pub(super) fn head(database: &Database) -> Result<Head, String> {
     Head::decode(&value).map_err(|error| format!("in the row `head` of table `meta`: {error}"))
 }
 
-fn read(file: &Path, opener: &Opener) -> Result<Opened, Problem> {
+fn read(file: &Path, disk: &dyn Disk, logs: [Vec<u8>; 2]) -> Result<Opened, Problem> {
     let was_repaired = Arc::new(AtomicBool::new(false));
     let mut builder = builder();
     let seen = Arc::clone(&was_repaired);
     builder.set_repair_callback(move |_| seen.store(true, Ordering::Relaxed));
-    let mut database = opener(file, &builder)?;
+    let mut database = disk.database(file, &builder)?;
     if was_repaired.load(Ordering::Relaxed) {
         tracing::info!(file = %file.display(), "the store was not closed, it has been recovered");
     } else if !database.check_integrity()? {
@@ -113,8 +118,20 @@ fn read(file: &Path, opener: &Opener) -> Result<Opened, Problem> {
     }
     migrate::to_current(&database).map_err(Problem::Format)?;
     let head = head(&database).map_err(Problem::Damage)?;
-    let mut loaded = Loaded { revision: head.revision, ..Loaded::default() };
-    let totals = read_rows(&database, &head, &mut loaded)?;
+    // The one with the later commits goes on where the other one ends.
+    let active = usize::from(log::first(&logs[1]) > log::first(&logs[0]));
+    let [zeroth, first] = logs;
+    let (older, newer) = if active == 1 { (zeroth, first) } else { (first, zeroth) };
+    let older = recorded(older, head.sequence)?;
+    let after = older.last.map_or(head.sequence, |last| last.sequence);
+    let newer = recorded(newer, after)?;
+    let mut latest = Latest::new();
+    for recorded in [&older, &newer] {
+        recorded.latest(&mut latest).map_err(|problem| Problem::Damage(problem.into()))?;
+    }
+    let last = newer.last.or(older.last).unwrap_or(Acknowledged::of(&head));
+    let mut loaded = Loaded { revision: last.revision, ..Loaded::default() };
+    let totals = read_rows(&database, &head, &latest, &mut loaded)?;
     if totals != head.totals {
         let Totals { instances, policies, .. } = head.totals;
         return Err(Problem::Damage(format!(
@@ -123,36 +140,81 @@ fn read(file: &Path, opener: &Opener) -> Result<Opened, Problem> {
             totals.instances, totals.policies,
         )));
     }
-    Ok(Opened { database, head, loaded })
+    let tables = Tables { database: Some(database), head };
+    let mut log_ends = [older.end(), newer.end()];
+    log_ends.rotate_right(1 - active);
+    Ok(Opened { tables, last, log_ends, active, loaded })
 }
 
-fn read_rows(database: &Database, head: &Head, loaded: &mut Loaded) -> Result<Totals, Problem> {
-    let bad_row = |table: &str, key: &[u8], error: super::record::RecordError| {
-        let key = String::from_utf8_lossy(key).replace('\0', "/");
-        Problem::Damage(format!("in the row `{key}` of table `{table}`: {error}"))
-    };
+/// What a log has kept of the commits after number `after`, which it must not leave out.
+fn recorded(octets: Vec<u8>, after: u64) -> Result<Recorded, Problem> {
+    match log::first(&octets) {
+        Some(first) if first > after + 1 => Err(Problem::Damage(format!(
+            "its log begins with commit {first}, and what is before that ends with commit {after}"
+        ))),
+        _ => Ok(Recorded::parse(octets, after)),
+    }
+}
+
+/// Reads the rows that are in force: those of `latest` where it has any, those of the tables
+/// elsewhere. Returns what those of the tables come to, in force or not.
+fn read_rows(
+    database: &Database,
+    head: &Head,
+    latest: &Latest<'_>,
+    loaded: &mut Loaded,
+) -> Result<Totals, Problem> {
     let mut totals = Totals::default();
-    let mut interner = Interner::default();
+    let mut reader = Reader { loaded, interner: Interner::default() };
     let transaction = database.begin_read()?;
     let expected = usize::try_from(head.totals.instances).unwrap_or(usize::MAX);
-    loaded.members.reserve_exact(expected.min(limit::INSTANCES_MAX));
-    for row in transaction.open_table(INSTANCES)?.iter()? {
-        let (key, value) = row?;
-        let member = decode_member(key.value(), value.value(), &mut interner)
-            .map_err(|error| bad_row("instances", key.value(), error))?;
-        loaded.members.push(member);
-        totals.instances += 1;
-        totals.add(value.value());
+    reader.loaded.members.reserve_exact(expected.min(limit::INSTANCES_MAX));
+    let tables = [(Kind::Instance, INSTANCES), (Kind::Policy, POLICIES)];
+    for (kind, table) in tables {
+        for row in transaction.open_table(table)?.iter()? {
+            let (key, value) = row?;
+            let (key, value) = (key.value(), value.value());
+            match kind {
+                Kind::Instance => totals.instances += 1,
+                Kind::Policy => totals.policies += 1,
+            }
+            totals.add(value);
+            if latest.is_empty() || !latest.contains_key(&(kind, key)) {
+                reader.read(kind, key, value)?;
+            }
+        }
     }
-    for row in transaction.open_table(POLICIES)?.iter()? {
-        let (key, value) = row?;
-        let policy = decode_policy(key.value(), value.value())
-            .map_err(|error| bad_row("policies", key.value(), error))?;
-        loaded.policies.push(policy);
-        totals.policies += 1;
-        totals.add(value.value());
+    for (&(kind, key), value) in latest {
+        if let Some(value) = value {
+            reader.read(kind, key, value)?;
+        }
     }
     Ok(totals)
+}
+
+/// Takes rows for what they are.
+struct Reader<'l> {
+    loaded: &'l mut Loaded,
+    interner: Interner,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, kind: Kind, key: &[u8], value: &[u8]) -> Result<(), Problem> {
+        let (table, read) = match kind {
+            Kind::Instance => {
+                let member = decode_member(key, value, &mut self.interner);
+                ("instances", member.map(|member| self.loaded.members.push(member)))
+            }
+            Kind::Policy => {
+                let policy = decode_policy(key, value);
+                ("policies", policy.map(|policy| self.loaded.policies.push(policy)))
+            }
+        };
+        read.map_err(|error| {
+            let key = String::from_utf8_lossy(key).replace('\0', "/");
+            Problem::Damage(format!("in the row `{key}` of table `{table}`: {error}"))
+        })
+    }
 }
 
 // === impl Problem ===

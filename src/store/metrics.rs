@@ -41,7 +41,7 @@ impl StoreMetrics {
             registry.register("store_changes", "Rows made durable", changes);
             let help = "Time from a batch of changes to its durability";
             registry.register("store_commit_duration_seconds", help, seconds);
-            registry.register("store_size_bytes", "Size of the store's file", size);
+            registry.register("store_size_bytes", "Size of the store's files", size);
         });
     }
 

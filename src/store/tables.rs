@@ -9,8 +9,11 @@
 
 use redb::{ReadableDatabase, TableDefinition, WriteTransaction};
 
-use super::record::{Head, RecordError, Totals, encode_member, encode_policy, member_key};
-use crate::{model::Revision, registry::Change};
+use super::{
+    record::{Head, Totals},
+    rows::{Kind, Latest},
+    witness::Acknowledged,
+};
 
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -21,87 +24,38 @@ pub(super) const META: TableDefinition<'static, &'static str, &'static [u8]> =
 /// The key of the format's number in `meta`.
 pub(super) const FORMAT: &str = "format";
 
-/// A row as it is to be from now on.
-#[derive(Debug, Clone)]
-pub(super) struct Row {
-    kind: Kind,
-    key: Vec<u8>,
-    /// `None` removes the row.
-    value: Option<Vec<u8>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Instance,
-    Policy,
-}
-
-// === impl Row ===
-
-impl Row {
-    pub(super) fn new(change: &Change) -> Result<Self, RecordError> {
-        Ok(match change {
-            Change::DeleteMember(key) => {
-                Self { kind: Kind::Instance, key: member_key(key), value: None }
-            }
-            Change::DeletePolicy(service) => {
-                Self { kind: Kind::Policy, key: service.as_bytes().to_vec(), value: None }
-            }
-            Change::PutMember(member) => {
-                let key = member_key(&member.key());
-                let value = Some(encode_member(&key, member)?);
-                Self { kind: Kind::Instance, key, value }
-            }
-            Change::PutPolicy(service, policy) => Self {
-                kind: Kind::Policy,
-                key: service.as_bytes().to_vec(),
-                value: Some(encode_policy(service, policy)),
-            },
-        })
-    }
-
-    /// Octets that it brings.
-    pub(super) fn len(&self) -> usize {
-        self.key.len() + self.value.as_ref().map_or(0, Vec::len)
-    }
-}
-
-/// Applies `rows` on top of `head` in an open transaction, and writes the head that results.
-/// Returns it with the rows that would take everything back, last change first.
-pub(super) fn apply<'r>(
+/// Applies `rows` on top of `head` in an open transaction, up to the commit `last`, and writes the
+/// head that results, which it returns.
+pub(super) fn apply(
     transaction: &WriteTransaction,
     head: &Head,
-    revision: Revision,
-    rows: impl IntoIterator<Item = &'r Row>,
-) -> Result<(Head, Vec<Row>), redb::Error> {
-    let mut undo = Vec::new();
+    last: Acknowledged,
+    rows: &Latest<'_>,
+) -> Result<Head, redb::Error> {
     let mut totals = head.totals;
     {
         let mut instances = transaction.open_table(INSTANCES)?;
         let mut policies = transaction.open_table(POLICIES)?;
-        for row in rows {
-            let (table, count) = match row.kind {
+        for (&(kind, key), &value) in rows {
+            let (table, count) = match kind {
                 Kind::Instance => (&mut instances, &mut totals.instances),
                 Kind::Policy => (&mut policies, &mut totals.policies),
             };
-            let before = match &row.value {
-                Some(value) => table.insert(row.key.as_slice(), value.as_slice())?,
-                None => table.remove(row.key.as_slice())?,
+            let before = match value {
+                Some(value) => table.insert(key, value)?,
+                None => table.remove(key)?,
             };
-            let before = before.map(|value| value.value().to_vec());
             // A row that is damaged on disk may make these wrong; they wrap, and the next load
             // finds that nothing agrees.
             *count = count
                 .wrapping_sub(u64::from(before.is_some()))
-                .wrapping_add(u64::from(row.value.is_some()));
-            totals.replace(before.as_deref(), row.value.as_deref());
-            undo.push(Row { kind: row.kind, key: row.key.clone(), value: before });
+                .wrapping_add(u64::from(value.is_some()));
+            totals.replace(before.as_ref().map(redb::AccessGuard::value), value);
         }
     }
-    let head = Head { sequence: head.sequence + 1, revision, totals };
+    let head = Head { sequence: last.sequence, revision: last.revision, totals };
     transaction.open_table(META)?.insert(Head::KEY, head.encode().as_slice())?;
-    undo.reverse();
-    Ok((head, undo))
+    Ok(head)
 }
 
 /// Makes the tables of an empty store.

@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, net::IpAddr, path::Path, sync::Arc, time::Durat
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::Store;
+use super::{
+    Store,
+    disk::Disk,
+    record::{self, RecordError, seal_member, seal_policy},
+};
 use crate::{
     model::{
         Addresses, CheckKind, CheckSpec, CheckState, DnsName, Expect, GrpcCheck, HttpCheck,
@@ -68,6 +72,21 @@ pub(super) fn commit(
     runtime.block_on(store.commit(Revision(revision), changes))
 }
 
+/// The system's disk with logs that are folded after a commit or two.
+#[derive(Debug)]
+pub(super) struct SmallLogs;
+
+impl Disk for SmallLogs {
+    fn fold_octets(&self) -> u64 {
+        8_192
+    }
+}
+
+/// Opens a store on `disk`.
+pub(super) fn open_on(dir: &Path, disk: impl Disk + 'static) -> (Store, Loaded) {
+    Store::open_with(dir, Arc::new(disk)).unwrap()
+}
+
 /// A scratch directory, in memory where the system has one there: hundreds of stores are made and
 /// damaged, and none of that needs a disk. What does (crashes), uses a disk.
 pub(super) fn scratch() -> tempfile::TempDir {
@@ -90,6 +109,27 @@ pub(super) fn sample(dir: &Path) -> Model {
         model.apply(Revision(revision), &changes);
     }
     model
+}
+
+/// The key of an instance's row.
+pub(super) fn member_key(key: &InstanceKey) -> Vec<u8> {
+    let mut out = Vec::new();
+    record::member_key(key, &mut out);
+    out
+}
+
+/// The value of a policy's row.
+pub(super) fn encode_policy(service: &ServiceName, policy: &Policy) -> Vec<u8> {
+    let mut out = service.as_bytes().to_vec();
+    seal_policy(policy, &mut out, 0);
+    out.split_off(service.as_bytes().len())
+}
+
+/// The value of an instance's row.
+pub(super) fn encode_member(key: &[u8], member: &Member) -> Result<Vec<u8>, RecordError> {
+    let mut out = key.to_vec();
+    seal_member(member, &mut out, 0)?;
+    Ok(out.split_off(key.len()))
 }
 
 /// A plain member; `number` is its name, and shows in its content.

@@ -1,10 +1,10 @@
 //! The witness: the number of the last acknowledged commit, kept outside the store.
 //!
-//! redb commits by writing one of two slots and checking, after a crash, whether the newer one is
-//! whole; if it is not, the older one is the truth. That is right for a commit that was torn, and
-//! wrong for one that was whole, acknowledged, and damaged later: the store would quietly be one
-//! commit short. So each acknowledged commit's number is written here, after its fsync and without
-//! one of its own. It survives `kill -9`, because the system has it; after a loss of power it may
+//! A log ends where it stops making sense, and redb, after a crash, takes the older of two states
+//! when the newer one is not whole. That is right for a commit that was torn, and wrong for one
+//! that was whole, acknowledged, and damaged later: the store would quietly be some commits short.
+//! So each acknowledged commit's number is written here, after its fsync and without one of its
+//! own. It survives `kill -9`, because the system has it; after a loss of power it may
 //! be older than the store, never newer. A store that is behind its witness is damaged.
 //!
 //! Rejected: redb's two-phase commit, which would double the fsyncs of every commit to find the
@@ -16,7 +16,7 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-use super::{StoreError, files::Files};
+use super::{StoreError, files::Files, record::Head};
 use crate::model::Revision;
 
 /// The open witness.
@@ -85,6 +85,11 @@ impl Witness {
 // === impl Acknowledged ===
 
 impl Acknowledged {
+    /// The last commit that is in the tables.
+    pub(super) fn of(head: &Head) -> Self {
+        Self { sequence: head.sequence, revision: head.revision }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (sequence, revision) = text.trim().strip_prefix("commit ")?.split_once(" revision ")?;
         Some(Self { sequence: sequence.parse().ok()?, revision: Revision(revision.parse().ok()?) })

@@ -46,7 +46,7 @@ fn register_until_full(api: &Api, prefix: &str) -> BTreeSet<String> {
         if reply.status == 507 {
             assert_eq!(reply.body["code"], "store-full");
             let detail = reply.body["detail"].as_str().unwrap();
-            assert!(detail.contains("rollcall.redb") && detail.contains("make room"), "{detail}");
+            assert!(detail.contains("rollcall.log") && detail.contains("make room"), "{detail}");
             assert_eq!(api.get(&instance_path("web", &name)).status, 404, "and is not there");
             return acknowledged;
         }

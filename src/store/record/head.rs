@@ -47,7 +47,9 @@ impl Head {
         let Totals { instances, policies, sum } = self.totals;
         let (sequence, revision) = (self.sequence, self.revision.0);
         let record = HeadRecord { sequence, revision, instances, policies, sum };
-        seal(Self::KEY.as_bytes(), &record)
+        let mut out = Self::KEY.as_bytes().to_vec();
+        seal(&record, &mut out, 0);
+        out.split_off(Self::KEY.len())
     }
 
     pub(in crate::store) fn decode(value: &[u8]) -> Result<Self, RecordError> {

@@ -45,13 +45,22 @@ enum AddressesRecord<'a> {
     Ips(Vec<IpAddr>),
 }
 
-/// The key of an instance's row.
-pub(in crate::store) fn member_key(key: &InstanceKey) -> Vec<u8> {
-    [key.service.as_bytes(), &[0], key.id.as_bytes()].concat()
+/// Appends the key of an instance's row.
+pub(in crate::store) fn member_key(key: &InstanceKey, out: &mut Vec<u8>) {
+    out.extend_from_slice(key.service.as_bytes());
+    out.push(0);
+    out.extend_from_slice(key.id.as_bytes());
 }
 
-/// The value of an instance's row.
-pub(in crate::store) fn encode_member(key: &[u8], member: &Member) -> Result<Vec<u8>, RecordError> {
+/// Appends the value of an instance's row to `out`, which ends with the row's key from `key` on.
+///
+/// # Errors
+/// When the member has not one state for each check.
+pub(in crate::store) fn seal_member(
+    member: &Member,
+    out: &mut Vec<u8>,
+    key: usize,
+) -> Result<(), RecordError> {
     let instance = &member.instance;
     let (states, checks) = (member.checks.len(), instance.checks.len());
     if states != checks {
@@ -82,7 +91,8 @@ pub(in crate::store) fn encode_member(key: &[u8], member: &Member) -> Result<Vec
         registered_at_millis: member.registered_at.0,
         modified: member.modified.0,
     };
-    Ok(seal(key, &record))
+    seal(&record, out, key);
+    Ok(())
 }
 
 /// The instance in a row.

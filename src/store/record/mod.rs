@@ -20,8 +20,8 @@ mod seal;
 
 pub(super) use head::{Head, Totals};
 pub(super) use intern::Interner;
-pub(super) use member::{decode_member, encode_member, member_key};
-pub(super) use policy::{decode_policy, encode_policy};
+pub(super) use member::{decode_member, member_key, seal_member};
+pub(super) use policy::{decode_policy, seal_policy};
 pub(super) use seal::RecordError;
 use seal::{checksum_of, seal, unseal};
 

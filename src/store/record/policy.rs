@@ -21,8 +21,8 @@ enum WhenNoneHealthyRecord {
     Servfail,
 }
 
-/// The row of a policy: key and value.
-pub(in crate::store) fn encode_policy(service: &ServiceName, policy: &Policy) -> Vec<u8> {
+/// Appends the value of a policy's row to `out`, which ends with the row's key from `key` on.
+pub(in crate::store) fn seal_policy(policy: &Policy, out: &mut Vec<u8>, key: usize) {
     let record = PolicyRecord {
         ttl_seconds: policy.ttl_seconds,
         answer_limit: policy.answer_limit,
@@ -34,7 +34,7 @@ pub(in crate::store) fn encode_policy(service: &ServiceName, policy: &Policy) ->
         },
         min_healthy_millionths: policy.min_healthy.millionths(),
     };
-    seal(service.as_bytes(), &record)
+    seal(&record, out, key);
 }
 
 /// The policy in a row.

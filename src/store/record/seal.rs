@@ -26,13 +26,13 @@ pub(in crate::store) enum RecordError {
     Version(u8),
 }
 
-/// Makes the value of a row.
-pub(super) fn seal(key: &[u8], record: &impl Serialize) -> Vec<u8> {
-    let mut value = postcard::to_extend(record, vec![VERSION])
+/// Appends the value of a row to `out`, which ends with the row's key from `key` on.
+pub(super) fn seal(record: &impl Serialize, out: &mut Vec<u8>, key: usize) {
+    out.push(VERSION);
+    *out = postcard::to_extend(record, std::mem::take(out))
         .expect("a record is plain data, which postcard always encodes into a vector");
-    let checksum = crc32c(&[key, &value]);
-    value.extend(checksum.to_le_bytes());
-    value
+    let checksum = crc32c(&[&out[key..]]);
+    out.extend(checksum.to_le_bytes());
 }
 
 /// Reads the value of a row.

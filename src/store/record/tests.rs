@@ -3,12 +3,14 @@
 use proptest::prelude::*;
 
 use super::{
-    Head, Interner, RecordError, Totals, decode_member, decode_policy, encode_member,
-    encode_policy, member_key, seal::CHECKSUM_OCTETS,
+    Head, Interner, RecordError, Totals, decode_member, decode_policy, seal::CHECKSUM_OCTETS,
 };
 use crate::{
     model::{Policy, Revision, ServiceName},
-    store::{checksum::crc32c, testing},
+    store::{
+        checksum::crc32c,
+        testing::{self, encode_member, encode_policy, member_key},
+    },
 };
 
 proptest! {

@@ -9,10 +9,7 @@ use std::{
 use crate::{
     model::Revision,
     registry::{Change, Member},
-    store::{
-        Store,
-        testing::{Model, commit, load, plain},
-    },
+    store::testing::{Model, SmallLogs, commit, load, open_on, plain},
 };
 
 const CHILD: &str = "ROLLCALL_TEST_CRASH_DIR";
@@ -102,7 +99,8 @@ fn run_and_kill(dir: &Path, commits: u64, then_micros: u64) -> u64 {
 }
 
 fn commit_until_killed(dir: &Path) -> ! {
-    let (mut store, loaded) = Store::open(dir).unwrap();
+    // Folded every other commit, so that it is killed at that, too.
+    let (mut store, loaded) = open_on(dir, SmallLogs);
     let mut out = std::io::stdout().lock();
     let mut say = |revision: u64| {
         writeln!(out, "\nacknowledged {revision}.").unwrap();

@@ -6,10 +6,9 @@ use crate::{
     model::Revision,
     store::{
         Store, StoreError,
-        files::{DATABASE, WITNESS},
-        record::encode_member,
+        files::{DATABASE, LOGS, WITNESS},
         tables::INSTANCES,
-        testing::{Model, commit, load, plain, put, sample, scratch},
+        testing::{Model, commit, encode_member, load, plain, put, sample, scratch},
     },
 };
 
@@ -24,66 +23,96 @@ fn killed(dir: &Path) -> Model {
         commit(&mut store, revision.0, changes.clone()).unwrap();
         model.apply(revision, &changes);
     }
-    for name in [DATABASE, WITNESS] {
+    for name in [DATABASE, WITNESS].into_iter().chain(LOGS) {
         fs::copy(home.path().join(name), dir.join(name)).unwrap();
     }
     model
 }
 
-/// Damages the file in `dir` by `change`, and holds what comes of it to the rule. Says whether it
-/// was refused.
-fn is_refused(octets: &[u8], witness: &[u8], expected: &Model, case: &str) -> bool {
-    let dir = scratch();
-    let file = dir.path().join(DATABASE);
-    fs::write(&file, octets).unwrap();
-    fs::write(dir.path().join(WITNESS), witness).unwrap();
-    match Store::open(dir.path()) {
-        Ok((mut store, loaded)) => {
-            assert_eq!(&Model::from(loaded), expected, "{case}");
-            // What was accepted can be built on.
-            let revision = expected.revision.next();
-            commit(&mut store, revision.0, vec![put(7_777)]).unwrap();
-            drop(store);
-            let mut expected = expected.clone();
-            expected.apply(revision, &[put(7_777)]);
-            assert_eq!(load(dir.path()), expected, "{case}, after a commit");
-            false
+/// What a store leaves behind.
+#[derive(Clone)]
+struct Remains {
+    name: &'static str,
+    model: Model,
+    database: Vec<u8>,
+    logs: [Vec<u8>; 2],
+    witness: Vec<u8>,
+}
+
+impl Remains {
+    fn of(name: &'static str, dir: &Path, model: Model) -> Self {
+        let read = |name| fs::read(dir.join(name)).unwrap();
+        let (database, logs, witness) = (read(DATABASE), LOGS.map(read), read(WITNESS));
+        Self { name, model, database, logs, witness }
+    }
+
+    fn with_database(&self, octets: &[u8]) -> Self {
+        Self { database: octets.to_vec(), ..self.clone() }
+    }
+
+    fn with_log(&self, index: usize, octets: &[u8]) -> Self {
+        let mut with = self.clone();
+        with.logs[index] = octets.to_vec();
+        with
+    }
+
+    /// Holds what comes of it to the rule. Says whether it was refused.
+    fn is_refused(&self, case: &str) -> bool {
+        let (dir, case) = (scratch(), format!("{}, {case}", self.name));
+        let file = dir.path().join(DATABASE);
+        fs::write(&file, &self.database).unwrap();
+        fs::write(dir.path().join(WITNESS), &self.witness).unwrap();
+        for (name, octets) in LOGS.iter().zip(&self.logs) {
+            fs::write(dir.path().join(name), octets).unwrap();
         }
-        Err(error) => {
-            let text = error.to_string();
-            assert!(matches!(error, StoreError::Damaged { .. }), "{case}: {text}");
-            assert!(text.contains(&file.display().to_string()), "{case}: {text}");
-            assert!(text.contains("rollcall import --replace"), "{case}: {text}");
-            assert!(file.exists(), "{case}: it is not thrown away");
-            true
+        match Store::open(dir.path()) {
+            Ok((mut store, loaded)) => {
+                assert_eq!(Model::from(loaded), self.model, "{case}");
+                // What was accepted can be built on.
+                let revision = self.model.revision.next();
+                commit(&mut store, revision.0, vec![put(7_777)]).unwrap();
+                drop(store);
+                let mut expected = self.model.clone();
+                expected.apply(revision, &[put(7_777)]);
+                assert_eq!(load(dir.path()), expected, "{case}, after a commit");
+                false
+            }
+            Err(error) => {
+                let text = error.to_string();
+                assert!(matches!(error, StoreError::Damaged { .. }), "{case}: {text}");
+                assert!(text.contains(&file.display().to_string()), "{case}: {text}");
+                assert!(text.contains("rollcall import --replace"), "{case}: {text}");
+                assert!(file.exists(), "{case}: it is not thrown away");
+                true
+            }
         }
     }
 }
 
 /// Both kinds of files a store can leave behind: closed, and killed.
-fn subjects() -> [(&'static str, Model, Vec<u8>, Vec<u8>); 2] {
-    let read =
-        |dir: &Path| (fs::read(dir.join(DATABASE)).unwrap(), fs::read(dir.join(WITNESS)).unwrap());
-    let dir = scratch();
+fn subjects() -> [Remains; 2] {
+    let (dir, other) = (scratch(), scratch());
     let model = sample(dir.path());
-    let (octets, witness) = read(dir.path());
-    let other = scratch();
     let killed_model = killed(other.path());
-    let (killed_octets, killed_witness) = read(other.path());
-    [("closed", model, octets, witness), ("killed", killed_model, killed_octets, killed_witness)]
+    [Remains::of("closed", dir.path(), model), Remains::of("killed", other.path(), killed_model)]
 }
 
 #[test]
 fn the_subjects_are_sound() {
-    for (name, model, octets, witness) in subjects() {
-        assert!(!is_refused(&octets, &witness, &model, name), "{name}");
-        assert!(model.members.len() > 40 && model.revision > Revision(3), "{name}");
+    for subject in subjects() {
+        assert!(!subject.is_refused("as it is"), "{}", subject.name);
+        assert!(subject.model.members.len() > 40 && subject.model.revision > Revision(3));
     }
+    let [closed, killed] = subjects();
+    let commits = |remains: &Remains| remains.logs.each_ref().map(|log| log.len() / 4_096 - 1);
+    assert_eq!(commits(&closed), [0, 0], "what is closed is all in the tables");
+    assert_eq!(commits(&killed), [3, 0]);
 }
 
 #[test]
 fn a_file_that_was_cut_short_is_refused() {
-    for (name, model, octets, witness) in subjects() {
+    for subject in subjects() {
+        let octets = &subject.database;
         let mut random = fastrand::Rng::with_seed(1);
         let pages = (0..octets.len()).step_by(4_096);
         let lengths: Vec<usize> = (0..10)
@@ -92,15 +121,16 @@ fn a_file_that_was_cut_short_is_refused() {
             .chain([octets.len() - 1])
             .collect();
         for length in lengths {
-            let case = format!("{name}, cut to {length} of {}", octets.len());
-            assert!(is_refused(&octets[..length], &witness, &model, &case), "{case}");
+            let case = format!("cut to {length} of {}", octets.len());
+            assert!(subject.with_database(&octets[..length]).is_refused(&case), "{case}");
         }
     }
 }
 
 #[test]
 fn turned_bits_never_change_what_is_read() {
-    for (name, model, octets, witness) in subjects() {
+    for subject in subjects() {
+        let octets = &subject.database;
         let mut random = fastrand::Rng::with_seed(2);
         // Most of the file is room to grow; look where something is, and at the whole header.
         let used: Vec<usize> = (0..octets.len()).filter(|&at| octets[at] != 0).collect();
@@ -110,16 +140,63 @@ fn turned_bits_never_change_what_is_read() {
             let mut turned = octets.clone();
             let bit = random.u8(..8);
             turned[at] ^= 1 << bit;
-            let case = format!("{name}, bit {bit} of octet {at}");
-            refused += usize::from(is_refused(&turned, &witness, &model, &case));
+            let case = format!("bit {bit} of octet {at}");
+            refused += usize::from(subject.with_database(&turned).is_refused(&case));
         }
+        let name = subject.name;
         assert!(refused > 20, "{name}: only {refused} were refused, so the test looks past it");
     }
 }
 
 #[test]
+fn a_damaged_log_is_refused_or_says_what_was_committed() {
+    let [_, subject] = subjects();
+    let log = &subject.logs[0];
+    let mut random = fastrand::Rng::with_seed(4);
+    for page in 0..log.len() / 4_096 {
+        for _ in 0..60 {
+            let (at, bit) = (page * 4_096 + random.usize(..700), random.u8(..8));
+            let mut turned = log.clone();
+            turned[at] ^= 1 << bit;
+            subject.with_log(0, &turned).is_refused(&format!("bit {bit} of the log's octet {at}"));
+        }
+        let mut lost = log.clone();
+        lost[page * 4_096..][..4_096].fill(0);
+        assert!(subject.with_log(0, &lost).is_refused(&format!("page {page} of the log lost")));
+        let length = page * 4_096 + random.usize(..100);
+        let case = format!("log cut to {length}");
+        assert!(subject.with_log(0, &log[..length]).is_refused(&case), "{case}");
+    }
+    // The same octets are a log whatever its name is, and what follows them may be in the other.
+    let mut renamed = subject.clone();
+    renamed.logs.swap(0, 1);
+    assert!(!renamed.is_refused("the log under its other name"));
+    // Also without a witness.
+    let mut gap = subject.with_log(0, &[&log[..4_096], &log[8_192..]].concat());
+    gap.witness.clear();
+    assert!(gap.is_refused("the first commit of the log lost"));
+    let mut parted = subject.clone();
+    parted.logs = [[&log[..4_096], &log[12_288..]].concat(), log[..12_288].to_vec()];
+    assert!(!parted.is_refused("in both logs"));
+}
+
+/// Where the process dies after a fold, and before the log is empty.
+#[test]
+fn what_is_in_the_tables_and_in_the_log_is_read_once() {
+    let dir = scratch();
+    let model = killed(dir.path());
+    let logs = LOGS.map(|name| fs::read(dir.path().join(name)).unwrap());
+    drop(Store::open(dir.path()).unwrap()); // folds
+    for (name, octets) in LOGS.iter().zip(logs) {
+        fs::write(dir.path().join(name), octets).unwrap();
+    }
+    assert!(!Remains::of("folded", dir.path(), model).is_refused("with its log"));
+}
+
+#[test]
 fn pages_that_were_lost_or_mixed_up_never_change_what_is_read() {
-    for (name, model, octets, witness) in subjects() {
+    for subject in subjects() {
+        let octets = &subject.database;
         let used: Vec<usize> = (0..octets.len() / 4_096)
             .filter(|page| octets[page * 4_096..][..4_096].iter().any(|&octet| octet != 0))
             .collect();
@@ -127,10 +204,10 @@ fn pages_that_were_lost_or_mixed_up_never_change_what_is_read() {
             let (at, from) = (page * 4_096, other * 4_096);
             let mut lost = octets.clone();
             lost[at..at + 4_096].fill(0);
-            is_refused(&lost, &witness, &model, &format!("{name}, page {page} lost"));
+            subject.with_database(&lost).is_refused(&format!("page {page} lost"));
             let mut mixed = octets.clone();
             mixed.copy_within(from..from + 4_096, at);
-            is_refused(&mixed, &witness, &model, &format!("{name}, page {page} is {other}"));
+            subject.with_database(&mixed).is_refused(&format!("page {page} is {other}"));
         }
     }
 }
@@ -232,5 +309,5 @@ fn a_creation_that_was_broken_off_is_begun_again() {
     let mut left: Vec<_> =
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["rollcall.lock", DATABASE, WITNESS]);
+    assert_eq!(left, ["rollcall.lock", LOGS[0], LOGS[1], DATABASE, WITNESS]);
 }

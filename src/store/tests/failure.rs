@@ -10,23 +10,24 @@ use std::{
     },
 };
 
-use proptest::prelude::*;
-use redb::{StorageBackend, backends::FileBackend};
+use proptest::{prelude::*, sample::select};
+use redb::{Builder, Database, DatabaseError, StorageBackend, backends::FileBackend};
 
 use crate::{
     model::Revision,
     registry::JournalError,
     store::{
         Store,
-        files::{DATABASE, WITNESS},
+        disk::Disk,
+        files::{DATABASE, LOGS, WITNESS},
         testing::{Model, commit, load, put, scratch},
     },
     telemetry::Metrics,
 };
 
-/// Tells a store's file what to fail at.
+/// Tells a store's files what to fail at, and at which size logs are folded.
 #[derive(Debug, Clone)]
-struct Faults(Arc<Plan>);
+struct Faults(Arc<Plan>, u64);
 
 #[derive(Debug)]
 struct Plan {
@@ -52,7 +53,12 @@ const LATE_ONCE: u8 = 3;
 
 impl Faults {
     fn none() -> Self {
-        Self(Arc::new(Plan { left: AtomicI64::new(-1), how: AtomicU8::new(NO_ROOM) }))
+        Self::none_folding_at(16 << 20)
+    }
+
+    fn none_folding_at(octets: u64) -> Self {
+        let plan = Plan { left: AtomicI64::new(-1), how: AtomicU8::new(NO_ROOM) };
+        Self(Arc::new(plan), octets)
     }
 
     fn fail_after(&self, operations: u16, how: u8) {
@@ -84,13 +90,27 @@ impl Faults {
     }
 
     fn open(&self, dir: &Path) -> Store {
-        let faults = self.clone();
-        let opener = move |path: &Path, builder: &redb::Builder| {
-            let file = fs::File::options().read(true).write(true).open(path)?;
-            let file = FileBackend::new(file)?;
-            builder.create_with_backend(FaultyFile { file, faults: faults.clone() })
-        };
-        Store::open_with(dir, Box::new(opener)).unwrap().0
+        Store::open_with(dir, Arc::new(self.clone())).unwrap().0
+    }
+
+    fn file(&self, path: &Path) -> Result<FaultyFile, DatabaseError> {
+        let options = fs::File::options().read(true).write(true).create(true).clone();
+        let file = FileBackend::new(options.open(path)?)?;
+        Ok(FaultyFile { file, faults: self.clone() })
+    }
+}
+
+impl Disk for Faults {
+    fn fold_octets(&self) -> u64 {
+        self.1
+    }
+
+    fn database(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
+        builder.create_with_backend(self.file(path)?)
+    }
+
+    fn log(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>> {
+        Ok(Box::new(self.file(path).map_err(io::Error::other)?))
     }
 }
 
@@ -110,6 +130,7 @@ impl StorageBackend for FaultyFile {
         self.file.read(offset, out)
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.faults.check()?;
         self.file.set_len(len)
     }
     fn sync_data(&self) -> io::Result<()> {
@@ -135,11 +156,12 @@ proptest! {
     fn a_refused_change_never_comes_up_again(
         operations in 0_u16..12,
         how in NO_ROOM..=LATE_ONCE,
-        attempts in 1_u64..4,
+        attempts in 1_u64..9,
         reopen in any::<bool>(),
+        fold_octets in select(vec![8_192, 16_384, 16 << 20]),
     ) {
         let dir = scratch();
-        let faults = Faults::none();
+        let faults = Faults::none_folding_at(fold_octets);
         let mut store = faults.open(dir.path());
         let mut model = Model::default();
         let first = vec![put(1), put(2), put(3)];
@@ -159,7 +181,7 @@ proptest! {
         if let Some(error) = &refused {
             let full = matches!(error, JournalError::Full(_));
             prop_assert_eq!(full, how == NO_ROOM, "{}", error);
-            prop_assert!(error.to_string().contains(DATABASE), "{}", error);
+            prop_assert!(error.to_string().contains("/rollcall."), "{}", error);
         }
         prop_assert!(refused.is_some() || operations > 0, "the first write fails");
 
@@ -214,7 +236,7 @@ fn a_commit_whose_last_sync_failed_is_taken_back_at_once() {
 /// What a restart would find if the process died now.
 fn as_after_a_crash(dir: &Path) -> Model {
     let copy = scratch();
-    for name in [DATABASE, WITNESS] {
+    for name in [DATABASE, WITNESS].into_iter().chain(LOGS) {
         fs::copy(dir.join(name), copy.path().join(name)).unwrap();
     }
     load(copy.path())

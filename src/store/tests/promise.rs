@@ -7,10 +7,11 @@ use crate::{
     registry::{Change, Loaded, Member},
     store::{
         Store, StoreError,
-        files::{DATABASE, WITNESS},
+        disk::SystemDisk,
+        files::{DATABASE, LOGS, WITNESS},
         migrate,
         tables::{FORMAT, META},
-        testing::{self, Model, commit, load, put, sample, scratch},
+        testing::{self, Model, SmallLogs, commit, load, open_on, put, sample, scratch},
     },
     telemetry::Metrics,
 };
@@ -22,11 +23,16 @@ proptest! {
     #[test]
     fn a_store_gives_back_what_it_was_given(
         batches in testing::batches(),
-        reopen_every in 1_usize..5,
+        reopen_every in 1_usize..9,
+        has_small_logs in any::<bool>(),
     ) {
+        let open = |dir| match has_small_logs {
+            true => open_on(dir, SmallLogs),
+            false => open_on(dir, SystemDisk),
+        };
         let dir = scratch();
         let mut model = Model::default();
-        let (mut store, loaded) = Store::open(dir.path()).unwrap();
+        let (mut store, loaded) = open(dir.path());
         prop_assert_eq!(Model::from(loaded), Model::default());
         for (index, batch) in batches.into_iter().enumerate() {
             let revision = index as u64 + 1;
@@ -34,7 +40,7 @@ proptest! {
             model.apply(Revision(revision), &batch);
             if index % reopen_every == 0 {
                 drop(store);
-                let (reopened, loaded) = Store::open(dir.path()).unwrap();
+                let (reopened, loaded) = open(dir.path());
                 prop_assert_eq!(Model::from(loaded), model.clone());
                 store = reopened;
             }
@@ -147,6 +153,23 @@ fn health_and_drain_survive() {
     assert_eq!(load(dir.path()).members.into_values().collect::<Vec<_>>(), [member]);
 }
 
+/// The tables follow the log while commits go on, and the log does not grow without end.
+#[test]
+fn logs_are_folded_while_commits_go_on() {
+    let dir = scratch();
+    let (mut store, _) = open_on(dir.path(), SmallLogs);
+    let mut model = Model::default();
+    for revision in 1..200 {
+        let changes = vec![put(u16::try_from(revision).unwrap()), put(7)];
+        commit(&mut store, revision, changes.clone()).unwrap();
+        model.apply(Revision(revision), &changes);
+        let octets = LOGS.map(|name| std::fs::metadata(dir.path().join(name)).unwrap().len());
+        assert!(octets.into_iter().all(|octets| octets <= 4 * 8_192 + 4_096), "{octets:?}");
+    }
+    drop(store);
+    assert_eq!(load(dir.path()), model);
+}
+
 #[test]
 fn equal_texts_are_loaded_once() {
     let dir = scratch();
@@ -179,7 +202,11 @@ fn commits_are_counted() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     let size = text.lines().find_map(|line| line.strip_prefix("rollcall_store_size_bytes "));
-    let octets = std::fs::metadata(dir.path().join(DATABASE)).unwrap().len();
+    let octets: u64 = [DATABASE]
+        .into_iter()
+        .chain(LOGS)
+        .map(|name| std::fs::metadata(dir.path().join(name)).unwrap().len())
+        .sum();
     assert_eq!(size.unwrap().parse::<u64>().unwrap(), octets);
     assert!(dir.path().join(WITNESS).exists());
 }

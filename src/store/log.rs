@@ -1,0 +1,245 @@
+//! The log: each commit is appended here, with one fsync, before it is folded into the tables.
+//!
+//! A commit to redb's tree writes a page of 4 KiB, and those above it, for each row that it
+//! changes: 64 registrations of a busy moment take four milliseconds. Here they are 16 KiB in one
+//! piece. The log is folded into the tables when it has grown (`fold.rs`), many rows at a time and
+//! aside from whoever waits, so that the tables stay the store, and the log what has come since.
+//!
+//! | offset | octets | what |
+//! | --- | --- | --- |
+//! | 0 | 4,096 | the mark of a log, then zeros |
+//! | each further multiple of 4,096 | 4 | octets of the rows, little endian |
+//! | | 4 | CRC-32C of all that follows |
+//! | | 8, 8 | number and revision of the commit |
+//! | | … | the rows (`rows.rs`), then zeros up to the next multiple |
+//!
+//! Commits begin at multiples of a page, so that no octet of an acknowledged commit is written
+//! again: the loss of power in the middle of a write can tear only what was not acknowledged.
+//! Numbers follow one another without a gap. What does not is where the log ends; whether that is
+//! where it ended when it was written, the witness knows.
+
+use std::{fs, io, ops::Range, path::Path};
+
+use redb::StorageBackend;
+
+use super::{
+    checksum::crc32c,
+    rows::{self, Latest},
+    witness::Acknowledged,
+};
+use crate::{model::Revision, registry::Change, store::record::RecordError};
+
+/// Where a commit begins.
+const PAGE: usize = 4_096;
+/// What a log begins with; the digit is the version of its form.
+const MARK: &[u8; 16] = b"rollcall log 1\n\0";
+/// Octets before the rows of a commit.
+const HEAD_OCTETS: usize = 24;
+
+/// The open log.
+pub(super) struct Log {
+    file: Box<dyn StorageBackend>,
+    /// Octets up to the end of the last acknowledged commit.
+    end: u64,
+    /// Whether there may be something behind the end.
+    is_untidy: bool,
+}
+
+/// What a log has kept.
+///
+/// A commit's rows are borrowed from here.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    octets: Vec<u8>,
+    /// Where the rows of each commit are.
+    rows: Vec<Range<usize>>,
+    /// The last commit in it.
+    pub last: Option<Acknowledged>,
+    end: usize,
+}
+
+// === impl Log ===
+
+impl Log {
+    /// Goes on with a log whose last commit ends at `end`; zero begins a new one.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn open(file: Box<dyn StorageBackend>, end: u64) -> io::Result<Self> {
+        let mut log = Self { file, end, is_untidy: true };
+        if log.end == 0 {
+            log.clear()?;
+        } else {
+            log.tidy()?;
+        }
+        Ok(log)
+    }
+
+    /// Octets in it.
+    pub(super) fn octets(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether there is no commit in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.end <= PAGE as u64
+    }
+
+    /// Makes a commit durable, whole or not at all.
+    ///
+    /// # Errors
+    /// When the system refuses; then the commit is taken back, now or at the latest before the
+    /// next one.
+    pub(super) fn append(&mut self, commit: Acknowledged, rows: Pending) -> io::Result<()> {
+        if self.is_untidy {
+            self.tidy()?;
+        }
+        // From here on until it is durable.
+        self.is_untidy = true;
+        let written = self.write(commit, rows);
+        if written.is_ok() {
+            self.is_untidy = false;
+        } else {
+            // If this fails too, it is done before the next commit.
+            let _later = self.tidy();
+        }
+        written
+    }
+
+    /// Forgets everything, durably: it is in the tables.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.is_untidy = true;
+        self.file.set_len(0)?;
+        let mut page = [0; PAGE];
+        page[..MARK.len()].copy_from_slice(MARK);
+        self.file.set_len(PAGE as u64)?;
+        self.file.write(0, &page)?;
+        self.end = PAGE as u64;
+        self.tidy()
+    }
+
+    fn write(&mut self, commit: Acknowledged, Pending(mut octets): Pending) -> io::Result<()> {
+        let rows = octets.len() - HEAD_OCTETS;
+        let rows = u32::try_from(rows).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        octets[..4].copy_from_slice(&rows.to_le_bytes());
+        octets[8..16].copy_from_slice(&commit.sequence.to_le_bytes());
+        octets[16..24].copy_from_slice(&commit.revision.0.to_le_bytes());
+        let checksum = crc32c(&[&octets[8..]]);
+        octets[4..8].copy_from_slice(&checksum.to_le_bytes());
+        octets.resize(octets.len().next_multiple_of(PAGE), 0);
+        self.file.write(self.end, &octets)?;
+        self.file.sync_data()?;
+        self.end += octets.len() as u64;
+        Ok(())
+    }
+
+    /// Cuts off what is behind the end.
+    fn tidy(&mut self) -> io::Result<()> {
+        self.file.set_len(self.end)?;
+        self.file.sync_data()?;
+        self.is_untidy = false;
+        Ok(())
+    }
+}
+
+/// A commit that is about to be made: room for its head, and its rows.
+#[derive(Debug)]
+pub(super) struct Pending(Vec<u8>);
+
+// === impl Pending ===
+
+impl Pending {
+    /// The rows of `changes`.
+    ///
+    /// # Errors
+    /// When a member contradicts itself.
+    pub(super) fn new(changes: &[Change]) -> Result<Self, RecordError> {
+        /// A little more than what the row of an ordinary instance takes.
+        const ROW_OCTETS: usize = 256;
+        let mut octets = Vec::with_capacity(PAGE + changes.len() * ROW_OCTETS);
+        octets.resize(HEAD_OCTETS, 0);
+        rows::encode(changes, &mut octets)?;
+        Ok(Self(octets))
+    }
+}
+
+// === impl Recorded ===
+
+impl Recorded {
+    /// What the octets of a log say of the commits after number `after`.
+    pub(super) fn parse(octets: Vec<u8>, after: u64) -> Self {
+        let mut recorded = Self::default();
+        if octets.starts_with(MARK) && octets.len() >= PAGE {
+            recorded.end = PAGE;
+            let mut next = None;
+            while let Some((commit, rows)) = commit_at(&octets, recorded.end) {
+                // The first ones may be in the tables already; a gap is an end.
+                let follows = match next {
+                    None => commit.sequence <= after + 1,
+                    Some(next) => commit.sequence == next,
+                };
+                if !follows {
+                    break;
+                }
+                next = Some(commit.sequence + 1);
+                recorded.end = rows.end.next_multiple_of(PAGE);
+                if commit.sequence > after {
+                    recorded.last = Some(commit);
+                    recorded.rows.push(rows);
+                }
+            }
+        }
+        recorded.octets = octets;
+        recorded
+    }
+
+    /// Octets up to the end of its last whole commit; zero when the tables lack none of them.
+    pub(super) fn end(&self) -> u64 {
+        if self.last.is_some() { self.end as u64 } else { 0 }
+    }
+
+    /// The last state of each row.
+    ///
+    /// # Errors
+    /// When a whole commit has rows that make no sense.
+    pub(super) fn latest<'a>(&'a self, latest: &mut Latest<'a>) -> Result<(), &'static str> {
+        for rows in &self.rows {
+            rows::decode(&self.octets[rows.clone()], latest)
+                .ok_or("a commit in its log has rows that make no sense")?;
+        }
+        Ok(())
+    }
+}
+
+/// The number of the first commit in a log; `None` when it has none.
+pub(super) fn first(octets: &[u8]) -> Option<u64> {
+    octets.starts_with(MARK).then(|| commit_at(octets, PAGE))?.map(|(commit, _)| commit.sequence)
+}
+
+/// The octets of the log at `path`; none when there is no log.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn octets(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read,
+    }
+}
+
+/// The whole commit that begins at `at`, and where its rows are.
+fn commit_at(octets: &[u8], at: usize) -> Option<(Acknowledged, Range<usize>)> {
+    let (head, rest) = octets.get(at..)?.split_first_chunk::<HEAD_OCTETS>()?;
+    let number =
+        |range: Range<usize>| head[range].iter().rev().fold(0, |n, &o| n << 8 | u64::from(o));
+    let rows = rest.get(..usize::try_from(number(0..4)).ok()?)?;
+    if u64::from(crc32c(&[&head[8..], rows])) != number(4..8) {
+        return None;
+    }
+    let commit = Acknowledged { sequence: number(8..16), revision: Revision(number(16..24)) };
+    let first = at + HEAD_OCTETS;
+    Some((commit, first..first + rows.len()))
+}
