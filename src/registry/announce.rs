@@ -1,7 +1,12 @@
 //! What the writer says of its work: a log line per change of state, gauges, and the board.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use prometheus_client::{
     collector::Collector,
@@ -19,6 +24,9 @@ use crate::{
 /// Up to so many changes of a batch have a log line each. Of a larger one only changes of state do,
 /// and a bulk registration has one line in all.
 const LINES_MAX: usize = 64;
+/// Up to so many changes a second have a log line each, as far as they are registrations and the
+/// like: a person reads no more, and to write a line takes as long as to carry out the change.
+const LINES_A_SECOND_MAX: usize = 256;
 
 /// Name of the condition on the board while expiry is held.
 const SELF_PRESERVATION: &str = "self-preservation";
@@ -34,6 +42,16 @@ pub(super) struct Announcer {
     held: Arc<AtomicU64>,
     store_failing: bool,
     commit_is_slow: bool,
+    lines: Lines,
+}
+
+/// The log lines of changes in the second that runs.
+#[derive(Debug, Default)]
+struct Lines {
+    began: Duration,
+    written: usize,
+    /// Changes that had none.
+    left_out: usize,
 }
 
 /// Reads the gauges off the newest snapshot when somebody asks.
@@ -57,17 +75,38 @@ impl Announcer {
             );
             families.register_collector(Box::new(gauges));
         });
-        Self { board, fail_opens, held, store_failing: false, commit_is_slow: false }
+        Self {
+            board,
+            fail_opens,
+            held,
+            store_failing: false,
+            commit_is_slow: false,
+            lines: Lines::default(),
+        }
     }
 
     /// Tells of a batch that is visible now.
-    pub(super) fn published(&self, before: &Snapshot, after: &Snapshot, events: &[Event]) {
+    pub(super) fn published(
+        &mut self,
+        before: &Snapshot,
+        after: &Snapshot,
+        events: &[Event],
+        now: Duration,
+    ) {
         let is_bulk = events.len() > LINES_MAX;
         if is_bulk {
             info!(changes = events.len(), revision = after.revision.0, "batch applied");
         }
-        let is_state = |event: &&Event| matches!(event.kind, EventKind::StatusChanged { .. });
-        events.iter().filter(|event| !is_bulk || is_state(event)).for_each(log_event);
+        let left_out = self.lines.begin_second(now);
+        if left_out > 0 {
+            info!(changes = left_out, revision = before.revision.0, "more changes applied");
+        }
+        for event in events {
+            let is_state = matches!(event.kind, EventKind::StatusChanged { .. });
+            if is_state || (!is_bulk && self.lines.admits_one()) {
+                log_event(event);
+            }
+        }
         let mut services: Vec<_> = events.iter().map(|event| &event.service).collect();
         services.sort_unstable();
         services.dedup();
@@ -142,6 +181,26 @@ impl Announcer {
     }
 }
 
+// === impl Lines ===
+
+impl Lines {
+    /// Begins another second if one is over; returns how many changes of the last one had no line.
+    fn begin_second(&mut self, now: Duration) -> usize {
+        if now.saturating_sub(self.began) < Duration::from_secs(1) {
+            return 0;
+        }
+        let before = std::mem::replace(self, Self { began: now, ..Self::default() });
+        before.left_out
+    }
+
+    fn admits_one(&mut self) -> bool {
+        let admits = self.written < LINES_A_SECOND_MAX;
+        self.written += usize::from(admits);
+        self.left_out += usize::from(!admits);
+        admits
+    }
+}
+
 fn log_event(event: &Event) {
     let revision = event.revision.0;
     match &event.kind {
@@ -198,9 +257,9 @@ impl Collector for Gauges {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, sync::mpsc};
+    use std::{io::Write, sync::mpsc, time::Duration};
 
-    use super::log_event;
+    use super::{LINES_A_SECOND_MAX, Lines, log_event};
     use crate::{
         model::{Event, EventKind, Revision, Status, Timestamp},
         registry::testing::key,
@@ -208,9 +267,9 @@ mod tests {
 
     /// Hands on each line as it is written.
     #[derive(Clone)]
-    struct Lines(mpsc::Sender<String>);
+    struct Log(mpsc::Sender<String>);
 
-    impl Write for Lines {
+    impl Write for Log {
         fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
             self.0.send(String::from_utf8(octets.to_vec()).unwrap()).unwrap();
             Ok(octets.len())
@@ -221,13 +280,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn changes_that_come_fast_are_counted_and_not_told_one_by_one() {
+        let mut lines = Lines::default();
+        let second = Duration::from_secs(1);
+        assert_eq!(lines.begin_second(second), 0);
+        let told = (0..10_000).filter(|_| lines.admits_one()).count();
+        assert_eq!(told, LINES_A_SECOND_MAX);
+        assert_eq!(lines.begin_second(second + second / 2), 0, "the second is not over");
+        assert_eq!(lines.begin_second(2 * second), 10_000 - LINES_A_SECOND_MAX);
+        assert!(lines.admits_one());
+    }
+
     /// Whoever may register could write lines into the log that look like the server's own.
     #[test]
     fn a_checks_output_is_no_line_of_the_log() {
         let (sender, lines) = mpsc::channel();
         let log = tracing_subscriber::fmt()
             .with_ansi(false)
-            .with_writer(move || Lines(sender.clone()))
+            .with_writer(move || Log(sender.clone()))
             .finish();
         let (key, output) = (key("web/a"), "down\n INFO forged \u{1b}[31m".into());
         let (from, to, suspect) = (Status::Passing, Status::Critical, false);

@@ -150,16 +150,17 @@ impl Applier {
         }
         let base = self.registry.snapshot();
         let requests = std::mem::take(&mut self.waiting);
-        let (mut finished, outcomes) = self.draft(&base, &[], |draft| {
+        let (finished, outcomes) = self.draft(&base, &[], |draft| {
             requests.iter().map(|request| draft.apply(&request.command)).collect()
         });
-        let mut changes = std::mem::take(&mut finished.changes);
-        if changes.is_empty() && !is_due {
+        if finished.is_none() && !is_due {
             for (request, outcome) in requests.into_iter().zip(outcomes) {
                 reply(request.reply, outcome);
             }
             return None;
         }
+        let mut finished = finished.unwrap_or_else(|| Finished::unchanged(&base));
+        let mut changes = std::mem::take(&mut finished.changes);
         let batch: BTreeSet<&InstanceKey> = finished.touched.iter().collect();
         for key in self.owed.iter().filter(|key| !batch.contains(key)) {
             changes.push(match finished.next.member(key) {
@@ -247,8 +248,14 @@ impl Applier {
         let (finished, outcomes) = self.draft(base, &due, |draft| {
             seen.iter().map(|request| draft.apply(&request.command)).collect()
         });
-        self.owed.extend(finished.touched.iter().cloned());
-        self.publish(base, finished);
+        match finished {
+            // Most of what is seen is a heartbeat that says what is known.
+            None => self.announcer.holding(&self.leases),
+            Some(finished) => {
+                self.owed.extend(finished.touched.iter().cloned());
+                self.publish(base, finished);
+            }
+        }
         for (request, outcome) in seen.into_iter().zip(outcomes) {
             self.confirm(request.reply, outcome);
         }
@@ -260,13 +267,14 @@ impl Applier {
             return;
         }
         let base = self.registry.snapshot();
-        let (mut finished, outcomes) = self.draft(&base, &[], |draft| {
+        let (finished, outcomes) = self.draft(&base, &[], |draft| {
             let again = requests.iter().zip(outcomes);
             // What was refused has no row in the store.
             again
                 .map(|(request, outcome)| outcome.and_then(|_| draft.apply(&request.command)))
                 .collect()
         });
+        let mut finished = finished.unwrap_or_else(|| Finished::unchanged(&base));
         finished.next.revision = finished.next.revision.max(stored.next.revision);
         self.owed.extend(stored.touched.iter().chain(&finished.touched).cloned());
         self.publish(&base, finished);
@@ -293,13 +301,14 @@ impl Applier {
         }
     }
 
-    /// Drafts the next snapshot from what is due and what `apply` applies.
+    /// Drafts the next snapshot from what is due and what `apply` applies; `None` when that changes
+    /// nothing.
     fn draft(
         &self,
         base: &Snapshot,
         due: &[Due],
         apply: impl FnOnce(&mut Draft<'_>) -> Vec<Outcome>,
-    ) -> (Finished, Vec<Outcome>) {
+    ) -> (Option<Finished>, Vec<Outcome>) {
         let options = *self.options.borrow();
         let mut draft = Draft::new(base, &options, self.wall_time());
         for due in due {
@@ -310,7 +319,8 @@ impl Applier {
             }
         }
         let outcomes = apply(&mut draft);
-        (draft.finish(), outcomes)
+        let finished = (!draft.is_unchanged()).then(|| draft.finish());
+        (finished, outcomes)
     }
 
     fn publish(&mut self, base: &Snapshot, finished: Finished) {
@@ -323,7 +333,7 @@ impl Applier {
         for key in &touched {
             self.leases.follow(key, next.member(key).map(AsRef::as_ref), now);
         }
-        self.announcer.published(base, &next, &events);
+        self.announcer.published(base, &next, &events, now);
         self.announcer.holding(&self.leases);
         self.registry.published.publish(next, events);
     }

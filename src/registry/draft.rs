@@ -5,10 +5,9 @@
 //! changes the copies, and becomes the next snapshot only when the store has taken its rows.
 //! Undoing a batch is dropping its draft.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
+
+use hashbrown::{HashMap, HashSet};
 
 use super::{
     Applied, Change, Counts, Member, Options, RegistryError, ServiceEntry, Snapshot, index,
@@ -151,6 +150,11 @@ impl<'s> Draft<'s> {
         let _gone = self.remove(key, RemovalReason::Expired);
     }
 
+    /// Whether the world is as it was.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.revision == self.base.revision
+    }
+
     /// The world and the rows with all changes in them.
     pub(super) fn finish(self) -> Finished {
         let mut next = self.base.clone();
@@ -214,7 +218,7 @@ impl<'s> Draft<'s> {
             let problem = format!("{what}, above the limit of {limit}");
             Err(RegistryError::Limit(Invalid::new(field, count, problem)))
         };
-        let mut new_by_service: HashMap<&ServiceName, BTreeSet<&InstanceId>> = HashMap::new();
+        let mut new_by_service: HashMap<&ServiceName, usize> = HashMap::new();
         let mut named = HashSet::with_capacity(instances.len());
         for (index, instance) in instances.iter().enumerate() {
             if !named.insert((&instance.service, &instance.id)) {
@@ -222,15 +226,15 @@ impl<'s> Draft<'s> {
                 return Err(RegistryError::Invalid(refusal));
             }
             if self.draft_of(&instance.service).member(&instance.id).is_none() {
-                new_by_service.entry(&instance.service).or_default().insert(&instance.id);
+                *new_by_service.entry(&instance.service).or_default() += 1;
             }
         }
         let (mut new_instances, mut new_services) = (0, 0);
-        for (service, ids) in new_by_service {
+        for (service, new) in new_by_service {
             let draft = self.draft_of(service);
-            let size = draft.members.len() + ids.len();
+            let size = draft.members.len() + new;
             new_services += usize::from(draft.is_empty());
-            new_instances += ids.len();
+            new_instances += new;
             if size > limit::SERVICE_INSTANCES_MAX {
                 let what = format!("instances of `{service}` there would be");
                 return refuse("instance", size, limit::SERVICE_INSTANCES_MAX, what);
@@ -431,6 +435,16 @@ impl<'s> Draft<'s> {
 
     fn event(&mut self, revision: Revision, service: &ServiceName, kind: EventKind) {
         self.events.push(Event { revision, at: self.at, service: service.clone(), kind });
+    }
+}
+
+// === impl Finished ===
+
+impl Finished {
+    /// What a batch without changes comes to.
+    pub(super) fn unchanged(base: &Snapshot) -> Self {
+        let (next, changes, events, touched) = (base.clone(), vec![], vec![], vec![]);
+        Self { next, changes, events, touched }
     }
 }
 
