@@ -16,26 +16,25 @@
 use std::net::IpAddr;
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, Method, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 
 use super::{Api, problem::Problem};
 
-/// Refuses changes that may not pass.
-pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
+/// Looks whether a request may pass.
+///
+/// # Errors
+/// When it may not.
+pub(super) fn check(api: &Api, request: &Request) -> Result<(), Problem> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !reads {
-        if let Err(reason) = check_origin(request.headers()) {
-            return Problem::cross_site(reason).into_response();
-        }
+        check_origin(request.headers()).map_err(Problem::cross_site)?;
         if api.draining().is_cancelled() && !is_heartbeat(request.uri().path()) {
-            return Problem::stopping().into_response();
+            return Err(Problem::stopping());
         }
     }
-    next.run(request).await
+    Ok(())
 }
 
 /// Whether the path is `/api/v1/services/{S}/instances/{I}/heartbeat`.

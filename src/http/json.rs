@@ -167,18 +167,24 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         return Err(Problem::malformed_body("the body is empty; JSON is needed"));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let fault = error.inner();
-        if fault.is_data() {
-            refused(body, error.path(), fault)
-        } else {
-            Problem::malformed_body(format!("the body is no JSON: {fault}"))
-        }
-    })?;
+    let value = T::deserialize(&mut reader).map_err(|fault| fault_of::<T>(body, &fault))?;
     reader.end().map_err(|fault| {
         Problem::malformed_body(format!("the body goes on after its JSON value: {fault}"))
     })?;
     Ok(value)
+}
+
+/// Where the fault is. To keep the path while reading takes as long as reading, so a body is read
+/// again for it once it is known to have a fault.
+fn fault_of<T: DeserializeOwned>(body: &[u8], fault: &serde_json::Error) -> Problem {
+    if !fault.is_data() {
+        return Problem::malformed_body(format!("the body is no JSON: {fault}"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Err(error) => refused(body, error.path(), error.inner()),
+        Ok(_) => Problem::malformed_body(fault.to_string()), // it has one, only without a path
+    }
 }
 
 fn refused(body: &[u8], path: &Path, fault: &serde_json::Error) -> Problem {

@@ -3,10 +3,8 @@
 use std::sync::atomic::AtomicI64;
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::Method,
-    middleware::Next,
-    response::Response,
+    extract::{MatchedPath, Request},
+    http::{Method, StatusCode},
 };
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -19,7 +17,6 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use super::Api;
 use crate::telemetry::Metrics;
 
 /// The metric families of the API.
@@ -43,6 +40,16 @@ struct RequestLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
     route: String,
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub(super) struct Observed {
+    start: Instant,
+    method: Method,
+    route: Option<MatchedPath>,
+    /// Only when it is logged.
+    path: Option<String>,
 }
 
 /// Counts one more in a gauge while it lives.
@@ -90,21 +97,35 @@ impl Drop for Counted {
     }
 }
 
-/// Counts and logs a request. The route is the matched template, so that names of instances do
-/// not become labels.
-pub(super) async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let matched = request.extensions().get::<MatchedPath>();
-    let route = matched.map_or("unmatched", MatchedPath::as_str).to_owned();
-    let response = next.run(request).await;
-    let (elapsed, status) = (start.elapsed(), response.status().as_u16());
-    tracing::debug!(%method, path, status, ?elapsed, "request");
-    let labels = RouteLabels { route: route.clone() };
-    api.metrics().durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
-    let labels = RequestLabels { method: method_label(&method), route, status };
-    api.metrics().requests.get_or_create(&labels).inc();
-    response
+// === impl Observed ===
+
+impl Observed {
+    /// A request whose head is there.
+    pub(super) fn new(request: &Request) -> Self {
+        let path =
+            tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
+        Self {
+            start: Instant::now(),
+            method: request.method().clone(),
+            route: request.extensions().get().cloned(),
+            path,
+        }
+    }
+
+    /// Counts and logs it. The route is the matched template, so that names of instances do not
+    /// become labels.
+    pub(super) fn count(self, metrics: &HttpMetrics, status: StatusCode) {
+        let Self { start, method, route, path } = self;
+        let (elapsed, status) = (start.elapsed(), status.as_u16());
+        if let Some(path) = path {
+            tracing::debug!(%method, path, status, ?elapsed, "request");
+        }
+        let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        let labels = RouteLabels { route: route.to_owned() };
+        metrics.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        let labels = RequestLabels { method: method_label(&method), route: labels.route, status };
+        metrics.requests.get_or_create(&labels).inc();
+    }
 }
 
 /// Clients may invent methods; they must not invent time series.

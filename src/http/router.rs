@@ -1,6 +1,6 @@
-//! The routes and the layers around them, in their order.
+//! The routes, and what goes around each of them.
 
-use std::any::Any;
+use std::{any::Any, panic::AssertUnwindSafe};
 
 use axum::{
     Router,
@@ -9,40 +9,50 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
-use tower_http::catch_panic::CatchPanicLayer;
+use futures_util::FutureExt;
 
-use super::{Api, guard, metrics, problem::Problem, routes};
+use super::{Api, guard, metrics::Observed, problem::Problem, routes};
 
 /// All of the API.
 pub(super) fn router(api: &Api) -> Router {
-    let (router, document) = routes::all().split_for_parts();
-    layered(router.layer(axum::Extension(routes::Document::new(&document))), api)
+    layered(routes::all().split_for_parts().0, api)
 }
 
-/// Routes with all that goes around them. From the outside in: counted and logged, panics caught,
-/// guarded, timed, routed.
+/// Routes with all that goes around them.
 pub(super) fn layered(routes: Router<Api>, api: &Api) -> Router {
     routes
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             Problem::method_not_allowed(method.as_str(), uri.path())
         })
         .fallback(async |uri: Uri| Problem::no_such_path(uri.path()))
-        .layer(from_fn_with_state(api.clone(), in_time))
-        .layer(from_fn_with_state(api.clone(), guard::guard))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(api.clone(), metrics::observe))
+        .layer(from_fn_with_state(api.clone(), around))
         .with_state(api.clone())
 }
 
-/// Holds a request to its time until the reply begins.
-async fn in_time(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let reply = tokio::time::timeout(api.options().request_timeout, next.run(request));
-    reply.await.unwrap_or_else(|_| Problem::timeout().into_response())
+/// From the outside in: counted and logged, guarded, panics caught, held to its time until the
+/// reply begins.
+///
+/// One layer and not one for each: axum clones all that is within a layer for every request, and
+/// layers in layers over again.
+async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let observed = Observed::new(&request);
+    let response = match guard::check(&api, &request) {
+        Err(problem) => problem.into_response(),
+        Ok(()) => {
+            let reply = tokio::time::timeout(api.options().request_timeout, next.run(request));
+            match AssertUnwindSafe(reply).catch_unwind().await {
+                Ok(Ok(response)) => response,
+                Ok(Err(_)) => Problem::timeout().into_response(),
+                Err(panic) => panicked(&*panic),
+            }
+        }
+    };
+    observed.count(api.metrics(), response.status());
+    response
 }
 
 /// A panic is a fault of ours: it ends the request and not the server, and its text stays here.
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
+fn panicked(panic: &(dyn Any + Send)) -> Response {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("(no text)"), "a request met a fault of ours");

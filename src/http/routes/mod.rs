@@ -15,7 +15,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Api;
 
-pub(super) use openapi::Document;
 pub use openapi::openapi_document;
 
 /// All routes with their contract.

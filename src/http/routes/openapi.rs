@@ -1,15 +1,13 @@
 //! `/api/v1/openapi.json`: the contract, generated from the handlers.
 
-use axum::{Extension, response::Response};
+use std::sync::LazyLock;
+
+use axum::response::Response;
 use bytes::Bytes;
 use utoipa::OpenApi;
 
 use super::all;
 use crate::http::{dto::Problem, json::json_response};
-
-/// The contract as it is served.
-#[derive(Debug, Clone)]
-pub(in crate::http) struct Document(Bytes);
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,16 +30,6 @@ pub(in crate::http) struct Document(Bytes);
 )]
 struct Base;
 
-// === impl Document ===
-
-impl Document {
-    /// The contract as JSON.
-    pub(in crate::http) fn new(document: &utoipa::openapi::OpenApi) -> Self {
-        let json = document.to_pretty_json().expect("the document is made of strings and numbers");
-        Self(json.into())
-    }
-}
-
 /// What the contract says beside the routes.
 pub(super) fn base() -> utoipa::openapi::OpenApi {
     Base::openapi()
@@ -61,6 +49,7 @@ pub fn openapi_document() -> String {
     tag = "server",
     responses((status = 200, description = "The contract (OpenAPI 3.1)", body = serde_json::Value)),
 )]
-pub(super) async fn openapi(Extension(Document(json)): Extension<Document>) -> Response {
-    json_response(json.into())
+pub(super) async fn openapi() -> Response {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi_document().into());
+    json_response(DOCUMENT.clone().into())
 }
