@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Options, metrics::HttpMetrics, problem::Problem};
+use super::{Options, bodies::Bodies, metrics::HttpMetrics, problem::Problem};
 use crate::{
     model::{Command, Policy},
     registry::{self, Applied, Registry},
@@ -43,6 +43,7 @@ struct Inner {
     watchers: Arc<Semaphore>,
     aside: Arc<Semaphore>,
     bulks: Arc<Semaphore>,
+    bodies: Bodies,
 }
 
 /// Threads that work aside at once: sorting a million services takes a second.
@@ -59,7 +60,8 @@ impl Api {
         let watchers = Arc::new(Semaphore::new(setup.options.watchers_max));
         let aside = Arc::new(Semaphore::new(ASIDE_MAX));
         let bulks = Arc::new(Semaphore::new(BULKS_MAX));
-        Self(Arc::new(Inner { setup, metrics, watchers, aside, bulks }))
+        let bodies = Bodies::new(metrics.body_octets.clone(), metrics.bodies_refused.clone());
+        Self(Arc::new(Inner { setup, metrics, watchers, aside, bulks, bodies }))
     }
 
     /// Has the registry carry out a command.
@@ -124,6 +126,10 @@ impl Api {
 
     pub(super) fn watchers(&self) -> &Arc<Semaphore> {
         &self.0.watchers
+    }
+
+    pub(super) fn bodies(&self) -> &Bodies {
+        &self.0.bodies
     }
 
     pub(super) fn bulks(&self) -> &Arc<Semaphore> {

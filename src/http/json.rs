@@ -4,7 +4,7 @@
 //! Rejected: axum's own `Json`, which insists on a Content-Type (so that a plain `curl -d` fails),
 //! and reports faults as one line of text without the path.
 
-use std::time::Duration;
+use std::ops::Deref;
 
 use axum::{
     body::Body,
@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_path_to_error::{Path, Segment};
 
-use super::{Api, dto::Object, problem::Problem};
+use super::{Api, bodies::Place, dto::Object, problem::Problem};
 use crate::model::{Invalid, Revision, limit};
 
 /// A body that was read as JSON, or the reply with such a body.
@@ -27,6 +27,13 @@ pub(super) struct Json<T>(pub(super) T);
 /// As [`Json`], but the body may be left out.
 #[derive(Debug)]
 pub(super) struct OptionalJson<T>(pub(super) T);
+
+/// A body, and its place among those that may be in memory.
+#[derive(Debug)]
+pub(super) struct HeldBody {
+    octets: Bytes,
+    place: Place,
+}
 
 /// The revision at which a change is visible, as a header of its reply.
 pub(super) const REVISION_HEADER: &str = "x-rollcall-revision";
@@ -40,8 +47,7 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let patience = Api::from_ref(state).options().body_timeout;
-        let body = read(request, limit::HTTP_BODY_OCTETS_MAX, patience).await?;
+        let body = read(request, limit::HTTP_BODY_OCTETS_MAX, &Api::from_ref(state)).await?;
         parse(&body).map(|Object(value)| Self(value))
     }
 }
@@ -65,13 +71,20 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let patience = Api::from_ref(state).options().body_timeout;
-        let body = read(request, limit::HTTP_BODY_OCTETS_MAX, patience).await?;
+        let body = read(request, limit::HTTP_BODY_OCTETS_MAX, &Api::from_ref(state)).await?;
         if body.trim_ascii().is_empty() {
             Ok(Self(T::default()))
         } else {
             parse(&body).map(|Object(value)| Self(value))
         }
+    }
+}
+
+impl Deref for HeldBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.octets
     }
 }
 
@@ -122,39 +135,53 @@ pub(super) fn at_revision(revision: Revision, reply: impl IntoResponse) -> Respo
 /// The body, held to its limits of octets and of time.
 ///
 /// # Errors
-/// When it is too large (413), too slow (408) or breaks off (400).
+/// When it is too large (413), too slow (408), breaks off (400), or all bodies together are above
+/// their limit (503).
 pub(super) async fn read(
     request: Request,
     octets_max: usize,
-    patience: Duration,
-) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(patience, collect(request.into_body(), octets_max)).await {
+    api: &Api,
+) -> Result<HeldBody, Problem> {
+    let held = HeldBody { octets: Bytes::new(), place: api.bodies().place() };
+    let patience = api.options().body_timeout;
+    match tokio::time::timeout(patience, collect(request.into_body(), octets_max, held)).await {
         Ok(read) => read,
         Err(_) => Err(Problem::slow_body()),
     }
 }
 
-async fn collect(mut body: Body, octets_max: usize) -> Result<Bytes, Problem> {
+async fn collect(
+    mut body: Body,
+    octets_max: usize,
+    mut held: HeldBody,
+) -> Result<HeldBody, Problem> {
     /// A client that is still writing when the connection is closed loses the reply with it; so
     /// much of a body that is too large is read and thrown away to let it finish.
     const DISCARDED_OCTETS_MAX: usize = 8 << 20;
 
     let mut kept = BytesMut::new();
-    let mut seen = 0_usize;
+    let (mut seen, mut refusal) = (0_usize, None);
     while let Some(frame) = body.frame().await {
         let broken = |_| Problem::malformed_body("the body broke off");
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         seen += data.len();
-        if seen <= octets_max {
+        if seen > octets_max {
+            refusal = Some(Problem::body_too_large(octets_max));
+        } else if refusal.is_none() && !held.place.grow(data.len()) {
+            refusal = Some(Problem::too_many_bodies());
+        }
+        if refusal.is_none() {
             kept.extend_from_slice(&data);
-        } else {
-            kept = BytesMut::new();
-            if seen > octets_max.saturating_add(DISCARDED_OCTETS_MAX) {
-                break;
-            }
+            continue;
+        }
+        kept = BytesMut::new();
+        held.place.leave();
+        if seen > octets_max.saturating_add(DISCARDED_OCTETS_MAX) {
+            break;
         }
     }
-    if seen > octets_max { Err(Problem::body_too_large(octets_max)) } else { Ok(kept.freeze()) }
+    held.octets = kept.freeze();
+    refusal.map_or(Ok(held), Err)
 }
 
 /// Reads JSON; nesting is held to 128 levels by serde_json.

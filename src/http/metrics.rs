@@ -28,6 +28,10 @@ pub(super) struct HttpMetrics {
     pub(super) connections: Gauge,
     /// Open watches.
     pub(super) watchers: Gauge,
+    /// Octets of bodies in memory.
+    pub(super) body_octets: Gauge,
+    /// Bodies refused for want of room.
+    pub(super) bodies_refused: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -67,6 +71,8 @@ impl HttpMetrics {
             durations: Family::new_with_constructor(histogram),
             connections: Gauge::default(),
             watchers: Gauge::default(),
+            body_octets: Gauge::default(),
+            bodies_refused: Counter::default(),
         };
         metrics.register(|registry| {
             let help = "Requests by method, route and status";
@@ -77,6 +83,10 @@ impl HttpMetrics {
             let help = "Open connections of the API";
             registry.register("http_connections", help, families.connections.clone());
             registry.register("watchers", "Open watches", families.watchers.clone());
+            let help = "Octets of requests' bodies in memory";
+            registry.register("http_body_bytes", help, families.body_octets.clone());
+            let help = "Requests refused because all bodies together were above their limit";
+            registry.register("http_bodies_refused", help, families.bodies_refused.clone());
         });
         families
     }

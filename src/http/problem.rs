@@ -10,7 +10,7 @@ use axum::{
 
 use super::dto;
 use crate::{
-    model::{InstanceKey, Invalid, ServiceName},
+    model::{InstanceKey, Invalid, ServiceName, limit},
     registry::{JournalError, RegistryError},
 };
 
@@ -163,6 +163,15 @@ impl Problem {
     pub(super) fn timeout() -> Self {
         let detail = "the request took too long; a change may yet take effect";
         Self::new(TIMEOUT, detail).retry_after(5)
+    }
+
+    /// More octets of bodies than there may be on all connections.
+    pub(super) fn too_many_bodies() -> Self {
+        let limit = limit::HTTP_BODIES_OCTETS_MAX;
+        let detail = format!(
+            "the bodies of all requests together are above the limit of {limit} octets; try again"
+        );
+        Self { limit: Some(limit.to_string()), ..Self::busy(detail) }
     }
 
     /// More watchers than there may be.

@@ -51,6 +51,9 @@ pub const POLICY_ANSWER_LIMIT_MAX: u16 = 1_000;
 pub const HTTP_BODY_OCTETS_MAX: usize = 1 << 20;
 /// Octets of a bulk request's body: twice what [`BULK_REGISTRATIONS_MAX`] ordinary ones take.
 pub const HTTP_BULK_OCTETS_MAX: usize = 64 << 20;
+/// Octets of the bodies of all requests together that are in memory: two of the largest bulks, and
+/// as much again for all others.
+pub const HTTP_BODIES_OCTETS_MAX: usize = 4 * HTTP_BULK_OCTETS_MAX;
 /// Registrations in one bulk request: about 30 MiB of JSON, one transaction of the store.
 pub const BULK_REGISTRATIONS_MAX: usize = 100_000;
 /// Commands that wait for the writer: at 20,000/s half a second of work. A full queue refuses.

@@ -46,8 +46,7 @@ pub(super) async fn register_many(
     let octets_max = request.body().size_hint().upper().unwrap_or(u64::MAX);
     let is_large = octets_max > limit::HTTP_BODY_OCTETS_MAX as u64;
     let _held = if is_large { api.bulks().acquire().await.ok() } else { None };
-    let patience = api.options().body_timeout;
-    let body = json::read(request, limit::HTTP_BULK_OCTETS_MAX, patience).await?;
+    let body = json::read(request, limit::HTTP_BULK_OCTETS_MAX, &api).await?;
     let instances = api.aside(move || parse(&body, peer.ip())).await??;
     if instances.is_empty() {
         let revision = api.registry().snapshot().revision;

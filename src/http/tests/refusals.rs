@@ -328,6 +328,27 @@ async fn a_fault_of_ours_is_a_500_that_tells_nothing() {
     assert!(!reply.text.contains("secret"));
 }
 
+#[tokio::test]
+async fn bodies_have_a_limit_on_all_connections_together() {
+    let door = Door::open(Options::default());
+    let mut others = door.api.bodies().place();
+    assert!(others.grow(limit::HTTP_BODIES_OCTETS_MAX - 20));
+    for (method, path) in [("PUT", A), ("POST", "/api/v1/instances")] {
+        let body = format!("[{}]", " ".repeat(30));
+        let reply = door.call(method, path, &body).await;
+        let problem = reply.problem(503, "busy");
+        assert_eq!(problem["limit"], limit::HTTP_BODIES_OCTETS_MAX.to_string());
+        assert_eq!(reply.header("retry-after"), "1");
+    }
+    assert!(door.call("PUT", A, r#"{"port": 80}"#).await.status.is_success(), "it fits");
+    drop(others);
+    door.register("web/b", &format!("{{{}}}", " ".repeat(30))).await;
+    let metrics = door.get("/metrics").await.text;
+    for line in ["rollcall_http_bodies_refused_total 2", "rollcall_http_body_bytes 0"] {
+        assert!(metrics.contains(line), "{line} in\n{metrics}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_takes_too_long_is_refused() {
     use axum::routing::get;
