@@ -14,8 +14,7 @@ use serde_json::Value;
 use crate::{
     churn::{Churned, Churning, with_ttl},
     data::{Data, MIX},
-    dnsperf::{Load, Transport, Until},
-    machine,
+    dnsperf::{self, Load, Transport, Until},
     part::{Env, Part, Section},
     process,
     recorded::{self, FLOOR},
@@ -76,7 +75,7 @@ impl Part for Changes {
         }
         let mut section = Section::default();
         section.version(rollcall::version(env)?);
-        section.version(machine::version("dnsperf", "-h")?);
+        section.version(dnsperf::version()?);
         shown.tell(env, &mut section);
         Ok(section)
     }

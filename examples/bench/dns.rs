@@ -8,8 +8,7 @@ use tempfile::TempDir;
 use crate::{
     contestant::Contestant,
     data::{Data, Kind, MIX, Mix},
-    dnsperf::{Load, Transport},
-    machine,
+    dnsperf::{self, Load, Transport},
     part::{Env, Part, Section},
     peers::PEERS,
     process, recorded,
@@ -67,7 +66,7 @@ impl Part for Dns {
         for peer in peers {
             section.version(peer.version()?);
         }
-        section.version(machine::version("dnsperf", "-h")?);
+        section.version(dnsperf::version()?);
         section.text(format!(
             "{} services with {} instances each, on loopback; dnsperf on a core of its own.",
             DATA.services, DATA.instances
@@ -122,8 +121,9 @@ impl Workload {
             Transport::Tcp => None,
         };
         let mut rounds = Rounds::default();
+        let mut order: Vec<&Contestant> = floor.iter().chain(servers).collect();
         for round in 1..=env.rounds {
-            for server in floor.iter().chain(servers) {
+            for server in &order {
                 let turn = Turn::take(env, server, &load)
                     .with_context(|| format!("{} with {}", self.name, server.name))?;
                 if server.name != recorded::FLOOR {
@@ -132,6 +132,8 @@ impl Workload {
                 eprintln!("{}, round {round}, {}: {turn}", self.name, server.name);
                 rounds.add(server.name, turn);
             }
+            // Nobody is always the first, while the processor is still cool.
+            order.rotate_left(1);
         }
         Ok(rounds)
     }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{part::Env, process};
+use crate::{machine, part::Env, process};
 
 /// How the queries travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,14 @@ pub(crate) enum Until {
     Elapsed(Duration),
     /// After each question has been asked once.
     Asked,
+}
+
+/// Its name and version.
+///
+/// # Errors
+/// When it is not installed.
+pub(crate) fn version() -> Result<String> {
+    machine::version("dnsperf", "dnsperf", "-h")
 }
 
 // === impl Load ===

@@ -18,16 +18,28 @@ pub(crate) fn describe() -> Result<String> {
     Ok(format!("{day} · {model}, {cores} cores · Linux {}", kernel.trim()))
 }
 
-/// The first line with a digit that `program` prints, on either output, when it is asked for its
-/// version: none of them agree on how.
+/// `name` with the version that `program` prints, on either output, when it is asked for it: none
+/// of them agree on how, but all write it with a point, and first.
 ///
 /// # Errors
 /// When it is not installed.
-pub(crate) fn version(program: &str, argument: &str) -> Result<String> {
+pub(crate) fn version(name: &str, program: &str, argument: &str) -> Result<String> {
     let output = Command::new(program).arg(argument).output();
     let output = output.with_context(|| format!("`{program}`: is it installed?"))?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    let line = text.lines().find(|line| line.contains(|c: char| c.is_ascii_digit()));
-    Ok(line.unwrap_or(program).trim().to_owned())
+    let is_version = |word: &&str| {
+        let mut parts = word.split('.');
+        parts.clone().count() > 1 && parts.next().is_some_and(|part| part.parse::<u16>().is_ok())
+    };
+    let version = text.split_whitespace().find(is_version).context("it prints no version")?;
+    Ok(format!("{name} {version}"))
+}
+
+/// The commit that is checked out, where there is one: a version alone says little of what is built
+/// every day.
+pub(crate) fn commit() -> Option<String> {
+    let arguments = ["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "--short", "HEAD"];
+    let output = Command::new("git").args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

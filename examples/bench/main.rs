@@ -73,11 +73,13 @@ struct Run {
     /// What to measure; without a name, all.
     #[arg(value_name = "PART", value_parser = part::by_name)]
     parts: Vec<&'static dyn Part>,
-    /// How often each contestant has its turn; medians are taken over the rounds.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
+    /// How often each contestant has its turn; medians are taken over the rounds. Many short ones
+    /// tell more than few long ones: a virtual machine's speed drifts by a third within minutes,
+    /// and ratios are only as good as the two turns are near.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
     /// How long one turn lasts.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=300))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=300))]
     seconds: u64,
     /// Only what has this word in its name: a workload of `dns`, a size of `scale`.
     #[arg(long)]

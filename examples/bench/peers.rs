@@ -2,7 +2,8 @@
 //!
 //! The same for all: one worker, as there is one core; no rate limit, no query log, no recursion,
 //! no notifying of anybody; minimal replies, which all but PowerDNS can be told. What a server adds
-//! to an SRV reply of its own accord, it adds. Everything else is the package's default.
+//! to an SRV reply of its own accord, it adds. Everything else is the package's default, and so is
+//! the package: Debian builds NSD without `recvmmsg`.
 
 use std::{
     fs,
@@ -79,7 +80,7 @@ impl Peer {
     /// # Errors
     /// When it is not installed.
     pub(crate) fn version(&self) -> Result<String> {
-        machine::version(self.program, self.version)
+        machine::version(self.name, self.program, self.version)
     }
 }
 

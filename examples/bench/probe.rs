@@ -219,15 +219,12 @@ impl Way {
 
 /// `command` ahead of what else runs on its core, where that is allowed.
 fn ahead(command: &Command) -> Command {
-    let is_allowed = Command::new("chrt").args(["-f", "1", "true"]).stderr(Stdio::null()).status();
-    if !is_allowed.is_ok_and(|status| status.success()) {
-        return std::iter::once(command).fold(Command::new("nice"), |mut plain, inner| {
-            plain.args(["-n", "0"]).arg(inner.get_program()).args(inner.get_args());
-            plain
-        });
-    }
-    let mut ahead = Command::new("chrt");
-    ahead.args(["-f", "1"]).arg(command.get_program()).args(command.get_args());
+    let words: &[&str] = &["chrt", "-f", "1"];
+    let allowed =
+        Command::new(words[0]).args(&words[1..]).arg("true").stderr(Stdio::null()).status();
+    let words = if allowed.is_ok_and(|status| status.success()) { words } else { &["env"] };
+    let mut ahead = Command::new(words[0]);
+    ahead.args(&words[1..]).arg(command.get_program()).args(command.get_args());
     ahead
 }
 

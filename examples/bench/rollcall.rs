@@ -86,10 +86,11 @@ impl Rollcall {
     }
 }
 
-/// Its name and version.
+/// Its name, version and commit.
 ///
 /// # Errors
 /// When it cannot be run.
 pub(crate) fn version(env: &Env) -> Result<String> {
-    machine::version(&env.rollcall.to_string_lossy(), "--version")
+    let version = machine::version("Rollcall", &env.rollcall.to_string_lossy(), "--version")?;
+    Ok(machine::commit().map_or(version.clone(), |commit| format!("{version} ({commit})")))
 }
