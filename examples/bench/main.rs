@@ -30,6 +30,8 @@ mod stats;
 mod table;
 mod turn;
 mod verify;
+mod writes;
+mod writing;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -43,6 +45,7 @@ use crate::{
     part::{Env, PARTS, Part},
     probe::Probe,
     results::Results,
+    writing::Writing,
 };
 
 /// The benchmark of Rollcall.
@@ -63,6 +66,9 @@ enum Command {
     /// The load of changes; started by the part `changes`.
     #[command(hide = true)]
     Churn(Churn),
+    /// The load of writes; started by the part `writes`.
+    #[command(hide = true)]
+    Writing(Writing),
     /// The latency prober; started beside the load.
     #[command(hide = true)]
     Probe(Probe),
@@ -100,6 +106,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Floor(floor) => floor.run(),
         Command::Churn(churn) => churn.run(),
+        Command::Writing(writing) => writing.run(),
         Command::Probe(probe) => probe.run(),
     };
     match outcome {

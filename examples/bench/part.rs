@@ -6,10 +6,10 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use anyhow::Result;
 
-use crate::{changes::Changes, cores::Cores, dns::Dns, table::Table};
+use crate::{changes::Changes, cores::Cores, dns::Dns, table::Table, writes::Writes};
 
 /// All parts, in the order in which they run and stand in RESULTS.md.
-pub(crate) const PARTS: &[&dyn Part] = &[&Dns, &Changes];
+pub(crate) const PARTS: &[&dyn Part] = &[&Dns, &Changes, &Writes];
 
 /// One thing that is measured.
 pub(crate) trait Part: Send + Sync {
