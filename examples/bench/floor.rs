@@ -5,7 +5,7 @@
 //! uses these calls can be cheaper, so it is the one honest divisor for CPU per query.
 //!
 //! It is unsafe because those calls are, and it is no part of the product; tests/tidy.rs knows it
-//! as the one place of the benchmark that may be.
+//! as one of the two places of the benchmark that may be.
 #![allow(unsafe_code)]
 
 use std::{

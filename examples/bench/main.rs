@@ -15,8 +15,10 @@ mod cpu;
 mod data;
 mod dns;
 mod dnsperf;
+mod flood;
 mod floor;
 mod http;
+mod knock;
 mod machine;
 mod part;
 mod peers;
@@ -30,6 +32,7 @@ mod stats;
 mod table;
 mod turn;
 mod verify;
+mod weather;
 mod writes;
 mod writing;
 
@@ -41,7 +44,9 @@ use clap::{Parser, Subcommand};
 use crate::{
     churn::Churn,
     cores::Cores,
+    flood::Flood,
     floor::Floor,
+    knock::Knock,
     part::{Env, PARTS, Part},
     probe::Probe,
     results::Results,
@@ -69,6 +74,12 @@ enum Command {
     /// The load of writes; started by the part `writes`.
     #[command(hide = true)]
     Writing(Writing),
+    /// More than can be answered; started by the part `weather`.
+    #[command(hide = true)]
+    Flood(Flood),
+    /// Who needs the HTTP interface meanwhile; started by the part `weather`.
+    #[command(hide = true)]
+    Knock(Knock),
     /// The latency prober; started beside the load.
     #[command(hide = true)]
     Probe(Probe),
@@ -107,6 +118,8 @@ fn main() -> ExitCode {
         Command::Floor(floor) => floor.run(),
         Command::Churn(churn) => churn.run(),
         Command::Writing(writing) => writing.run(),
+        Command::Flood(flood) => flood.run(),
+        Command::Knock(knock) => knock.run(),
         Command::Probe(probe) => probe.run(),
     };
     match outcome {

@@ -6,10 +6,12 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use anyhow::Result;
 
-use crate::{changes::Changes, cores::Cores, dns::Dns, table::Table, writes::Writes};
+use crate::{
+    changes::Changes, cores::Cores, dns::Dns, table::Table, weather::Weather, writes::Writes,
+};
 
 /// All parts, in the order in which they run and stand in RESULTS.md.
-pub(crate) const PARTS: &[&dyn Part] = &[&Dns, &Changes, &Writes];
+pub(crate) const PARTS: &[&dyn Part] = &[&Dns, &Changes, &Writes, &Weather];
 
 /// One thing that is measured.
 pub(crate) trait Part: Send + Sync {

@@ -218,7 +218,7 @@ impl Way {
 }
 
 /// `command` ahead of what else runs on its core, where that is allowed.
-fn ahead(command: &Command) -> Command {
+pub(crate) fn ahead(command: &Command) -> Command {
     let words: &[&str] = &["chrt", "-f", "1"];
     let allowed =
         Command::new(words[0]).args(&words[1..]).arg("true").stderr(Stdio::null()).status();

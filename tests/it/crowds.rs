@@ -1,9 +1,9 @@
-//! Crowds: thousands that fail at once, and thousands of connections that do nothing. Everybody
-//! else is answered as ever.
+//! Crowds: thousands that fail at once, thousands of connections that do nothing, clients that ask
+//! and never read, and more packets than can be taken. Everybody else is answered as ever.
 
 use std::{
     io::{BufReader, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream, UdpSocket},
     time::{Duration, Instant},
 };
 
@@ -110,6 +110,80 @@ fn idle_dns_connections_are_bounded_and_disturb_nobody() {
     eventually("the idle are let go", || open(0).then_some(()));
     assert!(is_served(&connect_from("127.0.1.1", dns)), "and there is room again");
     drop(crowd);
+}
+
+/// The value of a counter, over all its labels that begin so.
+fn counted(metrics: &str, start: &str) -> u64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(start));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn who_asks_and_never_reads_is_bounded_and_let_go() {
+    const CROWD: usize = 50;
+    let node = Node::builder().config("[dns]\ntcp_idle_timeout = \"3s\"").start();
+    let many: Vec<Value> = (0..200)
+        .map(|n| {
+            json!({ "service": "web", "instance": format!("i{n}"), "port": 80,
+            "addresses": [format!("10.0.0.{n}")], "tags": ["v1", "v2"] })
+        })
+        .collect();
+    assert_eq!(node.api().post("/api/v1/instances", &many.into()).status, 200);
+    let resident_kib = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()
+    };
+    let before = resident_kib();
+    // The longest replies that there are, half of them from the long lane.
+    let framed = |name: &str| {
+        let bytes = question(name, RecordType::SRV, None).to_vec().unwrap();
+        [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], &bytes].concat()
+    };
+    let queries = ["web.service.internal.", "v1.v2.web.service.internal."].map(framed).concat();
+    let queries = queries.repeat(500);
+    let crowd: Vec<TcpStream> = (0..CROWD)
+        .map(|_| {
+            let mut stream = connect_from("127.0.1.1", node.dns[0]);
+            stream.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+            while stream.write(&queries).is_ok() {}
+            stream
+        })
+        .collect();
+    assert!(is_served(&connect_from("127.0.1.2", node.dns[0])), "the others do not wait");
+    assert_eq!(node.resolver().service("web").len(), 8);
+    assert_eq!(node.api().get(&instance_path("web", "i7")).status, 200);
+    // What a connection may hold (see `TcpLimits`), and as much again for the rest of the process.
+    let grown = resident_kib().saturating_sub(before);
+    assert!(grown < 2 * CROWD * 416, "{grown} KiB for {CROWD} connections");
+    let all = format!("rollcall_dns_tcp_connections_timed_out_total {CROWD}\n");
+    eventually("they are let go", || node.api().text("/metrics").contains(&all).then_some(()));
+    drop(crowd);
+}
+
+#[test]
+fn of_a_flood_every_packet_is_answered_or_counted_and_it_is_over_at_once() {
+    const PACKETS: u64 = 30_000;
+    let node = Node::start();
+    node.api().register("web", "i", &json!({ "addresses": ["10.0.0.1"] }));
+    let flood = UdpSocket::bind("127.0.0.1:0").unwrap();
+    flood.connect(node.dns[0]).unwrap();
+    let packet = question("web.service.internal.", RecordType::A, None).to_vec().unwrap();
+    // So long that it takes none: more come than its buffer holds, whatever the machine.
+    node.signal("STOP");
+    for _ in 0..PACKETS {
+        assert_eq!(flood.send(&packet).unwrap(), packet.len());
+    }
+    node.signal("CONT");
+    let [answered, dropped] = eventually("all are accounted for", || {
+        let metrics = node.api().text("/metrics");
+        let answered = counted(&metrics, "rollcall_dns_responses_total{transport=\"udp\"");
+        let dropped = counted(&metrics, "rollcall_dns_dropped_total");
+        (answered + dropped >= PACKETS).then_some([answered, dropped])
+    });
+    assert_eq!(answered + dropped, PACKETS, "{answered} answered, {dropped} dropped");
+    assert!(answered > 0 && dropped > 0, "{answered} answered, {dropped} dropped");
+    assert_eq!(node.resolver().service("web").len(), 1, "who asks next is answered");
 }
 
 #[test]
