@@ -32,6 +32,8 @@ struct Common {
     clock: Clock,
     board: Board,
     metrics: Metrics,
+    /// How many files may be open at once.
+    files: u64,
 }
 
 /// Everything that is made before anything is heard or said.
@@ -83,10 +85,10 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 async fn run(config: Config, filter: FilterHandle) -> anyhow::Result<()> {
-    raise_file_limit();
+    let files = raise_file_limit();
     let mut signals = Signals::new()?;
-    let common =
-        Common { clock: Clock::system(), board: Board::default(), metrics: Metrics::new() };
+    let (clock, board, metrics) = (Clock::system(), Board::default(), Metrics::new());
+    let common = Common { clock, board, metrics, files };
     let bound = bind(&config)?;
     let built = build(&config, &common)?;
     let (dns, http) = (bound.dns.local_addrs(), bound.http.local_addrs());
@@ -141,7 +143,7 @@ fn bind(config: &Config) -> anyhow::Result<Bound> {
 }
 
 fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
-    let Common { clock, board, metrics } = common;
+    let Common { clock, board, metrics, files } = common;
     let settings = Settings::new(&config.dns_settings())?;
     let (store, loaded) = Store::open(&config.server.data)?;
     store.register(metrics);
@@ -161,7 +163,7 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
         reserved: vec![settings.origin().clone()],
     };
     let zones = ZoneWatcher::open(folder, board.clone(), metrics)?;
-    let options = config.health_options();
+    let options = config.health_options().within(*files);
     let checker = health::start(registry.clone(), &options, clock.clone(), metrics)?;
     Ok(Built {
         registry,
@@ -177,7 +179,7 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
 /// Starts everything; from here on packets are answered.
 fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow::Result<Running> {
     let (mut tasks, ends) = (Tasks::default(), Ends::default());
-    let Common { clock, board, metrics } = common;
+    let Common { clock, board, metrics, files: _ } = common;
     let Built { registry, registry_options, writer, checker, zones, settings, tcp_limits } = built;
     let wiring = Wiring {
         registry: registry.clone(),
@@ -268,14 +270,19 @@ fn shown_zones(config: &Config, zones: &ZonesHandle) -> String {
     }
 }
 
-/// Takes all the file descriptors that the system allows: a shell's default of 1,024 is less than
-/// the connections that the defaults admit.
-fn raise_file_limit() {
+/// Takes all the file descriptors that the system allows, and says how many those are: a shell's
+/// default of 1,024 is less than the connections that the defaults admit.
+fn raise_file_limit() -> u64 {
     match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) if limit < 8_192 => {
-            warn!(limit, "few file descriptors are allowed; raise LimitNOFILE or `ulimit -n`");
+        Ok(limit) => {
+            if limit < 8_192 {
+                warn!(limit, "few file descriptors are allowed; raise LimitNOFILE or `ulimit -n`");
+            }
+            limit
         }
-        Ok(_) => {}
-        Err(error) => warn!(%error, "cannot raise the limit of file descriptors"),
+        Err(error) => {
+            warn!(%error, "cannot raise the limit of file descriptors");
+            rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(1_024, |(soft, _)| soft)
+        }
     }
 }

@@ -31,12 +31,37 @@ pub enum HealthError {
 // === impl Options ===
 
 impl Options {
-    /// A thousand in flight is 100,000 checks of 10 s whose targets answer within 100 ms.
-    pub const IN_FLIGHT_DEFAULT: NonZeroUsize = NonZeroUsize::new(1_000).expect("is not zero");
+    /// 100,000 checks of 10 s that all run into a timeout of 2 s: a network that is cut makes no
+    /// check late of what is still to be reached.
+    pub const IN_FLIGHT_DEFAULT: NonZeroUsize = NonZeroUsize::new(20_000).expect("is not zero");
+
+    /// The same with no more than half of the `files` that the process may have open: connections
+    /// that are refused for want of one would be a worse answer than checks that wait.
+    #[must_use]
+    pub fn within(mut self, files: u64) -> Self {
+        let half = usize::try_from(files / 2).unwrap_or(usize::MAX).max(1);
+        if let Some(half) = NonZeroUsize::new(half).filter(|half| *half < self.in_flight_max) {
+            let asked = self.in_flight_max;
+            tracing::info!(files, asked, in_flight_max = half, "fewer checks at once");
+            self.in_flight_max = half;
+        }
+        self
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self { in_flight_max: Self::IN_FLIGHT_DEFAULT, ca_file: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    #[test]
+    fn half_of_the_files_is_left_to_connections() {
+        let of = |files| Options::default().within(files).in_flight_max.get();
+        assert_eq!([0, 1, 1_024, 30_000, u64::MAX].map(of), [1, 1, 512, 15_000, 20_000]);
     }
 }
