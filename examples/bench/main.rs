@@ -7,7 +7,9 @@
 //! An example and no bench target: what is measured are processes, from outside, as an operator
 //! would. `cargo bench` would build a second server first, with what only tests need compiled in.
 #![allow(clippy::disallowed_methods, reason = "real time is what is measured here")]
+
 mod changes;
+mod checks;
 mod churn;
 mod contestant;
 mod cores;
@@ -42,6 +44,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use crate::{
+    checks::Bare,
     churn::Churn,
     cores::Cores,
     flood::Flood,
@@ -65,6 +68,9 @@ struct Arguments {
 enum Command {
     /// Measure, print the tables, and write them to RESULTS.md.
     Run(Run),
+    /// The bare loop that checks are compared with.
+    #[command(hide = true)]
+    BareCheck(Bare),
     /// The bare responder that nothing can undercut; started by the parts that compare with it.
     #[command(hide = true)]
     Floor(Floor),
@@ -115,6 +121,7 @@ struct Run {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(run) => run.run(),
+        Command::BareCheck(bare) => bare.run(),
         Command::Floor(floor) => floor.run(),
         Command::Churn(churn) => churn.run(),
         Command::Writing(writing) => writing.run(),

@@ -7,11 +7,12 @@ use std::{fmt, path::PathBuf, time::Duration};
 use anyhow::Result;
 
 use crate::{
-    changes::Changes, cores::Cores, dns::Dns, table::Table, weather::Weather, writes::Writes,
+    changes::Changes, checks::Checks, cores::Cores, dns::Dns, table::Table, weather::Weather,
+    writes::Writes,
 };
 
 /// All parts, in the order in which they run and stand in RESULTS.md.
-pub(crate) const PARTS: &[&dyn Part] = &[&Dns, &Changes, &Writes, &Weather];
+pub(crate) const PARTS: &[&dyn Part] = &[&Dns, &Changes, &Writes, &Checks, &Weather];
 
 /// One thing that is measured.
 pub(crate) trait Part: Send + Sync {
@@ -27,7 +28,7 @@ pub(crate) trait Part: Send + Sync {
 }
 
 /// What a part is given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Env {
     /// Who runs where.
     pub(crate) cores: Cores,
