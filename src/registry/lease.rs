@@ -7,10 +7,9 @@
 //! also trips on a planned scale-down; here only silences count, never a failed active check and
 //! never a deregistration.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
+
+use hashbrown::HashMap;
 
 use super::{Member, SelfPreservation};
 use crate::{
