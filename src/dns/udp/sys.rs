@@ -2,22 +2,19 @@
 //!
 //! This is the only file with `unsafe`. It knows nothing of DNS: packets come in with the address
 //! they came from and the address they were sent to, replies go out the way their packets came.
-//! All headers that the kernel reads or writes through pointers are built anew on the stack for
-//! each call, from buffers that the call borrows; no pointer outlives the call that made it, so
-//! there is no pointer to keep valid and nothing to say about moving or sharing an [`Arena`].
-//! Building sixteen headers costs about 100 ns beside a system call of several microseconds.
+//! The headers that the kernel reads and writes through pointers are filled once, since filling
+//! sixteen of them twice per batch cost as much as answering a query. What they point to is reached
+//! through these same pointers by everybody, so that no reference to it is alive during a call.
 #![allow(unsafe_code)]
 
 use std::{
-    io, mem,
+    io, iter, mem,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsRawFd, BorrowedFd, RawFd},
-    ptr,
+    ptr::{self, NonNull},
 };
 
-use libc::{
-    c_int, c_void, in_pktinfo, in6_pktinfo, iovec, mmsghdr, msghdr, sockaddr_storage, socklen_t,
-};
+use libc::{c_int, c_void, in_pktinfo, in6_pktinfo, iovec, mmsghdr, msghdr, sockaddr_storage};
 use socket2::{SockAddr, SockAddrStorage};
 
 /// Packets per system call. gdnsd measured no gain above 16: by then the cost of the call is spread
@@ -68,35 +65,35 @@ pub(super) struct Sent {
 /// Buffers for one batch, allocated once: packets with their addresses, and their replies.
 ///
 /// Invariants:
-/// - I1: `packets`, `replies`, `names` and `controls` have [`WIDTH`] elements each.
-/// - I2: of packet `i < count`, the first `received[i].octets` octets of `packets[i]` and the first
-///   `received[i].name_octets` of `names[i]` were written by the last [`Arena::receive`].
-/// - I3: each queued reply names a slot below `count` and at most [`REPLY_OCTETS_MAX`] octets.
+/// - I1: `slots` points to [`WIDTH`] slots that were allocated by [`Arena::new`] and belong to this
+///   arena alone. They are reached through this pointer only, and references to their parts live
+///   no longer than the borrow of the arena that they come from.
+/// - I2: header `i` of `inbox` points to the name, the control messages and, by the vector `into`,
+///   to the packet of slot `i`; each with its whole size while `receive` calls the kernel.
+/// - I3: of slot `i < count`, the kernel has filled in the packet, name and control messages as
+///   header `i` of `inbox` says, by the last call of `receive`.
+/// - I4: headers `0..queued` of `outbox` point to the name, by the vector `from` to the reply, and
+///   to nothing or the control messages of a slot each; the vector says at most
+///   [`REPLY_OCTETS_MAX`] octets.
 pub(super) struct Arena {
-    packets: Box<[[u8; PACKET_OCTETS_MAX]]>,
-    replies: Box<[[u8; REPLY_OCTETS_MAX]]>,
-    names: Box<[sockaddr_storage]>,
-    controls: Box<[Control]>,
-    received: [Received; WIDTH],
+    slots: NonNull<Slot>,
+    inbox: Box<[mmsghdr; WIDTH]>,
+    outbox: Box<[mmsghdr; WIDTH]>,
     count: usize,
-    queue: [Queued; WIDTH],
     queued: usize,
 }
 
-/// What the kernel said of one packet.
-#[derive(Debug, Clone, Copy, Default)]
-struct Received {
-    octets: usize,
-    name_octets: socklen_t,
-    local: Option<Local>,
-    cut: bool,
-}
-
-/// One reply that waits to be sent.
-#[derive(Debug, Clone, Copy, Default)]
-struct Queued {
-    slot: usize,
-    octets: usize,
+/// A packet with where it came from, and its reply. An odd number of cache lines long: were it a
+/// power of two, the same place of all slots would fall on the same few lines of the cache.
+#[repr(C, align(64))]
+struct Slot {
+    name: sockaddr_storage,
+    control: Control,
+    into: iovec,
+    from: iovec,
+    packet: [u8; PACKET_OCTETS_MAX],
+    reply: [u8; REPLY_OCTETS_MAX],
+    _spread: [u8; 64],
 }
 
 /// Room for control messages, aligned as their header wants it.
@@ -105,6 +102,7 @@ struct Queued {
 struct Control([u8; CONTROL_OCTETS]);
 
 const _: () = {
+    assert!(mem::size_of::<Slot>() / 64 % 2 == 1);
     assert!(mem::align_of::<Control>() >= mem::align_of::<libc::cmsghdr>());
     // SAFETY: CMSG_SPACE only adds up sizes.
     assert!(unsafe { libc::CMSG_SPACE(size_as_uint::<in6_pktinfo>()) } as usize <= CONTROL_OCTETS);
@@ -117,16 +115,35 @@ const _: () = {
 impl Arena {
     /// Allocates the buffers, 132 KiB, of which the kernel maps only what is used.
     pub(super) fn new() -> Self {
-        Self {
-            packets: vec![[0; PACKET_OCTETS_MAX]; WIDTH].into(),
-            replies: vec![[0; REPLY_OCTETS_MAX]; WIDTH].into(),
-            names: vec![empty_name(); WIDTH].into(),
-            controls: vec![Control([0; CONTROL_OCTETS]); WIDTH].into(),
-            received: [Received::default(); WIDTH],
-            count: 0,
-            queue: [Queued::default(); WIDTH],
-            queued: 0,
+        let empty = || Slot {
+            name: empty_name(),
+            control: Control([0; CONTROL_OCTETS]),
+            into: EMPTY_VECTOR,
+            from: EMPTY_VECTOR,
+            packet: [0; PACKET_OCTETS_MAX],
+            reply: [0; REPLY_OCTETS_MAX],
+            _spread: [0; 64],
+        };
+        let slots: Box<[Slot]> = iter::repeat_with(empty).take(WIDTH).collect();
+        let slots = NonNull::from(Box::leak(slots)).cast::<Slot>();
+        let mut inbox = Box::new([empty_header(); WIDTH]);
+        for (index, header) in inbox.iter_mut().enumerate() {
+            // SAFETY: `index` is below WIDTH, so the slot is one of those just allocated (I1); only
+            // addresses are taken, and the vectors written.
+            unsafe {
+                let slot = slots.as_ptr().add(index);
+                let packet = (&raw mut (*slot).packet).cast();
+                (*slot).into = iovec { iov_base: packet, iov_len: PACKET_OCTETS_MAX };
+                (*slot).from = iovec { iov_base: (&raw mut (*slot).reply).cast(), iov_len: 0 };
+                header.msg_hdr.msg_name = (&raw mut (*slot).name).cast();
+                header.msg_hdr.msg_iov = &raw mut (*slot).into;
+                header.msg_hdr.msg_iovlen = 1;
+                header.msg_hdr.msg_control = (&raw mut (*slot).control).cast();
+            }
+            offer_room(header);
         }
+        let outbox = Box::new([empty_header(); WIDTH]);
+        Self { slots, inbox, outbox, count: 0, queued: 0 }
     }
 
     /// Waits for a packet, at most for the socket's read timeout, and takes it with what else has
@@ -135,97 +152,103 @@ impl Arena {
     /// # Errors
     /// When the socket is broken; waiting in vain is none.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        self.inbox[..self.count].iter_mut().for_each(offer_room);
         (self.count, self.queued) = (0, 0);
-        let mut vectors = [EMPTY_VECTOR; WIDTH];
-        let mut headers: [mmsghdr; WIDTH] = [empty_header(); WIDTH];
-        let slots = self.packets.iter_mut().zip(&mut self.names).zip(&mut self.controls);
-        for ((header, vector), ((packet, name), control)) in
-            headers.iter_mut().zip(&mut vectors).zip(slots)
-        {
-            *vector = iovec { iov_base: packet.as_mut_ptr().cast(), iov_len: packet.len() };
-            header.msg_hdr.msg_name = ptr::from_mut(name).cast();
-            header.msg_hdr.msg_namelen = size_as_uint::<sockaddr_storage>();
-            header.msg_hdr.msg_iov = vector;
-            header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
-            header.msg_hdr.msg_controllen = CONTROL_OCTETS as _;
-        }
-        // SAFETY: by I1 all WIDTH headers were filled above; each points to a name, a vector and
-        // a control buffer of the sizes it gives, all of them borrowed mutably until this returns.
+        // SAFETY: `inbox` holds WIDTH headers, each of which points to buffers of the sizes it says
+        // (I2), to which there is no reference now (I1). The timeout may be null.
         let count = unsafe {
-            let flags = libc::MSG_WAITFORONE as _;
-            libc::recvmmsg(raw(socket), headers.as_mut_ptr(), WIDTH_UINT, flags, ptr::null_mut())
+            let (flags, timeout) = (libc::MSG_WAITFORONE as _, ptr::null_mut());
+            libc::recvmmsg(raw(socket), self.inbox.as_mut_ptr(), WIDTH_UINT, flags, timeout)
         };
         let Ok(count) = usize::try_from(count) else {
-            return match io::Error::last_os_error() {
-                error if is_in_vain(&error) => Ok(0),
-                error => Err(error),
-            };
+            let error = io::Error::last_os_error();
+            self.inbox.iter_mut().for_each(offer_room);
+            return if is_in_vain(&error) { Ok(0) } else { Err(error) };
         };
-        for (header, received) in headers[..count].iter().zip(&mut self.received) {
-            *received = Received {
-                octets: (header.msg_len as usize).min(PACKET_OCTETS_MAX),
-                name_octets: header.msg_hdr.msg_namelen,
-                local: read_local(&header.msg_hdr),
-                cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
-            };
-        }
         self.count = count;
         Ok(count)
     }
 
-    /// The packet in `slot`, and the room for its reply.
+    /// The packet in `slot`, below what [`Arena::receive`] returned, and the room for its reply.
+    #[inline]
     pub(super) fn exchange(&mut self, slot: usize) -> (&[u8], &mut [u8; REPLY_OCTETS_MAX]) {
-        assert!(slot < self.count, "only a packet that was received is looked at");
-        (&self.packets[slot][..self.received[slot].octets], &mut self.replies[slot])
+        let octets = (self.received(slot).msg_len as usize).min(PACKET_OCTETS_MAX);
+        let slot = self.slot(slot);
+        // SAFETY: the slot is ours (I1); packet and reply are different parts of it, and all octets
+        // of both are initialised. The references borrow the arena.
+        unsafe { (&(&(*slot).packet)[..octets], &mut (*slot).reply) }
     }
 
-    /// Whether the packet in `slot` was longer than what was read of it.
+    /// Whether the packet in `slot` was longer than what is read of one.
+    #[inline]
     pub(super) fn is_cut(&self, slot: usize) -> bool {
-        self.received[..self.count][slot].cut
+        self.received(slot).msg_hdr.msg_flags & libc::MSG_TRUNC != 0
     }
 
-    /// The way back of the packet in `slot`; `None` when it has no IP address.
+    /// The way back to where the packet in `slot` came from; `None` if that is no IP address.
     pub(super) fn return_path(&self, slot: usize) -> Option<ReturnPath> {
-        let received = &self.received[..self.count][slot];
+        let header = &self.received(slot).msg_hdr;
         let mut storage = SockAddrStorage::zeroed();
-        // SAFETY: a `SockAddrStorage` is a `sockaddr_storage` by another name; and by I2 the kernel
-        // wrote this address and its length.
+        // SAFETY: the slot is ours and nobody else is using its name (I1), of which the kernel has
+        // filled in as many octets as the header says (I3); `storage` has room for a
+        // sockaddr_storage, which is what `view_as` promises to be sound for.
         let name = unsafe {
-            *storage.view_as::<sockaddr_storage>() = self.names[slot];
-            SockAddr::new(storage, received.name_octets)
+            *storage.view_as::<sockaddr_storage>() = (*self.slot(slot)).name;
+            SockAddr::new(storage, header.msg_namelen)
         };
-        Some(ReturnPath { peer: name.as_socket()?, local: received.local })
+        Some(ReturnPath { peer: name.as_socket()?, local: read_local(header) })
     }
 
-    /// Queues the first `octets` of the room of `slot` as its reply.
+    /// Puts the first `octets` of the reply in `slot` on the way back.
+    #[inline]
     pub(super) fn queue(&mut self, slot: usize, octets: usize) {
-        assert!(slot < self.count && octets <= REPLY_OCTETS_MAX, "a reply in the room of a packet");
-        assert!(self.queued < WIDTH, "at most one reply to a packet");
-        self.queue[self.queued] = Queued { slot, octets };
+        assert!(octets <= REPLY_OCTETS_MAX, "a reply in the room of a packet");
+        let received = self.received(slot).msg_hdr;
+        let local = read_local(&received);
+        let slot = self.slot(slot);
+        let header = &mut self.outbox[self.queued].msg_hdr;
+        header.msg_name = received.msg_name;
+        header.msg_namelen = received.msg_namelen;
+        header.msg_iovlen = 1;
+        (header.msg_control, header.msg_controllen) = (ptr::null_mut(), 0);
+        // SAFETY: the slot is ours, and no reference to its parts is alive (I1).
+        unsafe {
+            (*slot).from.iov_len = octets;
+            header.msg_iov = &raw mut (*slot).from;
+            if let Some(local) = local {
+                write_local(local, &mut (*slot).control, header);
+            }
+        }
         self.queued += 1;
     }
 
-    /// Sends all that is queued. What cannot be sent is counted and skipped, so that one client
-    /// without a route does not hold up the others; nothing waits for room in the socket's buffer.
+    /// Sends the queued replies, in as few calls as the system allows, without waiting. A reply
+    /// that the system refuses costs that reply and no other.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>) -> Sent {
-        let mut vectors = [EMPTY_VECTOR; WIDTH];
-        let mut headers: [mmsghdr; WIDTH] = [empty_header(); WIDTH];
-        let queue = &self.queue[..self.queued];
-        for ((header, vector), queued) in headers.iter_mut().zip(&mut vectors).zip(queue) {
-            let received = &self.received[queued.slot];
-            let reply = &mut self.replies[queued.slot];
-            *vector = iovec { iov_base: reply.as_mut_ptr().cast(), iov_len: queued.octets };
-            header.msg_hdr.msg_name = ptr::from_mut(&mut self.names[queued.slot]).cast();
-            header.msg_hdr.msg_namelen = received.name_octets;
-            header.msg_hdr.msg_iov = vector;
-            header.msg_hdr.msg_iovlen = 1;
-            if let Some(local) = received.local {
-                write_local(local, &mut self.controls[queued.slot], &mut header.msg_hdr);
-            }
-        }
         let count = mem::take(&mut self.queued);
-        send_all(socket, &mut headers[..count])
+        send_all(socket, &mut self.outbox[..count])
+    }
+
+    /// What the kernel said of the packet in `slot`.
+    #[inline]
+    fn received(&self, slot: usize) -> &mmsghdr {
+        &self.inbox[..self.count][slot]
+    }
+
+    /// The slot of that number.
+    #[inline]
+    fn slot(&self, slot: usize) -> *mut Slot {
+        assert!(slot < WIDTH, "one of the slots");
+        // SAFETY: there are WIDTH slots behind the pointer (I1).
+        unsafe { self.slots.as_ptr().add(slot) }
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        let slots = NonNull::slice_from_raw_parts(self.slots, WIDTH);
+        // SAFETY: they were a box of so many slots (I1), and nobody looks at them any more.
+        drop(unsafe { Box::from_raw(slots.as_ptr()) });
     }
 }
 
@@ -256,15 +279,14 @@ impl ReturnPath {
     }
 }
 
-/// Sends `headers`, each of which was filled by [`Arena::send`] from buffers that are still
-/// borrowed.
+/// Sends `headers`, which point to buffers that are alive and that nobody else is using.
 fn send_all(socket: BorrowedFd<'_>, headers: &mut [mmsghdr]) -> Sent {
     let (mut at, mut result) = (0, Sent::default());
     while at < headers.len() {
         let rest = &mut headers[at..];
         let length = libc::c_uint::try_from(rest.len()).unwrap_or(WIDTH_UINT);
         // SAFETY: `rest` has `length` headers; each points to a name, a vector and possibly a
-        // control buffer of the sizes it gives, in the arena and the caller's stack frame.
+        // control buffer of the sizes it gives, all of them in the arena (I4).
         let sent = unsafe {
             libc::sendmmsg(raw(socket), rest.as_mut_ptr(), length, libc::MSG_DONTWAIT as _)
         };
@@ -284,7 +306,16 @@ fn send_all(socket: BorrowedFd<'_>, headers: &mut [mmsghdr]) -> Sent {
     result
 }
 
+/// Says the whole size of what a header of the inbox points to; each call leaves there how much of
+/// it was used.
+#[inline]
+fn offer_room(header: &mut mmsghdr) {
+    header.msg_hdr.msg_namelen = size_as_uint::<sockaddr_storage>();
+    header.msg_hdr.msg_controllen = CONTROL_OCTETS as _;
+}
+
 /// Reads which of our addresses the packet was sent to.
+#[inline]
 fn read_local(header: &msghdr) -> Option<Local> {
     // SAFETY: after recvmmsg the header's control pointer and length describe the control messages
     // that the kernel wrote, which is what CMSG_FIRSTHDR and CMSG_NXTHDR walk over. The data of
@@ -518,7 +549,7 @@ mod tests {
         let count = arena.receive(server.as_fd()).unwrap();
         assert_eq!(count, 2, "both were waiting in the socket");
         // An address of one octet is none.
-        arena.received[0].name_octets = 1;
+        arena.inbox[0].msg_hdr.msg_namelen = 1;
         arena.queue(0, 10);
         arena.queue(1, 10);
         assert_eq!(arena.send(server.as_fd()), Sent { sent: 1, refused: 1, blocked: 0 });
