@@ -3,21 +3,23 @@
 //! DNS compares letters without regard to case (RFC 4343), so two spellings of one label are one
 //! name; the canonical spelling, which the API shows, is lower case.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{borrow::Borrow, fmt};
+
+use smol_str::SmolStr;
 
 use super::{Invalid, limit};
 
 /// The name of a service, for example `payment`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceName(Arc<str>);
+pub struct ServiceName(SmolStr);
 
 /// The name of an instance within its service, for example `payment-1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InstanceId(Arc<str>);
+pub struct InstanceId(SmolStr);
 
 /// A tag of an instance, for example `v1`: the name `v1.payment` answers with those that carry it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tag(Arc<str>);
+pub struct Tag(SmolStr);
 
 /// The identity of an instance in the whole registry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,7 +121,7 @@ impl fmt::Display for InstanceKey {
 }
 
 /// Letters, digits and inner hyphens, at most 63 (RFC 1123 §2.1), folded to lower case.
-fn parse_label(field: &str, text: &str) -> Result<Arc<str>, Invalid> {
+fn parse_label(field: &str, text: &str) -> Result<SmolStr, Invalid> {
     let refuse = |problem: String| Err(Invalid::new(field, text, problem));
     if text.is_empty() {
         return refuse("is empty; a name has 1 to 63 letters, digits and hyphens".into());

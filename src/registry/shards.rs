@@ -17,7 +17,7 @@ use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 const FANOUT: usize = 64;
 
 type Shard<K, V> = HashTable<(K, V)>;
-type Group<K, V> = Box<[Arc<Shard<K, V>>]>;
+type Group<K, V> = [Arc<Shard<K, V>>; FANOUT];
 
 /// A map with cheap copies: cloning copies one array of pointers, and a change to the copy is not
 /// seen by the original.
@@ -100,7 +100,7 @@ impl<K, V> Clone for Shards<K, V> {
 impl<K, V> Default for Shards<K, V> {
     fn default() -> Self {
         let shard: Arc<Shard<K, V>> = Arc::default();
-        let group: Arc<Group<K, V>> = Arc::new(vec![shard; FANOUT].into());
+        let group: Arc<Group<K, V>> = Arc::new(std::array::from_fn(|_| Arc::clone(&shard)));
         Self { groups: vec![group; FANOUT].into(), hasher: DefaultHashBuilder::default(), len: 0 }
     }
 }
