@@ -11,6 +11,7 @@
 mod name;
 mod read;
 mod record;
+pub(super) mod short;
 
 pub use name::Owner;
 pub(super) use name::POINTER_REACH;
@@ -91,7 +92,7 @@ impl<'b> Reply<'b> {
         let reserved = if query.edns.is_some() { OPT_OCTETS } else { 0 };
         let end = limits.reply.min(buffer.len()).saturating_sub(reserved);
         debug_assert!(at <= end, "a reply has room for the longest question");
-        buffer[HEADER_OCTETS..at].copy_from_slice(question);
+        short::copy(&mut buffer[HEADER_OCTETS..at], question);
         Self {
             buffer,
             at,

@@ -7,6 +7,7 @@
 //!
 //! [`Other`]: Parsed::Other
 
+use super::encode::short;
 use crate::model::limit::NAME_OCTETS_MAX;
 
 /// Octets of a message's header (RFC 1035 §4.1.1).
@@ -106,7 +107,7 @@ fn plain<'p>(header: &[u8; HEADER_OCTETS], body: &'p [u8]) -> Option<Query<'p>> 
     }
     let mut name = [0; NAME_OCTETS_MAX];
     // Length octets are below `A`, so folding every octet leaves them as they are.
-    name[..name_len].copy_from_slice(&question[..name_len]);
+    short::copy(&mut name[..name_len], &question[..name_len]);
     name[..name_len].make_ascii_lowercase();
     let tail = &question[name_len..];
     Some(Query {

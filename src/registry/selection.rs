@@ -132,10 +132,11 @@ impl Selection {
         (self.v6.groups.as_deref().unwrap_or(&self.first.groups), self.v6.has_doubles)
     }
 
-    /// All answered instances by tier, the lowest priority number first: what SRV carries.
+    /// All answered instances by tier, the lowest priority number first: what SRV carries. When
+    /// there is none, one tier that is empty.
     #[inline]
     pub fn tiers(&self) -> impl Iterator<Item = &Tier> {
-        std::iter::once(&self.first).chain(&self.further).filter(|tier| !tier.groups.is_empty())
+        std::iter::once(&self.first).chain(&self.further)
     }
 
     /// All answered instances, tier by tier.

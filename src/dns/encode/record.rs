@@ -1,6 +1,6 @@
 //! Records: whole or not at all.
 
-use super::{CLASS_IN, Full, Owner, Reply, Section, name::POINTER_REACH};
+use super::{CLASS_IN, Full, Owner, Reply, Section, name::POINTER_REACH, short};
 use crate::dns::code::rtype;
 
 /// Octets in front of the data of a record whose owner is a pointer (RFC 1035 §4.1.3).
@@ -99,8 +99,8 @@ impl<'b> Reply<'b> {
         room[..FIXED].copy_from_slice(&fixed(owner, (rtype::SRV, ttl), length));
         room[FIXED..FIXED + numbers.len()].copy_from_slice(numbers);
         let (first, second) = room[FIXED + numbers.len()..].split_at_mut(target[0].len());
-        first.copy_from_slice(target[0]);
-        second.copy_from_slice(target[1]);
+        short::copy(first, target[0]);
+        short::copy(second, target[1]);
         self.at = end;
         self.entered(Section::Answer);
         Ok(start)
