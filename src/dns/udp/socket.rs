@@ -48,7 +48,7 @@ impl Socket {
             sys::enable_packet_info(inner.as_fd(), is_v6)?;
         }
         // Some containers' kernels know no such option.
-        let _ = sys::omit_path_mtu(inner.as_fd(), is_v6);
+        let _ = sys::forbid_fragments(inner.as_fd(), is_v6);
         if sys::force_buffers(inner.as_fd(), BUFFER_OCTETS).is_err() {
             // Unprivileged: as much as the system allows everybody.
             let octets = usize::try_from(BUFFER_OCTETS).unwrap_or_default();

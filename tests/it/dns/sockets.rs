@@ -9,6 +9,7 @@ use super::{A, full, said};
 use crate::support::{
     Node,
     dns::{Resolver, question},
+    namespace::Namespace,
 };
 
 /// Asks at `address`, and takes a reply only from there: over the fast path, the full path (several
@@ -74,4 +75,23 @@ fn ns1_is_where_the_server_listens_unless_told_otherwise() {
         ["ns1.service.internal. 300 A 127.0.0.5", "ns1.service.internal. 300 AAAA ::1"],
         "a wildcard is no address"
     );
+}
+
+#[test]
+fn a_reply_that_the_interface_does_not_take_whole_is_fragmented_and_arrives() {
+    let body = r#"{"addresses":["10.0.0.1"],"port":80}"#;
+    let register = format!(
+        "for i in $(seq 20); do curl -sf -X PUT -d '{body}' \
+             http://127.0.0.1:8500/api/v1/services/web/instances/i$i > /dev/null; done"
+    );
+    let dig = "dig @127.0.0.1 -p 8600 +notcp +ignore +tries=1 +time=5 +short";
+    // The fast path, and the full path, to which a cookie leads.
+    for option in ["+nocookie", "+cookie"] {
+        let (server, _) = Namespace::serve(tempfile::tempdir().unwrap(), &[]);
+        server.shell(&register).ok();
+        // Twenty records of 52 octets: more than this, and less than may be sent.
+        server.shell("ip link set lo mtu 600").ok();
+        let text = server.shell(&format!("{dig} {option} web.service.internal SRV")).ok();
+        assert_eq!(text.lines().count(), 20, "{option}: {text}");
+    }
 }
