@@ -77,8 +77,7 @@ impl Part for Checks {
 
 /// One check beside a bare loop, in turns.
 fn cost(env: &Env, section: &mut Section) -> Result<()> {
-    let few =
-        Crowd { count: if env.quick { 200 } else { FEW }, interval: Duration::from_millis(500) };
+    let few = Crowd { count: FEW, interval: Duration::from_millis(500) };
     let targets = Targets::start(env)?;
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for round in 1..=env.rounds {
