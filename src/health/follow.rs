@@ -139,7 +139,7 @@ impl Roster {
             self.drop_checks(key, turnover);
             return;
         };
-        let mut before: Vec<CheckId> = self.records.chain(first).collect();
+        let mut before: Vec<CheckId> = self.chain(first).collect();
         let mut checks = Vec::new();
         for (index, (spec, state)) in (0..).zip(member.instance.checks.iter().zip(&member.checks)) {
             if spec.thresholds().is_none() {
@@ -177,6 +177,11 @@ impl Roster {
         self.by_key
             .find(hash_of(&self.hasher, key.service.as_str(), key.id.as_str()), is_it)
             .copied()
+    }
+
+    /// A check and those after it of the same instance.
+    fn chain(&self, first: Option<CheckId>) -> impl Iterator<Item = CheckId> {
+        iter::successors(first, |id| self.get(*id)?.next)
     }
 
     /// Hangs the checks of an instance on its key, in their order.
@@ -259,7 +264,7 @@ impl Roster {
         if let Ok(slot) = self.by_key.find_entry(hash, |id| *id == first) {
             slot.remove();
         }
-        let checks: Vec<CheckId> = self.records.chain(Some(first)).collect();
+        let checks: Vec<CheckId> = self.chain(Some(first)).collect();
         for id in checks {
             turnover.gone.extend(self.records.remove(id).map(|record| (id, record)));
         }
@@ -304,7 +309,7 @@ mod tests {
     }
 
     fn checks_of(roster: &Roster, name: &str) -> Vec<CheckId> {
-        roster.records.chain(roster.first_of(&key(name))).collect()
+        roster.chain(roster.first_of(&key(name))).collect()
     }
 
     fn counts(turnover: &Turnover) -> (usize, usize) {

@@ -7,14 +7,17 @@
 //! also trips on a planned scale-down; here only silences count, never a failed active check and
 //! never a deregistration.
 
-use std::{collections::BTreeMap, time::Duration};
+mod beats;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
 
+use self::beats::{Beat, BeatId, Beats, Phase};
 use super::{Member, SelfPreservation};
 use crate::{
-    model::{CheckSpec, InstanceKey, Revision},
-    util::Wheel,
+    model::{CheckSpec, Instance, InstanceKey},
+    util::{SlotId, Wheel},
 };
 
 /// The step of the wheel. A tenth of the shortest ttl.
@@ -29,16 +32,15 @@ pub(super) struct Leases {
     settings: SelfPreservation,
     wheel: Wheel<Timer>,
     /// Those kept alive by heartbeats.
-    beats: HashMap<InstanceKey, Beat>,
+    beats: Beats,
     /// Those that are critical and are to be removed, with the time of it.
     reaps: HashMap<InstanceKey, Duration>,
     /// Silences that last, that no active check explains, and that began within the window; by
-    /// their beginning and the generation of their beat.
-    silences: BTreeMap<(Duration, u64), InstanceKey>,
+    /// their beginning.
+    silences: BTreeSet<(Duration, BeatId)>,
     /// How many are neither lapsed nor held.
     alive: usize,
     held: usize,
-    next_generation: u64,
 }
 
 /// What is to be done because time passed.
@@ -53,35 +55,12 @@ pub(super) enum Due {
 }
 
 #[derive(Debug)]
-struct Beat {
-    /// Of which registration.
-    registered: Revision,
-    ttl: Duration,
-    deadline: Duration,
-    phase: Phase,
-    /// When its silence began, if that is counted.
-    silent_since: Option<Duration>,
-    /// Tells this entry's timers from those of an earlier one of the same name.
-    generation: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Alive,
-    /// Silent, not yet decided.
-    Silent,
-    /// Silent and held until the given time.
-    Held(Duration),
-    /// Silent and believed dead.
-    Lapsed,
-}
-
-#[derive(Debug)]
 enum Timer {
-    Beat(InstanceKey, u64),
-    Decide(InstanceKey, u64),
-    Reap(InstanceKey),
-    Release(InstanceKey, u64),
+    Beat(BeatId),
+    Decide(BeatId),
+    /// With the instance, which has the key in fewer octets.
+    Reap(Arc<Instance>),
+    Release(BeatId),
 }
 
 // === impl Leases ===
@@ -91,12 +70,11 @@ impl Leases {
         Self {
             settings,
             wheel: Wheel::new(TICK),
-            beats: HashMap::new(),
+            beats: Beats::default(),
             reaps: HashMap::new(),
-            silences: BTreeMap::new(),
+            silences: BTreeSet::new(),
             alive: 0,
             held: 0,
-            next_generation: 0,
         }
     }
 
@@ -106,11 +84,14 @@ impl Leases {
         if settings.enabled {
             return;
         }
-        for (key, beat) in &mut self.beats {
-            if matches!(beat.phase, Phase::Held(_)) {
+        let is_held =
+            |(id, beat): (BeatId, &Beat)| matches!(beat.phase, Phase::Held(_)).then_some(id);
+        let held: Vec<BeatId> = self.beats.iter().filter_map(is_held).collect();
+        for id in held {
+            if let Some(beat) = self.beats.get_mut(id) {
                 beat.phase = Phase::Held(Duration::ZERO);
-                self.wheel.insert(Duration::ZERO, Timer::Release(key.clone(), beat.generation));
             }
+            self.wheel.insert(Duration::ZERO, Timer::Release(id));
         }
     }
 
@@ -126,7 +107,8 @@ impl Leases {
 
     /// Takes a sign of life.
     pub(super) fn beat(&mut self, key: &InstanceKey, now: Duration) {
-        let Some(beat) = self.beats.get_mut(key) else { return };
+        let Some(id) = self.beats.find(key) else { return };
+        let Some(beat) = self.beats.get_mut(id) else { return };
         beat.deadline = now + beat.ttl;
         match beat.phase {
             Phase::Alive => return, // its timer is in the wheel and will find the new deadline
@@ -138,10 +120,9 @@ impl Leases {
         }
         beat.phase = Phase::Alive;
         if let Some(since) = beat.silent_since.take() {
-            self.silences.remove(&(since, beat.generation));
+            self.silences.remove(&(since, id));
         }
-        let timer = Timer::Beat(key.clone(), beat.generation);
-        self.wheel.insert(beat.deadline, timer);
+        self.wheel.insert(beat.deadline, Timer::Beat(id));
     }
 
     /// Follows a change of an instance: `None` when it is gone.
@@ -159,7 +140,7 @@ impl Leases {
             Some(after) if !member.status.is_up() => {
                 if !self.reaps.contains_key(key) {
                     self.reaps.insert(key.clone(), now + after);
-                    self.wheel.insert(now + after, Timer::Reap(key.clone()));
+                    self.wheel.insert(now + after, Timer::Reap(Arc::clone(&member.instance)));
                 }
             }
             _ => {
@@ -179,10 +160,11 @@ impl Leases {
         self.wheel.advance(now, &mut timers);
         for timer in timers {
             match timer {
-                Timer::Beat(key, generation) => self.on_beat(key, generation, now, &is_down),
-                Timer::Decide(key, generation) => undecided.push((key, generation)),
-                Timer::Release(key, generation) => self.release(key, generation, now, &mut due),
-                Timer::Reap(key) => {
+                Timer::Beat(id) => self.on_beat(id, now, &is_down),
+                Timer::Decide(id) => undecided.push(id),
+                Timer::Release(id) => self.release(id, now, &mut due),
+                Timer::Reap(instance) => {
+                    let key = instance.key();
                     if self.reaps.get(&key).is_some_and(|at| *at <= now) {
                         self.reaps.remove(&key);
                         due.push(Due::Expire(key));
@@ -193,16 +175,22 @@ impl Leases {
         if !undecided.is_empty() && self.too_many_are_silent(now) {
             self.hold_all_of_the_window(now, &mut due);
         }
-        for (key, generation) in undecided {
-            self.lapse_if_silent(key, generation, &mut due);
+        for id in undecided {
+            self.lapse_if_silent(id, &mut due);
         }
         due
     }
 
     fn follow_beat(&mut self, key: &InstanceKey, member: &Member, ttl: Duration, now: Duration) {
-        let known = self.beats.get(key).is_some_and(|beat| beat.registered == member.registered);
-        if known {
-            self.confirm_death(key, member);
+        if let Some(id) = self.beats.find(key)
+            && let Some(beat) = self.beats.get_mut(id)
+            && beat.registered == member.registered
+        {
+            // An active check that found it dead ends its hold.
+            if matches!(beat.phase, Phase::Held(_)) && !member.status.is_up() {
+                beat.phase = Phase::Lapsed;
+                self.held -= 1;
+            }
             return;
         }
         self.forget_beat(key);
@@ -211,34 +199,21 @@ impl Leases {
             .iter()
             .zip(member.instance.checks.iter())
             .any(|(state, spec)| spec.ttl().is_some() && !state.status.is_up());
-        let generation = self.next_generation;
-        self.next_generation += 1;
-        let deadline = now + ttl;
-        let phase = if lapsed { Phase::Lapsed } else { Phase::Alive };
+        let (instance, registered) = (Arc::clone(&member.instance), member.registered);
+        let (deadline, phase) = (now + ttl, if lapsed { Phase::Lapsed } else { Phase::Alive });
+        let beat = Beat { instance, registered, ttl, deadline, phase, silent_since: None };
+        let id = self.beats.insert(beat);
         if !lapsed {
             self.alive += 1;
-            self.wheel.insert(deadline, Timer::Beat(key.clone(), generation));
-        }
-        let registered = member.registered;
-        let beat = Beat { registered, ttl, deadline, phase, silent_since: None, generation };
-        self.beats.insert(key.clone(), beat);
-    }
-
-    /// Ends the hold of an instance that an active check found dead.
-    fn confirm_death(&mut self, key: &InstanceKey, member: &Member) {
-        if let Some(beat) = self.beats.get_mut(key)
-            && matches!(beat.phase, Phase::Held(_))
-            && !member.status.is_up()
-        {
-            beat.phase = Phase::Lapsed;
-            self.held -= 1;
+            self.wheel.insert(deadline, Timer::Beat(id));
         }
     }
 
     fn forget_beat(&mut self, key: &InstanceKey) {
-        let Some(beat) = self.beats.remove(key) else { return };
+        let Some(id) = self.beats.find(key) else { return };
+        let Some(beat) = self.beats.remove(id) else { return };
         if let Some(since) = beat.silent_since {
-            self.silences.remove(&(since, beat.generation));
+            self.silences.remove(&(since, id));
         }
         match beat.phase {
             Phase::Alive | Phase::Silent => self.alive -= 1,
@@ -247,36 +222,26 @@ impl Leases {
         }
     }
 
-    fn on_beat(
-        &mut self,
-        key: InstanceKey,
-        generation: u64,
-        now: Duration,
-        is_down: impl Fn(&InstanceKey) -> bool,
-    ) {
-        let Some(beat) = self.beats.get_mut(&key).filter(|b| b.generation == generation) else {
-            return;
-        };
+    fn on_beat(&mut self, id: BeatId, now: Duration, is_down: impl Fn(&InstanceKey) -> bool) {
+        let Some(beat) = self.beats.get_mut(id) else { return };
         if beat.deadline > now {
-            self.wheel.insert(beat.deadline, Timer::Beat(key, generation));
+            self.wheel.insert(beat.deadline, Timer::Beat(id));
             return;
         }
         beat.phase = Phase::Silent;
-        if !is_down(&key) {
+        if !is_down(&beat.key()) {
             beat.silent_since = Some(now);
-            self.silences.insert((now, generation), key.clone());
+            self.silences.insert((now, id));
         }
-        self.wheel.insert(now + DECISION_DELAY, Timer::Decide(key, generation));
+        self.wheel.insert(now + DECISION_DELAY, Timer::Decide(id));
     }
 
-    fn lapse_if_silent(&mut self, key: InstanceKey, generation: u64, due: &mut Vec<Due>) {
-        let Some(beat) = self.beats.get_mut(&key).filter(|b| b.generation == generation) else {
-            return;
-        };
+    fn lapse_if_silent(&mut self, id: BeatId, due: &mut Vec<Due>) {
+        let Some(beat) = self.beats.get_mut(id) else { return };
         if beat.phase == Phase::Silent {
             beat.phase = Phase::Lapsed;
             self.alive -= 1;
-            due.push(Due::Lapse(key));
+            due.push(Due::Lapse(beat.key()));
         }
     }
 
@@ -285,8 +250,9 @@ impl Leases {
         let SelfPreservation { enabled, window, min_silent, share_silent, .. } = self.settings;
         let opened = now.saturating_sub(window);
         // Older silences have been decided long since; only the count of the window forgets them.
-        self.silences = self.silences.split_off(&(opened, 0));
-        let lapsed = self.silences.values().filter(|key| self.beats[*key].phase == Phase::Lapsed);
+        self.silences = self.silences.split_off(&(opened, SlotId::MIN));
+        let has_lapsed = |id: BeatId| self.beats.get(id).is_some_and(|b| b.phase == Phase::Lapsed);
+        let lapsed = self.silences.iter().filter(|(_, id)| has_lapsed(*id));
         let all = self.alive + self.held + lapsed.count();
         #[expect(clippy::cast_precision_loss, reason = "at most two million")]
         let (silent, all, least) = (self.silences.len() as f64, all as f64, min_silent as f64);
@@ -294,8 +260,8 @@ impl Leases {
     }
 
     fn hold_all_of_the_window(&mut self, now: Duration, due: &mut Vec<Due>) {
-        for key in self.silences.values() {
-            let known = self.beats.get_mut(key);
+        for &(_, id) in &self.silences {
+            let known = self.beats.get_mut(id);
             let beat = known.expect("a silence is dropped with its beat");
             match beat.phase {
                 Phase::Silent => self.alive -= 1,
@@ -305,21 +271,19 @@ impl Leases {
             let until = now + self.settings.max_hold;
             beat.phase = Phase::Held(until);
             self.held += 1;
-            self.wheel.insert(until, Timer::Release(key.clone(), beat.generation));
-            due.push(Due::Hold(key.clone()));
+            self.wheel.insert(until, Timer::Release(id));
+            due.push(Due::Hold(beat.key()));
         }
     }
 
-    fn release(&mut self, key: InstanceKey, generation: u64, now: Duration, due: &mut Vec<Due>) {
-        let Some(beat) = self.beats.get_mut(&key).filter(|b| b.generation == generation) else {
-            return;
-        };
+    fn release(&mut self, id: BeatId, now: Duration, due: &mut Vec<Due>) {
+        let Some(beat) = self.beats.get_mut(id) else { return };
         if let Phase::Held(until) = beat.phase
             && until <= now
         {
             beat.phase = Phase::Lapsed;
             self.held -= 1;
-            due.push(Due::Lapse(key));
+            due.push(Due::Lapse(beat.key()));
         }
     }
 }

@@ -1,0 +1,120 @@
+//! Those that are kept alive by heartbeats, by key and by a short name that timers keep.
+
+use std::{hash::BuildHasher, sync::Arc, time::Duration};
+
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
+
+use crate::{
+    model::{Instance, InstanceKey, Revision},
+    util::{SlotId, Slots},
+};
+
+/// The lease of one instance.
+#[derive(Debug)]
+pub(super) struct Beat {
+    /// The instance, shared with the snapshot: the key is read from it.
+    pub instance: Arc<Instance>,
+    /// Of which registration.
+    pub registered: Revision,
+    pub ttl: Duration,
+    pub deadline: Duration,
+    pub phase: Phase,
+    /// When its silence began, if that is counted.
+    pub silent_since: Option<Duration>,
+}
+
+/// What is known of an instance that should send heartbeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Alive,
+    /// Silent, not yet decided.
+    Silent,
+    /// Silent and held until the given time.
+    Held(Duration),
+    /// Silent and believed dead.
+    Lapsed,
+}
+
+/// Names one lease: not that of an earlier registration of the same key.
+pub(super) type BeatId = SlotId;
+
+/// All leases.
+#[derive(Debug, Default)]
+pub(super) struct Beats {
+    slots: Slots<Beat>,
+    /// The names only: keys are in the instances.
+    by_key: HashTable<BeatId>,
+    hasher: DefaultHashBuilder,
+}
+
+/// The memory of a lease is part of the promise of a million instances.
+const _: () = assert!(Slots::<Beat>::SLOT_OCTETS <= 88, "a lease stays within 88 octets");
+
+// === impl Beats ===
+
+impl Beats {
+    pub(super) fn find(&self, key: &InstanceKey) -> Option<BeatId> {
+        let is_it = |id: &BeatId| self.get(*id).is_some_and(|beat| beat.is_of(key));
+        self.by_key.find(hash(&self.hasher, &key.service, &key.id), is_it).copied()
+    }
+
+    pub(super) fn get(&self, id: BeatId) -> Option<&Beat> {
+        self.slots.get(id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: BeatId) -> Option<&mut Beat> {
+        self.slots.get_mut(id)
+    }
+
+    /// Takes a lease in place of the one with the same key, which should have been removed.
+    pub(super) fn insert(&mut self, beat: Beat) -> BeatId {
+        let instance = Arc::clone(&beat.instance);
+        let id = self.slots.insert(beat);
+        let Self { slots, by_key, hasher } = self;
+        let hash_of = |id: &BeatId| {
+            slots.get(*id).map_or(0, |b| hash(hasher, &b.instance.service, &b.instance.id))
+        };
+        let is_it = |other: &BeatId| {
+            let other = slots.get(*other).map(|beat| &beat.instance);
+            other.is_some_and(|o| o.id == instance.id && o.service == instance.service)
+        };
+        match by_key.entry(hash(hasher, &instance.service, &instance.id), is_it, hash_of) {
+            Entry::Occupied(mut slot) => *slot.get_mut() = id,
+            Entry::Vacant(slot) => drop(slot.insert(id)),
+        }
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: BeatId) -> Option<Beat> {
+        let beat = self.slots.remove(id)?;
+        let hash = hash(&self.hasher, &beat.instance.service, &beat.instance.id);
+        if let Ok(slot) = self.by_key.find_entry(hash, |other| *other == id) {
+            slot.remove();
+        }
+        Some(beat)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (BeatId, &Beat)> {
+        self.slots.iter()
+    }
+}
+
+// === impl Beat ===
+
+impl Beat {
+    pub(super) fn key(&self) -> InstanceKey {
+        self.instance.key()
+    }
+
+    fn is_of(&self, key: &InstanceKey) -> bool {
+        self.instance.id == key.id && self.instance.service == key.service
+    }
+}
+
+fn hash(
+    hasher: &DefaultHashBuilder,
+    service: &impl std::hash::Hash,
+    id: &impl std::hash::Hash,
+) -> u64 {
+    hasher.hash_one((service, id))
+}
