@@ -35,7 +35,7 @@ use crate::{model::limit, registry::Loaded, util::catch_quietly};
 
 /// Memory for redb's own cache. The registry holds everything in memory, the store is read once at
 /// the start; what it needs later are the few pages above the rows that change.
-const CACHE_OCTETS: usize = 64 << 20;
+const CACHE_OCTETS: usize = 32 << 20;
 
 /// A store that was opened and found whole.
 pub(super) struct Opened {
