@@ -106,6 +106,15 @@ pub(crate) fn resident_octets(pid: u32) -> Result<u64> {
     Ok(octets)
 }
 
+/// The most memory of a process alone that was resident at one time, in octets.
+///
+/// # Errors
+/// When the process is gone.
+pub(crate) fn peak_octets(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    Ok(kib_after(&status, "VmHWM:").context("the process has no memory")? * 1_024)
+}
+
 fn kib_after(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     line.split_whitespace().next()?.parse().ok()

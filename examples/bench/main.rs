@@ -30,6 +30,7 @@ mod recorded;
 mod results;
 mod rollcall;
 mod rounds;
+mod scale;
 mod stats;
 mod table;
 mod turn;

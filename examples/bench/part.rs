@@ -7,12 +7,12 @@ use std::{fmt, path::PathBuf, time::Duration};
 use anyhow::Result;
 
 use crate::{
-    changes::Changes, checks::Checks, cores::Cores, dns::Dns, table::Table, weather::Weather,
-    writes::Writes,
+    changes::Changes, checks::Checks, cores::Cores, dns::Dns, scale::Scale, table::Table,
+    weather::Weather, writes::Writes,
 };
 
 /// All parts, in the order in which they run and stand in RESULTS.md.
-pub(crate) const PARTS: &[&dyn Part] = &[&Dns, &Changes, &Writes, &Checks, &Weather];
+pub(crate) const PARTS: &[&dyn Part] = &[&Dns, &Scale, &Changes, &Writes, &Checks, &Weather];
 
 /// One thing that is measured.
 pub(crate) trait Part: Send + Sync {

@@ -70,6 +70,14 @@ impl Process {
         cpu::resident_octets(self.pid()).with_context(|| self.told())
     }
 
+    /// The most that was ever resident of it, in octets.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn peak_octets(&self) -> Result<u64> {
+        cpu::peak_octets(self.pid()).with_context(|| self.told())
+    }
+
     /// Waits until `is_up` says so.
     ///
     /// # Errors
