@@ -154,7 +154,11 @@ impl Connection {
         if !self.is_closing && stopped.poll(context).is_ready() {
             return Poll::Ready(Ok(Event::Stopped));
         }
-        // It is set only when it rings: the deadline moves with every message.
+        // The deadline moves away with every message, and the alarm follows when it rings. It comes
+        // nearer when the server stops, or when a shorter timeout is set.
+        if self.deadline < alarm.deadline() {
+            alarm.as_mut().reset(self.deadline);
+        }
         while alarm.as_mut().poll(context).is_ready() {
             if self.after(Duration::ZERO) >= self.deadline {
                 return Poll::Ready(Ok(Event::TimedOut));

@@ -131,6 +131,19 @@ fn what_is_idle_or_stays_half_is_closed_and_what_asks_is_not() {
 }
 
 #[test]
+fn who_reads_nothing_does_not_hold_up_the_end() {
+    let mut node = node("[server]\nlame_duck = \"0s\"\n[dns]\ntcp_idle_timeout = \"10m\"");
+    register_many(&node.api(), "big", 500);
+    let mut greedy = Connection::open(node.dns[0]);
+    greedy.0.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let queries = framed(&query(1, "big", SRV)).repeat(1_000);
+    // Until the server takes no more, because nobody reads its replies.
+    while greedy.0.write_all(&queries).is_ok() {}
+    node.signal("TERM");
+    assert!(node.wait().success());
+}
+
+#[test]
 fn connections_above_the_limits_are_closed_at_once() {
     let node = node("[dns]\ntcp_connections_max = 5\ntcp_connections_per_client_max = 3");
     let (one, other) = (Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2));
