@@ -260,7 +260,9 @@ impl State {
     fn between(self, octet: u8) -> Result<Self, BadReply> {
         let line_so_far = |line: usize| (line < CHUNK_LINE_OCTETS_MAX).then_some(line + 1);
         Ok(match (self, octet) {
-            (Self::ChunkSize { line: 0, .. }, b'\r' | b'\n' | b';') => return Err(BadReply::Chunk),
+            (Self::ChunkSize { line: 0, .. }, b'\r' | b'\n' | b';' | b' ' | b'\t') => {
+                return Err(BadReply::Chunk);
+            }
             (Self::ChunkSize { size, .. } | Self::ChunkExtension { size, .. }, b'\n') => {
                 // After the last chunk there is only the trailer.
                 if size == 0 { Self::Done } else { Self::ChunkData(size) }
@@ -324,7 +326,7 @@ mod tests {
 
     #[test]
     fn what_is_no_chunk_is_refused() {
-        for text in ["\r\n", "x\r\n", "4\r\nfineX", ";\r\n", "fffffffffffffffff\r\n"] {
+        for text in ["\r\n", " \r\n", "x\r\n", "4\r\nfineX", ";\r\n", "fffffffffffffffff\r\n"] {
             let mut body = Body::new(Framing::Chunked);
             assert!(body.take(text.as_bytes()).is_err(), "{text:?}");
         }
