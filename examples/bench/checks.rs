@@ -162,6 +162,8 @@ fn crowd(env: &Env, section: &mut Section) -> Result<()> {
         until_critical.as_secs_f64(),
     ));
     section.table(&table);
+    let due = f64::from(many.count) / many.interval.as_secs_f64();
+    section.at_least("checks/s", steady.per_second(), due, 0);
     section.at_most("latest start of 100,000 checks every 10 s, s", steady.latest, 1.0, 3);
     section.at_most("CPU of one core for them, %", 100.0 * steady.core_share(), 100.0, 0);
     Ok(())

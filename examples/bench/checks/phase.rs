@@ -85,6 +85,11 @@ impl Phase {
         })
     }
 
+    /// Checks that came back in a second.
+    pub(super) fn per_second(&self) -> f64 {
+        self.checks / self.lasted.as_secs_f64()
+    }
+
     /// Processor time of the whole server per check, in microseconds.
     pub(super) fn cpu_micros(&self) -> f64 {
         self.on_core.as_secs_f64() * 1e6 / self.checks
@@ -102,7 +107,7 @@ impl Phase {
         };
         [
             name.to_owned(),
-            format!("{:.0}", self.checks / self.lasted.as_secs_f64()),
+            format!("{:.0}", self.per_second()),
             format!("{:.0}", 100.0 * self.core_share()),
             bound(self.late_p99),
             bound(self.latest),
