@@ -113,7 +113,7 @@ const _: () = {
 // === impl Arena ===
 
 impl Arena {
-    /// Allocates the buffers, 132 KiB, of which the kernel maps only what is used.
+    /// Allocates the buffers, 133 KiB.
     pub(super) fn new() -> Self {
         let empty = || Slot {
             name: empty_name(),
