@@ -154,6 +154,7 @@ impl Engine {
                 return Ok(());
             }
         }
+        self.settle(active)?;
         self.active = other;
         self.fold_at = self.fold_octets;
         self.folder.begin(self.files.logs[active].clone()).map_err(CommitError::redb)
@@ -162,10 +163,17 @@ impl Engine {
     /// Folds a log to the end, begun or not, and empties it.
     fn end_fold(&mut self, index: usize) -> Result<(), CommitError> {
         if !self.folder.has_begun() {
+            self.settle(index)?;
             self.folder.begin(self.files.logs[index].clone()).map_err(CommitError::redb)?;
         }
         self.folder.end()?;
         self.logs[index].clear().map_err(CommitError::redb)
+    }
+
+    /// Makes a log ready to be folded: a refused commit must not get into the tables, nor keep the
+    /// number of the one that is acknowledged in the other log.
+    fn settle(&mut self, index: usize) -> Result<(), CommitError> {
+        self.logs[index].settle().map_err(CommitError::redb)
     }
 }
 

@@ -39,7 +39,8 @@ const HEAD_OCTETS: usize = 24;
 /// The open log.
 pub(super) struct Log {
     file: Box<dyn StorageBackend>,
-    /// Octets up to the end of the last acknowledged commit.
+    /// Octets up to the end of the last acknowledged commit; zero while not even the mark is known
+    /// to be durable.
     end: u64,
     /// Whether there may be something behind the end.
     is_untidy: bool,
@@ -67,11 +68,7 @@ impl Log {
     /// When the system refuses.
     pub(super) fn open(file: Box<dyn StorageBackend>, end: u64) -> io::Result<Self> {
         let mut log = Self { file, end, is_untidy: true };
-        if log.end == 0 {
-            log.clear()?;
-        } else {
-            log.tidy()?;
-        }
+        log.settle()?;
         Ok(log)
     }
 
@@ -91,9 +88,7 @@ impl Log {
     /// When the system refuses; then the commit is taken back, now or at the latest before the
     /// next one.
     pub(super) fn append(&mut self, commit: Acknowledged, rows: Pending) -> io::Result<()> {
-        if self.is_untidy {
-            self.tidy()?;
-        }
+        self.settle()?;
         // From here on until it is durable.
         self.is_untidy = true;
         let written = self.write(commit, rows);
@@ -106,19 +101,34 @@ impl Log {
         written
     }
 
-    /// Forgets everything, durably: it is in the tables.
+    /// Takes back, durably, what a refused commit may have left behind.
     ///
     /// # Errors
     /// When the system refuses.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        match self.is_untidy {
+            false => Ok(()),
+            true if self.end == 0 => self.clear(),
+            true => self.tidy(),
+        }
+    }
+
+    /// Forgets everything, durably: it is in the tables.
+    ///
+    /// # Errors
+    /// When the system refuses; then it is done before the next commit.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.is_untidy = true;
+        // Until all of it is durable: after a sync that failed, the system does not write the mark
+        // again by itself, and commits behind a page without one are lost.
+        (self.is_untidy, self.end) = (true, 0);
         self.file.set_len(0)?;
         let mut page = [0; PAGE];
         page[..MARK.len()].copy_from_slice(MARK);
         self.file.set_len(PAGE as u64)?;
         self.file.write(0, &page)?;
-        self.end = PAGE as u64;
-        self.tidy()
+        self.file.sync_data()?;
+        (self.is_untidy, self.end) = (false, PAGE as u64);
+        Ok(())
     }
 
     fn write(&mut self, commit: Acknowledged, Pending(mut octets): Pending) -> io::Result<()> {
@@ -242,4 +252,71 @@ fn commit_at(octets: &[u8], at: usize) -> Option<(Acknowledged, Range<usize>)> {
     let commit = Acknowledged { sequence: number(8..16), revision: Revision(number(16..24)) };
     let first = at + HEAD_OCTETS;
     Some((commit, first..first + rows.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    /// A file as Linux keeps it: when a sync fails, what was written before is not written later.
+    #[derive(Debug, Clone, Default)]
+    struct Forgetful {
+        durable: Arc<Mutex<Vec<u8>>>,
+        written: Arc<Mutex<BTreeMap<u64, Vec<u8>>>>,
+        is_broken: Arc<AtomicBool>,
+    }
+
+    impl StorageBackend for Forgetful {
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.durable.lock().len() as u64)
+        }
+        fn read(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.durable.lock().resize(len.try_into().unwrap(), 0);
+            Ok(())
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            let written = std::mem::take(&mut *self.written.lock());
+            if self.is_broken.load(Ordering::Relaxed) {
+                return Err(io::Error::other("the disk is broken"));
+            }
+            for (at, data) in written {
+                let (at, mut durable) = (usize::try_from(at).unwrap(), self.durable.lock());
+                let end = durable.len().max(at + data.len());
+                durable.resize(end, 0);
+                durable[at..at + data.len()].copy_from_slice(&data);
+            }
+            Ok(())
+        }
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.written.lock().insert(offset, data.to_vec());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_mark_whose_sync_failed_is_written_again() {
+        let file = Forgetful::default();
+        let mut log = Log::open(Box::new(file.clone()), 0).unwrap();
+        file.is_broken.store(true, Ordering::Relaxed);
+        log.clear().unwrap_err();
+        assert!(log.is_empty());
+        file.is_broken.store(false, Ordering::Relaxed);
+        let commit = Acknowledged { sequence: 1, revision: Revision(1) };
+        log.append(commit, Pending::new(&[]).unwrap()).unwrap();
+        let durable = file.durable.lock().clone();
+        assert_eq!(Recorded::parse(durable, 0).last, Some(commit));
+    }
 }

@@ -233,6 +233,23 @@ fn a_commit_whose_last_sync_failed_is_taken_back_at_once() {
     assert!(left_behind > 0, "no failure came late enough to leave something behind");
 }
 
+/// Once the disk works again, and without a commit that would take the refused one back first.
+#[test]
+fn a_refused_commit_is_not_folded_when_the_store_is_closed() {
+    let dir = scratch();
+    let faults = Faults::none();
+    let mut store = faults.open(dir.path());
+    let mut model = Model::default();
+    commit(&mut store, 1, vec![put(1)]).unwrap();
+    model.apply(Revision(1), &[put(1)]);
+    faults.fail_after(0, LATE);
+    commit(&mut store, 2, vec![put(2), put(1)]).unwrap_err();
+    assert_ne!(as_after_a_crash(dir.path()), model, "it could not be taken back at once");
+    faults.heal();
+    drop(store);
+    assert_eq!(load(dir.path()), model);
+}
+
 /// What a restart would find if the process died now.
 fn as_after_a_crash(dir: &Path) -> Model {
     let copy = scratch();
