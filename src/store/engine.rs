@@ -22,7 +22,7 @@ use super::{
     fold::Folder,
     load::{self, Opened},
     lock::Lock,
-    log::{Log, Pending},
+    log::{self, Log, Pending},
     migrate,
     record::Head,
     rows::{self, Latest},
@@ -66,7 +66,7 @@ impl Engine {
     ) -> Result<(Self, Loaded), StoreError> {
         files.remove_leftovers()?;
         if !files.has_database()? {
-            refuse_if_witnessed(&files)?;
+            refuse_if_gone(&files)?;
             build(&files, &Loaded::default())?;
             files.put_into_place()?;
         }
@@ -237,12 +237,20 @@ pub(super) fn build(files: &Files, content: &Loaded) -> Result<(), StoreError> {
     })
 }
 
-fn refuse_if_witnessed(files: &Files) -> Result<(), StoreError> {
+/// The rows of a log belong to the tables that were there when it was written.
+fn refuse_if_gone(files: &Files) -> Result<(), StoreError> {
+    let gone = |problem: String| StoreError::damaged(&files.database, problem);
     match Witness::read(files)? {
         Some(Acknowledged { sequence, .. }) if sequence > 1 => {
-            let problem = format!("it is gone, although {sequence} commits were acknowledged");
-            Err(StoreError::damaged(&files.database, problem))
+            return Err(gone(format!("it is gone, although {sequence} commits were acknowledged")));
         }
-        _ => Ok(()),
+        _ => {}
     }
+    for path in &files.logs {
+        let octets = log::octets(path).map_err(StoreError::io("read", path))?;
+        if log::first(&octets).is_some() {
+            return Err(gone(format!("it is gone, although `{}` has commits", path.display())));
+        }
+    }
+    Ok(())
 }

@@ -80,16 +80,19 @@ impl Files {
 
     /// Puts the finished store into its place, and says where one that was there is kept.
     pub(super) fn put_into_place(&self) -> Result<Option<PathBuf>, StoreError> {
-        let kept = if self.has_database()? { Some(self.put_aside()?) } else { None };
+        let kept = self.put_aside()?;
+        // A log must not be found beside tables that it does not belong to.
+        sync_dir(&self.dir)?;
         fs::rename(&self.unfinished, &self.database)
             .map_err(StoreError::io("put into place", &self.database))?;
         sync_dir(&self.dir)?;
         Ok(kept)
     }
 
-    /// Gives the store a second name that no earlier one has: an import that went wrong and is
-    /// done again must not cost the store that it was to repair.
-    fn put_aside(&self) -> Result<PathBuf, StoreError> {
+    /// Gives the store, if there is one, a second name that no earlier one has: an import that went
+    /// wrong and is done again must not cost the store that it was to repair.
+    fn put_aside(&self) -> Result<Option<PathBuf>, StoreError> {
+        let has_database = self.has_database()?;
         let mut nth = 0_u32;
         let kept = loop {
             let kept = match nth {
@@ -103,12 +106,15 @@ impl Files {
                 Ok(_) => nth += 1,
             }
         };
-        fs::hard_link(&self.database, &kept)
-            .or_else(|_| fs::copy(&self.database, &kept).map(drop))
-            // Half a copy must not be taken for a store that was kept.
-            .inspect_err(|_| drop(fs::remove_file(&kept)))
-            .map_err(StoreError::io("put aside", &self.database))?;
-        // What could not be folded into it goes with it; the store that comes has none yet.
+        if has_database {
+            fs::hard_link(&self.database, &kept)
+                .or_else(|_| fs::copy(&self.database, &kept).map(drop))
+                // Half a copy must not be taken for a store that was kept.
+                .inspect_err(|_| drop(fs::remove_file(&kept)))
+                .map_err(StoreError::io("put aside", &self.database))?;
+        }
+        // What could not be folded into it goes with it, and so do the logs of one that is gone;
+        // the store that comes has none yet.
         for (log, name) in self.logs.iter().zip(LOGS) {
             let mut beside = kept.clone().into_os_string();
             beside.push(format!(".{name}"));
@@ -119,7 +125,7 @@ impl Files {
                 _ => {}
             }
         }
-        Ok(kept)
+        Ok(has_database.then_some(kept))
     }
 }
 

@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use crate::{
     model::Revision,
+    registry::Loaded,
     store::{
         Store, StoreError,
         files::{DATABASE, LOGS, WITNESS},
@@ -178,6 +179,30 @@ fn a_damaged_log_is_refused_or_says_what_was_committed() {
     let mut parted = subject.clone();
     parted.logs = [[&log[..4_096], &log[12_288..]].concat(), log[..12_288].to_vec()];
     assert!(!parted.is_refused("in both logs"));
+}
+
+/// The rows of a log belong to its tables, and to no others.
+#[test]
+fn a_log_without_its_tables_is_not_read_into_others() {
+    let dir = scratch();
+    let file = |name| dir.path().join(name);
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    for revision in 1..4 {
+        commit(&mut store, revision, vec![put(1)]).unwrap();
+    }
+    let log = fs::read(file(LOGS[0])).unwrap();
+    drop(store);
+    fs::write(file(LOGS[0]), &log).unwrap();
+    fs::remove_file(file(DATABASE)).unwrap();
+    fs::remove_file(file(WITNESS)).unwrap();
+    let refusal = Store::open(dir.path()).unwrap_err().to_string();
+    assert!(refusal.contains("it is gone"), "{refusal}");
+    assert!(!file(DATABASE).exists());
+
+    let content = || Loaded { members: vec![plain(2)], ..Loaded::default() };
+    Store::restore(dir.path(), content(), false).unwrap();
+    assert_eq!(load(dir.path()), content().into());
+    assert_eq!(fs::read(file("rollcall.redb.old.rollcall.log.0")).unwrap(), log);
 }
 
 /// Where the process dies after a fold, and before the log is empty.
