@@ -152,7 +152,16 @@ fn recorded(octets: Vec<u8>, after: u64) -> Result<Recorded, Problem> {
         Some(first) if first > after + 1 => Err(Problem::Damage(format!(
             "its log begins with commit {first}, and what is before that ends with commit {after}"
         ))),
-        _ => Ok(Recorded::parse(octets, after)),
+        _ => {
+            let recorded = Recorded::parse(octets, after);
+            if recorded.is_broken(after) {
+                let last = recorded.last.map_or(after, |last| last.sequence);
+                return Err(Problem::Damage(format!(
+                    "what follows commit {last} in its log is not whole, and later commits are"
+                )));
+            }
+            Ok(recorded)
+        }
     }
 }
 

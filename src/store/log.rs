@@ -16,7 +16,8 @@
 //! Commits begin at multiples of a page, so that no octet of an acknowledged commit is written
 //! again: the loss of power in the middle of a write can tear only what was not acknowledged.
 //! Numbers follow one another without a gap. What does not is where the log ends; whether that is
-//! where it ended when it was written, the witness knows.
+//! where it ended when it was written, the witness knows; and when there are later commits behind
+//! that, it is not.
 
 use std::{fs, io, ops::Range, path::Path};
 
@@ -209,6 +210,20 @@ impl Recorded {
     /// Octets up to the end of its last whole commit; zero when the tables lack none of them.
     pub(super) fn end(&self) -> u64 {
         if self.last.is_some() { self.end as u64 } else { 0 }
+    }
+
+    /// Whether there are commits after number `after` behind its end. A commit that was torn is the
+    /// last one, so these were acknowledged, and what is missing before them was too.
+    pub(super) fn is_broken(&self, after: u64) -> bool {
+        let first = self.last.map_or(after, |last| last.sequence) + 1;
+        let pages = (self.end..self.octets.len()).step_by(PAGE);
+        // Numbers are looked at first: a checksum may be one of megabytes.
+        let may_follow = |number| (first..first + pages.len() as u64).contains(&number);
+        pages.clone().any(|at| {
+            let number = self.octets[at..].get(8..16).and_then(|octets| octets.first_chunk());
+            number.is_some_and(|&number| may_follow(u64::from_le_bytes(number)))
+                && commit_at(&self.octets, at).is_some()
+        })
     }
 
     /// The last state of each row.

@@ -176,6 +176,15 @@ fn a_damaged_log_is_refused_or_says_what_was_committed() {
     let mut gap = subject.with_log(0, &[&log[..4_096], &log[8_192..]].concat());
     gap.witness.clear();
     assert!(gap.is_refused("the first commit of the log lost"));
+    // As after a loss of power, which may leave an older witness: a commit that was torn is the
+    // last one.
+    for page in 0..3 {
+        let mut lost = log.clone();
+        lost[page * 4_096..][..4_096].fill(0);
+        let mut lost = subject.with_log(0, &lost);
+        lost.witness.clear();
+        assert!(lost.is_refused(&format!("page {page} lost, and others behind it")));
+    }
     let mut parted = subject.clone();
     parted.logs = [[&log[..4_096], &log[12_288..]].concat(), log[..12_288].to_vec()];
     assert!(!parted.is_refused("in both logs"));
