@@ -177,7 +177,9 @@ fn read_rows(
     let mut reader = Reader { loaded, interner: Interner::default() };
     let transaction = database.begin_read()?;
     let expected = usize::try_from(head.totals.instances).unwrap_or(usize::MAX);
-    reader.loaded.members.reserve_exact(expected.min(limit::INSTANCES_MAX));
+    // And what the log adds: one more than expected would double the list.
+    let expected = expected.saturating_add(latest.len()).min(limit::INSTANCES_MAX);
+    reader.loaded.members.reserve_exact(expected);
     let tables = [(Kind::Instance, INSTANCES), (Kind::Policy, POLICIES)];
     for (kind, table) in tables {
         for row in transaction.open_table(table)?.iter()? {
