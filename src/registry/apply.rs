@@ -205,6 +205,11 @@ impl Applier {
         }
     }
 
+    /// How much waits for the next commit.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len() + self.owed.len() + self.unconfirmed.len()
+    }
+
     /// Whether nothing more will come and everything is done.
     pub(super) fn is_done(&self) -> bool {
         self.queues.are_closed()
