@@ -51,6 +51,7 @@ impl Floor {
         let reply = fs::read(&self.reply).with_context(|| self.reply.display().to_string())?;
         let copied = question_end(&reply).context("the reply has no question")?;
         let socket = UdpSocket::bind(self.listen).context("binding")?;
+        omit_identifiers(&socket).context("the DF bit")?;
         let width = usize::from(self.width);
         let mut queries = vec![[0_u8; QUERY_OCTETS]; width];
         let mut replies = vec![reply; width];
@@ -99,6 +100,19 @@ impl Floor {
             }
         }
     }
+}
+
+/// Sets the DF bit on every reply, which spares the kernel their identifiers, 2 % of a reply.
+fn omit_identifiers(socket: &UdpSocket) -> Result<()> {
+    let (probe, octets) = (libc::IP_PMTUDISC_PROBE, mem::size_of::<libc::c_int>());
+    let octets = socklen_t::try_from(octets)?;
+    // SAFETY: the kernel reads an int, and the pointer points to one.
+    let result = unsafe {
+        let (level, option) = (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER);
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const probe).cast(), octets)
+    };
+    ensure!(result == 0, io::Error::last_os_error());
+    Ok(())
 }
 
 /// Headers that share `names`: where a query came from is where its reply goes.
