@@ -176,10 +176,19 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
     })
 }
 
+/// Says, once it is sure that the server starts, that fewer checks run at once than were asked for.
+fn tell_of_fewer_checks(asked: &health::Options, files: u64) {
+    let (asked, in_flight_max) = (asked.in_flight_max, asked.clone().within(files).in_flight_max);
+    if in_flight_max < asked {
+        tracing::info!(files, asked, in_flight_max, "fewer checks at once, for want of files");
+    }
+}
+
 /// Starts everything; from here on packets are answered.
 fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow::Result<Running> {
     let (mut tasks, ends) = (Tasks::default(), Ends::default());
-    let Common { clock, board, metrics, files: _ } = common;
+    let Common { clock, board, metrics, files } = common;
+    tell_of_fewer_checks(&config.health_options(), files);
     let Built { registry, registry_options, writer, checker, zones, settings, tcp_limits } = built;
     let wiring = Wiring {
         registry: registry.clone(),

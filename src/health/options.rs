@@ -41,8 +41,6 @@ impl Options {
     pub fn within(mut self, files: u64) -> Self {
         let half = usize::try_from(files / 2).unwrap_or(usize::MAX).max(1);
         if let Some(half) = NonZeroUsize::new(half).filter(|half| *half < self.in_flight_max) {
-            let asked = self.in_flight_max;
-            tracing::info!(files, asked, in_flight_max = half, "fewer checks at once");
             self.in_flight_max = half;
         }
         self

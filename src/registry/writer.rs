@@ -62,7 +62,7 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 /// itself; disks that take longer than this set the pace themselves.
 const COMMIT_PACE: Duration = Duration::from_millis(2);
 
-/// As many changes wait for nothing: shared by so many, a commit costs each of them next to nothing.
+/// As many changes wait for nothing: a commit that so many share costs each next to nothing.
 const COMMIT_ENOUGH: usize = 32;
 
 /// Starts a registry from what the store has kept. Readers see it at once; commands wait until
