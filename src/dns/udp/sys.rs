@@ -310,7 +310,7 @@ fn send_all(socket: BorrowedFd<'_>, headers: &mut [mmsghdr]) -> Sent {
                 error if error.kind() == io::ErrorKind::WouldBlock => {
                     (at, result.blocked) = (at + 1, result.blocked + 1);
                 }
-                error if mem::take(&mut is_first) && allow_fragments(socket, &error) => {}
+                error if is_first && allow_fragments(socket, &error) => is_first = false,
                 _ => (at, result.refused) = (at + 1, result.refused + 1),
             },
         }
