@@ -15,8 +15,8 @@
 //! A change is acknowledged after it is in the log on the disk (`fsync`), and survives from then
 //! on: the end of the process by any signal at any moment, and the loss of power, as far as the
 //! disk keeps what it says it has. Not stored are heartbeats as such and `suspect`, which are of
-//! the moment. A change that was refused (no room, a broken disk) is not there after a restart, unless
-//! the disk also refused to take it back and the process ended before the next commit.
+//! the moment. A change that was refused (no room, a broken disk) is not there after a restart,
+//! unless the disk also refused to take it back and the process ended before the next commit.
 //!
 //! A store that is not what was written into it — cut short, overwritten, with a bit turned, an
 //! older copy, gone — is refused with the file's name and the way out, and never emptied: pages
