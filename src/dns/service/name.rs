@@ -55,8 +55,8 @@ const INSTANCE: &str = "instance";
 /// The same with its length octet.
 pub(super) const INSTANCE_LABEL: &[u8] = b"\x08instance";
 
-/// Writes `I.instance.S`, uncompressed: SRV targets are not to be compressed (RFC 2782), and later
-/// owners may point to it. The zone's name goes behind.
+/// Writes `I.instance.S` as the beginning of a record's data, which is a PTR's; the zone's name goes
+/// behind.
 ///
 /// # Errors
 /// When it does not fit.
