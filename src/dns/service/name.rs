@@ -55,8 +55,7 @@ const INSTANCE: &str = "instance";
 /// The same with its length octet.
 pub(super) const INSTANCE_LABEL: &[u8] = b"\x08instance";
 
-/// Writes `I.instance.S` as the beginning of a record's data, which is a PTR's; the zone's name goes
-/// behind.
+/// Writes `I.instance.S` into the data of a PTR record; the zone's name goes behind.
 ///
 /// # Errors
 /// When it does not fit.

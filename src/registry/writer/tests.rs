@@ -66,6 +66,21 @@ async fn a_reply_comes_after_durability_and_visibility() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_trickle_of_changes_gathers_for_one_commit() {
+    let running = run(Kept::default(), Options::default());
+    let submit = |name| running.registry.submit(register(testing::instance(name, "10.0.0.1")));
+    submit("s0/a").await.unwrap();
+    assert_eq!(running.kept.commits(), 1, "after a pause a change waits for nobody");
+    let a_moment_later = async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        submit("s2/a").await
+    };
+    let (second, third) = tokio::join!(submit("s1/a"), a_moment_later);
+    (second.unwrap(), third.unwrap());
+    assert_eq!(running.kept.commits(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn commands_that_wait_together_share_a_commit() {
     let running = run(Kept::default(), Options::default());
     let submissions = (0..500).map(|n| {
