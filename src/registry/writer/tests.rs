@@ -76,7 +76,7 @@ async fn a_trickle_of_changes_gathers_for_one_commit() {
         submit("s2/a").await
     };
     let (second, third) = tokio::join!(submit("s1/a"), a_moment_later);
-    (second.unwrap(), third.unwrap());
+    let _visible = (second.unwrap(), third.unwrap());
     assert_eq!(running.kept.commits(), 2);
 }
 
