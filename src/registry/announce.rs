@@ -24,9 +24,11 @@ use crate::{
 /// Up to so many changes of a batch have a log line each. Of a larger one only changes of state do,
 /// and a bulk registration has one line in all.
 const LINES_MAX: usize = 64;
-/// Up to so many changes a second have a log line each, as far as they are registrations and the
-/// like: a person reads no more, and to write a line takes as long as to carry out the change.
-const LINES_A_SECOND_MAX: usize = 256;
+/// Up to so many registrations and the like have a log line each in a second, and as many changes
+/// of state: a person reads no more, and to write a line takes a third as long as the change. Each
+/// of the two has lines of its own, so that a deployment does not hide what falls ill in it.
+const LINES_A_SECOND_MAX: usize = 100;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Name of the condition on the board while expiry is held.
 const SELF_PRESERVATION: &str = "self-preservation";
@@ -45,12 +47,21 @@ pub(super) struct Announcer {
     lines: Lines,
 }
 
-/// The log lines of changes in the second that runs.
+/// The log lines of the second that runs.
 #[derive(Debug, Default)]
 struct Lines {
     began: Duration,
+    /// Registrations and the like.
+    changes: Budget,
+    /// Changes of state, and services that begin or end to fail open.
+    states: Budget,
+}
+
+/// The lines of one kind in a second.
+#[derive(Debug, Default)]
+struct Budget {
     written: usize,
-    /// Changes that had none.
+    /// What had no line.
     left_out: usize,
 }
 
@@ -97,13 +108,13 @@ impl Announcer {
         if is_bulk {
             info!(changes = events.len(), revision = after.revision.0, "batch applied");
         }
-        let left_out = self.lines.begin_second(now);
-        if left_out > 0 {
-            info!(changes = left_out, revision = before.revision.0, "more changes applied");
-        }
+        self.tell_left_out(now);
         for event in events {
-            let is_state = matches!(event.kind, EventKind::StatusChanged { .. });
-            if is_state || (!is_bulk && self.lines.admits_one()) {
+            let admits = match event.kind {
+                EventKind::StatusChanged { .. } => self.lines.states.admits_one(),
+                _ => !is_bulk && self.lines.changes.admits_one(),
+            };
+            if admits {
                 log_event(event);
             }
         }
@@ -118,11 +129,29 @@ impl Announcer {
                 (None, Some(reason)) => {
                     self.fail_opens.inc();
                     let reason = reason.as_str();
-                    warn!(%service, reason, "failing open: all instances are answered");
+                    if self.lines.states.admits_one() {
+                        warn!(%service, reason, "failing open: all instances are answered");
+                    }
                 }
-                (Some(_), None) => info!(%service, "no longer failing open"),
+                (Some(_), None) if self.lines.states.admits_one() => {
+                    info!(%service, "no longer failing open");
+                }
                 _ => {}
             }
+        }
+    }
+
+    /// When there is something to say of the second that runs; `None` when all had its line.
+    pub(super) fn speaks_at(&self) -> Option<Duration> {
+        let Lines { began, changes, states } = &self.lines;
+        (changes.left_out + states.left_out > 0).then(|| *began + SECOND)
+    }
+
+    /// Tells how much of the last second had no line, once it is over.
+    pub(super) fn tell_left_out(&mut self, now: Duration) {
+        let (changes, status_changes) = self.lines.begin_second(now);
+        if changes + status_changes > 0 {
+            info!(changes, status_changes, "more happened in a second than has a line each");
         }
     }
 
@@ -184,15 +213,20 @@ impl Announcer {
 // === impl Lines ===
 
 impl Lines {
-    /// Begins another second if one is over; returns how many changes of the last one had no line.
-    fn begin_second(&mut self, now: Duration) -> usize {
-        if now.saturating_sub(self.began) < Duration::from_secs(1) {
-            return 0;
+    /// Begins another second if one is over; returns how many changes, and how many of state, of
+    /// the last one had no line.
+    fn begin_second(&mut self, now: Duration) -> (usize, usize) {
+        if now.saturating_sub(self.began) < SECOND {
+            return (0, 0);
         }
         let before = std::mem::replace(self, Self { began: now, ..Self::default() });
-        before.left_out
+        (before.changes.left_out, before.states.left_out)
     }
+}
 
+// === impl Budget ===
+
+impl Budget {
     fn admits_one(&mut self) -> bool {
         let admits = self.written < LINES_A_SECOND_MAX;
         self.written += usize::from(admits);
@@ -257,49 +291,31 @@ impl Collector for Gauges {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, sync::mpsc, time::Duration};
+    use std::time::Duration;
 
     use super::{LINES_A_SECOND_MAX, Lines, log_event};
     use crate::{
         model::{Event, EventKind, Revision, Status, Timestamp},
-        registry::testing::key,
+        registry::testing::{self, key},
     };
-
-    /// Hands on each line as it is written.
-    #[derive(Clone)]
-    struct Log(mpsc::Sender<String>);
-
-    impl Write for Log {
-        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-            self.0.send(String::from_utf8(octets.to_vec()).unwrap()).unwrap();
-            Ok(octets.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn changes_that_come_fast_are_counted_and_not_told_one_by_one() {
         let mut lines = Lines::default();
         let second = Duration::from_secs(1);
-        assert_eq!(lines.begin_second(second), 0);
-        let told = (0..10_000).filter(|_| lines.admits_one()).count();
+        assert_eq!(lines.begin_second(second), (0, 0));
+        let told = (0..10_000).filter(|_| lines.changes.admits_one()).count();
         assert_eq!(told, LINES_A_SECOND_MAX);
-        assert_eq!(lines.begin_second(second + second / 2), 0, "the second is not over");
-        assert_eq!(lines.begin_second(2 * second), 10_000 - LINES_A_SECOND_MAX);
-        assert!(lines.admits_one());
+        assert!(lines.states.admits_one(), "what falls ill has lines of its own");
+        assert_eq!(lines.begin_second(second + second / 2), (0, 0), "the second is not over");
+        assert_eq!(lines.begin_second(2 * second), (10_000 - LINES_A_SECOND_MAX, 0));
+        assert!(lines.changes.admits_one());
     }
 
     /// Whoever may register could write lines into the log that look like the server's own.
     #[test]
     fn a_checks_output_is_no_line_of_the_log() {
-        let (sender, lines) = mpsc::channel();
-        let log = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || Log(sender.clone()))
-            .finish();
+        let (log, mut lines) = testing::log();
         let (key, output) = (key("web/a"), "down\n INFO forged \u{1b}[31m".into());
         let (from, to, suspect) = (Status::Passing, Status::Critical, false);
         let kind = EventKind::StatusChanged { key: key.clone(), from, to, suspect, output };

@@ -8,11 +8,15 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -60,6 +64,11 @@ pub(super) struct Applier {
     unconfirmed: Vec<(Reply, Applied)>,
     /// When a store that failed is asked again; `None` while it works or is being asked.
     retry_at: Option<Duration>,
+    /// When it is looked again for old snapshots to let go of; `None` while there is none.
+    sweep_at: Option<Duration>,
+    /// Wakes for what is due; also for nothing. One for all steps: a new one for each would wake
+    /// the runtime's driver each time.
+    timer: Pin<Box<Sleep>>,
 }
 
 /// A commit between its beginning and its end.
@@ -103,16 +112,15 @@ impl Applier {
             owed: HashSet::new(),
             unconfirmed: Vec::new(),
             retry_at: None,
+            sweep_at: None,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
         }
     }
 
     /// Waits for the next thing to do, applies what is seen, and takes what is asked for into the
     /// next commit while there is room. After `stop` the queues take nothing more. Cancel safe.
     pub(super) async fn step(&mut self, stop: &CancellationToken) {
-        let now = self.clock.elapsed();
-        let sweep_at = (!self.registry.published.sweep()).then(|| now + SWEEP_RETRY);
-        let wake_at = self.leases.next_at().into_iter().chain(self.retry_at).chain(sweep_at).min();
-        let wake_at = wake_at.map(|at| self.clock.instant(at));
+        let is_due = self.wind();
         let has_room = self.waiting.len() < limit::WRITER_BATCH_MAX;
         let (mut asked, mut seen) = (Vec::new(), Vec::new());
         tokio::select! {
@@ -123,7 +131,7 @@ impl Applier {
             Ok(()) = self.options.changed() => self.adopt_options(),
             Some(request) = self.queues.seen.recv() => seen.push(request),
             Some(request) = self.queues.asked.recv(), if has_room => asked.push(request),
-            () = sleep_until(wake_at) => {}
+            () = self.timer.as_mut(), if is_due => {}
         }
         take_waiting(&mut self.queues.seen, &mut seen, limit::WRITER_BATCH_MAX);
         let room = limit::WRITER_BATCH_MAX - self.waiting.len();
@@ -136,6 +144,25 @@ impl Applier {
         }
         self.waiting.append(&mut asked);
         self.see(&base, seen);
+    }
+
+    /// Sets the timer so that it wakes in time for what is due next; `false` when nothing is.
+    fn wind(&mut self) -> bool {
+        let now = self.clock.elapsed();
+        self.sweep_at = match (self.registry.published.sweep(), self.sweep_at) {
+            (true, _) => None,
+            (false, Some(at)) if at > now => Some(at),
+            (false, _) => Some(now + SWEEP_RETRY),
+        };
+        let speaks_at = self.announcer.speaks_at();
+        let due = [self.leases.next_at(), self.retry_at, self.sweep_at, speaks_at];
+        let Some(at) = due.into_iter().flatten().min() else { return false };
+        let at = self.clock.instant(at);
+        // One that is set too early wakes for nothing, once.
+        if self.timer.is_elapsed() || at < self.timer.deadline() {
+            self.timer.as_mut().reset(at);
+        }
+        true
     }
 
     /// Drafts a commit of what is asked for and what is owed, and its rows. `None` when there is
@@ -245,6 +272,7 @@ impl Applier {
 
     /// Makes visible what is seen, and what is due because time passed.
     fn see(&mut self, base: &Snapshot, seen: Vec<Request>) {
+        self.announcer.tell_left_out(self.clock.elapsed());
         let is_down = |key: &InstanceKey| base.member(key).is_some_and(|m| !m.status.is_up());
         let due = self.leases.advance(self.clock.elapsed(), is_down);
         if seen.is_empty() && due.is_empty() {
@@ -386,11 +414,4 @@ fn take_waiting(queue: &mut mpsc::Receiver<Request>, batch: &mut Vec<Request>, m
 fn reply(waiting: Reply, outcome: Outcome) {
     // Whoever asked may have gone; the change stands.
     let _gone = waiting.send(outcome);
-}
-
-async fn sleep_until(at: Option<tokio::time::Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

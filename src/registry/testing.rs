@@ -1,9 +1,9 @@
 //! A registry for tests: the real writer over a journal in memory that can be made to fail.
 
-use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, io, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Change, Journal, JournalError, Loaded, Member, Options, Registry, Setup, start};
@@ -166,4 +166,25 @@ pub(crate) fn instance(name: &str, ip: &str) -> Instance {
 pub(crate) fn beating(name: &str, ip: &str, ttl: Duration) -> Instance {
     let kind = CheckKind::ttl(ttl).unwrap();
     Instance { checks: [CheckSpec { kind }].into(), ..instance(name, ip) }
+}
+
+/// A log that hands on each line as it is written.
+pub(crate) fn log() -> (impl tracing::Subscriber, mpsc::UnboundedReceiver<String>) {
+    struct Lines(mpsc::UnboundedSender<String>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            // Whoever reads may have seen enough.
+            let _gone = self.0.send(String::from_utf8_lossy(octets).into_owned());
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let (sender, lines) = mpsc::unbounded_channel();
+    let log = tracing_subscriber::fmt().with_ansi(false);
+    (log.with_writer(move || Lines(sender.clone())).finish(), lines)
 }

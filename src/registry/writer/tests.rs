@@ -280,3 +280,22 @@ async fn no_revision_that_was_shown_and_lost_comes_again() {
     assert!(registered.revision > shown.next(), "a watcher who saw `shown` is told to start over");
     assert!(second.registry.events().after(shown, 1).is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_had_no_log_line_is_told_when_its_second_is_over() {
+    let (log, mut lines) = testing::log();
+    let _guard = tracing::subscriber::set_default(log);
+    let running = run(Kept::default(), Options::default());
+    for bulk in 0..5 {
+        let instance = |n| Arc::new(testing::instance(&format!("web/i{bulk}-{n}"), "10.0.0.1"));
+        let bulk = Command::Register((0..60).map(instance).collect());
+        running.registry.submit(bulk).await.unwrap();
+    }
+    // Nothing more happens, and it is told all the same.
+    let mut line = String::new();
+    let minute = Duration::from_secs(60);
+    while !line.contains("more happened") {
+        line = tokio::time::timeout(minute, lines.recv()).await.expect("it is told").unwrap();
+    }
+    assert!(line.contains("changes=200 status_changes=0"), "{line}");
+}
