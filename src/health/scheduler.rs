@@ -121,7 +121,7 @@ impl<P: Probe> Scheduler<P> {
     }
 
     /// Sets the timer to the wheel's next turn.
-    fn wind(&self, timer: Pin<&mut Sleep>) {
+    fn wind(&mut self, timer: Pin<&mut Sleep>) {
         if let Some(at) = self.wheel.next_at().map(|at| self.clock.instant(at))
             && timer.deadline() != at
         {

@@ -74,7 +74,7 @@ impl Events {
         if since < kept.complete_after || is_lost {
             return Err(Gone { oldest: kept.complete_after });
         }
-        let first = kept.events.partition_point(|event| event.revision <= since);
+        let first = kept.first_after(since);
         let mut found: Vec<_> = kept.events.range(first..).take(most).cloned().collect();
         let left_out = kept.events.get(first + found.len());
         // A bulk registration is one revision with many events: never stop in the middle of one.
@@ -92,6 +92,33 @@ impl Events {
     /// A receiver that wakes when the revision grows.
     pub fn subscribe(&self) -> watch::Receiver<Revision> {
         self.newest.subscribe()
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// Where the events after `since` begin. Looked for from the end in growing steps: who follows
+    /// closely, as the checks do with each change, wants the last few of 65,536, and each that is
+    /// looked at is elsewhere in memory.
+    fn first_after(&self, since: Revision) -> usize {
+        let end = self.events.len();
+        let is_before = |event: &Arc<Event>| event.revision <= since;
+        let mut step = 1;
+        while step < end && !is_before(&self.events[end - step]) {
+            step *= 2;
+        }
+        let start = end.saturating_sub(step);
+        let (mut low, mut high) = (start, end);
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_before(&self.events[middle]) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 }
 
@@ -137,5 +164,21 @@ mod tests {
         events.append(Revision(last), (1..=last).map(event).collect(), || ());
         assert_eq!(events.after(Revision(4), 1), Err(Gone { oldest: Revision(5) }));
         assert_eq!(events.after(Revision(5), 1).unwrap().0[0].revision, Revision(6));
+    }
+
+    #[test]
+    fn what_follows_a_revision_is_found_wherever_it_is() {
+        for count in 0..40 {
+            let events = Events::new(Revision(0), Revision(0));
+            // Two events of each revision, and a gap after it.
+            let revisions = (0..count).map(|index| 1 + index / 2 * 2);
+            let newest = 2 * count + 1;
+            events.append(Revision(newest), revisions.clone().map(event).collect(), || ());
+            for since in 0..=newest {
+                let found = events.after(Revision(since), usize::MAX).unwrap().0;
+                let expected = revisions.clone().filter(|&revision| revision > since).count();
+                assert_eq!(found.len(), expected, "after {since} of {count}");
+            }
+        }
     }
 }

@@ -101,7 +101,7 @@ impl Leases {
     }
 
     /// When [`Leases::advance`] has something to do next.
-    pub(super) fn next_at(&self) -> Option<Duration> {
+    pub(super) fn next_at(&mut self) -> Option<Duration> {
         self.wheel.next_at()
     }
 

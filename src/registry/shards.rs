@@ -19,11 +19,11 @@ const FANOUT: usize = 64;
 type Shard<K, V> = HashTable<(K, V)>;
 type Group<K, V> = [Arc<Shard<K, V>>; FANOUT];
 
-/// A map with cheap copies: cloning copies one array of pointers, and a change to the copy is not
-/// seen by the original.
+/// A map with cheap copies: cloning copies one pointer, the first change to the copy three small
+/// arrays, and no change to it is seen by the original.
 #[derive(Debug)]
 pub struct Shards<K, V> {
-    groups: Box<[Arc<Group<K, V>>]>,
+    groups: Arc<[Arc<Group<K, V>>; FANOUT]>,
     hasher: DefaultHashBuilder,
     len: usize,
 }
@@ -86,14 +86,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
 
     fn shard_mut(&mut self, hash: u64) -> &mut Shard<K, V> {
         let (group, shard) = place(hash);
-        let group = Arc::make_mut(&mut self.groups[group]);
+        let groups = Arc::make_mut(&mut self.groups);
+        let group = Arc::make_mut(&mut groups[group]);
         Arc::make_mut(&mut group[shard])
     }
 }
 
 impl<K, V> Clone for Shards<K, V> {
     fn clone(&self) -> Self {
-        Self { groups: self.groups.clone(), hasher: self.hasher.clone(), len: self.len }
+        Self { groups: Arc::clone(&self.groups), hasher: self.hasher.clone(), len: self.len }
     }
 }
 
@@ -101,7 +102,8 @@ impl<K, V> Default for Shards<K, V> {
     fn default() -> Self {
         let shard: Arc<Shard<K, V>> = Arc::default();
         let group: Arc<Group<K, V>> = Arc::new(std::array::from_fn(|_| Arc::clone(&shard)));
-        Self { groups: vec![group; FANOUT].into(), hasher: DefaultHashBuilder::default(), len: 0 }
+        let groups = Arc::new(std::array::from_fn(|_| Arc::clone(&group)));
+        Self { groups, hasher: DefaultHashBuilder::default(), len: 0 }
     }
 }
 

@@ -18,6 +18,9 @@ pub struct Wheel<T> {
     tick: Duration,
     /// The last tick that was handed out.
     now: u64,
+    /// No tick before this one, and after `now`, has a timer: whoever asks often when to come back
+    /// is not to have all slots looked through each time.
+    next: u64,
     len: usize,
 }
 
@@ -36,7 +39,7 @@ impl<T> Wheel<T> {
         assert!(!tick.is_zero(), "a wheel turns in steps");
         let slots = std::iter::repeat_with(Vec::new).take(Self::SLOTS).collect();
         let earliest = vec![u64::MAX; Self::SLOTS].into();
-        Self { slots, earliest, tick, now: 0, len: 0 }
+        Self { slots, earliest, tick, now: 0, next: 0, len: 0 }
     }
 
     /// Fires `timer` at the first tick at or after `at`; at the next one if that has passed.
@@ -45,6 +48,7 @@ impl<T> Wheel<T> {
         let slot = Self::slot(tick);
         self.slots[slot].push((tick, timer));
         self.earliest[slot] = self.earliest[slot].min(tick);
+        self.next = self.next.min(tick);
         self.len += 1;
     }
 
@@ -72,18 +76,16 @@ impl<T> Wheel<T> {
 
     /// When to call [`Wheel::advance`] next; `None` while there is no timer. May be too early by
     /// any number of turns, never too late.
-    pub fn next_at(&self) -> Option<Duration> {
+    pub fn next_at(&mut self) -> Option<Duration> {
         if self.len == 0 {
             return None;
         }
-        let turn = self.now + 1..=self.now + Self::SLOTS as u64;
-        let earliest = turn
-            .clone()
-            .find(|&tick| self.earliest[Self::slot(tick)] <= tick)
-            .unwrap_or(*turn.end());
+        let end = self.now + Self::SLOTS as u64;
+        let mut turn = self.next.max(self.now + 1)..=end;
+        self.next = turn.find(|&tick| self.earliest[Self::slot(tick)] <= tick).unwrap_or(end);
         // In 64 bits of nanoseconds: in 32 bits of ticks it would stand still after 497 days.
         let tick = u64::try_from(self.tick.as_nanos()).unwrap_or(u64::MAX);
-        Some(Duration::from_nanos(tick.saturating_mul(earliest)))
+        Some(Duration::from_nanos(tick.saturating_mul(self.next)))
     }
 
     /// How many timers there are.
