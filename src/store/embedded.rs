@@ -7,11 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use parking_lot::Mutex;
-use tokio::{task::spawn_blocking, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     StoreError,
+    committer::{Committer, Done},
     disk::{Disk, SystemDisk},
     engine::{self, Engine},
     files::{self, Files},
@@ -31,9 +31,7 @@ use crate::{
 /// any moment, without loss of what was acknowledged.
 #[derive(Debug)]
 pub struct Store {
-    /// Shared with the thread that commits: a commit whose future is dropped goes on to its end,
-    /// and the next one waits for it.
-    engine: Arc<Mutex<Engine>>,
+    committer: Committer,
     metrics: StoreMetrics,
 }
 
@@ -55,10 +53,10 @@ impl Store {
         let lock = Lock::take(dir)?;
         let (engine, loaded) = Engine::open(files, lock, disk)?;
         let metrics = StoreMetrics::new();
-        if let Ok(octets) = engine.size() {
-            metrics.sized(octets);
-        }
-        Ok((Self { engine: Arc::new(Mutex::new(engine)), metrics }, loaded))
+        metrics.sized(engine.octets());
+        let committer =
+            Committer::start(engine).map_err(StoreError::io("start a thread for", dir))?;
+        Ok((Self { committer, metrics }, loaded))
     }
 
     /// Reads all of the store in `dir`, and leaves it.
@@ -129,23 +127,16 @@ impl Journal for Store {
         Box::pin(async move {
             let began = Instant::now();
             let count = changes.len();
-            let engine = Arc::clone(&self.engine);
-            let work = spawn_blocking(move || {
-                let mut engine = engine.lock();
-                let outcome = engine.commit(revision, &changes);
-                (outcome, engine.size().ok())
-            });
-            let (outcome, size) = work.await.unwrap_or_else(|error| {
-                // redb panics on some damage; the engine opens the store anew.
-                (Err(JournalError::Failed(format!("the commit was broken off: {error}"))), None)
-            });
+            let Some(Done { outcome, octets }) = self.committer.commit(revision, changes).await
+            else {
+                self.metrics.failed();
+                return Err(JournalError::Failed("the store's thread is gone; restart".into()));
+            };
             match &outcome {
                 Ok(()) => self.metrics.committed(count, began.elapsed()),
                 Err(_) => self.metrics.failed(),
             }
-            if let Some(octets) = size {
-                self.metrics.sized(octets);
-            }
+            self.metrics.sized(octets);
             outcome
         })
     }

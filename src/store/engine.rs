@@ -9,7 +9,6 @@
 use std::{
     fmt,
     fs::{self, File},
-    io,
     path::PathBuf,
     sync::Arc,
 };
@@ -49,6 +48,8 @@ pub(super) struct Engine {
     /// The size at which something has to be done about the active log.
     fold_at: u64,
     folder: Folder,
+    /// Octets of the tables' file after the last fold.
+    tables_octets: u64,
     last: Acknowledged,
     witness: Witness,
     /// Dropped last: the directory is free when the store is closed.
@@ -81,17 +82,19 @@ impl Engine {
         files::sync_dir(&files.dir)?;
         let fold_octets = disk.fold_octets();
         let folder = Folder::new(files.clone(), disk, tables);
-        let engine = Self {
+        let mut engine = Self {
             files,
             logs,
             active,
             fold_octets,
             fold_at: fold_octets,
             folder,
+            tables_octets: 0,
             last,
             witness,
             _lock: lock,
         };
+        engine.measure_tables();
         Ok((engine, loaded))
     }
 
@@ -117,9 +120,15 @@ impl Engine {
     }
 
     /// Octets of the store's files.
-    pub(super) fn size(&self) -> io::Result<u64> {
-        let logs: u64 = self.logs.iter().map(Log::octets).sum();
-        Ok(fs::metadata(&self.files.database)?.len() + logs)
+    pub(super) fn octets(&self) -> u64 {
+        self.tables_octets + self.logs.iter().map(Log::octets).sum::<u64>()
+    }
+
+    fn measure_tables(&mut self) {
+        // Only shown: what was last known will do.
+        if let Ok(found) = fs::metadata(&self.files.database) {
+            self.tables_octets = found.len();
+        }
     }
 
     fn try_commit(
@@ -167,6 +176,7 @@ impl Engine {
             self.folder.begin(self.files.logs[index].clone()).map_err(CommitError::redb)?;
         }
         self.folder.end()?;
+        self.measure_tables();
         self.logs[index].clear().map_err(CommitError::redb)
     }
 

@@ -44,6 +44,7 @@
 mod backup;
 mod checksum;
 mod commit_error;
+mod committer;
 mod disk;
 mod embedded;
 mod engine;
