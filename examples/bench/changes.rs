@@ -5,6 +5,10 @@
 //! caches, fresh snapshots, longer queues. That of the whole process has the changes in it as well,
 //! HTTP and commits, spread over as many queries as happened to be answered meanwhile; what it adds
 //! is the price of the changes, which is told by itself: CPU per change with and without queries.
+//!
+//! Latency has a yardstick of its own: the floor, asked while the same changes are applied by
+//! Rollcall beside it. It shares nothing with them but the core, so what its p99 suffers is the
+//! scheduler's doing, and nobody's answers could suffer less.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -53,6 +57,7 @@ struct Shown {
     busy_change_micros: Vec<f64>,
 }
 
+const FLOOR_BESIDE: &str = "floor beside changes";
 const AT_REST: &str = "at rest";
 const UNDER_CHANGES: &str = "under changes";
 
@@ -98,15 +103,19 @@ impl Shown {
         self.rounds.add(FLOOR, Turn::take(env, &floor, &load)?);
         self.rounds.add(AT_REST, Turn::take(env, server, &load)?);
         load.run(env, server.dns, Until::Asked)?;
-        let time = env.turn + 2 * LEAD;
-        let changing = Churning::start(env, rollcall.http, DATA, RATE, time)?;
-        std::thread::sleep(LEAD);
-        let turn = Turn::take_warm(env, server, &load)?;
-        let churned = changing.finish()?;
+        let beside = |contestant| -> Result<(Turn, Churned)> {
+            let time = env.turn + 2 * LEAD;
+            let changing = Churning::start(env, rollcall.http, DATA, RATE, time)?;
+            std::thread::sleep(LEAD);
+            let turn = Turn::take_warm(env, contestant, &load)?;
+            Ok((turn, changing.finish()?))
+        };
+        let (turn, churned) = beside(server)?;
         self.changes_per_second.push(churned.per_second());
         let changes = churned.per_second() * env.turn.as_secs_f64();
         self.busy_change_micros.push(micros(other_threads(&turn)) / changes);
         self.rounds.add(UNDER_CHANGES, turn);
+        self.rounds.add(FLOOR_BESIDE, beside(&floor)?.0);
         self.idle_change_micros.push(Self::price_of_a_change(env, &rollcall)?);
         Ok(())
     }
@@ -133,10 +142,16 @@ impl Shown {
         ));
         section.table(&self.rounds.table());
         if !env.quick {
-            let ratio = |figure: fn(&Turn) -> f64| {
-                self.rounds.ratio_of(UNDER_CHANGES, AT_REST, figure).unwrap_or(f64::NAN)
+            let ratio_of = |ours, theirs, figure: fn(&Turn) -> f64| {
+                self.rounds.ratio_of(ours, theirs, figure).unwrap_or(f64::NAN)
             };
+            let ratio = |figure| ratio_of(UNDER_CHANGES, AT_REST, figure);
             let (answering, whole) = (ratio(answering_micros), ratio(|turn| turn.cpu_micros));
+            section.text(format!(
+                "The floor shares nothing with the changes but the core: its p99 beside them is \
+                 {:.2} of that at rest.",
+                ratio_of(FLOOR_BESIDE, FLOOR, |turn| turn.p99_micros)
+            ));
             section.at_most("CPU per query ÷ at rest, UDP threads", answering, 1.15, 3);
             section.at_most("CPU per query ÷ at rest, whole process", whole, 1.15, 3);
             section.at_most("p99 ÷ at rest", ratio(|turn| turn.p99_micros), 2.0, 2);
