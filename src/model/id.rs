@@ -5,7 +5,7 @@
 
 use std::{borrow::Borrow, fmt};
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, StrExt};
 
 use super::{Invalid, limit};
 
@@ -126,8 +126,10 @@ fn parse_label(field: &str, text: &str) -> Result<SmolStr, Invalid> {
     if text.is_empty() {
         return refuse("is empty; a name has 1 to 63 letters, digits and hyphens".into());
     }
-    if let Some((at, bad)) =
-        text.char_indices().find(|(_, c)| !c.is_ascii_alphanumeric() && *c != '-')
+    let is_wrong = |c: char| !c.is_ascii_alphanumeric() && c != '-';
+    // By octets first: nearly all names are right, and a bulk has hundreds of thousands.
+    if text.bytes().any(|octet| is_wrong(octet.into()))
+        && let Some((at, bad)) = text.char_indices().find(|(_, c)| is_wrong(*c))
     {
         let position = text[..at].chars().count() + 1;
         return refuse(format!(
@@ -148,7 +150,7 @@ fn parse_label(field: &str, text: &str) -> Result<SmolStr, Invalid> {
     if text.ends_with('-') {
         return refuse("ends with the character '-'; hyphens stand inside a name".into());
     }
-    Ok(text.to_ascii_lowercase().into())
+    Ok(text.to_ascii_lowercase_smolstr())
 }
 
 #[cfg(test)]

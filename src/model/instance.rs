@@ -156,12 +156,13 @@ impl Addresses {
             let name = DnsName::parse_host(text);
             return name.map(Self::Host).map_err(|r| Invalid { field: field(0), ..r });
         }
-        let ips = texts.iter().enumerate().map(|(index, text)| {
+        let mut ips = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
             let text = text.as_ref();
             let problem = "is no IP address; a host name stands alone";
-            text.parse().map_err(|_| Invalid::new(field(index), text, problem))
-        });
-        Self::ips(ips.collect::<Result<_, _>>()?)
+            ips.push(text.parse().map_err(|_| Invalid::new(field(index), text, problem))?);
+        }
+        Self::ips(ips)
     }
 
     /// The addresses; none for a host name.

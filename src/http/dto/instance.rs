@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -25,7 +26,8 @@ pub struct InstanceView {
     /// Its name within the service.
     pub instance: String,
     /// Its IP addresses, or the one host name that stands in place of them.
-    pub addresses: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub addresses: Vec<SmolStr>,
     /// Its port; 0 when it has none.
     pub port: u16,
     /// Its share of the answers within its priority; 0 is a stand-by.
@@ -33,7 +35,8 @@ pub struct InstanceView {
     /// Its failover tier.
     pub priority: u16,
     /// Its tags, sorted.
-    pub tags: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub tags: Vec<SmolStr>,
     /// Its metadata.
     pub meta: Strings,
     /// Its checks and their states.

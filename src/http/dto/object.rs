@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
 /// A `T` that is written as an object and as nothing else.
@@ -43,6 +43,35 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let objects = Option::<Vec<Object<T>>>::deserialize(deserializer)?;
-    Ok(objects.map(|objects| objects.into_iter().map(|Object(value)| value).collect()))
+    Ok(Option::<Objects<T>>::deserialize(deserializer)?.map(|Objects(objects)| objects))
+}
+
+/// An array that most often has one object. serde's own `Vec` begins with room for four, which for
+/// checks is more than the allocator has at hand.
+struct Objects<T>(Vec<T>);
+
+struct ObjectsReader<T>(PhantomData<T>);
+
+// === impl Objects ===
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ObjectsReader(PhantomData)).map(Self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectsReader<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut objects: A) -> Result<Vec<T>, A::Error> {
+        let mut read = Vec::with_capacity(1);
+        while let Some(Object(object)) = objects.next_element()? {
+            read.push(object);
+        }
+        Ok(read)
+    }
 }

@@ -7,6 +7,7 @@ use proptest::{
     option::of,
     prelude::*,
 };
+use smol_str::SmolStr;
 
 use super::{
     Check, CheckType, Expected, InstanceView, Period, Registration, StatusName,
@@ -112,7 +113,9 @@ prop_compose! {
         deregister_after in of(period()),
         initial_status in of(status()),
     ) -> Registration {
-        let tags = tags.map(|tags| tags.into_iter().collect());
+        let tags = tags.map(|tags| tags.into_iter().map(SmolStr::from).collect());
+        let short = |texts: Vec<String>| texts.into_iter().map(SmolStr::from).collect();
+        let addresses = addresses.map(short);
         Registration {
             addresses, port: Some(port), weight, priority, tags, meta, checks, deregister_after,
             initial_status,
