@@ -42,6 +42,10 @@ pub(crate) enum Kind {
 /// Kinds of questions with the share of each in hundredths.
 pub(crate) type Mix = [(Kind, u8)];
 
+/// Addresses only.
+pub(crate) const A: &Mix = &[(Kind::A, 100)];
+/// Instances with their ports only: the largest replies.
+pub(crate) const SRV: &Mix = &[(Kind::Srv, 100)];
 /// 45 % A, 35 % AAAA, 15 % SRV, 5 % NXDOMAIN: what hosts and their programs ask.
 pub(crate) const MIX: &Mix =
     &[(Kind::A, 45), (Kind::Aaaa, 35), (Kind::Srv, 15), (Kind::Missing, 5)];

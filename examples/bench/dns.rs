@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::{
     contestant::Contestant,
-    data::{Data, Kind, MIX, Mix},
+    data::{A, Data, MIX, Mix, SRV},
     dnsperf::{self, Load, Transport},
     part::{Env, Part, Section},
     peers::PEERS,
@@ -37,9 +37,6 @@ struct Workload {
     /// What Rollcall's CPU per query is to be at most, as a multiple of the floor's.
     floor_ratio_max: f64,
 }
-
-const A: &Mix = &[(Kind::A, 100)];
-const SRV: &Mix = &[(Kind::Srv, 100)];
 
 const WORKLOADS: &[Workload] = &[
     Workload::by_udp("A", A, false, 1.08),

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::{
     contestant,
-    data::{Data, Kind, MIX},
+    data::{A, Data, Kind, MIX, SRV},
     dnsperf::{self, Load, Transport},
     part::{Env, Part, Section},
     process,
@@ -130,30 +130,32 @@ impl Part for Scale {
     }
 }
 
-/// The mix over all services of both, in turns.
+/// Queries over all services of both, in turns.
 fn tell_queries(env: &Env, section: &mut Section, large: &Started, small: &Started) -> Result<()> {
     let files = process::scratch("questions")?;
     let large_data = if env.quick { QUICK } else { LARGE };
     let name_of = |data: Data| format!("{} instances", data.services * data.instances);
     let (many, few) = (name_of(large_data), name_of(SMALL));
-    let mut rounds = Rounds::default();
-    for round in 1..=env.rounds {
-        for (name, started, data) in [(&few, small, SMALL), (&many, large, large_data)] {
-            let file = files.path().join(name);
-            if round == 1 {
-                fs::write(&file, data.questions(MIX, QUESTIONS))
-                    .context("writing the questions")?;
+    for (workload, mix) in [("A", A), ("SRV", SRV), ("mix", MIX)] {
+        let mut rounds = Rounds::default();
+        for round in 1..=env.rounds {
+            for (name, started, data) in [(&few, small, SMALL), (&many, large, large_data)] {
+                let file = files.path().join(format!("{workload}, {name}"));
+                if round == 1 {
+                    fs::write(&file, data.questions(mix, QUESTIONS))
+                        .context("writing the questions")?;
+                }
+                let load = Load { questions: &file, transport: Transport::Udp, edns: false };
+                let turn = Turn::take(env, &started.rollcall.server, &load)?;
+                eprintln!("{workload}, {name}, round {round}: {:.2} µs", turn.cpu_micros);
+                rounds.add(name, turn);
             }
-            let load = Load { questions: &file, transport: Transport::Udp, edns: false };
-            let turn = Turn::take(env, &started.rollcall.server, &load)?;
-            eprintln!("{name}, round {round}: {:.2} µs", turn.cpu_micros);
-            rounds.add(name, turn);
         }
+        section.text(format!("{workload} by UDP, over all services of each:"));
+        section.table(&rounds.table());
+        let ratio = rounds.ratio(&many, &few).unwrap_or(f64::NAN);
+        section.at_most(&format!("CPU per query, {workload}, {many} ÷ {few}"), ratio, 1.25, 3);
     }
-    section.text("The mix by UDP, over all services of each:");
-    section.table(&rounds.table());
-    let ratio = rounds.ratio(&many, &few).unwrap_or(f64::NAN);
-    section.at_most(&format!("CPU per query, {many} ÷ {few}"), ratio, 1.25, 3);
     Ok(())
 }
 
