@@ -3,11 +3,12 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::{Responded, respond, short};
 use crate::{
@@ -25,14 +26,30 @@ use crate::{
 /// the last of a full queue waits for 80 ms; more would only be answers that nobody waits for.
 const QUEUE: usize = 128;
 
+/// How many of those may be of TCP: it waits where UDP gives up, and some connections with many
+/// questions would else keep all packets out.
+const MESSAGES_MAX: usize = QUEUE / 2;
+
 /// The way into the long lane; clones share it.
 #[derive(Debug, Clone)]
-pub(in crate::dns) struct LongLane(mpsc::Sender<Job>);
+pub(in crate::dns) struct LongLane {
+    jobs: mpsc::Sender<Job>,
+    messages: Arc<Semaphore>,
+}
 
 #[derive(Debug)]
 enum Job {
     Datagram(Deferred),
-    Message { octets: Box<[u8]>, arrived: Duration, reply: oneshot::Sender<Vec<u8>> },
+    Message(Message),
+}
+
+/// A message of a TCP connection.
+#[derive(Debug)]
+struct Message {
+    octets: Box<[u8]>,
+    arrived: Duration,
+    reply: oneshot::Sender<Vec<u8>>,
+    _room: OwnedSemaphorePermit,
 }
 
 /// The long lane is full, or gone.
@@ -67,12 +84,16 @@ impl LongLane {
         let (rng, out) = (fastrand::Rng::new(), vec![0; TCP_REPLY_OCTETS_MAX]);
         let server = Server { jobs, world, clock, tcp, udp, rng, out };
         let thread = thread::Builder::new().name("dns-long".into()).spawn(move || server.run())?;
-        Ok((Self(sender), thread))
+        Ok((Self::into(sender), thread))
+    }
+
+    fn into(jobs: mpsc::Sender<Job>) -> Self {
+        Self { jobs, messages: Arc::new(Semaphore::new(MESSAGES_MAX)) }
     }
 
     /// Has a packet answered, if there is room.
     pub(super) fn take(&self, packet: Deferred) -> Result<(), Busy> {
-        self.0.try_send(Job::Datagram(packet)).map_err(|_| Busy)
+        self.jobs.try_send(Job::Datagram(packet)).map_err(|_| Busy)
     }
 
     /// Answers a message of a connection that arrived at `arrived`, when its turn comes; nothing
@@ -82,10 +103,12 @@ impl LongLane {
         octets: Box<[u8]>,
         arrived: Duration,
     ) -> impl Future<Output = Option<Vec<u8>>> + Send + 'static {
-        let jobs = self.0.clone();
+        let Self { jobs, messages } = self.clone();
         async move {
             let (reply, replied) = oneshot::channel();
-            jobs.send(Job::Message { octets, arrived, reply }).await.ok()?;
+            let room = messages.acquire_owned().await.ok()?;
+            let message = Message { octets, arrived, reply, _room: room };
+            jobs.send(Job::Message(message)).await.ok()?;
             replied.await.ok()
         }
     }
@@ -103,8 +126,8 @@ impl Server {
                     }
                 }
                 // Whoever asked may have gone.
-                Job::Message { reply, .. } if reply.is_closed() => {}
-                Job::Message { octets, arrived, reply } => {
+                Job::Message(message) if message.reply.is_closed() => {}
+                Job::Message(Message { octets, arrived, reply, .. }) => {
                     self.tcp.full_path();
                     if let Some(octets) = self.answer(Transport::Tcp, &octets) {
                         self.tcp.duration(self.clock.elapsed().saturating_sub(arrived), 1);
@@ -138,5 +161,26 @@ impl Server {
             Ok(Responded::TakesLong) | Err(_) => pen.dropped(DropReason::InternalError, 1),
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::{FutureExt, join_all};
+    use tokio::sync::mpsc;
+
+    use super::{LongLane, MESSAGES_MAX, QUEUE};
+
+    #[test]
+    fn however_many_messages_wait_there_is_room_for_packets() {
+        // Nobody takes anything from the queue.
+        let (jobs, _waiting) = mpsc::channel(QUEUE);
+        let lane = LongLane::into(jobs);
+        let messages = (0..10 * QUEUE).map(|_| lane.reply(Box::new([]), Duration::ZERO));
+        let mut replies = join_all(messages);
+        assert!((&mut replies).now_or_never().is_none(), "all of them wait");
+        assert_eq!(lane.jobs.capacity(), QUEUE - MESSAGES_MAX);
     }
 }
