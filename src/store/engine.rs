@@ -154,7 +154,13 @@ impl Engine {
             if self.folder.is_busy() && !is_at_limit {
                 return Ok(());
             }
-            if let Err(error) = self.end_fold(other) {
+            let had_begun = self.folder.has_begun();
+            let mut folded = self.end_fold(other);
+            if folded.is_err() && had_begun && is_at_limit {
+                // It failed aside, a while ago: by now it may work.
+                folded = self.end_fold(other);
+            }
+            if let Err(error) = folded {
                 if is_at_limit {
                     return Err(error);
                 }
@@ -166,7 +172,10 @@ impl Engine {
         self.settle(active)?;
         self.active = other;
         self.fold_at = self.fold_octets;
-        self.folder.begin(self.files.logs[active].clone()).map_err(CommitError::redb)
+        if let Err(error) = self.folder.begin(self.files.logs[active].clone()) {
+            tracing::warn!(%error, "no thread to fold the store's log; it will be folded later");
+        }
+        Ok(())
     }
 
     /// Folds a log to the end, begun or not, and empties it.
