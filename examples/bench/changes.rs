@@ -26,6 +26,7 @@ use crate::{
     rounds::Rounds,
     stats::median,
     turn::{Turn, micros},
+    verify,
 };
 
 const DATA: Data = Data { services: 1_000, instances: 5 };
@@ -93,6 +94,7 @@ impl Shown {
     fn take_round(&mut self, env: &Env, file: &Path, questions: &str) -> Result<()> {
         let rollcall = Rollcall::start_with(env, DATA)?;
         let server = &rollcall.server;
+        verify::answers(server, DATA)?;
         let last = |service| with_ttl(Data::registration(service, DATA.instances - 1));
         rollcall.register([(0..DATA.services).map(last).collect::<Value>()])?;
         let reply = recorded::median_reply(server, questions, false)?;
@@ -101,18 +103,23 @@ impl Shown {
         let load = Load { questions: file, transport: Transport::Udp, edns: false };
 
         self.rounds.add(FLOOR, Turn::take(env, &floor, &load)?);
-        self.rounds.add(AT_REST, Turn::take(env, server, &load)?);
+        let at_rest = Turn::take(env, server, &load)?;
+        verify::codes(&at_rest, MIX)?;
+        self.rounds.add(AT_REST, at_rest);
         load.run(env, server.dns, Until::Asked)?;
         let beside = |contestant| -> Result<(Turn, Churned)> {
             let time = env.turn + 2 * LEAD;
             let changing = Churning::start(env, rollcall.http, DATA, RATE, time)?;
             std::thread::sleep(LEAD);
             let turn = Turn::take_warm(env, contestant, &load)?;
+            if contestant.name != FLOOR {
+                verify::codes(&turn, MIX)?;
+            }
             Ok((turn, changing.finish()?))
         };
         let (turn, churned) = beside(server)?;
         self.changes_per_second.push(churned.per_second());
-        let changes = churned.per_second() * env.turn.as_secs_f64();
+        let changes = churned.per_second() * turn.lasted.as_secs_f64();
         self.busy_change_micros.push(micros(other_threads(&turn)) / changes);
         self.rounds.add(UNDER_CHANGES, turn);
         self.rounds.add(FLOOR_BESIDE, beside(&floor)?.0);

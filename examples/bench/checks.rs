@@ -38,6 +38,9 @@ const MANY: u32 = 100_000;
 const BULK: u32 = 20_000;
 /// Instances of one service.
 const INSTANCES: u32 = 5;
+/// Rollcall shortens intervals by up to a tenth, at random, so that checks do not fall into step:
+/// so much of an interval lies between two checks on average.
+const INTERVAL_SHARE: f64 = 0.95;
 /// How long the large crowd is watched.
 const WATCHED: Duration = Duration::from_secs(60);
 /// How long each weather lasts: long enough for every check to fail twice, which is believed.
@@ -162,10 +165,9 @@ fn crowd(env: &Env, section: &mut Section) -> Result<()> {
         until_critical.as_secs_f64(),
     ));
     section.table(&table);
-    let due = f64::from(many.count) / many.interval.as_secs_f64();
-    section.at_least("checks/s", steady.per_second(), due, 0);
+    let due = f64::from(many.count) / many.interval.as_secs_f64() / INTERVAL_SHARE;
+    section.at_least("checks/s", steady.per_second(), 0.99 * due, 0);
     section.at_most("latest start of 100,000 checks every 10 s, s", steady.latest, 1.0, 3);
-    section.at_most("CPU of one core for them, %", 100.0 * steady.core_share(), 100.0, 0);
     Ok(())
 }
 

@@ -30,6 +30,7 @@ use crate::{
     rounds::Rounds,
     table::Table,
     turn::Turn,
+    verify,
 };
 
 const LARGE: Data = Data { services: 200_000, instances: 5 };
@@ -136,10 +137,14 @@ fn tell_queries(env: &Env, section: &mut Section, large: &Started, small: &Start
     let large_data = if env.quick { QUICK } else { LARGE };
     let name_of = |data: Data| format!("{} instances", data.services * data.instances);
     let (many, few) = (name_of(large_data), name_of(SMALL));
+    for (started, data) in [(small, SMALL), (large, large_data)] {
+        verify::answers(&started.rollcall.server, data)?;
+    }
     for (workload, mix) in [("A", A), ("SRV", SRV), ("mix", MIX)] {
         let mut rounds = Rounds::default();
+        let mut order = [(&few, small, SMALL), (&many, large, large_data)];
         for round in 1..=env.rounds {
-            for (name, started, data) in [(&few, small, SMALL), (&many, large, large_data)] {
+            for (name, started, data) in order {
                 let file = files.path().join(format!("{workload}, {name}"));
                 if round == 1 {
                     fs::write(&file, data.questions(mix, QUESTIONS))
@@ -148,8 +153,10 @@ fn tell_queries(env: &Env, section: &mut Section, large: &Started, small: &Start
                 let load = Load { questions: &file, transport: Transport::Udp, edns: false };
                 let turn = Turn::take(env, &started.rollcall.server, &load)?;
                 eprintln!("{workload}, {name}, round {round}: {:.2} µs", turn.cpu_micros);
+                verify::codes(&turn, mix).with_context(|| name.clone())?;
                 rounds.add(name, turn);
             }
+            order.rotate_left(1);
         }
         section.text(format!("{workload} by UDP, over all services of each:"));
         section.table(&rounds.table());

@@ -1,6 +1,9 @@
 //! One turn of one contestant: loaded for a while, and what that cost.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 
@@ -35,6 +38,8 @@ pub(crate) struct Turn {
     pub(crate) seen: Seen,
     /// What the server had used before and after, by thread.
     pub(crate) usage: [Usage; 2],
+    /// How long it was between the two: the load's time, and that of its start and end.
+    pub(crate) lasted: Duration,
 }
 
 // === impl Turn ===
@@ -54,11 +59,11 @@ impl Turn {
     /// # Errors
     /// As [`Turn::take`].
     pub(crate) fn take_warm(env: &Env, server: &Contestant, load: &Load<'_>) -> Result<Self> {
-        let before = server.process.usage()?;
+        let (begun, before) = (Instant::now(), server.process.usage()?);
         let probing = Probing::start(env, server, load)?;
         let seen = load.run(env, server.dns, Until::Elapsed(env.turn))?;
         let latency = probing.finish()?;
-        let after = server.process.usage()?;
+        let (after, lasted) = (server.process.usage()?, begun.elapsed());
         ensure!(
             seen.lost <= seen.completed * LOST_MAX,
             "`{}` lost {} of {} queries",
@@ -76,6 +81,7 @@ impl Turn {
             answered,
             seen,
             usage: [before, after],
+            lasted,
         })
     }
 }

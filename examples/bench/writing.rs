@@ -52,8 +52,6 @@ pub(crate) enum What {
     Register,
     /// Its heartbeat.
     Heartbeat,
-    /// Its `DELETE`.
-    Deregister,
     /// `POST` of a thousand instances.
     Thousand,
     /// `POST` of as many instances as one request may have.
@@ -150,7 +148,6 @@ impl Writing {
                 ("PUT", path, body.to_string())
             }
             What::Heartbeat => ("PUT", registration(number).0 + "/heartbeat", String::new()),
-            What::Deregister => ("DELETE", registration(number).0, String::new()),
             What::Thousand | What::Most => {
                 ("POST", "/api/v1/instances".to_owned(), bulks[index as usize].clone())
             }
@@ -178,7 +175,7 @@ impl What {
     /// Instances in one request.
     pub(crate) fn instances(self) -> u32 {
         match self {
-            Self::Register | Self::Heartbeat | Self::Deregister => 1,
+            Self::Register | Self::Heartbeat => 1,
             Self::Thousand => 1_000,
             Self::Most => 100_000,
         }

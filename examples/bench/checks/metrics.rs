@@ -38,7 +38,7 @@ impl Scrape {
     }
 
     /// How late so many (`share`) of the checks that started since `earlier` were at the most, the
-    /// first ones apart: the upper bound of a bucket, in seconds.
+    /// first ones apart: the upper bound of a bucket, in seconds; NaN when none started.
     pub(super) fn lateness(&self, earlier: &Self, share: f64) -> f64 {
         let name = "rollcall_check_lateness_seconds_bucket{";
         let buckets = self.0.iter().filter(|(s, _)| s.starts_with(name) && s.contains("again"));
@@ -50,7 +50,9 @@ impl Scrape {
             })
             .collect();
         buckets.sort_by(|one, other| one.0.total_cmp(&other.0));
-        let all = buckets.last().map_or(0.0, |(_, count)| *count);
+        let Some(all) = buckets.last().map(|(_, count)| *count).filter(|all| *all > 0.0) else {
+            return f64::NAN;
+        };
         let reaches = |(_, count): &&(f64, f64)| *count >= all * share;
         buckets.iter().find(reaches).map_or(f64::NAN, |(bound, _)| *bound)
     }

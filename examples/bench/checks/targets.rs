@@ -52,7 +52,9 @@ impl Targets {
             folder.display()
         );
         fs::write(&file, text).context("writing nginx.conf")?;
-        let mut command = Command::new("nginx");
+        // KILL: while it is stopped (`hang`) it would not end otherwise.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "nginx"]);
         command.arg("-c").arg(&file).arg("-p").arg(folder);
         let mut process = Process::start("nginx", &command, env.cores.load, folder)?;
         process.wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())?;
