@@ -33,8 +33,9 @@ pub(super) struct Leases {
     wheel: Wheel<Timer>,
     /// Those kept alive by heartbeats.
     beats: Beats,
-    /// Those that are critical and are to be removed, with the time of it.
-    reaps: HashMap<InstanceKey, Duration>,
+    /// Those that are to be removed when they are critical for long, from the first time that they
+    /// are: each has one timer in the wheel.
+    reaps: HashMap<InstanceKey, Reap>,
     /// Silences that last, that no active check explains, and that began within the window; by
     /// their beginning.
     silences: BTreeSet<(Duration, BeatId)>,
@@ -52,6 +53,17 @@ pub(super) enum Due {
     Hold(InstanceKey),
     /// The instance is silent: turn its `ttl` checks critical.
     Lapse(InstanceKey),
+}
+
+/// The removal of an instance.
+#[derive(Debug)]
+struct Reap {
+    /// Since when it is critical; `None` while it is not, or gone.
+    since: Option<Duration>,
+    /// How long it may be.
+    after: Duration,
+    /// When its timer fires, or the earliest of them.
+    timer_at: Duration,
 }
 
 #[derive(Debug)]
@@ -129,7 +141,7 @@ impl Leases {
     pub(super) fn follow(&mut self, key: &InstanceKey, member: Option<&Member>, now: Duration) {
         let Some(member) = member else {
             self.forget_beat(key);
-            self.reaps.remove(key);
+            self.spare(key);
             return;
         };
         match member.instance.checks.iter().filter_map(CheckSpec::ttl).min() {
@@ -137,15 +149,8 @@ impl Leases {
             Some(ttl) => self.follow_beat(key, member, ttl, now),
         }
         match member.instance.deregister_after {
-            Some(after) if !member.status.is_up() => {
-                if !self.reaps.contains_key(key) {
-                    self.reaps.insert(key.clone(), now + after);
-                    self.wheel.insert(now + after, Timer::Reap(Arc::clone(&member.instance)));
-                }
-            }
-            _ => {
-                self.reaps.remove(key);
-            }
+            Some(after) if !member.status.is_up() => self.follow_down(key, member, after, now),
+            _ => self.spare(key),
         }
     }
 
@@ -163,13 +168,7 @@ impl Leases {
                 Timer::Beat(id) => self.on_beat(id, now, &is_down),
                 Timer::Decide(id) => undecided.push(id),
                 Timer::Release(id) => self.release(id, now, &mut due),
-                Timer::Reap(instance) => {
-                    let key = instance.key();
-                    if self.reaps.get(&key).is_some_and(|at| *at <= now) {
-                        self.reaps.remove(&key);
-                        due.push(Due::Expire(key));
-                    }
-                }
+                Timer::Reap(instance) => self.on_reap(instance, now, &mut due),
             }
         }
         if !undecided.is_empty() && self.too_many_are_silent(now) {
@@ -179,6 +178,47 @@ impl Leases {
             self.lapse_if_silent(id, &mut due);
         }
         due
+    }
+
+    /// Counts from when it went down, also if it is registered with another time meanwhile.
+    fn follow_down(&mut self, key: &InstanceKey, member: &Member, after: Duration, now: Duration) {
+        let reap = self.reaps.entry_ref(key).or_insert_with(|| {
+            let timer_at = Duration::MAX; // none yet
+            Reap { since: None, after, timer_at }
+        });
+        reap.after = after;
+        let at = *reap.since.get_or_insert(now) + after;
+        if at < reap.timer_at {
+            reap.timer_at = at;
+            self.wheel.insert(at, Timer::Reap(Arc::clone(&member.instance)));
+        }
+    }
+
+    /// It is up, or gone. Its timer finds out: one for each time that it goes down would fill the
+    /// wheel.
+    fn spare(&mut self, key: &InstanceKey) {
+        if let Some(reap) = self.reaps.get_mut(key) {
+            reap.since = None;
+        }
+    }
+
+    fn on_reap(&mut self, instance: Arc<Instance>, now: Duration, due: &mut Vec<Due>) {
+        let key = instance.key();
+        let Some(reap) = self.reaps.get_mut(&key) else { return };
+        let at = reap.since.map(|since| since + reap.after);
+        match at {
+            Some(at) if at > now => {
+                // Of two timers the later one has nothing to do.
+                if reap.timer_at <= now {
+                    reap.timer_at = at;
+                    self.wheel.insert(at, Timer::Reap(instance));
+                }
+                return;
+            }
+            Some(_) => due.push(Due::Expire(key.clone())),
+            None => {}
+        }
+        self.reaps.remove(&key);
     }
 
     fn follow_beat(&mut self, key: &InstanceKey, member: &Member, ttl: Duration, now: Duration) {

@@ -41,7 +41,7 @@ impl<T> Slots<T> {
             slot.value = Some(value);
             return SlotId { place, tenancy: slot.tenancy };
         }
-        let place = u32::try_from(self.slots.len()).expect("instances and checks are limited");
+        let place = u32::try_from(self.slots.len()).expect("there is a limit to them");
         let tenancy = NonZeroU32::MIN;
         self.slots.push(Slot { value: Some(value), tenancy });
         SlotId { place, tenancy }

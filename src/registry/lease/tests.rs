@@ -201,3 +201,35 @@ fn what_is_critical_for_too_long_is_removed() {
     let [(at, Due::Expire(_))] = due.as_slice() else { panic!("{due:?}") };
     assert!((11.0..11.1).contains(at), "at {at}");
 }
+
+#[test]
+fn another_time_until_removal_counts_from_the_same_beginning() {
+    let down = |after| {
+        let mut instance = testing::instance("web/i0", "10.0.0.1");
+        instance.deregister_after = Some(secs(after));
+        let member = Member::new(Arc::new(instance), Revision(1), Timestamp(0));
+        Member { status: Status::Critical, ..member }
+    };
+    let mut leases = leases(0);
+    leases.follow(&key(0), Some(&down(4.0)), secs(0.0));
+    leases.follow(&key(0), Some(&down(1_000.0)), secs(2.0));
+    assert_eq!(run(&mut leases, 2.0, 20.0), [], "a longer one");
+    leases.follow(&key(0), Some(&down(25.0)), secs(20.0));
+    let due = run(&mut leases, 20.0, 40.0);
+    let [(at, Due::Expire(_))] = due.as_slice() else { panic!("{due:?}") };
+    assert!((25.0..25.1).contains(at), "a shorter one, at {at}");
+}
+
+#[test]
+fn one_that_goes_up_and_down_has_one_timer() {
+    let mut instance = testing::instance("web/i0", "10.0.0.1");
+    instance.deregister_after = Some(secs(86_400.0));
+    let up = Member::new(Arc::new(instance), Revision(1), Timestamp(0));
+    let down = Member { status: Status::Critical, ..up.clone() };
+    let mut leases = leases(0);
+    for second in 0..1_000 {
+        leases.follow(&key(0), Some(&down), secs(f64::from(second)));
+        leases.follow(&key(0), Some(&up), secs(f64::from(second) + 0.5));
+    }
+    assert_eq!(leases.wheel.len(), 1);
+}
