@@ -2,8 +2,9 @@
 //!
 //! A commit is begun, runs while more is seen, and is settled. What was seen meanwhile has moved
 //! the newest snapshot on from the one that the commit was drafted on; then its commands are
-//! applied again on top of the newest. What is seen never makes a command refusable that was not
-//! (it changes health, and removes instances), so whatever is in the store becomes visible. Rows
+//! applied again on top of the newest. What is seen changes health, and removes instances: a command
+//! that finds its instance gone has been carried out all the same. Whatever is in the store becomes
+//! visible. Rows
 //! that may differ from what the store has by then are owed to it, and go with the next commit.
 
 use std::{
@@ -131,7 +132,7 @@ impl Applier {
             Ok(()) = self.options.changed() => self.adopt_options(),
             Some(request) = self.queues.seen.recv() => seen.push(request),
             Some(request) = self.queues.asked.recv(), if has_room => asked.push(request),
-            () = self.timer.as_mut(), if is_due => {}
+            () = due(self.timer.as_mut(), is_due) => {}
         }
         take_waiting(&mut self.queues.seen, &mut seen, limit::WRITER_BATCH_MAX);
         let room = limit::WRITER_BATCH_MAX - self.waiting.len();
@@ -302,10 +303,12 @@ impl Applier {
         let base = self.registry.snapshot();
         let (finished, outcomes) = self.draft(&base, &[], |draft| {
             let again = requests.iter().zip(outcomes);
-            // What was refused has no row in the store.
-            again
-                .map(|(request, outcome)| outcome.and_then(|_| draft.apply(&request.command)))
-                .collect()
+            // What was refused has no row in the store; what was not refused has been done, also
+            // when its instance is gone by now.
+            let apply = |(request, outcome): (&Request, Outcome)| {
+                outcome.map(|first| draft.apply(&request.command).unwrap_or(first))
+            };
+            again.map(apply).collect()
         });
         let mut finished = finished.unwrap_or_else(|| Finished::unchanged(&base));
         finished.next.revision = finished.next.revision.max(stored.next.revision);
@@ -401,6 +404,11 @@ impl Queues {
     fn are_closed(&self) -> bool {
         self.asked.is_closed() && self.seen.is_closed()
     }
+}
+
+/// Never, when nothing is due: a `select!` without a branch that could come would panic.
+async fn due(timer: Pin<&mut Sleep>, is_due: bool) {
+    if is_due { timer.await } else { std::future::pending().await }
 }
 
 fn take_waiting(queue: &mut mpsc::Receiver<Request>, batch: &mut Vec<Request>, most: usize) {
