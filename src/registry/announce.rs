@@ -53,7 +53,7 @@ struct Lines {
     began: Duration,
     /// Registrations and the like.
     changes: Budget,
-    /// Changes of state, and services that begin or end to fail open.
+    /// Changes of state.
     states: Budget,
 }
 
@@ -118,6 +118,12 @@ impl Announcer {
                 log_event(event);
             }
         }
+        self.tell_fail_open(before, after, events);
+    }
+
+    /// One line for each service that begins or ends to answer all its instances, whatever else
+    /// happened in this second.
+    fn tell_fail_open(&mut self, before: &Snapshot, after: &Snapshot, events: &[Event]) {
         let mut services: Vec<_> = events.iter().map(|event| &event.service).collect();
         services.sort_unstable();
         services.dedup();
@@ -129,13 +135,9 @@ impl Announcer {
                 (None, Some(reason)) => {
                     self.fail_opens.inc();
                     let reason = reason.as_str();
-                    if self.lines.states.admits_one() {
-                        warn!(%service, reason, "failing open: all instances are answered");
-                    }
+                    warn!(%service, reason, "failing open: all instances are answered");
                 }
-                (Some(_), None) if self.lines.states.admits_one() => {
-                    info!(%service, "no longer failing open");
-                }
+                (Some(_), None) => info!(%service, "no longer failing open"),
                 _ => {}
             }
         }

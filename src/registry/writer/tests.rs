@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     model::{
         CheckKind, CheckReport, CheckSpec, Command, Heartbeat, Instance, Policy, Revision, Status,
-        Target, TcpCheck, Thresholds,
+        Target, TcpCheck, Thresholds, WhenNoneHealthy,
     },
     registry::{
         JournalError, Member, Options, RegistryError,
@@ -298,4 +298,65 @@ async fn what_had_no_log_line_is_told_when_its_second_is_over() {
         line = tokio::time::timeout(minute, lines.recv()).await.expect("it is told").unwrap();
     }
     assert!(line.contains("changes=200 status_changes=0"), "{line}");
+}
+
+/// The lines of a second are spent by then, and it is the one line that somebody is woken for.
+#[tokio::test(start_paused = true)]
+async fn failing_open_is_told_however_many_fall_ill_in_the_same_second() {
+    let (log, mut lines) = testing::log();
+    let _guard = tracing::subscriber::set_default(log);
+    let running = run(Kept::default(), Options::default());
+    let ttl = Duration::from_secs(60);
+    let name = |n| format!("web/i{n}");
+    let all = (0..150).map(|n| Arc::new(testing::beating(&name(n), "10.0.0.1", ttl))).collect();
+    running.registry.submit(Command::Register(all)).await.unwrap();
+    let policy = Policy { when_none_healthy: WhenNoneHealthy::All, ..Policy::default() };
+    running.registry.submit(Command::SetPolicy(key("web/a").service, policy)).await.unwrap();
+    for n in 0..150 {
+        let (key, output) = (key(&name(n)), "".into());
+        let beat = Command::Heartbeat(Heartbeat { key, status: Status::Critical, output });
+        running.registry.enqueue(beat).await.unwrap();
+    }
+    let minute = Duration::from_secs(60);
+    let mut line = String::new();
+    while !line.contains("failing open") {
+        line = tokio::time::timeout(minute, lines.recv()).await.expect("it is told").unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_without_an_operator_waits_for_the_commit_that_runs() {
+    let Running { registry, kept, options, stop, .. } = run(Kept::default(), Options::default());
+    drop(options);
+    kept.hang(true);
+    let change = register(testing::instance("web/a", "10.0.0.1"));
+    let asked = tokio::spawn({
+        let registry = registry.clone();
+        async move { registry.submit(change).await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stop.cancel();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!asked.is_finished(), "it is not durable yet");
+    kept.hang(false);
+    assert!(asked.await.unwrap().unwrap().changed);
+}
+
+/// The store has taken it by then.
+#[tokio::test(start_paused = true)]
+async fn a_deregistration_that_an_expiry_overtakes_is_no_refusal() {
+    let running = run(Kept::default(), Options::default());
+    let ttl = Duration::from_secs(1);
+    let dying =
+        Instance { deregister_after: Some(ttl), ..testing::beating("web/a", "10.0.0.1", ttl) };
+    running.registry.submit(register(dying)).await.unwrap();
+    running.kept.hang(true);
+    let asked = tokio::spawn({
+        let registry = running.registry.clone();
+        async move { registry.submit(Command::Deregister(key("web/a"))).await }
+    });
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(status(&running, "web/a"), None, "it expired while the commit hung");
+    running.kept.hang(false);
+    assert!(asked.await.unwrap().is_ok());
 }
