@@ -37,8 +37,10 @@ impl Revision {
     /// revisions than this one; none of them may come again with another meaning.
     #[must_use]
     pub fn after_restart(self) -> Self {
-        /// More than what can be seen while one commit runs: a full batch.
-        const GAP: u64 = limit::WRITER_BATCH_MAX as u64;
+        /// More than what can be seen while one commit runs: as many instances as there may be
+        /// falling silent, and coming back, four times. 64 bits have room for 10¹² restarts.
+        const GAP: u64 = 1 << 24;
+        const _: () = assert!(GAP >= 8 * limit::INSTANCES_MAX as u64);
         Self(if self.0 == 0 { 0 } else { self.0 + GAP })
     }
 }

@@ -121,7 +121,7 @@ fn after_a_restart_a_watcher_resumes_or_is_told_to_list_again() {
     }
     let node = node.kill_and_restart();
     let newest = node.api().get("/ready").body["revision"].as_u64().unwrap();
-    assert_eq!(newest, 5 + 1_024, "no revision that was shown and lost comes again");
+    assert_eq!(newest, 5 + (1 << 24), "no revision that was shown and lost comes again");
     // Up to date: goes on without a word.
     let mut current = Events::open(node.http[0], "", Some("5"));
     // Behind by what this life of the server has never seen, or from a future that is lost.

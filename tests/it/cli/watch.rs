@@ -96,10 +96,10 @@ fn a_watch_goes_on_over_a_restart_of_the_server() {
     assert_eq!(watch.next(), "1 registered web/web-1");
     let node = node.kill_and_restart();
     node.cli("register web web-2 --port 80 --address 10.0.0.2").ok();
-    // A new life begins 1,024 revisions further on.
-    assert_eq!(watch.next(), "1026 registered web/web-2");
+    // A new life begins 2²⁴ revisions further on.
+    assert_eq!(watch.next(), "16777218 registered web/web-2");
     node.cli("deregister web web-1").ok();
-    assert_eq!(watch.next(), "1027 deregistered web/web-1");
+    assert_eq!(watch.next(), "16777219 deregistered web/web-1");
 }
 
 #[test]
