@@ -2,10 +2,10 @@
 //!
 //! A commit is begun, runs while more is seen, and is settled. What was seen meanwhile has moved
 //! the newest snapshot on from the one that the commit was drafted on; then its commands are
-//! applied again on top of the newest. What is seen changes health, and removes instances: a command
-//! that finds its instance gone has been carried out all the same. Whatever is in the store becomes
-//! visible. Rows
-//! that may differ from what the store has by then are owed to it, and go with the next commit.
+//! applied again on top of the newest. What is seen changes health, and removes instances: a
+//! command that finds its instance gone has been carried out all the same. So whatever is in the
+//! store becomes visible. Rows that may differ from what the store has by then are owed to it, and
+//! go with the next commit.
 
 use std::{
     collections::{BTreeSet, HashSet},

@@ -138,8 +138,8 @@ fn after_a_restart_a_watcher_resumes_or_is_told_to_list_again() {
     let mut behind = Events::open(node.http[0], "?since=1", None);
     assert_eq!(behind.next().event, "reset");
     node.api().deregister("web", "i0");
-    assert_eq!(short(&current.next()), "deregistered i0 @1030");
-    assert_eq!(short(&behind.next()), "deregistered i0 @1030");
+    assert_eq!(short(&current.next()), "deregistered i0 @16777222");
+    assert_eq!(short(&behind.next()), "deregistered i0 @16777222");
 }
 
 #[test]
