@@ -1,6 +1,10 @@
 //! Why a commit, or a fold, was not made.
 
-use std::io::{self, ErrorKind};
+use std::{
+    fmt,
+    io::{self, ErrorKind},
+    path::PathBuf,
+};
 
 use super::record::RecordError;
 
@@ -16,6 +20,13 @@ pub(super) enum CommitError {
     Redb(redb::Error),
 }
 
+/// A [`CommitError`], and the file that it is of.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub error: CommitError,
+    pub file: PathBuf,
+}
+
 // === impl CommitError ===
 
 impl CommitError {
@@ -23,9 +34,13 @@ impl CommitError {
     pub(super) fn redb(error: impl Into<redb::Error>) -> Self {
         Self::Redb(error.into())
     }
-}
 
-impl CommitError {
+    /// For `map_err`: it is of this file.
+    pub(super) fn of<E: Into<Self>>(file: impl Into<PathBuf>) -> impl FnOnce(E) -> Fault {
+        let file = file.into();
+        move |error| Fault { error: error.into(), file }
+    }
+
     /// Whether there was no room.
     pub(super) fn is_full(&self) -> bool {
         const FULL: [ErrorKind; 3] =
@@ -39,5 +54,25 @@ impl CommitError {
             Self::Redb(redb::Error::Io(error)) => error,
             error => io::Error::other(error),
         }
+    }
+}
+
+impl From<redb::Error> for CommitError {
+    fn from(error: redb::Error) -> Self {
+        Self::Redb(error)
+    }
+}
+
+impl From<io::Error> for CommitError {
+    fn from(error: io::Error) -> Self {
+        Self::redb(error)
+    }
+}
+
+// === impl Fault ===
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (`{}`)", self.error, self.file.display())
     }
 }

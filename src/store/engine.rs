@@ -9,13 +9,12 @@
 use std::{
     fmt,
     fs::{self, File},
-    path::PathBuf,
     sync::Arc,
 };
 
 use super::{
     StoreError,
-    commit_error::CommitError,
+    commit_error::{CommitError, Fault},
     disk::Disk,
     files::{self, Files},
     fold::Folder,
@@ -106,12 +105,11 @@ impl Engine {
     ) -> Result<(), JournalError> {
         let sequence = self.last.sequence + 1;
         let commit = Acknowledged { sequence, revision };
-        self.try_commit(commit, changes).map_err(|(error, file)| {
-            let text = format!("{error} (`{}`)", file.display());
-            if error.is_full() {
-                JournalError::Full(format!("{text}; make room and try again"))
+        self.try_commit(commit, changes).map_err(|fault| {
+            if fault.error.is_full() {
+                JournalError::Full(format!("{fault}; make room and try again"))
             } else {
-                JournalError::Failed(text)
+                JournalError::Failed(fault.to_string())
             }
         })?;
         self.last = commit;
@@ -131,23 +129,18 @@ impl Engine {
         }
     }
 
-    fn try_commit(
-        &mut self,
-        commit: Acknowledged,
-        changes: &[Change],
-    ) -> Result<(), (CommitError, PathBuf)> {
-        let of_database = |error| (error, self.files.database.clone());
-        let rows = Pending::new(changes).map_err(|error| of_database(error.into()))?;
+    fn try_commit(&mut self, commit: Acknowledged, changes: &[Change]) -> Result<(), Fault> {
+        let rows = Pending::new(changes).map_err(CommitError::of(&self.files.database))?;
         if self.logs[self.active].octets() >= self.fold_at {
-            self.change_logs().map_err(|error| (error, self.files.database.clone()))?;
+            self.change_logs()?;
         }
         let appended = self.logs[self.active].append(commit, rows);
-        appended.map_err(|error| (CommitError::redb(error), self.files.logs[self.active].clone()))
+        appended.map_err(CommitError::of(&self.files.logs[self.active]))
     }
 
     /// Has the active log folded, as soon as the other one is. An error is one only when there is
     /// no more time for that.
-    fn change_logs(&mut self) -> Result<(), CommitError> {
+    fn change_logs(&mut self) -> Result<(), Fault> {
         let (active, other) = (self.active, 1 - self.active);
         if !self.logs[other].is_empty() {
             let is_at_limit = self.logs[active].octets() >= LIMIT_FACTOR * self.fold_octets;
@@ -160,11 +153,15 @@ impl Engine {
                 // It failed aside, a while ago: by now it may work.
                 folded = self.end_fold(other);
             }
-            if let Err(error) = folded {
+            if let Err(fault) = folded {
                 if is_at_limit {
-                    return Err(error);
+                    return Err(fault);
                 }
-                tracing::warn!(%error, "the store's log could not be folded; it will be again");
+                tracing::error!(
+                    %fault,
+                    "the store's log was not folded; it is tried again, and when the other log is \
+                     at its limit, changes are refused"
+                );
                 self.fold_at = self.logs[active].octets() + self.fold_octets;
                 return Ok(());
             }
@@ -172,27 +169,33 @@ impl Engine {
         self.settle(active)?;
         self.active = other;
         self.fold_at = self.fold_octets;
-        if let Err(error) = self.folder.begin(self.files.logs[active].clone()) {
-            tracing::warn!(%error, "no thread to fold the store's log; it will be folded later");
+        if let Err(fault) = self.begin_fold(active) {
+            tracing::warn!(%fault, "no thread to fold the store's log; it will be folded later");
         }
         Ok(())
     }
 
-    /// Folds a log to the end, begun or not, and empties it.
-    fn end_fold(&mut self, index: usize) -> Result<(), CommitError> {
+    fn begin_fold(&mut self, index: usize) -> Result<(), Fault> {
+        let path = &self.files.logs[index];
+        let begun = self.folder.begin(path.clone(), self.logs[index].last());
+        begun.map_err(CommitError::of(path))
+    }
+
+    /// Folds a log to the end, begun or not, and empties it when all of it is in the tables.
+    fn end_fold(&mut self, index: usize) -> Result<(), Fault> {
         if !self.folder.has_begun() {
             self.settle(index)?;
-            self.folder.begin(self.files.logs[index].clone()).map_err(CommitError::redb)?;
+            self.begin_fold(index)?;
         }
         self.folder.end()?;
         self.measure_tables();
-        self.logs[index].clear().map_err(CommitError::redb)
+        self.logs[index].clear().map_err(CommitError::of(&self.files.logs[index]))
     }
 
     /// Makes a log ready to be folded: a refused commit must not get into the tables, nor keep the
     /// number of the one that is acknowledged in the other log.
-    fn settle(&mut self, index: usize) -> Result<(), CommitError> {
-        self.logs[index].settle().map_err(CommitError::redb)
+    fn settle(&mut self, index: usize) -> Result<(), Fault> {
+        self.logs[index].settle().map_err(CommitError::of(&self.files.logs[index]))
     }
 }
 
@@ -203,8 +206,8 @@ impl Drop for Engine {
             if self.logs[index].is_empty() {
                 continue;
             }
-            if let Err(error) = self.end_fold(index) {
-                tracing::warn!(%error, "the store is left with a log, which the next start reads");
+            if let Err(fault) = self.end_fold(index) {
+                tracing::error!(%fault, "the store is left with a log, which the next start reads");
                 return;
             }
         }

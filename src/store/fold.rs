@@ -4,6 +4,10 @@
 //! state, in one transaction. Commits go on into the other log meanwhile. The transaction also says
 //! up to which commit the tables have everything, so it is of no consequence where the process
 //! ends: what is in the tables is passed over when the log is read again.
+//!
+//! A log is read from the disk, where it may have been damaged since it was written. It ends where
+//! it stops making sense, so a fold is told which commit it has to get to; one that does not leaves
+//! log and tables as they are.
 
 use std::{
     fs::{self, File},
@@ -14,7 +18,7 @@ use std::{
 };
 
 use super::{
-    commit_error::CommitError,
+    commit_error::{CommitError, Fault},
     disk::Disk,
     files::Files,
     load,
@@ -22,6 +26,7 @@ use super::{
     record::Head,
     rows::Latest,
     tables,
+    witness::Acknowledged,
 };
 
 /// The tables while nobody else uses them.
@@ -38,7 +43,7 @@ pub(super) struct Folder {
     disk: Arc<dyn Disk>,
     /// `None` while a thread has them.
     tables: Option<Tables>,
-    thread: Option<JoinHandle<(Tables, Result<(), CommitError>)>>,
+    thread: Option<JoinHandle<(Tables, Result<(), Fault>)>>,
     /// What the tables have for certain, for when a thread is lost with them.
     head: Head,
     /// Whether the last fold found no room.
@@ -58,16 +63,17 @@ impl Folder {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
-    /// Begins to fold the log at `path`.
+    /// Begins to fold the log at `path`, whose last commit has the number `last`.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn begin(&mut self, path: PathBuf) -> io::Result<()> {
+    pub(super) fn begin(&mut self, path: PathBuf, last: u64) -> io::Result<()> {
         let tables = self.tables.take();
         let mut tables = tables.unwrap_or(Tables { database: None, head: self.head });
         let (files, disk, is_full) = (self.files.clone(), Arc::clone(&self.disk), self.is_full);
         let work = move || {
-            let outcome = fold(&path, &files, &*disk, &mut tables, is_full);
+            let work = Work { path: &path, last, files: &files, disk: &*disk, was_full: is_full };
+            let outcome = work.fold(&mut tables);
             (tables, outcome)
         };
         self.thread = Some(thread::Builder::new().name("store".into()).spawn(work)?);
@@ -83,9 +89,13 @@ impl Folder {
     ///
     /// # Errors
     /// When the tables did not take the log, or nothing was begun.
-    pub(super) fn end(&mut self) -> Result<(), CommitError> {
+    pub(super) fn end(&mut self) -> Result<(), Fault> {
+        let failed = |problem: &str| Fault {
+            error: CommitError::Damaged(problem.into()),
+            file: self.files.database.clone(),
+        };
         let Some(thread) = self.thread.take() else {
-            return Err(CommitError::Damaged("no log is being folded".into()));
+            return Err(failed("no log is being folded"));
         };
         let outcome = match thread.join() {
             Ok((tables, outcome)) => {
@@ -94,42 +104,89 @@ impl Folder {
                 outcome
             }
             // redb panics on some damage.
-            Err(_) => Err(CommitError::Damaged("the tables could not be written".into())),
+            Err(_) => Err(failed("the tables could not be written")),
         };
-        self.is_full = outcome.as_ref().is_err_and(CommitError::is_full);
+        self.is_full = outcome.as_ref().is_err_and(|fault| fault.error.is_full());
         outcome
     }
 }
 
-/// Brings the rows of the log at `path` into the tables.
-fn fold(
-    path: &Path,
-    files: &Files,
-    disk: &dyn Disk,
-    tables: &mut Tables,
+/// What a thread is to fold.
+struct Work<'w> {
+    path: &'w Path,
+    /// The number of the log's last commit.
+    last: u64,
+    files: &'w Files,
+    disk: &'w dyn Disk,
     was_full: bool,
-) -> Result<(), CommitError> {
-    let octets = log::octets(path).map_err(CommitError::redb)?;
-    if was_full {
-        look_for_room(&files.room, octets.len()).map_err(CommitError::redb)?;
+}
+
+// === impl Work ===
+
+impl Work<'_> {
+    /// Brings the rows of the log into the tables.
+    fn fold(&self, tables: &mut Tables) -> Result<(), Fault> {
+        let octets = log::octets(self.path).map_err(CommitError::of(self.path))?;
+        let file = &self.files.database;
+        if self.was_full {
+            look_for_room(&self.files.room, octets.len()).map_err(CommitError::of(file))?;
+        }
+        let database = match tables.database.take() {
+            Some(database) => database,
+            None => {
+                reopen(self.files, self.disk, &mut tables.head).map_err(CommitError::of(file))?
+            }
+        };
+        let recorded = match self.whole(octets, &tables.head) {
+            Ok(recorded) => recorded,
+            Err(problem) => {
+                // Nothing was done to the tables.
+                tables.database = Some(database);
+                return Err(CommitError::of(self.path)(CommitError::Damaged(problem)));
+            }
+        };
+        // From here to the end an error drops the database, and so closes it.
+        if let Some(last) = recorded.last {
+            tables.head = self.apply(&database, &tables.head, &recorded, last)?;
+        }
+        tables.database = Some(database);
+        Ok(())
     }
-    let database = match tables.database.take() {
-        Some(database) => database,
-        None => reopen(files, disk, &mut tables.head)?,
-    };
-    // From here to the end an error drops the database, and so closes it.
-    let recorded = Recorded::parse(octets, tables.head.sequence);
-    if let Some(last) = recorded.last {
+
+    /// The log, if it goes to where it has to.
+    fn whole(&self, octets: Vec<u8>, head: &Head) -> Result<Recorded, String> {
+        let recorded = Recorded::parse(octets, head.sequence);
+        let found = recorded.last.map_or(head.sequence, |last| last.sequence);
+        if found == self.last {
+            return Ok(recorded);
+        }
+        Err(format!(
+            "the log of the store was damaged after it was written: what can be read of it and \
+             of the tables ends with commit {found}, and commit {} was acknowledged in it",
+            self.last,
+        ))
+    }
+
+    fn apply(
+        &self,
+        database: &redb::Database,
+        head: &Head,
+        recorded: &Recorded,
+        last: Acknowledged,
+    ) -> Result<Head, Fault> {
         let mut latest = Latest::new();
-        recorded.latest(&mut latest).map_err(|problem| CommitError::Damaged(problem.into()))?;
-        let transaction = database.begin_write().map_err(CommitError::redb)?;
-        let head =
-            tables::apply(&transaction, &tables.head, last, &latest).map_err(CommitError::redb)?;
-        transaction.commit().map_err(CommitError::redb)?;
-        tables.head = head;
+        recorded
+            .latest(&mut latest)
+            .map_err(|problem| CommitError::Damaged(problem.into()))
+            .map_err(CommitError::of(self.path))?;
+        let write = || -> Result<Head, CommitError> {
+            let transaction = database.begin_write().map_err(CommitError::redb)?;
+            let head = tables::apply(&transaction, head, last, &latest)?;
+            transaction.commit().map_err(CommitError::redb)?;
+            Ok(head)
+        };
+        write().map_err(CommitError::of(&self.files.database))
     }
-    tables.database = Some(database);
-    Ok(())
 }
 
 /// Opens the tables after a failure. The fold that failed may be in them after all.

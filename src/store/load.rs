@@ -24,7 +24,7 @@ use super::{
     disk::Disk,
     files::{Files, WITNESS},
     fold::Tables,
-    log::{self, Recorded},
+    log::{self, End, Recorded},
     migrate::{self, FormatError},
     record::{Head, Interner, Totals, decode_member, decode_policy},
     rows::{Kind, Latest},
@@ -42,9 +42,8 @@ pub(super) struct Opened {
     pub tables: Tables,
     /// The last commit, in the tables or in the log.
     pub last: Acknowledged,
-    /// Octets of each log up to the end of its last commit that the tables lack; zero when they
-    /// lack none.
-    pub log_ends: [u64; 2],
+    /// Where each log ends.
+    pub log_ends: [End; 2],
     /// Which log has the last commits.
     pub active: usize,
     pub loaded: Loaded,

@@ -43,8 +43,19 @@ pub(super) struct Log {
     /// Octets up to the end of the last acknowledged commit; zero while not even the mark is known
     /// to be durable.
     end: u64,
+    /// The number of the last commit that was acknowledged in it; of no meaning while it is empty.
+    last: u64,
     /// Whether there may be something behind the end.
     is_untidy: bool,
+}
+
+/// Where a log ends.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct End {
+    /// Octets up to the end of its last commit; zero when the tables lack none of them.
+    octets: u64,
+    /// The number of that commit.
+    last: u64,
 }
 
 /// What a log has kept.
@@ -63,12 +74,12 @@ pub(super) struct Recorded {
 // === impl Log ===
 
 impl Log {
-    /// Goes on with a log whose last commit ends at `end`; zero begins a new one.
+    /// Goes on with a log where it ends, or begins a new one.
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn open(file: Box<dyn StorageBackend>, end: u64) -> io::Result<Self> {
-        let mut log = Self { file, end, is_untidy: true };
+    pub(super) fn open(file: Box<dyn StorageBackend>, end: End) -> io::Result<Self> {
+        let mut log = Self { file, end: end.octets, last: end.last, is_untidy: true };
         log.settle()?;
         Ok(log)
     }
@@ -81,6 +92,11 @@ impl Log {
     /// Whether there is no commit in it.
     pub(super) fn is_empty(&self) -> bool {
         self.end <= PAGE as u64
+    }
+
+    /// The number of the last commit in it, if it is not empty.
+    pub(super) fn last(&self) -> u64 {
+        self.last
     }
 
     /// Makes a commit durable, whole or not at all.
@@ -144,6 +160,7 @@ impl Log {
         self.file.write(self.end, &octets)?;
         self.file.sync_data()?;
         self.end += octets.len() as u64;
+        self.last = commit.sequence;
         Ok(())
     }
 
@@ -207,9 +224,10 @@ impl Recorded {
         recorded
     }
 
-    /// Octets up to the end of its last whole commit; zero when the tables lack none of them.
-    pub(super) fn end(&self) -> u64 {
-        if self.last.is_some() { self.end as u64 } else { 0 }
+    /// Where its last whole commit ends.
+    pub(super) fn end(&self) -> End {
+        self.last
+            .map_or(End::default(), |last| End { octets: self.end as u64, last: last.sequence })
     }
 
     /// Whether there are commits after number `after` behind its end. A commit that was torn is the
@@ -324,7 +342,7 @@ mod tests {
     #[test]
     fn a_mark_whose_sync_failed_is_written_again() {
         let file = Forgetful::default();
-        let mut log = Log::open(Box::new(file.clone()), 0).unwrap();
+        let mut log = Log::open(Box::new(file.clone()), End::default()).unwrap();
         file.is_broken.store(true, Ordering::Relaxed);
         log.clear().unwrap_err();
         assert!(log.is_empty());

@@ -17,10 +17,10 @@ use crate::{
     model::Revision,
     registry::JournalError,
     store::{
-        Store,
+        Store, StoreError,
         disk::Disk,
         files::{DATABASE, LOGS, WITNESS},
-        testing::{Model, commit, load, put, scratch},
+        testing::{Model, SmallLogs, commit, load, open_on, put, scratch},
     },
     telemetry::Metrics,
 };
@@ -284,6 +284,47 @@ fn a_fold_that_failed_aside_is_tried_again_before_a_commit_is_refused() {
     commit(vec![put(400)]);
     drop(store);
     assert_eq!(load(dir.path()), model);
+}
+
+/// A log that is damaged or gone when it is to be folded, as one would be at a restart.
+#[test]
+fn a_log_that_is_not_whole_is_neither_folded_nor_emptied() {
+    type Harm = fn(&Path);
+    let turn: Harm = |log| {
+        let mut octets = fs::read(log).unwrap();
+        octets[4_096 + 100] ^= 1;
+        fs::write(log, octets).unwrap();
+    };
+    let remove: Harm = |log| fs::remove_file(log).unwrap();
+    for (harm, what) in [(turn, "an octet turned"), (remove, "removed")] {
+        let dir = scratch();
+        let log = dir.path().join(LOGS[0]);
+        let (mut store, _) = open_on(dir.path(), SmallLogs);
+        let mut model = Model::default();
+        let mut refusal = None;
+        let mut whole = Vec::new();
+        for number in 1..20 {
+            let revision = model.revision.next();
+            match commit(&mut store, revision.0, vec![put(number)]) {
+                Ok(()) => model.apply(revision, &[put(number)]),
+                Err(error) => refusal = Some(error.to_string()),
+            }
+            if number == 1 {
+                whole = fs::read(&log).unwrap();
+                harm(&log);
+            }
+        }
+        let refusal = refusal.expect(what);
+        assert!(refusal.contains(&*log.to_string_lossy()), "{what}: {refusal}");
+        assert!(refusal.contains("damaged"), "{what}: {refusal}");
+        drop(store);
+        let left = fs::read(&log).unwrap_or_default();
+        assert!(left.is_empty() || left.len() == whole.len(), "{what}: it was emptied");
+        assert!(matches!(Store::open(dir.path()), Err(StoreError::Damaged { .. })), "{what}");
+        // Nothing of what was acknowledged is lost: with the log as it was, all is there.
+        fs::write(&log, whole).unwrap();
+        assert_eq!(load(dir.path()), model, "{what}");
+    }
 }
 
 /// What a restart would find if the process died now.
