@@ -1,7 +1,7 @@
 //! The `http` check against servers that answer well, badly, slowly, endlessly or not at all.
 
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::oneshot,
     time::timeout,
@@ -115,12 +115,23 @@ async fn what_is_no_http_fails() {
     }
 }
 
+/// The server stays: when it closed after the head, the check failed whatever the bound was.
 #[tokio::test]
-async fn a_head_without_end_fails() {
-    let head = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(200_000));
-    let (address, _heads) = saying(head).await;
+async fn a_head_without_end_is_read_up_to_the_bound() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // A reader that looks again whenever the head has doubled has passed the bound by then.
+    let head = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(2 * 16_384));
+    let closed = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await;
+        let _ = stream.write_all(head.as_bytes()).await;
+        stream.read_u8().await.unwrap_err();
+    });
     let outcome = run(address, http_check(|_| {})).await;
-    assert_eq!(outcome.status, Some(Status::Critical), "{outcome:?}");
+    let expected = format!("HTTP with {address}: the head is longer than 16384 octets");
+    assert_eq!((outcome.status, &*outcome.output), (Some(Status::Critical), &*expected));
+    timeout(PATIENCE, closed).await.expect("the connection is closed").unwrap();
 }
 
 #[tokio::test]
