@@ -2,13 +2,22 @@
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin};
 
-use axum::{Router, body::Body, response::IntoResponse};
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use hyper::{Request, Version, body::Incoming, header::HOST, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
 
-use super::{Api, metrics::Counted, patient::Patient, problem::Problem};
+use super::{
+    Api,
+    metrics::{Counted, Observed},
+    patient::Patient,
+    problem::Problem,
+};
 
 /// Where a request came from; instances that name no address are registered with it.
 #[derive(Debug, Clone, Copy)]
@@ -23,13 +32,15 @@ const HEADERS_MAX: usize = 64;
 /// request in flight is finished, for a limited time.
 pub(super) async fn serve(api: Api, router: Router, stream: TcpStream, peer: SocketAddr) {
     let _counted = Counted::new(&api.metrics().connections);
+    let shared = api.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        let refusal = refusal(&shared, &request);
         let router = router.clone();
         async move {
-            if !names_one_host(&request) {
-                return Ok(Problem::bad_host().into_response());
+            if let Some(refusal) = refusal {
+                return Ok(refusal);
             }
-            let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
             Ok::<_, Infallible>(
                 router.oneshot(request).await.unwrap_or_else(|never| match never {}),
@@ -62,9 +73,20 @@ pub(super) async fn serve(api: Api, router: Router, stream: TcpStream, peer: Soc
     }
 }
 
+/// The reply to a request that is refused before the router, which counts and logs all others.
+fn refusal(api: &Api, request: &Request<Body>) -> Option<Response> {
+    if names_one_host(request) {
+        return None;
+    }
+    let observed = Observed::new(request);
+    let response = Problem::bad_host().into_response();
+    observed.count(api.metrics(), response.status());
+    Some(response)
+}
+
 /// Whether it has the one `Host` that HTTP/1.1 asks for (RFC 9112 §3.2): of two, what stands
 /// between and the guard might each look at another.
-fn names_one_host(request: &Request<Incoming>) -> bool {
+fn names_one_host(request: &Request<Body>) -> bool {
     let named = request.headers().get_all(HOST).iter().count();
     named == 1 || (named == 0 && request.version() < Version::HTTP_11)
 }

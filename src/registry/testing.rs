@@ -168,7 +168,7 @@ pub(crate) fn beating(name: &str, ip: &str, ttl: Duration) -> Instance {
     Instance { checks: [CheckSpec { kind }].into(), ..instance(name, ip) }
 }
 
-/// A log that hands on each line as it is written.
+/// A log that hands on each line as it is written, those for debugging among them.
 pub(crate) fn log() -> (impl tracing::Subscriber, mpsc::UnboundedReceiver<String>) {
     struct Lines(mpsc::UnboundedSender<String>);
 
@@ -185,6 +185,6 @@ pub(crate) fn log() -> (impl tracing::Subscriber, mpsc::UnboundedReceiver<String
     }
 
     let (sender, lines) = mpsc::unbounded_channel();
-    let log = tracing_subscriber::fmt().with_ansi(false);
+    let log = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
     (log.with_writer(move || Lines(sender.clone())).finish(), lines)
 }

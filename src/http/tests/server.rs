@@ -9,7 +9,10 @@ use tokio::{
 };
 
 use super::support::Door;
-use crate::http::{HttpServer, Options};
+use crate::{
+    http::{HttpServer, Options},
+    registry::testing,
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -102,6 +105,32 @@ async fn a_body_that_is_too_large_is_refused_over_a_real_socket() {
     let reply = read_to_end(send(serving.addresses[0], &request).await).await;
     assert!(reply.starts_with("HTTP/1.1 413"), "{reply}");
     assert!(reply.contains("\"limit\":\"1048576\""), "{reply}");
+}
+
+/// They were refused before the router, and neither counted nor logged.
+#[tokio::test]
+async fn what_is_refused_for_its_host_is_counted_and_logged() {
+    let (log, mut lines) = testing::log();
+    let _guard = tracing::subscriber::set_default(log);
+    let serving = serve(&["127.0.0.1:0"], Options::default());
+    for hosts in ["", "Host: a\r\nHost: b\r\n"] {
+        let request = format!("GET /health HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        let reply = read_to_end(send(serving.addresses[0], &request).await).await;
+        assert!(reply.starts_with("HTTP/1.1 400") && reply.contains("bad-host"), "{reply}");
+    }
+    let metrics = serving.door.get("/metrics").await.text;
+    let labels = r#"method="GET",route="unmatched",status="400""#;
+    for line in [
+        format!("rollcall_http_requests_total{{{labels}}} 2"),
+        "rollcall_http_request_duration_seconds_count{route=\"unmatched\"} 2".to_owned(),
+    ] {
+        assert!(metrics.contains(&line), "{line} in\n{metrics}");
+    }
+    let mut logged = 0;
+    while let Ok(line) = lines.try_recv() {
+        logged += usize::from(line.contains("request method=GET path=\"/health\" status=400"));
+    }
+    assert_eq!(logged, 2);
 }
 
 /// It was kept, with all of its reply in memory, for as long as the client's kernel was there.
