@@ -23,7 +23,7 @@ use crate::{
     health, http,
     registry::{self, Registry, Setup, Writer},
     store::Store,
-    telemetry::{Board, FilterHandle, LogFormat, Metrics, init_logging},
+    telemetry::{Board, LogFormat, Logging, Metrics, init_logging},
     util::Clock,
 };
 
@@ -81,13 +81,14 @@ struct Ends {
 pub fn serve(config: Config) -> anyhow::Result<()> {
     let logging = init_logging(&config.log.filter, config.log.format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(config, logging.filter.clone()))
+    runtime.block_on(run(config, &logging))
 }
 
-async fn run(config: Config, filter: FilterHandle) -> anyhow::Result<()> {
+async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     let files = raise_file_limit();
     let mut signals = Signals::new()?;
     let (clock, board, metrics) = (Clock::system(), Board::default(), Metrics::new());
+    logging.register(&metrics);
     let common = Common { clock, board, metrics, files };
     let bound = bind(&config)?;
     let built = build(&config, &common)?;
@@ -119,7 +120,7 @@ async fn run(config: Config, filter: FilterHandle) -> anyhow::Result<()> {
     };
     let reloader = Reloader {
         config: config.clone(),
-        filter,
+        filter: logging.filter.clone(),
         registry: built.registry_options.clone(),
         settings: Arc::clone(&built.settings),
         tcp_limits: Arc::clone(&built.tcp_limits),

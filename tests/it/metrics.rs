@@ -300,6 +300,7 @@ fn the_numbers_are_those_of_what_happened() {
         ("rollcall_store_commits_total", vec![], 7.0),
         ("rollcall_store_changes_total", vec![], 7.0),
         ("rollcall_store_commit_failures_total", vec![], 0.0),
+        ("rollcall_log_lines_dropped_total", vec![], 0.0),
         (http, vec![("method", "PUT"), ("route", route), ("status", "201")], 4.0),
     ] {
         let value = after.value(family, &labels);
