@@ -26,10 +26,16 @@ impl Reply<'_> {
     }
 
     /// Whether the last record, whose data begins at `start`, says what another one says that was
-    /// written from the offset `since` on. All these are of one name and type.
-    pub fn repeats(&self, since: usize, start: usize) -> bool {
+    /// written from the offset `since` on, and with how many it was compared to know. All these are
+    /// of one name and type.
+    pub fn repeats(&self, since: usize, start: usize) -> (bool, usize) {
         let last = &self.buffer[start..self.at];
-        self.data_since(since).any(|(other, data)| other != start && data == last)
+        let mut compared = 0;
+        let is_double = self.data_since(since).any(|(other, data)| {
+            compared += 1;
+            other != start && data == last
+        });
+        (is_double, compared)
     }
 }
 

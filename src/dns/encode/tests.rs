@@ -214,9 +214,9 @@ fn repeated_data_is_seen() {
             let start = reply.record(Section::Answer, Owner::Question, (16, 1), &[data]).unwrap();
             reply.repeats(first, start)
         };
-        assert!(!put(reply, b"\x01a"));
-        assert!(!put(reply, b"\x01b"));
-        assert!(!put(reply, b"\x02aa"));
-        assert!(put(reply, b"\x01a"));
+        assert_eq!(put(reply, b"\x01a"), (false, 1));
+        assert_eq!(put(reply, b"\x01b"), (false, 2));
+        assert_eq!(put(reply, b"\x02aa"), (false, 3));
+        assert_eq!(put(reply, b"\x01b"), (true, 2));
     });
 }

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, ops::ControlFlow};
 
-use super::zone::Answering;
+use super::{doubles::Doubles, zone::Answering};
 use crate::{
     dns::{code::rtype, encode::Section, select, verdict::Verdict},
     model::DnsName,
@@ -12,7 +12,7 @@ use crate::{
 /// Doubles that are passed over for one answer. Up to a thousand instances behind one address the
 /// answer is exact; beyond, it may lack an address that few of them have, but no query costs more
 /// than so many draws.
-const DOUBLES_MAX: u16 = 1_000;
+const DOUBLES_MAX: usize = 1_000;
 
 /// Writes the addresses of one family, or the host name that stands in their place. What does not
 /// fit marks the reply as cut.
@@ -31,10 +31,10 @@ pub(super) fn of_pool<'s, const N: usize>(
     if groups.is_empty() {
         return Verdict::Nodata;
     }
-    let Answering { service, asked, rng, reply, .. } = asking;
+    let Answering { service, asked, rng, reply, caller, .. } = asking;
     let kind = (asked.qtype, service.policy.ttl_seconds);
-    let (first, mut left) = (reply.position(), service.policy.answer_limit);
-    let mut doubles = 0;
+    let mut doubles = Doubles::from_here(reply, *caller);
+    let mut left = service.policy.answer_limit;
     // Breaks off at the limit, or where the reply is full.
     let _ = select::permutation(groups, rng, |rng, group| {
         let own = addresses(group.start);
@@ -43,16 +43,17 @@ pub(super) fn of_pool<'s, const N: usize>(
             if reply.address(Section::Answer, asked.at, kind, &own[index]).is_err() {
                 return ControlFlow::Break(());
             }
-            if has_doubles && reply.repeats(first, reply.position() - N) {
-                reply.rollback(mark);
-                doubles += 1;
-            } else {
+            let start = reply.position() - N;
+            if !(has_doubles && doubles.take_back(reply, mark, start)) {
                 left -= 1;
             }
-            let is_done = left == 0 || doubles == DOUBLES_MAX;
+            let is_done = left == 0 || doubles.found() == DOUBLES_MAX || doubles.take_long();
             if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     });
+    if doubles.take_long() {
+        return Verdict::NeedsFull;
+    }
     Verdict::Answered(selection.fail_open())
 }
 

@@ -5,6 +5,7 @@
 //! here they are only drawn and written.
 
 mod addresses;
+mod doubles;
 mod name;
 mod srv;
 mod txt;

@@ -4,10 +4,7 @@ use std::ops::ControlFlow;
 
 use arrayvec::ArrayVec;
 
-use super::{
-    name::INSTANCE_LABEL,
-    zone::{Answering, takes_long},
-};
+use super::{doubles::Doubles, name::INSTANCE_LABEL, zone::Answering};
 use crate::{
     dns::{code::rtype, select, verdict::Verdict},
     model::limit::NAME_OCTETS_MAX,
@@ -32,10 +29,8 @@ struct Writing<'w, 's, 'a, 'b> {
     asking: &'w mut Answering<'a, 'b>,
     tail: Tail,
     targets: Targets<'s>,
-    /// Where the first record begins.
-    first: usize,
     has_hosts: bool,
-    doubles: usize,
+    doubles: Doubles,
 }
 
 /// Writes the SRV records of all tiers, each in its own weighted permutation, and the targets'
@@ -45,11 +40,11 @@ pub(super) fn of_selection(
     selection: &Selection,
     fail_open: Option<FailOpen>,
 ) -> Verdict {
-    let (first, caller) = (asking.reply.position(), asking.caller);
+    let doubles = Doubles::from_here(asking.reply, asking.caller);
     let (tail, targets) = (tail(asking), Targets::new());
-    let mut writing = Writing { asking, tail, targets, first, has_hosts: false, doubles: 0 };
+    let mut writing = Writing { asking, tail, targets, has_hosts: false, doubles };
     let written = selection.tiers().try_for_each(|tier| writing.tier(tier));
-    if takes_long(caller, writing.doubles) {
+    if writing.doubles.take_long() {
         return Verdict::NeedsFull;
     }
     if written.is_continue() {
@@ -79,7 +74,7 @@ impl<'s> Writing<'_, 's, '_, '_> {
     }
 
     fn record(&mut self, tier: &'s Tier, group: &Group) -> ControlFlow<()> {
-        let Answering { service, asked, reply, caller, .. } = &mut *self.asking;
+        let Answering { service, asked, reply, .. } = &mut *self.asking;
         let (port, target) = tier.records.target(group.start);
         let (priority, weight) = (tier.priority.to_be_bytes(), group.weight.to_be_bytes());
         let numbers = [priority[0], priority[1], weight[0], weight[1], port[0], port[1]];
@@ -95,17 +90,15 @@ impl<'s> Writing<'_, 's, '_, '_> {
         };
         // Two instances behind one host name may be one record to the client, and so may a
         // host that is called as another instance is.
-        if self.has_hosts && reply.repeats(self.first, start) {
-            reply.rollback(mark);
-            self.doubles += 1;
-        } else if !target[1].is_empty()
+        let is_double = self.has_hosts && self.doubles.take_back(reply, mark, start);
+        if !is_double
+            && !target[1].is_empty()
             && let Ok(place) = u16::try_from(start + TARGET_OFFSET)
         {
             // When there is no room left for one, there is none for its addresses either.
             let _ = self.targets.try_push((place, group.start, &tier.records));
         }
-        let is_long = takes_long(*caller, self.doubles);
-        if is_long { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.doubles.take_long() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Writes the addresses of the targets. What comes first has the better chance to be used, so

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::zone::{Answering, takes_long};
+use super::{doubles::Doubles, zone::Answering};
 use crate::{
     dns::{
         code::rtype,
@@ -24,24 +24,17 @@ pub(super) fn of_selection(
     let members = &asking.service.members;
     let mut metas =
         selection.groups().map(|group| &members[usize::from(group.member)].instance.meta);
-    let mut doubles = 0;
+    let mut doubles = Doubles::from_here(asking.reply, asking.caller);
     // Breaks off where the reply is full.
     let _ = metas.try_for_each(|meta| {
         let mark = asking.reply.mark();
         let Some(start) = write(asking, meta)? else {
             return ControlFlow::Continue(());
         };
-        if asking.reply.repeats(first, start) {
-            asking.reply.rollback(mark);
-            doubles += 1;
-        }
-        if takes_long(asking.caller, doubles) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        doubles.take_back(asking.reply, mark, start);
+        if doubles.take_long() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    if takes_long(asking.caller, doubles) {
+    if doubles.take_long() {
         return Verdict::NeedsFull;
     }
     verdict(asking, first, fail_open)

@@ -18,11 +18,6 @@ use crate::{
     registry::{FailOpen, Member, Outcome, Selection, ServiceEntry},
 };
 
-/// Records that are found to be there already, and taken back, on the fast path. Ten thousand
-/// instances behind one host name would keep a worker for a millisecond; so many take some 20 µs,
-/// what the full path costs anyway.
-const FAST_DOUBLES_MAX: usize = 200;
-
 /// What a question about a service is answered from and with.
 pub(super) struct Answering<'a, 'b> {
     /// The service.
@@ -176,11 +171,6 @@ impl Answering<'_, '_> {
             _ => Verdict::Nodata,
         }
     }
-}
-
-/// Whether to find so many doubles takes longer than the caller may.
-pub(super) fn takes_long(caller: Caller, doubles: usize) -> bool {
-    doubles > FAST_DOUBLES_MAX && !caller.may_allocate
 }
 
 /// Whether the selection has instances to answer with; what is said otherwise, whatever the type.
