@@ -51,8 +51,8 @@ pub enum FailOpen {
 struct Pool {
     /// Which they are; `None` when it is all of them, as it usually is.
     groups: Option<Box<[Group]>>,
-    /// Whether two of them share an address.
-    has_doubles: bool,
+    /// How many addresses they have together; `None` when no two share one.
+    distinct: Option<u32>,
 }
 
 /// One instance in a tier.
@@ -120,16 +120,16 @@ impl Selection {
         }
     }
 
-    /// What A draws from, and whether two share an address.
+    /// What A draws from, and, when two share an address, how many addresses there are.
     #[inline]
-    pub fn v4(&self) -> (&[Group], bool) {
-        (self.v4.groups.as_deref().unwrap_or(&self.first.groups), self.v4.has_doubles)
+    pub fn v4(&self) -> (&[Group], Option<u32>) {
+        (self.v4.groups.as_deref().unwrap_or(&self.first.groups), self.v4.distinct)
     }
 
-    /// What AAAA draws from, and whether two share an address.
+    /// What AAAA draws from, and, when two share an address, how many addresses there are.
     #[inline]
-    pub fn v6(&self) -> (&[Group], bool) {
-        (self.v6.groups.as_deref().unwrap_or(&self.first.groups), self.v6.has_doubles)
+    pub fn v6(&self) -> (&[Group], Option<u32>) {
+        (self.v6.groups.as_deref().unwrap_or(&self.first.groups), self.v6.distinct)
     }
 
     /// All answered instances by tier, the lowest priority number first: what SRV carries. When
@@ -172,9 +172,12 @@ impl Pool {
         let some = || with_sums(tier.groups.iter().filter(has_any).copied()).collect();
         let mut sorted: Vec<_> =
             tier.groups.iter().flat_map(|group| addresses(group.start)).collect();
+        let all = sorted.len();
         sorted.sort_unstable();
-        let has_doubles = sorted.windows(2).any(|pair| pair[0] == pair[1]);
-        Self { groups: (!is_all).then(some), has_doubles }
+        sorted.dedup();
+        let has_doubles = sorted.len() < all;
+        let distinct = u32::try_from(sorted.len()).expect("10,000 instances with 16 addresses");
+        Self { groups: (!is_all).then(some), distinct: has_doubles.then_some(distinct) }
     }
 }
 

@@ -208,6 +208,26 @@ fn many_instances_that_are_one_record_are_for_the_full_path() {
     }
 }
 
+/// With fewer addresses than an answer may have, each query drew until it met 1,000 doubles.
+#[test]
+fn many_instances_on_few_hosts_are_fast() {
+    let on = |n: usize| member(&format!("web/i{n}"), &format!("10.0.0.{}", n % 4));
+    for rtype in [A, AAAA] {
+        let at = |n| on(n).at(&[&format!("10.0.0.{}", n % 4), &format!("fd00::{}", n % 4 + 1)]);
+        let fast = Ask { may_allocate: false, ..Ask::new("web", rtype) };
+        let told = World::new((0..2_000).map(at).collect()).put(&fast).expect("no need to look on");
+        assert_eq!(told.answers().len(), 4, "{rtype}");
+    }
+    // The one on a host of its own comes behind all others.
+    let alone = member("web/alone", "10.0.0.9").weight(0);
+    let at_one = |n| member(&format!("web/i{n}"), "10.0.0.1");
+    let all = |count: usize| World::new((0..count).map(at_one).chain([alone.clone()]).collect());
+    let fast = Ask { may_allocate: false, ..Ask::new("web", A) };
+    assert_eq!(all(100).put(&fast).expect("so many are still fast").answers().len(), 2);
+    assert!(all(500).put(&fast).is_none());
+    assert_eq!(all(500).ask("web", A).answers().len(), 2);
+}
+
 /// 3,000 distinct records were compared four million times on the fast path, for 10 ms.
 #[test]
 fn many_records_that_all_differ_are_for_the_full_path() {

@@ -9,9 +9,9 @@ use crate::{
     registry::{Group, Member, Selection},
 };
 
-/// Doubles that are passed over for one answer. Up to a thousand instances behind one address the
-/// answer is exact; beyond, it may lack an address that few of them have, but no query costs more
-/// than so many draws.
+/// Doubles that are passed over for one answer, off the fast path. Up to a thousand instances
+/// behind one address the answer is exact; beyond, it may lack an address that few of them have,
+/// but no query costs more than so many draws.
 const DOUBLES_MAX: usize = 1_000;
 
 /// Writes the addresses of one family, or the host name that stands in their place. What does not
@@ -19,7 +19,7 @@ const DOUBLES_MAX: usize = 1_000;
 #[inline]
 pub(super) fn of_pool<'s, const N: usize>(
     asking: &mut Answering<'_, '_>,
-    (groups, has_doubles): (&[Group], bool),
+    (groups, distinct): (&[Group], Option<u32>),
     addresses: impl Fn(u32) -> &'s [[u8; N]],
     selection: &'s Selection,
 ) -> Verdict {
@@ -34,7 +34,9 @@ pub(super) fn of_pool<'s, const N: usize>(
     let Answering { service, asked, rng, reply, caller, .. } = asking;
     let kind = (asked.qtype, service.policy.ttl_seconds);
     let mut doubles = Doubles::from_here(reply, *caller);
-    let mut left = service.policy.answer_limit;
+    // Of instances on few hosts, nothing is left to look for once each host is there.
+    let limit = u32::from(service.policy.answer_limit);
+    let mut left = distinct.map_or(limit, |distinct| limit.min(distinct));
     // Breaks off at the limit, or where the reply is full.
     let _ = select::permutation(groups, rng, |rng, group| {
         let own = addresses(group.start);
@@ -44,7 +46,7 @@ pub(super) fn of_pool<'s, const N: usize>(
                 return ControlFlow::Break(());
             }
             let start = reply.position() - N;
-            if !(has_doubles && doubles.take_back(reply, mark, start)) {
+            if !(distinct.is_some() && doubles.take_back(reply, mark, start)) {
                 left -= 1;
             }
             let is_done = left == 0 || doubles.found() == DOUBLES_MAX || doubles.take_long();

@@ -87,9 +87,9 @@ fn below_the_minimum_share_of_weight_all_are_answered() {
 
 #[test]
 fn a_shared_address_is_noticed() {
-    let mut members = members("up 1 1, up 1 1");
-    assert!(!Selection::new(&members, &[0, 1], &Policy::default()).v4().1);
+    let mut members = members("up 1 1, up 1 1, up 1 1");
+    assert_eq!(Selection::new(&members, &[0, 1, 2], &Policy::default()).v4().1, None);
     let same = Arc::make_mut(&mut members[1]);
     Arc::make_mut(&mut same.instance).addresses = testing::instance("web/x", "10.0.0.1").addresses;
-    assert!(Selection::new(&members, &[0, 1], &Policy::default()).v4().1);
+    assert_eq!(Selection::new(&members, &[0, 1, 2], &Policy::default()).v4().1, Some(2));
 }
