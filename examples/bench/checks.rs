@@ -62,6 +62,10 @@ impl Part for Checks {
         "checks"
     }
 
+    fn choices(&self) -> Vec<&'static str> {
+        vec!["cost", "crowd"]
+    }
+
     fn run(&self, env: &Env) -> Result<Section> {
         // Rollcall does it for itself; its targets and the harness need as many.
         rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;

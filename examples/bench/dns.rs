@@ -56,6 +56,10 @@ impl Part for Dns {
         "dns"
     }
 
+    fn choices(&self) -> Vec<&'static str> {
+        WORKLOADS.iter().map(|workload| workload.name).collect()
+    }
+
     fn run(&self, env: &Env) -> Result<Section> {
         let mut section = Section::default();
         section.version(rollcall::version(env)?);

@@ -43,6 +43,9 @@ pub(crate) struct Seen {
     pub(crate) nxdomain: f64,
 }
 
+/// The longest that asking everything once may take.
+const ASKED_MAX: Duration = Duration::from_secs(30);
+
 /// When a run ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Until {
@@ -73,7 +76,8 @@ impl Load<'_> {
         command.arg("-d").arg(self.questions);
         match until {
             Until::Elapsed(time) => command.args(["-l", &time.as_secs().to_string()]),
-            Until::Asked => command.args(["-n", "1"]),
+            // With an end: a server that is gone would be asked for ever.
+            Until::Asked => command.args(["-n", "1", "-l", &ASKED_MAX.as_secs().to_string()]),
         };
         match self.transport {
             Transport::Udp => command.args(["-q", "100"]),

@@ -41,7 +41,7 @@ mod writing;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
@@ -92,9 +92,10 @@ enum Command {
     Probe(Probe),
 }
 
+/// What is to be reached and is not, is told, and no reason for another exit code than 0.
 #[derive(Debug, Parser)]
 struct Run {
-    /// What to measure; without a name, all.
+    /// What to measure: dns, scale, changes, writes, checks, weather; without a name, all.
     #[arg(value_name = "PART", value_parser = part::by_name)]
     parts: Vec<&'static dyn Part>,
     /// How often each contestant has its turn; medians are taken over the rounds. Many short ones
@@ -105,7 +106,8 @@ struct Run {
     /// How long one turn lasts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=300))]
     seconds: u64,
-    /// Only what has this word in its name: a workload of `dns`, a size of `scale`.
+    /// Only what has this word in its name: a workload of `dns` or `writes`, a kind of check of
+    /// `scale`, the `cost` or the `crowd` of `checks`. Nothing is written then.
     #[arg(long)]
     only: Option<String>,
     /// One short round of each part with nobody but Rollcall and the floor; nothing is written.
@@ -146,13 +148,30 @@ impl Run {
         let env = self.env()?;
         let results = Results::new(&self.results);
         let parts = if self.parts.is_empty() { PARTS.to_vec() } else { self.parts };
+        for part in &parts {
+            let (word, choices) = (env.only.as_deref().unwrap_or_default(), part.choices());
+            ensure!(
+                word.is_empty() || choices.iter().any(|choice| choice.contains(word)),
+                "--only {word}: part `{}` has no such thing; it has {choices:?}",
+                part.name()
+            );
+        }
+        let is_kept = !env.quick && env.only.is_none();
+        if is_kept {
+            results.try_to_open()?;
+        }
+        process::sweep()?;
         for part in parts {
             eprintln!("=== {}", part.name());
             let section = part.run(&env).with_context(|| format!("part `{}`", part.name()))?;
             println!("{}", section.markdown());
-            if !env.quick && env.only.is_none() {
+            if is_kept {
                 results.put(part.name(), &section)?;
+                eprintln!("written to {}", self.results.display());
             }
+        }
+        if !is_kept {
+            eprintln!("not written to {}", self.results.display());
         }
         Ok(())
     }

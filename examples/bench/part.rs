@@ -19,6 +19,11 @@ pub(crate) trait Part: Send + Sync {
     /// Its name on the command line, and its section in RESULTS.md.
     fn name(&self) -> &'static str;
 
+    /// What `--only` can choose of it; nothing when it is measured as a whole.
+    fn choices(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Measures it.
     ///
     /// # Errors

@@ -19,6 +19,9 @@ use crate::cpu::{self, Usage};
 /// How long a server may take to come up or to go; with a million instances it is seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What the names of scratch folders begin with; the id of the harness follows.
+const SCRATCH: &str = "rollcall-bench-";
+
 /// A running process with a scratch folder of its own.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -107,7 +110,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let pid = self.pid().to_string();
-        let _ended_before = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        let kill = Command::new("kill").args(["-s", "TERM", &pid]).stderr(Stdio::null()).status();
+        let _ended_before = kill;
         let begun = Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) {
             if begun.elapsed() > PATIENCE {
@@ -150,12 +154,28 @@ pub(crate) fn output(command: &Command, core: usize) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Removes the scratch folders of earlier runs that were killed.
+///
+/// # Errors
+/// When the folder for temporary files cannot be read.
+pub(crate) fn sweep() -> Result<()> {
+    for entry in fs::read_dir(std::env::temp_dir()).context("temporary files")?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(SCRATCH).and_then(|rest| rest.split('-').next());
+        let is_left = owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists());
+        if is_left && fs::remove_dir_all(entry.path()).is_err() {
+            eprintln!("left from an earlier run: {}", entry.path().display());
+        }
+    }
+    Ok(())
+}
+
 /// A scratch folder, gone when it is dropped: keep it longer than the process in it.
 ///
 /// # Errors
 /// When there is no room for one.
 pub(crate) fn scratch(name: &str) -> Result<tempfile::TempDir> {
-    let prefix = format!("rollcall-bench-{name}-");
+    let prefix = format!("{SCRATCH}{}-{name}-", std::process::id());
     tempfile::Builder::new().prefix(&prefix).tempdir().context("a scratch folder")
 }
 

@@ -36,6 +36,15 @@ impl Results {
         Self { file: file.to_owned() }
     }
 
+    /// Whether it can be written: known before half an hour of measuring, not after.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub(crate) fn try_to_open(&self) -> Result<()> {
+        let opened = fs::File::options().append(true).create(true).open(&self.file);
+        opened.map(drop).with_context(|| format!("`{}`", self.file.display()))
+    }
+
     /// Replaces the section of the part `name`.
     ///
     /// # Errors

@@ -56,6 +56,7 @@ pub(crate) struct Scale;
 
 /// The check that is judged; the others are told.
 const JUDGED: &str = "tcp";
+const CHECKS: [&str; 4] = ["none", "ttl", "http", JUDGED];
 
 /// A server that came up on a store.
 struct Started {
@@ -85,6 +86,10 @@ impl Part for Scale {
         "scale"
     }
 
+    fn choices(&self) -> Vec<&'static str> {
+        CHECKS.to_vec()
+    }
+
     fn run(&self, env: &Env) -> Result<Section> {
         let mut section = Section::default();
         section.version(rollcall::version(env)?);
@@ -101,7 +106,7 @@ impl Part for Scale {
         let mut table =
             Table::new(["check", "import s", "first answer s", "MiB", "peak MiB", "octets each"]);
         let mut judged = None;
-        for check in ["none", "ttl", "http", JUDGED].into_iter().filter(|check| env.wants(check)) {
+        for check in CHECKS.iter().copied().filter(|check| env.wants(check)) {
             let started = Started::on(env, large, &check_of(check, trap.address))?;
             let Figures { import, first_answer, resident, peak } = started.figures;
             table.row([

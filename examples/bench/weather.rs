@@ -83,9 +83,13 @@ impl Part for Weather {
         let file = files.path().join("mix");
         fs::write(&file, DATA.questions(MIX, QUESTIONS)).context("writing the questions")?;
         let rollcall = Rollcall::start_with(env, DATA)?;
-        let storms: Result<Vec<Storm>> =
-            (0..env.rounds).map(|_| Storm::blow(env, &rollcall, &file)).collect();
+        let storm = |round| {
+            eprintln!("weather, flood {round}");
+            Storm::blow(env, &rollcall, &file)
+        };
+        let storms: Result<Vec<Storm>> = (1..=env.rounds).map(storm).collect();
         tell_of_storms(env, &storms?, &mut section);
+        eprintln!("weather, connections that are idle or not read");
         crowd(env, &rollcall, &file, &mut section)?;
         Ok(section)
     }
@@ -129,7 +133,9 @@ impl Storm {
         let (mut first_reply, mut worst_reply) = (None, Duration::ZERO);
         for id in 0..AFTER {
             let asked = Instant::now();
-            ask_udp(dns, &query(&Kind::A.question(id.into()), id, false)?)?;
+            let query = query(&Kind::A.question(id.into()), id, false)?;
+            // As a client would: the queue may still be full, and the time counts on.
+            ask_udp(dns, &query).or_else(|_| ask_udp(dns, &query))?;
             first_reply = first_reply.or(Some(asked.elapsed()));
             worst_reply = worst_reply.max(asked.elapsed());
         }

@@ -92,6 +92,10 @@ impl Part for Writes {
         "writes"
     }
 
+    fn choices(&self) -> Vec<&'static str> {
+        LOADS.iter().map(|load| load.name).collect()
+    }
+
     fn run(&self, env: &Env) -> Result<Section> {
         let loads: Vec<&Load> = LOADS.iter().filter(|load| env.wants(load.name)).collect();
         let mut turns: Vec<Vec<Turn>> = loads.iter().map(|_| Vec::new()).collect();
