@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{DnsConfig, DnsServer, RunningDns, Wiring};
 use crate::{
     dns::{Settings, SettingsSpec, TcpLimits, zone::ZonesHandle},
-    model::{Command, DnsName},
+    model::{Addresses, Command, DnsName, Instance},
     registry::{Registry, testing},
     telemetry::Metrics,
     util::Clock,
@@ -65,6 +65,13 @@ impl Harness {
         if timeout(PATIENCE, said).await.is_err() {
             panic!("never said {line}:\n{}", self.metrics.encode().unwrap());
         }
+    }
+
+    /// What the metrics say of `name`.
+    fn count(&self, name: &str) -> usize {
+        let metrics = self.metrics.encode().unwrap();
+        let count = metrics.lines().find_map(|line| line.strip_prefix(name));
+        count.map_or(0, |count| count.trim().parse().unwrap())
     }
 
     async fn stop(self) {
@@ -282,6 +289,41 @@ async fn who_never_reads_is_closed() {
     let flood = async { while stream.write_all(&queries).await.is_ok() {} };
     timeout(PATIENCE, flood).await.expect("closed although it asks");
     server.until("rollcall_dns_tcp_connections_timed_out_total 1").await;
+    server.stop().await;
+}
+
+/// 300 questions in one write were worked off before any other connection had its turn.
+#[tokio::test]
+async fn many_slow_questions_in_one_write_leave_the_others_their_turn() {
+    const MANY: usize = 300;
+    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    // All are one SRV record, which has to be found out for each question.
+    let host = Addresses::Host(DnsName::parse("db.example.com").unwrap());
+    let one = |n: usize| {
+        let instance = testing::instance(&format!("web/i{n}"), "10.0.0.1");
+        Arc::new(Instance { addresses: host.clone(), ..instance })
+    };
+    server.registry.submit(Command::Register((0..150).map(one).collect())).await.unwrap();
+    let mut slow = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    slow.extend(b"\x03web\x07service\x08internal\x00\x00\x21\x00\x01");
+    // The threads that serve connections take turns: the first and the third are on one.
+    let (mut busy, _spare) = (server.connect().await, server.connect().await);
+    let mut other = server.connect().await;
+    let asked = "rollcall_dns_queries_total{transport=\"tcp\",type=\"SRV\"}";
+    let mut has_overtaken = false;
+    for round in 1..=20 {
+        busy.write_all(&framed(&slow).repeat(MANY)).await.unwrap();
+        other.write_all(&framed(&query(8, false))).await.unwrap();
+        read_reply(&mut other).await;
+        has_overtaken |= server.count(asked) < round * MANY;
+        for _ in 0..MANY {
+            assert_eq!(read_reply(&mut busy).await[7], 1, "one answer");
+        }
+        if has_overtaken {
+            break;
+        }
+    }
+    assert!(has_overtaken, "the other one is always answered behind all that came before it");
     server.stop().await;
 }
 

@@ -17,8 +17,7 @@ use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
 
 use crate::dns::answer::TCP_REPLY_OCTETS_MAX;
 
-/// Octets that are read at once: some 300 queries, a third of a millisecond of answers, after which
-/// it is another connection's turn.
+/// Octets that are read at once: some 300 queries, usually a third of a millisecond of answers.
 const READ_OCTETS: usize = 16 << 10;
 
 /// Octets of replies with which no more messages are answered before these are sent; one reply of
@@ -51,6 +50,7 @@ pub(super) struct Line {
     unsent: BytesMut,
     has_ended: bool,
     has_more: bool,
+    is_behind: bool,
 }
 
 // === impl Line ===
@@ -59,7 +59,8 @@ impl Line {
     pub(super) fn new(stream: TcpStream) -> Self {
         let codec = LengthDelimitedCodec::builder().length_field_type::<u16>().new_codec();
         let (received, unsent) = (BytesMut::new(), BytesMut::new());
-        Self { stream, codec, received, unsent, has_ended: false, has_more: false }
+        let (has_ended, has_more, is_behind) = (false, false, false);
+        Self { stream, codec, received, unsent, has_ended, has_more, is_behind }
     }
 
     /// Whether the client has said all that it will say.
@@ -70,6 +71,11 @@ impl Line {
     /// Whether there was more to read than is read at once.
     pub(super) fn has_more(&self) -> bool {
         self.has_more
+    }
+
+    /// Whether there may be messages that were read and not answered, because that could not go on.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
     }
 
     /// Whether replies wait to be sent. Nothing more is read then, nor answered: who does not read
@@ -130,10 +136,15 @@ impl Line {
         mut reply: impl FnMut(&[u8], &mut [u8]) -> Option<usize>,
         may_go_on: impl Fn() -> bool,
     ) -> io::Result<()> {
+        self.is_behind = false;
         ROOM.with_borrow_mut(|room| {
-            while !self.is_blocked() {
+            while !self.is_blocked() && !self.is_behind {
                 room.send.clear();
-                while room.send.len() < SEND_OCTETS && may_go_on() {
+                while room.send.len() < SEND_OCTETS {
+                    if !may_go_on() {
+                        self.is_behind = true;
+                        break;
+                    }
                     let Some(message) = self.codec.decode(&mut self.received)? else { break };
                     if let Some(octets) = reply(&message, &mut room.reply) {
                         self.codec.encode(&room.reply[..octets], &mut room.send)?;
