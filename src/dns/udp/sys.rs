@@ -272,50 +272,56 @@ impl ReturnPath {
         if let Some(local) = self.local {
             write_local(local, &mut control, &mut header);
         }
-        let mut is_first = true;
-        loop {
+        let send = || {
             // SAFETY: the header points to a name, a vector and a control buffer of the sizes it
             // gives, all of them alive until this returns; sendmsg only reads through them.
             let sent = unsafe { libc::sendmsg(raw(socket), &raw const header, libc::MSG_DONTWAIT) };
-            if sent >= 0 {
-                return Ok(());
-            }
-            let error = io::Error::last_os_error();
-            if !mem::take(&mut is_first) || !allow_fragments(socket, &error) {
-                return Err(error);
-            }
+            if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        };
+        match send() {
+            Err(error) if is_too_long(&error) => in_fragments(socket, send),
+            sent => sent,
         }
     }
 }
 
 /// Sends `headers`, which point to buffers that are alive and that nobody else is using.
 fn send_all(socket: BorrowedFd<'_>, headers: &mut [mmsghdr]) -> Sent {
-    let (mut at, mut result, mut is_first) = (0, Sent::default(), true);
+    let (mut at, mut result) = (0, Sent::default());
     while at < headers.len() {
-        let rest = &mut headers[at..];
-        let length = libc::c_uint::try_from(rest.len()).unwrap_or(WIDTH_UINT);
-        // SAFETY: `rest` has `length` headers; each points to a name, a vector and possibly a
-        // control buffer of the sizes it gives, all of them in the arena (I4).
-        let sent = unsafe {
-            libc::sendmmsg(raw(socket), rest.as_mut_ptr(), length, libc::MSG_DONTWAIT as _)
-        };
-        match usize::try_from(sent) {
-            Ok(sent @ 1..) => {
+        let mut sent = send_some(socket, &mut headers[at..]);
+        // The error is that of the first message; those behind it are tried again.
+        if sent.as_ref().is_err_and(is_too_long) {
+            sent = in_fragments(socket, || send_some(socket, &mut headers[at..=at]));
+        }
+        match sent {
+            Ok(sent) => {
                 at += sent;
                 result.sent += sent as u64;
             }
-            // The error is that of the first message; those behind it are tried again.
-            Ok(0) | Err(_) => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => {}
-                error if error.kind() == io::ErrorKind::WouldBlock => {
-                    (at, result.blocked) = (at + 1, result.blocked + 1);
-                }
-                error if is_first && allow_fragments(socket, &error) => is_first = false,
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock => (at, result.blocked) = (at + 1, result.blocked + 1),
                 _ => (at, result.refused) = (at + 1, result.refused + 1),
             },
         }
     }
     result
+}
+
+/// Sends as many of `headers` as the system takes at once: one or more, or the first one's error.
+#[inline]
+fn send_some(socket: BorrowedFd<'_>, headers: &mut [mmsghdr]) -> io::Result<usize> {
+    let length = libc::c_uint::try_from(headers.len()).unwrap_or(WIDTH_UINT);
+    // SAFETY: there are `length` headers; each points to a name, a vector and possibly a control
+    // buffer of the sizes it gives, all of them in the arena (I4).
+    let sent = unsafe {
+        libc::sendmmsg(raw(socket), headers.as_mut_ptr(), length, libc::MSG_DONTWAIT as _)
+    };
+    match usize::try_from(sent) {
+        Ok(sent @ 1..) => Ok(sent),
+        Ok(0) | Err(_) => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Says the whole size of what a header of the inbox points to; each call leaves there how much of
@@ -415,14 +421,24 @@ pub(super) fn forbid_fragments(socket: BorrowedFd<'_>, is_v6: bool) -> io::Resul
     }
 }
 
-/// Lets the kernel fragment replies again when one was refused because our own interface takes none
-/// so large: an interface with a tiny MTU, or a large `udp_size`. Returns whether it may be tried
-/// again.
-#[cold]
-fn allow_fragments(socket: BorrowedFd<'_>, error: &io::Error) -> bool {
-    let omit = libc::IP_PMTUDISC_OMIT;
+/// Whether a reply was refused because our own interface takes none so large: an interface with a
+/// tiny MTU, or a large `udp_size`.
+fn is_too_long(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EMSGSIZE)
-        && set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, omit).is_ok()
+}
+
+/// Sends that reply again, and lets the kernel fragment it; no other one, since any client may ask
+/// for the longest reply, and the others are not to lose their protection for it. Another thread
+/// that has such a reply at the same moment may find fragments forbidden again: its client asks
+/// again, as it does for any reply that is lost.
+#[cold]
+fn in_fragments<T>(socket: BorrowedFd<'_>, send: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let (level, option) = (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER);
+    set_option(socket, level, option, libc::IP_PMTUDISC_OMIT)?;
+    let sent = send();
+    // What was set a moment ago can be set again.
+    let _ = set_option(socket, level, option, libc::IP_PMTUDISC_PROBE);
+    sent
 }
 
 /// Sets the socket's buffers above the system's limit, which only a privileged process may.
@@ -445,6 +461,18 @@ pub(super) fn kernel_drops(socket: BorrowedFd<'_>) -> io::Result<u64> {
         libc::getsockopt(raw(socket), level, option, to, &raw mut length)
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(fields[DROPS].into()) }
+}
+
+/// What was said of fragments over IPv4.
+#[cfg(test)]
+pub(super) fn mtu_discovery(socket: BorrowedFd<'_>) -> c_int {
+    let (mut value, mut length) = (-1, size_as_uint::<c_int>());
+    let to = (&raw mut value).cast::<c_void>();
+    let (level, option) = (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER);
+    // SAFETY: the kernel writes at most `length` octets, the size of `value`.
+    let result = unsafe { libc::getsockopt(raw(socket), level, option, to, &raw mut length) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    value
 }
 
 fn set_option(socket: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {

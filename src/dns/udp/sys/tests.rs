@@ -2,7 +2,11 @@
 
 use std::{net::UdpSocket, os::fd::AsFd, time::Duration};
 
-use super::{Arena, Sent, WIDTH, enable_packet_info, kernel_drops};
+use super::{
+    Arena, ReturnPath, Sent, WIDTH, enable_packet_info, forbid_fragments, kernel_drops,
+    mtu_discovery,
+};
+use crate::dns::udp::Socket;
 
 fn bound(address: &str) -> UdpSocket {
     let socket = UdpSocket::bind(address).unwrap();
@@ -84,6 +88,47 @@ fn a_reply_that_cannot_be_sent_does_not_hold_up_the_next() {
     arena.queue(1, 10);
     assert_eq!(arena.send(server.as_fd()), Sent { sent: 1, refused: 1, blocked: 0 });
     assert_eq!(second.recv(&mut [0; 64]).unwrap(), 10);
+}
+
+#[test]
+fn replies_forbid_fragments() {
+    let server = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    assert_eq!(mtu_discovery(server.as_fd()), libc::IP_PMTUDISC_PROBE);
+}
+
+/// One reply that was too long allowed fragments for good, to all clients of the socket.
+#[test]
+fn after_a_reply_that_is_too_long_fragments_are_forbidden_again() {
+    let server = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let client = bound("127.0.0.1:0");
+    let path = ReturnPath { peer: client.local_addr().unwrap(), local: None };
+    // More than any datagram holds, so that our own interface needs no MTU of its own.
+    let error = path.send(server.as_fd(), &[7; 65_508]).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EMSGSIZE));
+    assert_eq!(mtu_discovery(server.as_fd()), libc::IP_PMTUDISC_PROBE);
+    path.send(server.as_fd(), b"again").unwrap();
+    assert_eq!(client.recv(&mut [0; 64]).unwrap(), 5);
+}
+
+/// The same for a batch, of which the others go on.
+#[test]
+fn a_reply_of_a_batch_that_is_too_long_leaves_fragments_forbidden() {
+    let (server, mut arena) = (bound("127.0.0.1:0"), Arena::new());
+    forbid_fragments(server.as_fd(), false).unwrap();
+    let client = bound("127.0.0.1:0");
+    client.connect(server.local_addr().unwrap()).unwrap();
+    client.send(b"first").unwrap();
+    client.send(b"second").unwrap();
+    assert_eq!(arena.receive(server.as_fd()).unwrap(), 2, "both were waiting in the socket");
+    arena.queue(0, 5);
+    arena.queue(1, 6);
+    let large = [7_u8; 65_508];
+    let mut vector =
+        libc::iovec { iov_base: large.as_ptr().cast_mut().cast(), iov_len: large.len() };
+    arena.outbox[0].msg_hdr.msg_iov = &raw mut vector;
+    assert_eq!(arena.send(server.as_fd()), Sent { sent: 1, refused: 1, blocked: 0 });
+    assert_eq!(mtu_discovery(server.as_fd()), libc::IP_PMTUDISC_PROBE);
+    assert_eq!(client.recv(&mut [0; 64]).unwrap(), 6);
 }
 
 #[test]
