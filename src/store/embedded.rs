@@ -73,8 +73,8 @@ impl Store {
 
     /// Puts `content` into the place of the store in `dir`, all or nothing. With `replace`, a
     /// store that is there, sound or damaged, is kept beside it as `rollcall.redb.old` (or
-    /// `.old.1` and so on, if there is one already), and its path returned; without, it must be
-    /// empty.
+    /// `.old.1` and so on, if there is one already), with what is in its logs, and the paths are
+    /// returned; without, it must be empty.
     ///
     /// Revisions only grow: the revision is above any that clients of the store before have seen.
     ///
@@ -85,7 +85,7 @@ impl Store {
         dir: &Path,
         mut content: Loaded,
         replace: bool,
-    ) -> Result<Option<PathBuf>, StoreError> {
+    ) -> Result<Vec<PathBuf>, StoreError> {
         let files = Files::in_dir(dir);
         files.make_dir()?;
         let witnessed = Witness::read(&files)?;
@@ -102,7 +102,7 @@ impl Store {
         }
         let _lock = Lock::take(dir)?;
         if let Some(witnessed) = witnessed {
-            content.revision = content.revision.max(witnessed.revision.next());
+            content.revision = content.revision.max(witnessed.last.revision.next());
         }
         engine::build(&files, &content)?;
         // The witness speaks of the store that goes. Without one, the old store is still accepted

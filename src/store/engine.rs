@@ -9,6 +9,7 @@
 use std::{
     fmt,
     fs::{self, File},
+    hash::{BuildHasher, RandomState},
     sync::Arc,
 };
 
@@ -25,7 +26,7 @@ use super::{
     record::Head,
     rows::{self, Latest},
     tables,
-    witness::{Acknowledged, Witness},
+    witness::{Acknowledged, Witness, Witnessed},
 };
 use crate::{
     model::Revision,
@@ -68,13 +69,15 @@ impl Engine {
         if !files.has_database()? {
             refuse_if_gone(&files)?;
             build(&files, &Loaded::default())?;
+            files::remove(&files.witness)?;
             files.put_into_place()?;
         }
         let Opened { tables, last, log_ends, active, loaded } = load::open(&files, &*disk)?;
-        let witness = Witness::open(&files, last)?;
+        let store = tables.head.store;
+        let witness = Witness::open(&files, store, last)?;
         let open = |index: usize| {
             let path = &files.logs[index];
-            let log = disk.log(path).and_then(|file| Log::open(file, log_ends[index]));
+            let log = disk.log(path).and_then(|file| Log::open(file, store, log_ends[index]));
             log.map_err(StoreError::io("open", path))
         };
         let logs = [open(0)?, open(1)?];
@@ -230,12 +233,12 @@ pub(super) fn build(files: &Files, content: &Loaded) -> Result<(), StoreError> {
     let write = || -> Result<(), CommitError> {
         let database = load::builder().create(&files.unfinished).map_err(CommitError::redb)?;
         let transaction = database.begin_write().map_err(CommitError::redb)?;
-        tables::create(&transaction, migrate::CURRENT).map_err(CommitError::redb)?;
+        let mut head = Head { store: new_id(), ..Head::default() };
+        tables::create(&transaction, migrate::CURRENT, &head).map_err(CommitError::redb)?;
         transaction.commit().map_err(CommitError::redb)?;
         let members = content.members.iter().map(|m| Change::PutMember(m.clone().into()));
         let policies = content.policies.iter().map(|(s, p)| Change::PutPolicy(s.clone(), *p));
         let mut changes = members.chain(policies).peekable();
-        let mut head = Head::default();
         // At least one commit, for the revision.
         while head.sequence == 0 || changes.peek().is_some() {
             let mut octets = Vec::new();
@@ -259,11 +262,16 @@ pub(super) fn build(files: &Files, content: &Loaded) -> Result<(), StoreError> {
     })
 }
 
+/// An id that no other store has, of the system's randomness.
+fn new_id() -> u64 {
+    RandomState::new().hash_one(())
+}
+
 /// The rows of a log belong to the tables that were there when it was written.
 fn refuse_if_gone(files: &Files) -> Result<(), StoreError> {
     let gone = |problem: String| StoreError::damaged(&files.database, problem);
     match Witness::read(files)? {
-        Some(Acknowledged { sequence, .. }) if sequence > 1 => {
+        Some(Witnessed { last: Acknowledged { sequence, .. }, .. }) if sequence > 1 => {
             return Err(gone(format!("it is gone, although {sequence} commits were acknowledged")));
         }
         _ => {}

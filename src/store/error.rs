@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use super::files::{ALL_LOGS, DATABASE, WITNESS};
+
 /// Why a store was not opened, read or replaced. Nothing in it was thrown away.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -17,9 +19,8 @@ pub enum StoreError {
     /// The file is not what was written into it.
     #[error(
         "the store `{}` is damaged: {problem}. It was not emptied. Restore a backup with `rollcall \
-         import --replace`, or move it and `{}` away to start empty",
+         import --replace`, or move `{DATABASE}`, `{WITNESS}` and `{ALL_LOGS}` away to start empty",
         file.display(),
-        super::files::WITNESS
     )]
     Damaged {
         /// The file.
@@ -62,6 +63,20 @@ pub enum StoreError {
         found: u32,
         /// The newest format known here.
         known: u32,
+    },
+    /// The file was written by an earlier version, and there is no way from its format.
+    #[error(
+        "the store `{}` has format {found}, and this version of Rollcall knows formats from \
+         {oldest} on: export it with the version that wrote it, and import here",
+        file.display()
+    )]
+    Older {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The oldest format known here.
+        oldest: u32,
     },
     /// An import would overwrite something.
     #[error(

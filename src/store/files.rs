@@ -7,13 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::StoreError;
+use super::{StoreError, log::PAGE};
 
 /// The store itself.
 pub(super) const DATABASE: &str = "rollcall.redb";
 /// What was committed since the tables were last brought up to date: one takes commits while the
 /// other is brought into the tables.
 pub(super) const LOGS: [&str; 2] = ["rollcall.log.0", "rollcall.log.1"];
+/// Both of them, for who moves them away.
+pub(super) const ALL_LOGS: &str = "rollcall.log.*";
 /// The lock of the directory, with the number of the process that holds it.
 pub(super) const LOCK: &str = "rollcall.lock";
 /// The number of the last acknowledged commit.
@@ -78,8 +80,9 @@ impl Files {
         remove(&self.room)
     }
 
-    /// Puts the finished store into its place, and says where one that was there is kept.
-    pub(super) fn put_into_place(&self) -> Result<Option<PathBuf>, StoreError> {
+    /// Puts the finished store into its place, and says as what files of one that was there are
+    /// kept.
+    pub(super) fn put_into_place(&self) -> Result<Vec<PathBuf>, StoreError> {
         let kept = self.put_aside()?;
         // A log must not be found beside tables that it does not belong to.
         sync_dir(&self.dir)?;
@@ -90,42 +93,54 @@ impl Files {
     }
 
     /// Gives the store, if there is one, a second name that no earlier one has: an import that went
-    /// wrong and is done again must not cost the store that it was to repair.
-    fn put_aside(&self) -> Result<Option<PathBuf>, StoreError> {
-        let has_database = self.has_database()?;
-        let mut nth = 0_u32;
-        let kept = loop {
-            let kept = match nth {
-                0 => self.dir.join(REPLACED),
-                _ => self.dir.join(format!("{REPLACED}.{nth}")),
-            };
-            // Also a dangling link is a name that is taken.
-            match fs::symlink_metadata(&kept) {
-                Err(error) if error.kind() == ErrorKind::NotFound => break kept,
-                Err(error) => return Err(StoreError::io("look for", &kept)(error)),
-                Ok(_) => nth += 1,
-            }
-        };
-        if has_database {
-            fs::hard_link(&self.database, &kept)
-                .or_else(|_| fs::copy(&self.database, &kept).map(drop))
+    /// wrong and is done again must not cost the store that it was to repair. What could not be
+    /// folded into it goes with it, and so do the logs of one that is gone.
+    fn put_aside(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let mut kept = Vec::new();
+        let (second, beside) = self.free_names()?;
+        if self.has_database()? {
+            fs::hard_link(&self.database, &second)
+                .or_else(|_| fs::copy(&self.database, &second).map(drop))
                 // Half a copy must not be taken for a store that was kept.
-                .inspect_err(|_| drop(fs::remove_file(&kept)))
+                .inspect_err(|_| drop(fs::remove_file(&second)))
                 .map_err(StoreError::io("put aside", &self.database))?;
+            kept.push(second);
         }
-        // What could not be folded into it goes with it, and so do the logs of one that is gone;
-        // the store that comes has none yet.
-        for (log, name) in self.logs.iter().zip(LOGS) {
-            let mut beside = kept.clone().into_os_string();
-            beside.push(format!(".{name}"));
-            match fs::rename(log, beside) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(StoreError::io("put aside", log)(error));
+        for (log, beside) in self.logs.iter().zip(beside) {
+            match fs::metadata(log) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // There is nothing in it, and the store that comes has logs of its own.
+                Ok(found) if found.len() <= PAGE as u64 => remove(log)?,
+                _ => {
+                    fs::rename(log, &beside).map_err(StoreError::io("put aside", log))?;
+                    kept.push(beside);
                 }
-                _ => {}
             }
         }
-        Ok(has_database.then_some(kept))
+        Ok(kept)
+    }
+
+    /// The first names for a store and its logs of which none is taken.
+    fn free_names(&self) -> Result<(PathBuf, [PathBuf; 2]), StoreError> {
+        // Also a dangling link is a name that is taken.
+        let is_taken = |path: &PathBuf| match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(StoreError::io("look for", path)(error)),
+            Ok(_) => Ok(true),
+        };
+        let mut nth = 0_u32;
+        loop {
+            let name = match nth {
+                0 => REPLACED.to_owned(),
+                _ => format!("{REPLACED}.{nth}"),
+            };
+            let (store, [zeroth, first]) =
+                (self.dir.join(&name), LOGS.map(|log| self.dir.join(format!("{name}.{log}"))));
+            if !(is_taken(&store)? || is_taken(&zeroth)? || is_taken(&first)?) {
+                return Ok((store, [zeroth, first]));
+            }
+            nth += 1;
+        }
     }
 }
 

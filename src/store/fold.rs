@@ -155,7 +155,7 @@ impl Work<'_> {
 
     /// The log, if it goes to where it has to.
     fn whole(&self, octets: Vec<u8>, head: &Head) -> Result<Recorded, String> {
-        let recorded = Recorded::parse(octets, head.sequence);
+        let recorded = Recorded::parse(octets, head.store, head.sequence);
         let found = recorded.last.map_or(head.sequence, |last| last.sequence);
         if found == self.last {
             return Ok(recorded);

@@ -1,11 +1,11 @@
 //! Opening a store that is there, and reading all of it: nothing is believed unchecked.
 //!
 //! In this order: redb opens the file (and after a crash repairs it, which checks every page); if
-//! it had nothing to repair, every page is checked now; the format is looked at; every row is read
-//! against its own checksum; all rows together against the head; then what the log has kept since
-//! takes the place of what is in the tables; and the last commit is held against the witness.
-//! What does not hold is refused. redb answers some damage with a panic, which is caught here
-//! without its message, and is one more kind of refusal.
+//! it had nothing to repair, every page is checked now; the format is looked at, and whether logs
+//! and witness are of this store; every row is read against its own checksum; all rows together
+//! against the head; then what the log has kept since takes the place of what is in the tables; and
+//! the last commit is held against the witness. What does not hold is refused. redb answers some
+//! damage with a panic, which is caught here without its message, and is one more kind of refusal.
 
 use std::{
     fs::{self, File},
@@ -22,14 +22,14 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable};
 use super::{
     StoreError,
     disk::Disk,
-    files::{Files, WITNESS},
+    files::{ALL_LOGS, DATABASE, Files, LOGS, WITNESS},
     fold::Tables,
     log::{self, End, Recorded},
     migrate::{self, FormatError},
     record::{Head, Interner, Totals, decode_member, decode_policy},
     rows::{Kind, Latest},
     tables::{self, INSTANCES, POLICIES},
-    witness::{Acknowledged, Witness},
+    witness::{Acknowledged, Witness, Witnessed},
 };
 use crate::{model::limit, registry::Loaded, util::catch_quietly};
 
@@ -83,18 +83,29 @@ pub(super) fn open(files: &Files, disk: &dyn Disk) -> Result<Opened, StoreError>
     File::options().read(true).write(true).open(file).map_err(StoreError::io("open", file))?;
     let octets = |path| log::octets(path).map_err(StoreError::io("read", path));
     let logs = [octets(&files.logs[0])?, octets(&files.logs[1])?];
-    let opened = catch_quietly(|| read(file, disk, logs))
+    let opened = catch_quietly(|| read(file, disk, logs, witnessed))
         .map_err(|_| damaged("its pages contradict one another".into()))?
         .map_err(|problem| problem.into_error(files))?;
-    match witnessed {
+    match witnessed.map(|witnessed| witnessed.last) {
         Some(witnessed) if witnessed.sequence > opened.last.sequence => Err(damaged(format!(
             "its last commit is number {} with revision {}, but number {} with revision {} was \
-             acknowledged (`{WITNESS}` says so); if you put an older copy in its place on \
-             purpose, remove `{WITNESS}`",
-            opened.last.sequence, opened.last.revision, witnessed.sequence, witnessed.revision,
+             acknowledged (`{WITNESS}` says so); {}",
+            opened.last.sequence,
+            opened.last.revision,
+            witnessed.sequence,
+            witnessed.revision,
+            if_older_copy(),
         ))),
         _ => Ok(opened),
     }
+}
+
+/// The way out for who has put an older copy into the store's place.
+fn if_older_copy() -> String {
+    format!(
+        "if you put an older copy in its place on purpose, remove `{WITNESS}`, and each \
+         `{ALL_LOGS}` that was not copied with it"
+    )
 }
 
 /// The head of an open store.
@@ -104,7 +115,12 @@ pub(super) fn head(database: &Database) -> Result<Head, String> {
     Head::decode(&value).map_err(|error| format!("in the row `head` of table `meta`: {error}"))
 }
 
-fn read(file: &Path, disk: &dyn Disk, logs: [Vec<u8>; 2]) -> Result<Opened, Problem> {
+fn read(
+    file: &Path,
+    disk: &dyn Disk,
+    logs: [Vec<u8>; 2],
+    witnessed: Option<Witnessed>,
+) -> Result<Opened, Problem> {
     let was_repaired = Arc::new(AtomicBool::new(false));
     let mut builder = builder();
     let seen = Arc::clone(&was_repaired);
@@ -117,13 +133,14 @@ fn read(file: &Path, disk: &dyn Disk, logs: [Vec<u8>; 2]) -> Result<Opened, Prob
     }
     migrate::to_current(&database).map_err(Problem::Format)?;
     let head = head(&database).map_err(Problem::Damage)?;
+    refuse_foreign(head.store, &logs, witnessed)?;
     // The one with the later commits goes on where the other one ends.
     let active = usize::from(log::first(&logs[1]) > log::first(&logs[0]));
     let [zeroth, first] = logs;
     let (older, newer) = if active == 1 { (zeroth, first) } else { (first, zeroth) };
-    let older = recorded(older, head.sequence)?;
+    let older = recorded(older, head.store, head.sequence)?;
     let after = older.last.map_or(head.sequence, |last| last.sequence);
-    let newer = recorded(newer, after)?;
+    let newer = recorded(newer, head.store, after)?;
     let mut latest = Latest::new();
     for recorded in [&older, &newer] {
         recorded.latest(&mut latest).map_err(|problem| Problem::Damage(problem.into()))?;
@@ -145,14 +162,37 @@ fn read(file: &Path, disk: &dyn Disk, logs: [Vec<u8>; 2]) -> Result<Opened, Prob
     Ok(Opened { tables, last, log_ends, active, loaded })
 }
 
+/// Logs and witness must have been written with these tables: commits have the same numbers in
+/// each store, and those of one would be read into another.
+fn refuse_foreign(
+    store: u64,
+    logs: &[Vec<u8>; 2],
+    witnessed: Option<Witnessed>,
+) -> Result<(), Problem> {
+    let logs = LOGS.iter().zip(logs).filter(|(_, octets)| log::is_foreign(octets, store));
+    let witness = witnessed.filter(|witnessed| witnessed.store != store).map(|_| WITNESS);
+    let foreign = logs.map(|(name, _)| *name).chain(witness);
+    let foreign: Vec<String> = foreign.map(|name| format!("`{name}`")).collect();
+    match foreign.as_slice() {
+        [] => Ok(()),
+        _ => Err(Problem::Damage(format!(
+            "beside it is what belongs to another store: {}; if `{DATABASE}` is the store that \
+             you want, move those files away",
+            foreign.join(", "),
+        ))),
+    }
+}
+
 /// What a log has kept of the commits after number `after`, which it must not leave out.
-fn recorded(octets: Vec<u8>, after: u64) -> Result<Recorded, Problem> {
+fn recorded(octets: Vec<u8>, store: u64, after: u64) -> Result<Recorded, Problem> {
     match log::first(&octets) {
         Some(first) if first > after + 1 => Err(Problem::Damage(format!(
-            "its log begins with commit {first}, and what is before that ends with commit {after}"
+            "its log begins with commit {first}, and what is before that ends with commit {after}; \
+             {}",
+            if_older_copy(),
         ))),
         _ => {
-            let recorded = Recorded::parse(octets, after);
+            let recorded = Recorded::parse(octets, store, after);
             if recorded.is_broken(after) {
                 let last = recorded.last.map_or(after, |last| last.sequence);
                 return Err(Problem::Damage(format!(
@@ -236,6 +276,9 @@ impl Problem {
             Self::Damage(problem) => StoreError::Damaged { file, problem },
             Self::Format(FormatError::Newer(found)) => {
                 StoreError::Newer { file, found, known: migrate::CURRENT }
+            }
+            Self::Format(FormatError::Older(found)) => {
+                StoreError::Older { file, found, oldest: migrate::OLDEST }
             }
             Self::Format(FormatError::Store(error)) | Self::Redb(error) => from_redb(files, error),
             Self::Format(error @ FormatError::Absent) => {

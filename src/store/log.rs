@@ -7,7 +7,9 @@
 //!
 //! | offset | octets | what |
 //! | --- | --- | --- |
-//! | 0 | 4,096 | the mark of a log, then zeros |
+//! | 0 | 16 | the mark of a log |
+//! | | 8 | the id of its store, little endian |
+//! | | 4 | CRC-32C of both; then zeros |
 //! | each further multiple of 4,096 | 4 | octets of the rows, little endian |
 //! | | 4 | CRC-32C of all that follows |
 //! | | 8, 8 | number and revision of the commit |
@@ -31,15 +33,21 @@ use super::{
 use crate::{model::Revision, registry::Change, store::record::RecordError};
 
 /// Where a commit begins.
-const PAGE: usize = 4_096;
+pub(super) const PAGE: usize = 4_096;
 /// What a log begins with; the digit is the version of its form.
-const MARK: &[u8; 16] = b"rollcall log 1\n\0";
+const MARK: &[u8; 16] = b"rollcall log 2\n\0";
+/// The form without an id, which was never in a release.
+const MARK_WITHOUT_ID: &[u8; 16] = b"rollcall log 1\n\0";
+/// Octets of the mark and the id.
+const ID_END: usize = MARK.len() + 8;
 /// Octets before the rows of a commit.
 const HEAD_OCTETS: usize = 24;
 
 /// The open log.
 pub(super) struct Log {
     file: Box<dyn StorageBackend>,
+    /// The id of the store that it belongs to.
+    store: u64,
     /// Octets up to the end of the last acknowledged commit; zero while not even the mark is known
     /// to be durable.
     end: u64,
@@ -74,12 +82,12 @@ pub(super) struct Recorded {
 // === impl Log ===
 
 impl Log {
-    /// Goes on with a log where it ends, or begins a new one.
+    /// Goes on with a log of the store where it ends, or begins a new one.
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn open(file: Box<dyn StorageBackend>, end: End) -> io::Result<Self> {
-        let mut log = Self { file, end: end.octets, last: end.last, is_untidy: true };
+    pub(super) fn open(file: Box<dyn StorageBackend>, store: u64, end: End) -> io::Result<Self> {
+        let mut log = Self { file, store, end: end.octets, last: end.last, is_untidy: true };
         log.settle()?;
         Ok(log)
     }
@@ -139,10 +147,8 @@ impl Log {
         // again by itself, and commits behind a page without one are lost.
         (self.is_untidy, self.end) = (true, 0);
         self.file.set_len(0)?;
-        let mut page = [0; PAGE];
-        page[..MARK.len()].copy_from_slice(MARK);
         self.file.set_len(PAGE as u64)?;
-        self.file.write(0, &page)?;
+        self.file.write(0, &first_page(self.store))?;
         self.file.sync_data()?;
         (self.is_untidy, self.end) = (false, PAGE as u64);
         Ok(())
@@ -197,10 +203,10 @@ impl Pending {
 // === impl Recorded ===
 
 impl Recorded {
-    /// What the octets of a log say of the commits after number `after`.
-    pub(super) fn parse(octets: Vec<u8>, after: u64) -> Self {
+    /// What the octets of a log of this store say of the commits after number `after`.
+    pub(super) fn parse(octets: Vec<u8>, store: u64, after: u64) -> Self {
         let mut recorded = Self::default();
-        if octets.starts_with(MARK) && octets.len() >= PAGE {
+        if store_of(&octets) == Some(store) {
             recorded.end = PAGE;
             let mut next = None;
             while let Some((commit, rows)) = commit_at(&octets, recorded.end) {
@@ -257,9 +263,31 @@ impl Recorded {
     }
 }
 
-/// The number of the first commit in a log; `None` when it has none.
+/// The number of the first commit in a log, whatever store it is of; `None` when it has none.
 pub(super) fn first(octets: &[u8]) -> Option<u64> {
-    octets.starts_with(MARK).then(|| commit_at(octets, PAGE))?.map(|(commit, _)| commit.sequence)
+    commit_at(octets, PAGE).map(|(commit, _)| commit.sequence)
+}
+
+/// Whether a log has something that was written for another store than this one.
+pub(super) fn is_foreign(octets: &[u8], store: u64) -> bool {
+    let is_older = || octets.starts_with(MARK_WITHOUT_ID);
+    octets.len() > PAGE && store_of(octets).map_or_else(is_older, |found| found != store)
+}
+
+/// The id in the first page of a log; `None` when that is not whole.
+fn store_of(octets: &[u8]) -> Option<u64> {
+    let (marked, checksum) = octets.get(..PAGE)?.split_at(ID_END);
+    let id = marked.strip_prefix(MARK)?.first_chunk()?;
+    checksum.starts_with(&crc32c(&[marked]).to_le_bytes()).then(|| u64::from_le_bytes(*id))
+}
+
+fn first_page(store: u64) -> [u8; PAGE] {
+    let mut page = [0; PAGE];
+    page[..MARK.len()].copy_from_slice(MARK);
+    page[MARK.len()..ID_END].copy_from_slice(&store.to_le_bytes());
+    let checksum = crc32c(&[&page[..ID_END]]);
+    page[ID_END..ID_END + 4].copy_from_slice(&checksum.to_le_bytes());
+    page
 }
 
 /// The octets of the log at `path`; none when there is no log.
@@ -342,7 +370,7 @@ mod tests {
     #[test]
     fn a_mark_whose_sync_failed_is_written_again() {
         let file = Forgetful::default();
-        let mut log = Log::open(Box::new(file.clone()), End::default()).unwrap();
+        let mut log = Log::open(Box::new(file.clone()), 7, End::default()).unwrap();
         file.is_broken.store(true, Ordering::Relaxed);
         log.clear().unwrap_err();
         assert!(log.is_empty());
@@ -350,6 +378,6 @@ mod tests {
         let commit = Acknowledged { sequence: 1, revision: Revision(1) };
         log.append(commit, Pending::new(&[]).unwrap()).unwrap();
         let durable = file.durable.lock().clone();
-        assert_eq!(Recorded::parse(durable, 0).last, Some(commit));
+        assert_eq!(Recorded::parse(durable, 7, 0).last, Some(commit));
     }
 }

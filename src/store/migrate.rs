@@ -12,12 +12,14 @@ use super::tables::{self, FORMAT, META};
 /// One step, from a format to the next.
 type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
-/// The step at index 0 leads from format 1 to format 2, and so on.
+/// The step at index 0 leads from the oldest format that is read to the next one, and so on.
 const STEPS: &[Step] = &[];
 
+/// The oldest format that there is a way from. Format 1 was never in a release: it had no ids.
+pub(super) const OLDEST: u32 = 2;
 /// The format that this version reads and writes.
-pub(super) const CURRENT: u32 = 1;
-const _: () = assert!(STEPS.len() + 1 == CURRENT as usize, "each older format has a step");
+pub(super) const CURRENT: u32 = 2;
+const _: () = assert!(STEPS.len() + OLDEST as usize == CURRENT as usize, "a step is missing");
 
 /// Why a store's format cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,8 @@ pub(super) enum FormatError {
     Absent,
     #[error("format {0} is newer")]
     Newer(u32),
+    #[error("format {0} is older than any that is read")]
+    Older(u32),
     #[error(transparent)]
     Store(#[from] redb::Error),
 }
@@ -39,11 +43,12 @@ fn migrate(database: &Database, steps: &[Step]) -> Result<(), FormatError> {
     let octets = tables::meta(database, FORMAT)?.ok_or(FormatError::Absent)?;
     let octets = octets.try_into().map_err(|_| FormatError::Absent)?;
     let found = u32::from_le_bytes(octets);
-    let done = usize::try_from(found).ok().and_then(|found| found.checked_sub(1));
-    let steps_left = match done {
-        None => return Err(FormatError::Absent),
-        Some(done) => steps.get(done..).ok_or(FormatError::Newer(found))?,
-    };
+    if found == 0 {
+        return Err(FormatError::Absent);
+    }
+    let done = found.checked_sub(OLDEST).ok_or(FormatError::Older(found))?;
+    let steps_left = usize::try_from(done).ok().and_then(|done| steps.get(done..));
+    let steps_left = steps_left.ok_or(FormatError::Newer(found))?;
     if steps_left.is_empty() {
         return Ok(());
     }
@@ -51,7 +56,8 @@ fn migrate(database: &Database, steps: &[Step]) -> Result<(), FormatError> {
     for step in steps_left {
         step(&transaction)?;
     }
-    let current = u32::try_from(steps.len() + 1).map_err(|_| FormatError::Absent)?;
+    let steps = u32::try_from(steps.len()).map_err(|_| FormatError::Absent)?;
+    let current = OLDEST + steps;
     let write_number = || -> Result<(), redb::Error> {
         transaction.open_table(META)?.insert(FORMAT, current.to_le_bytes().as_slice())?;
         Ok(())
@@ -66,13 +72,16 @@ fn migrate(database: &Database, steps: &[Step]) -> Result<(), FormatError> {
 mod tests {
     use redb::{Database, WriteTransaction, backends::InMemoryBackend};
 
-    use super::{FormatError, Step, migrate};
-    use crate::store::tables::{self, FORMAT, META};
+    use super::{FormatError, OLDEST, Step, migrate};
+    use crate::store::{
+        record::Head,
+        tables::{self, FORMAT, META},
+    };
 
     fn store(format: &[u8]) -> Database {
         let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
         let transaction = database.begin_write().unwrap();
-        tables::create(&transaction, 1).unwrap();
+        tables::create(&transaction, OLDEST, &Head::default()).unwrap();
         transaction.open_table(META).unwrap().insert(FORMAT, format).unwrap();
         transaction.commit().unwrap();
         database
@@ -88,13 +97,22 @@ mod tests {
     #[test]
     fn each_step_that_is_missing_is_taken_once() {
         let steps: &[Step] = &[mark, mark];
-        let database = store(&1_u32.to_le_bytes());
+        let database = store(&OLDEST.to_le_bytes());
         for _ in 0..2 {
             migrate(&database, steps).unwrap();
-            assert_eq!(tables::meta(&database, FORMAT).unwrap().unwrap(), 3_u32.to_le_bytes());
+            let found = tables::meta(&database, FORMAT).unwrap().unwrap();
+            assert_eq!(found, (OLDEST + 2).to_le_bytes());
             assert_eq!(tables::meta(&database, "marks").unwrap().unwrap().len(), 2);
         }
-        assert!(matches!(migrate(&database, &[]), Err(FormatError::Newer(3))));
+        let newer = OLDEST + 2;
+        assert!(matches!(migrate(&database, &[]), Err(FormatError::Newer(n)) if n == newer));
+    }
+
+    #[test]
+    fn a_format_without_a_way_from_it_is_refused() {
+        let database = store(&(OLDEST - 1).to_le_bytes());
+        let refusal = migrate(&database, &[mark]);
+        assert!(matches!(refusal, Err(FormatError::Older(found)) if found == OLDEST - 1));
     }
 
     #[test]

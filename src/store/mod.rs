@@ -9,6 +9,7 @@
 //! | `rollcall.witness` | the number of the last acknowledged commit; see `witness.rs` |
 //! | `rollcall.lock` | held while a process uses the directory; the number of that process |
 //! | `rollcall.redb.old`, `.old.1`, … | what `import --replace` put aside, the oldest first |
+//! | `rollcall.redb.old.rollcall.log.0`, … | logs with something in them, put aside with it |
 //!
 //! # What survives what
 //!
@@ -22,6 +23,8 @@
 //! older copy, gone — is refused with the file's name and the way out, and never emptied: pages
 //! have redb's checksums, rows have their own, all rows together have a sum, commits in the log
 //! have checksums and numbers without a gap, and the last commit has a witness outside the store.
+//! Each store has an id, drawn when it is built; logs and witness have it too, so that files of two
+//! stores that come to lie in one directory are not read as one.
 //! `load.rs` tells in which order they are asked.
 //!
 //! # The shape

@@ -5,7 +5,7 @@
 //! | `instances` | service, zero octet, instance | a member's record |
 //! | `policies` | service | a policy's record |
 //! | `meta` | `format` | the format's number, four octets, little endian |
-//! | `meta` | `head` | the last commit's record: what there must be |
+//! | `meta` | `head` | the last commit's record: the store's id, and what there must be |
 
 use redb::{ReadableDatabase, TableDefinition, WriteTransaction};
 
@@ -53,18 +53,23 @@ pub(super) fn apply(
             totals.replace(before.as_ref().map(redb::AccessGuard::value), value);
         }
     }
-    let head = Head { sequence: last.sequence, revision: last.revision, totals };
+    let Acknowledged { sequence, revision } = last;
+    let head = Head { store: head.store, sequence, revision, totals };
     transaction.open_table(META)?.insert(Head::KEY, head.encode().as_slice())?;
     Ok(head)
 }
 
 /// Makes the tables of an empty store.
-pub(super) fn create(transaction: &WriteTransaction, format: u32) -> Result<(), redb::Error> {
+pub(super) fn create(
+    transaction: &WriteTransaction,
+    format: u32,
+    head: &Head,
+) -> Result<(), redb::Error> {
     transaction.open_table(INSTANCES)?;
     transaction.open_table(POLICIES)?;
     let mut meta = transaction.open_table(META)?;
     meta.insert(FORMAT, format.to_le_bytes().as_slice())?;
-    meta.insert(Head::KEY, Head::default().encode().as_slice())?;
+    meta.insert(Head::KEY, head.encode().as_slice())?;
     Ok(())
 }
 

@@ -54,8 +54,9 @@ impl ImportArgs {
         let kept = Store::restore(&folder, loaded, self.replace)
             .map_err(|error| Failure::Negative(error.to_string()))?;
         let mut line = format!("imported {count} into `{}`", folder.display());
-        if let Some(kept) = kept {
-            line += &format!("; the store that was there is kept as `{}`", kept.display());
+        if !kept.is_empty() {
+            let kept: Vec<_> = kept.iter().map(|file| format!("`{}`", file.display())).collect();
+            line += &format!("; the store that was there is kept as {}", kept.join(", "));
         }
         Ok(output.line(&line)?)
     }

@@ -8,6 +8,8 @@ use crate::model::Revision;
 /// What the last commit left behind; written with each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::store) struct Head {
+    /// The id of the store: drawn when it is built, and never changed.
+    pub store: u64,
     /// The number of the commit: grows by one with each, whatever is in it.
     pub sequence: u64,
     /// The newest revision.
@@ -30,6 +32,7 @@ pub(in crate::store) struct Totals {
 
 #[derive(Serialize, Deserialize)]
 struct HeadRecord {
+    store: u64,
     sequence: u64,
     revision: u64,
     instances: u64,
@@ -45,18 +48,18 @@ impl Head {
 
     pub(in crate::store) fn encode(&self) -> Vec<u8> {
         let Totals { instances, policies, sum } = self.totals;
-        let (sequence, revision) = (self.sequence, self.revision.0);
-        let record = HeadRecord { sequence, revision, instances, policies, sum };
+        let (store, sequence, revision) = (self.store, self.sequence, self.revision.0);
+        let record = HeadRecord { store, sequence, revision, instances, policies, sum };
         let mut out = Self::KEY.as_bytes().to_vec();
         seal(&record, &mut out, 0);
         out.split_off(Self::KEY.len())
     }
 
     pub(in crate::store) fn decode(value: &[u8]) -> Result<Self, RecordError> {
-        let HeadRecord { sequence, revision, instances, policies, sum } =
+        let HeadRecord { store, sequence, revision, instances, policies, sum } =
             unseal(Self::KEY.as_bytes(), value)?;
         let totals = Totals { instances, policies, sum };
-        Ok(Self { sequence, revision: Revision(revision), totals })
+        Ok(Self { store, sequence, revision: Revision(revision), totals })
     }
 }
 

@@ -55,8 +55,8 @@ fn the_octets_of_version_1_are_fixed() {
     let service = ServiceName::parse("web").unwrap();
     assert_eq!(hex(&encode_policy(&service, &Policy::default())), "0105080100bfc2f18a");
     let totals = Totals { instances: 300, policies: 2, sum: 1 << 40 };
-    let head = Head { sequence: 7, revision: Revision(9), totals };
-    assert_eq!(hex(&head.encode()), "010709ac02028080808080209880b327");
+    let head = Head { store: u64::MAX, sequence: 7, revision: Revision(9), totals };
+    assert_eq!(hex(&head.encode()), "01ffffffffffffffffff010709ac02028080808080206dff2e58");
     assert_eq!(Head::decode(&head.encode()), Ok(head));
 }
 

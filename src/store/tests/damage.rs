@@ -1,6 +1,6 @@
 //! A damaged store is refused, or gives back exactly what was committed. Never anything else.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::FileExt, path::Path};
 
 use crate::{
     model::Revision,
@@ -194,7 +194,7 @@ fn a_damaged_log_is_refused_or_says_what_was_committed() {
 #[test]
 fn a_log_without_its_tables_is_not_read_into_others() {
     let dir = scratch();
-    let file = |name| dir.path().join(name);
+    let file = |name: &str| dir.path().join(name);
     let (mut store, _) = Store::open(dir.path()).unwrap();
     for revision in 1..4 {
         commit(&mut store, revision, vec![put(1)]).unwrap();
@@ -209,9 +209,72 @@ fn a_log_without_its_tables_is_not_read_into_others() {
     assert!(!file(DATABASE).exists());
 
     let content = || Loaded { members: vec![plain(2)], ..Loaded::default() };
-    Store::restore(dir.path(), content(), false).unwrap();
+    let kept = Store::restore(dir.path(), content(), false).unwrap();
     assert_eq!(load(dir.path()), content().into());
-    assert_eq!(fs::read(file("rollcall.redb.old.rollcall.log.0")).unwrap(), log);
+    assert_eq!(kept, [file("rollcall.redb.old.rollcall.log.0")]);
+    assert_eq!(fs::read(&kept[0]).unwrap(), log);
+    // The next ones that are kept do not take its place, whichever name is the one that is taken.
+    for (nth, bare_log) in [(1, true), (2, false)] {
+        fs::write(file(LOGS[0]), [log.as_slice(), b"another"].concat()).unwrap();
+        if bare_log {
+            fs::remove_file(file(DATABASE)).unwrap();
+        } else {
+            fs::write(file(DATABASE), "damaged").unwrap();
+        }
+        let kept = Store::restore(dir.path(), content(), true).unwrap();
+        let base = format!("rollcall.redb.old.{nth}");
+        let kept_log = file(&format!("{base}.rollcall.log.0"));
+        let expected = if bare_log { vec![kept_log] } else { vec![file(&base), kept_log] };
+        assert_eq!(kept, expected);
+        assert_eq!(fs::read(file("rollcall.redb.old.rollcall.log.0")).unwrap(), log);
+    }
+}
+
+/// Numbers of commits begin again with each import, so they do not tell stores apart.
+#[test]
+fn a_store_that_was_put_back_is_not_mixed_with_the_one_that_had_replaced_it() {
+    let home = scratch();
+    sample(home.path());
+    let (mut store, _) = Store::open(home.path()).unwrap();
+    for revision in 5..29 {
+        commit(&mut store, revision, vec![put(1)]).unwrap();
+    }
+    drop(store);
+    let replaced = load(home.path());
+    let content = Loaded { members: vec![plain(500)], ..Loaded::default() };
+    Store::restore(home.path(), content, true).unwrap();
+    let (mut store, _) = Store::open(home.path()).unwrap();
+    for revision in 100..149 {
+        commit(&mut store, revision, vec![put(600)]).unwrap();
+    }
+
+    let dir = scratch();
+    let put_back = |from: &str, to: &str| {
+        fs::copy(home.path().join(from), dir.path().join(to)).unwrap();
+    };
+    let is_refused = |named: &[&str]| {
+        let refusal = Store::open(dir.path()).map(drop).unwrap_err();
+        assert!(matches!(refusal, StoreError::Damaged { .. }), "{refusal}");
+        let text = refusal.to_string();
+        for name in named {
+            assert!(text.contains(&format!("`{name}`")), "{name}: {text}");
+        }
+        assert!(text.contains("belongs to another store"), "{text}");
+    };
+    put_back("rollcall.redb.old", DATABASE);
+    put_back(WITNESS, WITNESS);
+    is_refused(&[WITNESS]);
+    put_back(LOGS[0], LOGS[0]);
+    is_refused(&[LOGS[0], WITNESS]);
+    fs::remove_file(dir.path().join(WITNESS)).unwrap();
+    is_refused(&[LOGS[0]]);
+    // Nor one that was written before logs had an id.
+    let file = fs::File::options().write(true).open(dir.path().join(LOGS[0])).unwrap();
+    file.write_all_at(b"rollcall log 1", 0).unwrap();
+    is_refused(&[LOGS[0]]);
+    // The way out that the refusals name.
+    fs::remove_file(dir.path().join(LOGS[0])).unwrap();
+    assert_eq!(load(dir.path()), replaced);
 }
 
 /// Where the process dies after a fold, and before the log is empty.
@@ -328,6 +391,37 @@ fn an_older_copy_and_a_missing_file_are_noticed() {
     fs::remove_file(&file).unwrap();
     fs::remove_file(dir.path().join(WITNESS)).unwrap();
     assert_eq!(load(dir.path()), Model::default());
+}
+
+/// After a crash the logs have commits, which belong to the tables that are moved away.
+#[test]
+fn the_way_out_that_a_refusal_names_works_after_a_crash() {
+    for is_gone in [true, false] {
+        let dir = scratch();
+        killed(dir.path());
+        let file = |name: &str| dir.path().join(name);
+        if is_gone {
+            fs::remove_file(file(DATABASE)).unwrap();
+        } else {
+            fs::write(file(DATABASE), "damaged").unwrap();
+        }
+        let refusal = Store::open(dir.path()).unwrap_err().to_string();
+        let (_, way_out) = refusal.split_once("or move ").unwrap();
+        let named: Vec<_> = way_out.split('`').skip(1).step_by(2).collect();
+        let away = scratch();
+        for entry in fs::read_dir(dir.path()).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let is_named = |pattern: &&str| match pattern.strip_suffix('*') {
+                Some(start) => name.starts_with(start),
+                None => name == **pattern,
+            };
+            if named.iter().any(is_named) {
+                fs::copy(file(&name), away.path().join(&name)).unwrap();
+                fs::remove_file(file(&name)).unwrap();
+            }
+        }
+        assert_eq!(load(dir.path()), Model::default(), "{refusal}");
+    }
 }
 
 #[test]

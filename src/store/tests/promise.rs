@@ -92,8 +92,21 @@ fn a_later_format_is_refused_with_both_numbers() {
     transaction.commit().unwrap();
     drop(database);
     let refusal = Store::open(dir.path()).unwrap_err();
-    assert!(matches!(refusal, StoreError::Newer { found: 5, known: 1, .. }), "{refusal}");
+    assert!(matches!(refusal, StoreError::Newer { found: 6, known: 2, .. }), "{refusal}");
     assert!(refusal.to_string().contains(&file.display().to_string()), "{refusal}");
+}
+
+#[test]
+fn a_format_that_is_not_read_any_more_is_refused_with_both_numbers() {
+    let dir = scratch();
+    sample(dir.path());
+    let database = redb::Database::open(dir.path().join(DATABASE)).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert(FORMAT, &1_u32.to_le_bytes()[..]).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let refusal = Store::open(dir.path()).unwrap_err();
+    assert!(matches!(refusal, StoreError::Older { found: 1, oldest: 2, .. }), "{refusal}");
 }
 
 #[test]
