@@ -110,7 +110,10 @@ impl Connection {
                 poll_fn(|context| self.poll(&mut line, stopped.as_mut(), alarm.as_mut(), context));
             match event.await? {
                 Event::LongReply(reply) => {
-                    self.put_off_deadline();
+                    // Our reply does not show that a client reads.
+                    if !line.is_blocked() {
+                        self.put_off_deadline();
+                    }
                     if let Some(reply) = reply {
                         line.push(&reply)?;
                     }
@@ -152,19 +155,20 @@ impl Connection {
             if let Poll::Ready(sent) = line.poll_send(context) {
                 return Poll::Ready(sent.map(|()| Event::Sent));
             }
-        } else {
-            if self.may_take_more() && line.is_behind() {
+        } else if self.may_take_more() {
+            if line.is_behind() {
                 return Poll::Ready(Ok(Event::Turn));
             }
-            if self.may_take_more()
-                && !line.has_ended()
+            if !line.has_ended()
                 && let Poll::Ready(read) = line.poll_read(context)
             {
                 return Poll::Ready(read.map(|()| Event::Read));
             }
-            if let Poll::Ready(Some(reply)) = self.long.poll_next_unpin(context) {
-                return Poll::Ready(Ok(Event::LongReply(reply)));
-            }
+        }
+        // Also while the client does not read: what waits for room in the long lane is given it,
+        // and must go on to leave it to others.
+        if let Poll::Ready(Some(reply)) = self.long.poll_next_unpin(context) {
+            return Poll::Ready(Ok(Event::LongReply(reply)));
         }
         if !self.is_closing && stopped.poll(context).is_ready() {
             return Poll::Ready(Ok(Event::Stopped));
@@ -252,3 +256,6 @@ impl Connection {
         self.shared.clock.instant(self.shared.clock.elapsed() + time)
     }
 }
+
+#[cfg(test)]
+mod tests;
