@@ -146,8 +146,9 @@ fn bind(config: &Config) -> anyhow::Result<Bound> {
 fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
     let Common { clock, board, metrics, files } = common;
     let settings = Settings::new(&config.dns_settings())?;
-    let (store, loaded) = Store::open(&config.server.data)?;
+    let (mut store, loaded) = Store::open(&config.server.data)?;
     store.register(metrics);
+    store.report_to(board.clone());
     let (registry_options, options) = watch::channel(config.registry_options());
     let (registry, writer) = registry::start(Setup {
         loaded,

@@ -30,6 +30,8 @@ pub(super) struct Done {
     pub outcome: Result<(), JournalError>,
     /// Octets of the store's files.
     pub octets: u64,
+    /// What is wrong although commits are taken, for as long as it is.
+    pub trouble: Option<String>,
 }
 
 #[derive(Debug)]
@@ -76,10 +78,13 @@ impl Drop for Committer {
 /// Commits until nobody is left who could ask for it, and closes the store.
 fn run(mut engine: Engine, mut waiting: mpsc::Receiver<Job>) {
     while let Some(Job { revision, changes, reply }) = waiting.blocking_recv() {
-        // redb panics on some damage; the engine opens the store anew.
+        // None is expected (the tables, where redb panics on some damage, have a thread of their
+        // own): a fault of ours costs this commit, and not all later ones.
         let outcome = catch_unwind(AssertUnwindSafe(|| engine.commit(revision, &changes)));
         let broken_off = |_| Err(JournalError::Failed("the commit was broken off".into()));
-        let done = Done { outcome: outcome.unwrap_or_else(broken_off), octets: engine.octets() };
+        let outcome = outcome.unwrap_or_else(broken_off);
+        let trouble = engine.trouble().map(str::to_owned);
+        let done = Done { outcome, octets: engine.octets(), trouble };
         // Whoever asked may have left; what is committed is committed.
         let _left = reply.send(done);
     }

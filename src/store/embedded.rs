@@ -22,7 +22,7 @@ use super::{
 use crate::{
     model::Revision,
     registry::{Change, Journal, JournalError, Loaded},
-    telemetry::Metrics,
+    telemetry::{Board, Metrics},
 };
 
 /// A store in a directory of its own, which no other process can use meanwhile.
@@ -33,6 +33,7 @@ use crate::{
 pub struct Store {
     committer: Committer,
     metrics: StoreMetrics,
+    board: Option<Board>,
 }
 
 // === impl Store ===
@@ -51,12 +52,12 @@ impl Store {
         let files = Files::in_dir(dir);
         files.make_dir()?;
         let lock = Lock::take(dir)?;
-        let (engine, loaded) = Engine::open(files, lock, disk)?;
         let metrics = StoreMetrics::new();
+        let (engine, loaded) = Engine::open(files, lock, disk, metrics.clone())?;
         metrics.sized(engine.octets());
         let committer =
             Committer::start(engine).map_err(StoreError::io("start a thread for", dir))?;
-        Ok((Self { committer, metrics }, loaded))
+        Ok((Self { committer, metrics, board: None }, loaded))
     }
 
     /// Reads all of the store in `dir`, and leaves it.
@@ -116,6 +117,21 @@ impl Store {
     pub fn register(&self, metrics: &Metrics) {
         self.metrics.register(metrics);
     }
+
+    /// Pins on `board`, from now on, what is wrong although commits are taken.
+    pub fn report_to(&mut self, board: Board) {
+        self.board = Some(board);
+    }
+
+    fn report(&self, trouble: Option<String>) {
+        /// Name of the condition on the board while a log cannot be folded.
+        const FOLD: &str = "store log";
+        match (&self.board, trouble) {
+            (Some(board), Some(trouble)) => board.note(FOLD, trouble),
+            (Some(board), None) => board.clear(FOLD),
+            (None, _) => {}
+        }
+    }
 }
 
 impl Journal for Store {
@@ -127,8 +143,8 @@ impl Journal for Store {
         Box::pin(async move {
             let began = Instant::now();
             let count = changes.len();
-            let Some(Done { outcome, octets }) = self.committer.commit(revision, changes).await
-            else {
+            let done = self.committer.commit(revision, changes).await;
+            let Some(Done { outcome, octets, trouble }) = done else {
                 self.metrics.failed();
                 return Err(JournalError::Failed("the store's thread is gone; restart".into()));
             };
@@ -137,6 +153,7 @@ impl Journal for Store {
                 Err(_) => self.metrics.failed(),
             }
             self.metrics.sized(octets);
+            self.report(trouble);
             outcome
         })
     }

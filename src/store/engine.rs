@@ -22,6 +22,7 @@ use super::{
     load::{self, Opened},
     lock::Lock,
     log::{self, Log, Pending},
+    metrics::StoreMetrics,
     migrate,
     record::Head,
     rows::{self, Latest},
@@ -52,6 +53,9 @@ pub(super) struct Engine {
     tables_octets: u64,
     last: Acknowledged,
     witness: Witness,
+    metrics: StoreMetrics,
+    /// Why the last fold failed.
+    trouble: Option<String>,
     /// Dropped last: the directory is free when the store is closed.
     _lock: Lock,
 }
@@ -64,6 +68,7 @@ impl Engine {
         files: Files,
         lock: Lock,
         disk: Arc<dyn Disk>,
+        metrics: StoreMetrics,
     ) -> Result<(Self, Loaded), StoreError> {
         files.remove_leftovers()?;
         if !files.has_database()? {
@@ -94,6 +99,8 @@ impl Engine {
             tables_octets: 0,
             last,
             witness,
+            metrics,
+            trouble: None,
             _lock: lock,
         };
         engine.measure_tables();
@@ -118,6 +125,17 @@ impl Engine {
         self.last = commit;
         self.witness.acknowledge(commit);
         Ok(())
+    }
+
+    /// What is wrong although commits are taken, for as long as it is.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Whether a thread folds.
+    #[cfg(test)]
+    pub(super) fn is_folding(&self) -> bool {
+        self.folder.is_busy()
     }
 
     /// Octets of the store's files.
@@ -145,40 +163,46 @@ impl Engine {
     /// no more time for that.
     fn change_logs(&mut self) -> Result<(), Fault> {
         let (active, other) = (self.active, 1 - self.active);
-        if !self.logs[other].is_empty() {
-            let is_at_limit = self.logs[active].octets() >= LIMIT_FACTOR * self.fold_octets;
-            if self.folder.is_busy() && !is_at_limit {
-                return Ok(());
-            }
-            let had_begun = self.folder.has_begun();
-            let mut folded = self.end_fold(other);
-            if folded.is_err() && had_begun && is_at_limit {
-                // It failed aside, a while ago: by now it may work.
-                folded = self.end_fold(other);
-            }
-            if let Err(fault) = folded {
-                if is_at_limit {
-                    return Err(fault);
-                }
-                tracing::error!(
-                    %fault,
-                    "the store's log was not folded; it is tried again, and when the other log is \
-                     at its limit, changes are refused"
-                );
-                self.fold_at = self.logs[active].octets() + self.fold_octets;
-                return Ok(());
-            }
+        if !self.logs[other].is_empty() && !self.empty(other)? {
+            return Ok(());
         }
         self.settle(active)?;
         self.active = other;
         self.fold_at = self.fold_octets;
         if let Err(fault) = self.begin_fold(active) {
-            tracing::warn!(%fault, "no thread to fold the store's log; it will be folded later");
+            self.fold_failed(&fault);
         }
         Ok(())
     }
 
+    /// Gets the log that takes no commits folded and emptied; false when it is not yet, and there
+    /// is time. Then no commit waits for it.
+    fn empty(&mut self, index: usize) -> Result<bool, Fault> {
+        let octets = self.logs[self.active].octets();
+        let had_begun = self.folder.has_begun();
+        if octets >= LIMIT_FACTOR * self.fold_octets {
+            let folded = match self.end_fold(index) {
+                // It failed aside, a while ago: by now it may work.
+                Err(_) if had_begun => self.end_fold(index),
+                folded => folded,
+            };
+            return folded.map(|()| true);
+        }
+        if self.folder.is_busy() {
+            return Ok(false);
+        }
+        let outcome = match had_begun {
+            true => self.end_fold(index),
+            false => self.begin_fold(index).inspect_err(|fault| self.fold_failed(fault)),
+        };
+        if outcome.is_err() {
+            self.fold_at = octets + self.fold_octets;
+        }
+        Ok(outcome.is_ok() && had_begun)
+    }
+
     fn begin_fold(&mut self, index: usize) -> Result<(), Fault> {
+        self.settle(index)?;
         let path = &self.files.logs[index];
         let begun = self.folder.begin(path.clone(), self.logs[index].last());
         begun.map_err(CommitError::of(path))
@@ -186,13 +210,37 @@ impl Engine {
 
     /// Folds a log to the end, begun or not, and empties it when all of it is in the tables.
     fn end_fold(&mut self, index: usize) -> Result<(), Fault> {
-        if !self.folder.has_begun() {
-            self.settle(index)?;
-            self.begin_fold(index)?;
+        let mut fold = || {
+            if !self.folder.has_begun() {
+                self.begin_fold(index)?;
+            }
+            self.folder.end()?;
+            self.measure_tables();
+            self.logs[index].clear().map_err(CommitError::of(&self.files.logs[index]))
+        };
+        let folded = fold();
+        match &folded {
+            Ok(()) if self.trouble.take().is_some() => {
+                tracing::info!("the store's log is folded again");
+            }
+            Ok(()) => {}
+            Err(fault) => self.fold_failed(fault),
         }
-        self.folder.end()?;
-        self.measure_tables();
-        self.logs[index].clear().map_err(CommitError::of(&self.files.logs[index]))
+        folded
+    }
+
+    /// Tells of a fold that failed; of one that goes on failing once, because it is tried again
+    /// with each commit in the end.
+    fn fold_failed(&mut self, fault: &Fault) {
+        self.metrics.fold_failed();
+        let trouble = format!(
+            "a log is not brought into the tables: {fault}; it is tried again, and changes are \
+             refused when the other log is at its limit"
+        );
+        if self.trouble.as_ref() != Some(&trouble) {
+            tracing::error!("the store has a fault: {trouble}");
+            self.trouble = Some(trouble);
+        }
     }
 
     /// Makes a log ready to be folded: a refused commit must not get into the tables, nor keep the
@@ -210,7 +258,7 @@ impl Drop for Engine {
                 continue;
             }
             if let Err(fault) = self.end_fold(index) {
-                tracing::error!(%fault, "the store is left with a log, which the next start reads");
+                tracing::warn!(%fault, "the store is left with a log, which the next start reads");
                 return;
             }
         }

@@ -28,6 +28,7 @@ use super::{
     tables,
     witness::Acknowledged,
 };
+use crate::util::catch_quietly;
 
 /// The tables while nobody else uses them.
 pub(super) struct Tables {
@@ -73,7 +74,11 @@ impl Folder {
         let (files, disk, is_full) = (self.files.clone(), Arc::clone(&self.disk), self.is_full);
         let work = move || {
             let work = Work { path: &path, last, files: &files, disk: &*disk, was_full: is_full };
-            let outcome = work.fold(&mut tables);
+            // redb panics on some damage. It is dropped with what was half done, and opened anew.
+            let outcome = catch_quietly(|| work.fold(&mut tables)).unwrap_or_else(|_| {
+                let problem = "its pages contradict one another".to_owned();
+                Err(CommitError::of(&files.database)(CommitError::Damaged(problem)))
+            });
             (tables, outcome)
         };
         self.thread = Some(thread::Builder::new().name("store".into()).spawn(work)?);
@@ -103,7 +108,6 @@ impl Folder {
                 self.tables = Some(tables);
                 outcome
             }
-            // redb panics on some damage.
             Err(_) => Err(failed("the tables could not be written")),
         };
         self.is_full = outcome.as_ref().is_err_and(|fault| fault.error.is_full());

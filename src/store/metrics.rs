@@ -11,6 +11,7 @@ use crate::telemetry::Metrics;
 pub(super) struct StoreMetrics {
     commits: Counter,
     failures: Counter,
+    fold_failures: Counter,
     changes: Counter,
     seconds: Histogram,
     size: Gauge,
@@ -27,6 +28,7 @@ impl StoreMetrics {
         Self {
             commits: Counter::default(),
             failures: Counter::default(),
+            fold_failures: Counter::default(),
             changes: Counter::default(),
             seconds: Histogram::new(Self::BUCKETS_SECONDS),
             size: Gauge::default(),
@@ -34,10 +36,12 @@ impl StoreMetrics {
     }
 
     pub(super) fn register(&self, metrics: &Metrics) {
-        let Self { commits, failures, changes, seconds, size } = self.clone();
+        let Self { commits, failures, fold_failures, changes, seconds, size } = self.clone();
         metrics.register(|registry| {
             registry.register("store_commits", "Transactions made durable", commits);
             registry.register("store_commit_failures", "Transactions refused", failures);
+            let help = "Attempts to bring the log into the tables that failed";
+            registry.register("store_fold_failures", help, fold_failures);
             registry.register("store_changes", "Rows made durable", changes);
             let help = "Time from a batch of changes to its durability";
             registry.register("store_commit_duration_seconds", help, seconds);
@@ -53,6 +57,10 @@ impl StoreMetrics {
 
     pub(super) fn failed(&self) {
         self.failures.inc();
+    }
+
+    pub(super) fn fold_failed(&self) {
+        self.fold_failures.inc();
     }
 
     pub(super) fn sized(&self, octets: u64) {

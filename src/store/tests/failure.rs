@@ -7,9 +7,12 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering},
+        mpsc,
     },
+    time::Duration,
 };
 
+use parking_lot::Mutex;
 use proptest::{prelude::*, sample::select};
 use redb::{Builder, Database, DatabaseError, StorageBackend, backends::FileBackend};
 
@@ -19,10 +22,13 @@ use crate::{
     store::{
         Store, StoreError,
         disk::Disk,
-        files::{DATABASE, LOGS, WITNESS},
+        engine::Engine,
+        files::{DATABASE, Files, LOGS, WITNESS},
+        lock::Lock,
+        metrics::StoreMetrics,
         testing::{Model, SmallLogs, commit, load, open_on, put, scratch},
     },
-    telemetry::Metrics,
+    telemetry::{Board, Metrics},
 };
 
 /// Tells a store's files what to fail at, and at which size logs are folded.
@@ -36,6 +42,8 @@ struct Plan {
     how: AtomicU8,
     /// How often one has failed.
     failed: AtomicU64,
+    /// Held while the tables are not to be opened.
+    tables: Mutex<()>,
 }
 
 /// A file that fails when it is told to, and goes on failing until it is told otherwise.
@@ -53,6 +61,8 @@ const LATE: u8 = 2;
 const LATE_ONCE: u8 = 3;
 /// Only the tables' file is broken.
 const TABLES: u8 = 4;
+/// The same, and redb panics.
+const PANIC: u8 = 5;
 
 // === impl Faults ===
 
@@ -63,7 +73,8 @@ impl Faults {
 
     fn none_folding_at(octets: u64) -> Self {
         let (left, how) = (AtomicI64::new(-1), AtomicU8::new(NO_ROOM));
-        Self(Arc::new(Plan { left, how, failed: AtomicU64::new(0) }), octets)
+        let (failed, tables) = (AtomicU64::new(0), Mutex::new(()));
+        Self(Arc::new(Plan { left, how, failed, tables }), octets)
     }
 
     fn fail_after(&self, operations: u16, how: u8) {
@@ -77,7 +88,7 @@ impl Faults {
 
     fn check(&self, is_log: bool) -> io::Result<()> {
         let how = self.0.how.load(Ordering::Relaxed);
-        if how == TABLES && is_log {
+        if matches!(how, TABLES | PANIC) && is_log {
             return Ok(());
         }
         let next = |left| match left {
@@ -91,6 +102,7 @@ impl Faults {
             return Ok(());
         }
         self.0.failed.fetch_add(1, Ordering::Relaxed);
+        assert_ne!(how, PANIC, "a page that makes no sense");
         Err(match how {
             NO_ROOM => io::ErrorKind::StorageFull.into(),
             _ => io::Error::other("the disk is broken"),
@@ -114,6 +126,7 @@ impl Disk for Faults {
     }
 
     fn database(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
+        drop(self.0.tables.lock());
         builder.create_with_backend(self.file(path, false)?)
     }
 
@@ -300,6 +313,9 @@ fn a_log_that_is_not_whole_is_neither_folded_nor_emptied() {
         let dir = scratch();
         let log = dir.path().join(LOGS[0]);
         let (mut store, _) = open_on(dir.path(), SmallLogs);
+        let (metrics, board) = (Metrics::new(), Board::default());
+        store.register(&metrics);
+        store.report_to(board.clone());
         let mut model = Model::default();
         let mut refusal = None;
         let mut whole = Vec::new();
@@ -317,6 +333,14 @@ fn a_log_that_is_not_whole_is_neither_folded_nor_emptied() {
         let refusal = refusal.expect(what);
         assert!(refusal.contains(&*log.to_string_lossy()), "{what}: {refusal}");
         assert!(refusal.contains("damaged"), "{what}: {refusal}");
+        let conditions = board.conditions();
+        assert_eq!((conditions.len(), board.is_ready()), (1, true), "{what}: {conditions:?}");
+        let note = &conditions[0].1.message;
+        assert!(note.contains(&*log.to_string_lossy()), "{what}: {note}");
+        let text = metrics.encode().unwrap();
+        let failures =
+            text.lines().find_map(|l| l.strip_prefix("rollcall_store_fold_failures_total "));
+        assert!(failures.unwrap().parse::<u64>().unwrap() > 0, "{what}: {text}");
         drop(store);
         let left = fs::read(&log).unwrap_or_default();
         assert!(left.is_empty() || left.len() == whole.len(), "{what}: it was emptied");
@@ -325,6 +349,89 @@ fn a_log_that_is_not_whole_is_neither_folded_nor_emptied() {
         fs::write(&log, whole).unwrap();
         assert_eq!(load(dir.path()), model, "{what}");
     }
+}
+
+/// There is room in the other log meanwhile.
+#[test]
+fn no_commit_waits_for_a_fold_that_is_tried_again() {
+    let dir = scratch();
+    let faults = Faults::none_folding_at(8_192);
+    let lock = Lock::take(dir.path()).unwrap();
+    let disk = Arc::new(faults.clone());
+    let files = Files::in_dir(dir.path());
+    let (mut engine, _) = Engine::open(files, lock, disk, StoreMetrics::new()).unwrap();
+    engine.commit(Revision(1), &[put(1)]).unwrap();
+    faults.fail_after(0, TABLES);
+    engine.commit(Revision(2), &[put(2)]).unwrap();
+    while engine.is_folding() {
+        std::thread::yield_now();
+    }
+    faults.heal();
+    engine.commit(Revision(3), &[put(3)]).unwrap();
+    assert!(engine.trouble().unwrap().contains("the disk is broken"));
+    let held = faults.0.tables.lock();
+    let (done, is_done) = mpsc::channel();
+    let committing = std::thread::spawn(move || {
+        for revision in [4, 5, 6] {
+            engine.commit(Revision(revision), &[put(4)]).unwrap();
+        }
+        done.send(()).unwrap();
+        engine
+    });
+    is_done.recv_timeout(Duration::from_secs(20)).expect("a commit waits for the tables");
+    drop(held);
+    let mut engine = committing.join().unwrap();
+    while engine.is_folding() {
+        std::thread::yield_now();
+    }
+    engine.commit(Revision(7), &[]).unwrap();
+    assert_eq!(engine.trouble(), None);
+    drop(engine);
+    let mut model = Model::default();
+    model.apply(Revision(7), &[put(1), put(2), put(3), put(4)]);
+    assert_eq!(load(dir.path()), model);
+}
+
+/// Its message is for redb's developers, and not for who runs this.
+#[test]
+fn a_panic_of_the_tables_is_a_refusal_and_prints_nothing() {
+    const CHILD: &str = "ROLLCALL_TEST_PANIC_DIR";
+    if let Some(dir) = std::env::var_os(CHILD) {
+        panic_and_recover(Path::new(&dir));
+        return;
+    }
+    let dir = scratch();
+    let test = "store::tests::failure::a_panic_of_the_tables_is_a_refusal_and_prints_nothing";
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD, dir.path())
+        .output()
+        .unwrap();
+    let (text, errors) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
+    let (text, errors) = (text.unwrap(), errors.unwrap());
+    assert!(text.contains("1 passed"), "{text}{errors}");
+    assert!(!errors.contains("panicked"), "{errors}");
+}
+
+fn panic_and_recover(dir: &Path) {
+    let faults = Faults::none_folding_at(8_192);
+    let mut store = faults.open(dir);
+    let mut model = Model::default();
+    faults.fail_after(0, PANIC);
+    let refusal = loop {
+        let revision = model.revision.next();
+        match commit(&mut store, revision.0, vec![put(1)]) {
+            Ok(()) => model.apply(revision, &[put(1)]),
+            Err(error) => break error.to_string(),
+        }
+    };
+    let file = dir.join(DATABASE);
+    assert!(refusal.contains("pages contradict") && refusal.contains(&*file.to_string_lossy()));
+    faults.heal();
+    commit(&mut store, model.revision.next().0, vec![put(2)]).unwrap();
+    model.apply(model.revision.next(), &[put(2)]);
+    drop(store);
+    assert_eq!(load(dir), model);
 }
 
 /// What a restart would find if the process died now.
