@@ -19,7 +19,10 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rollcall::{
-    dns::{DnsConfig, DnsServer, Settings, SettingsSpec, TcpLimits, Wiring, zone::ZonesHandle},
+    dns::{
+        DnsConfig, DnsServer, Settings, SettingsSpec, TcpLimits, Wiring,
+        zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
+    },
     model::{
         Addresses, DnsName, Instance, InstanceId, Meta, Revision, ServiceName, Tag, Timestamp,
     },
@@ -71,7 +74,8 @@ impl Journal for Unused {
     }
 }
 
-/// `web` with ten instances of both families, each with a tag and its own weight.
+/// `web` with ten instances of both families, each with a tag and its own weight; `db` and `alias`
+/// behind a host name each, elsewhere and here.
 fn members() -> Vec<Member> {
     let member = |n: u16| {
         let ips = vec![
@@ -93,11 +97,32 @@ fn members() -> Vec<Member> {
         };
         Member::new(Arc::new(instance), Revision::default(), Timestamp::default())
     };
-    (1..=10).map(member).collect()
+    let at_host = |service: &str, host: &str| {
+        let mut instance = Instance::clone(&member(1).instance);
+        instance.service = ServiceName::parse(service).expect("a name");
+        instance.addresses = Addresses::Host(DnsName::parse(host).expect("a name"));
+        Member::new(Arc::new(instance), Revision::default(), Timestamp::default())
+    };
+    let hosts = [at_host("alias", "web.service.internal"), at_host("db", "db.example.net")];
+    (1..=10).map(member).chain(hosts).collect()
+}
+
+/// `example.com` from a file.
+fn zones() -> ZonesHandle {
+    const TEXT: &str = "$ORIGIN example.com.\n$TTL 60\n@ SOA ns m 1 2 3 4 5\n@ NS ns\n\
+        ns A 192.0.2.53\nwww CNAME ns\n*.any A 192.0.2.1\nout CNAME web.service.internal.\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.zone"), TEXT).expect("a file");
+    let path = folder.path().to_owned();
+    let reserved = vec![DnsName::parse("service.internal").expect("a name")];
+    let folder = ZoneFolder { path, is_required: true, reserved };
+    let watcher = ZoneWatcher::open(folder, Board::default(), &Metrics::new());
+    watcher.expect("the folder is there").handle()
 }
 
 fn registry(clock: Clock) -> Registry {
-    let (_, options) = tokio::sync::watch::channel(Options::default());
+    let (_, options) =
+        tokio::sync::watch::channel(Options { index_addresses: true, ..Options::default() });
     let loaded = Loaded { members: members(), ..Loaded::default() };
     let (board, metrics) = (Board::default(), Metrics::new());
     let journal = Box::new(Unused);
@@ -107,10 +132,49 @@ fn registry(clock: Clock) -> Registry {
 
 /// A query in the simple form, with an OPT record of 1,232 octets.
 fn query(name: &str, qtype: u8) -> Vec<u8> {
+    let mut query = bare(name, qtype);
+    query[11] = 1;
+    query.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+    query
+}
+
+/// The same without an OPT record: the reply has 512 octets at the most.
+fn bare(name: &str, qtype: u8) -> Vec<u8> {
     let name = DnsName::parse(name).expect("a name");
-    let question = [name.as_wire(), &[0, qtype, 0, 1]].concat();
-    let opt = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
-    [&[7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1], &question[..], &opt].concat()
+    [&[7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], name.as_wire(), &[0, qtype, 0, 1]].concat()
+}
+
+/// What a reply says: the number of its answers, its code, whether it was cut.
+type Says = (u16, u8, bool);
+
+/// Questions that the fast path answers, one of each kind.
+fn questions() -> Vec<(&'static str, Vec<u8>, Says)> {
+    let found = |count: u16| (count, 0, false);
+    vec![
+        ("A", query("web.service.internal", 1), found(8)),
+        ("A without OPT", bare("web.service.internal", 1), found(8)),
+        ("AAAA", query("web.service.internal", 28), found(8)),
+        ("SRV", query("_web._tcp.service.internal", 33), found(10)),
+        ("SRV, cut", bare("web.service.internal", 33), (9, 0, true)),
+        ("SRV to a host", query("db.service.internal", 33), found(1)),
+        ("TXT, which all have alike", query("web.service.internal", 16), found(1)),
+        ("A by tag", query("v1.web.service.internal", 1), found(8)),
+        ("A of an instance", query("i3.instance.web.service.internal", 1), found(1)),
+        ("A of a host elsewhere", query("db.service.internal", 1), found(1)),
+        ("A of a host that is ours", query("alias.service.internal", 1), found(9)),
+        ("CNAME of a host", query("db.service.internal", 5), found(1)),
+        ("PTR", query("3.0.0.10.in-addr.arpa", 12), found(1)),
+        ("PTR of nobody", query("99.0.0.10.in-addr.arpa", 12), (0, 3, false)),
+        ("static A", query("ns.example.com", 1), found(1)),
+        ("static alias", query("www.example.com", 1), found(2)),
+        ("static alias to a service", query("out.example.com", 1), found(9)),
+        ("static wildcard", query("x.any.example.com", 1), found(1)),
+        ("static NXDOMAIN", query("nobody.example.com", 1), (0, 3, false)),
+        ("SOA", query("service.internal", 6), found(1)),
+        ("NODATA", query("web.service.internal", 15), found(0)),
+        ("NXDOMAIN", query("nobody.service.internal", 1), (0, 3, false)),
+        ("REFUSED", query("example.net", 1), (0, 5, false)),
+    ]
 }
 
 /// Starts a server of one worker, and returns its address and what must outlive the test.
@@ -120,11 +184,13 @@ fn start(stop: &CancellationToken) -> (SocketAddr, impl Future<Output = ()>) {
     let server = server.expect("the port is the system's choice");
     let address = server.local_addrs()[0];
     let domain = DnsName::parse("internal").expect("a name");
-    let settings = Settings::new(&SettingsSpec::new(domain)).expect("the usual settings");
+    let mut spec = SettingsSpec::new(domain);
+    spec.reverse = vec!["10.0.0.0/8".parse().expect("a prefix")];
+    let settings = Settings::new(&spec).expect("the usual settings");
     let clock = Clock::system();
     let running = server.start(&Wiring {
         registry: registry(clock.clone()),
-        zones: ZonesHandle::default(),
+        zones: zones(),
         settings: Arc::new(ArcSwap::from_pointee(settings)),
         tcp_limits: Arc::new(ArcSwap::from_pointee(TcpLimits::default())),
         metrics: Metrics::new(),
@@ -134,11 +200,11 @@ fn start(stop: &CancellationToken) -> (SocketAddr, impl Future<Output = ()>) {
     (address, running.expect("it starts").stopped())
 }
 
-/// Asks, and returns how many answers there were and the response code.
-fn ask(client: &UdpSocket, query: &[u8], reply: &mut [u8; 1_232]) -> (u16, u8) {
+/// Asks, and returns what the reply says.
+fn ask(client: &UdpSocket, query: &[u8], reply: &mut [u8; 1_232]) -> Says {
     client.send(query).expect("it is sent");
     client.recv(reply).expect("a reply in time");
-    (u16::from_be_bytes([reply[6], reply[7]]), reply[3] & 0x0F)
+    (u16::from_be_bytes([reply[6], reply[7]]), reply[3] & 0x0F, reply[2] & 2 != 0)
 }
 
 #[test]
@@ -150,19 +216,8 @@ fn a_plain_query_over_udp_is_answered_without_an_allocation() {
     let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     client.connect(address).expect("an address");
     client.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
-    let queries = [
-        ("A", query("web.service.internal", 1), (8, 0)),
-        ("AAAA", query("web.service.internal", 28), (8, 0)),
-        ("SRV", query("_web._tcp.service.internal", 33), (10, 0)),
-        ("A by tag", query("v1.web.service.internal", 1), (8, 0)),
-        ("A of an instance", query("i3.instance.web.service.internal", 1), (1, 0)),
-        ("SOA", query("service.internal", 6), (1, 0)),
-        ("NODATA", query("web.service.internal", 15), (0, 0)),
-        ("NXDOMAIN", query("nobody.service.internal", 1), (0, 3)),
-        ("REFUSED", query("example.com", 1), (0, 5)),
-    ];
     let mut reply = [0; 1_232];
-    for (what, query, expected) in &queries {
+    for (what, query, expected) in &questions() {
         assert_eq!(ask(&client, query, &mut reply), *expected, "{what}");
         // Other threads of the server are still starting, and allocate for themselves; what a query
         // costs, it costs each time.
