@@ -11,9 +11,10 @@
 //!
 //! There are two lanes. The short one takes every packet that a UDP worker hands on: what is odd
 //! costs some microseconds. What turns out to take long (a combination of tags is looked for among
-//! all instances of a service) goes on to the long one, so that a few of those hold up nobody who
-//! merely sent a cookie. Both are threads and not tasks: the system shares a core among threads
-//! fairly, and neither waits behind a large body that the API is reading.
+//! all instances of a service, hundreds of records are compared with one another) goes on to the
+//! long one, so that a few of those hold up nobody who merely sent a cookie. Both are threads and
+//! not tasks: the system shares a core among threads fairly, and neither waits behind a large body
+//! that the API is reading.
 
 mod decode;
 mod long;

@@ -8,7 +8,8 @@
 //!
 //! What a connection may cost is bounded on all sides: how many there are, how many of one client,
 //! how long one may be without a whole message, how much is read of it before it is answered, how
-//! much waits to be sent before more is read, and how many of its messages are on the long lane.
+//! long it is answered before it is another one's turn, how much waits to be sent before more is
+//! read, and how many of its messages are on the long lane.
 
 mod connection;
 mod gate;
