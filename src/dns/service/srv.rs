@@ -102,7 +102,8 @@ impl<'s> Writing<'_, 's, '_, '_> {
     }
 
     /// Writes the addresses of the targets. What comes first has the better chance to be used, so
-    /// nothing goes on behind a gap. By reference: the targets' room is 16 KiB, which a move copies.
+    /// nothing goes on behind a gap. By reference: the targets' room is 16 KiB, which a move would
+    /// copy.
     fn additionals(&mut self) {
         let Answering { service, reply, .. } = &mut *self.asking;
         let ttl = service.policy.ttl_seconds;
