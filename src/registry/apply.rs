@@ -16,7 +16,7 @@ use std::{
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::Sleep,
+    time::{Sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -67,9 +67,9 @@ pub(super) struct Applier {
     retry_at: Option<Duration>,
     /// When it is looked again for old snapshots to let go of; `None` while there is none.
     sweep_at: Option<Duration>,
-    /// Wakes for what is due; also for nothing. One for all steps: a new one for each would wake
-    /// the runtime's driver each time.
-    timer: Pin<Box<Sleep>>,
+    /// Wakes for what is due, also for nothing; `None` while nothing is. Kept from step to step: a
+    /// new one for each would wake the runtime's driver each time.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 /// A commit between its beginning and its end.
@@ -114,14 +114,14 @@ impl Applier {
             unconfirmed: Vec::new(),
             retry_at: None,
             sweep_at: None,
-            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            timer: None,
         }
     }
 
     /// Waits for the next thing to do, applies what is seen, and takes what is asked for into the
     /// next commit while there is room. After `stop` the queues take nothing more. Cancel safe.
     pub(super) async fn step(&mut self, stop: &CancellationToken) {
-        let is_due = self.wind();
+        self.wind();
         let has_room = self.waiting.len() < limit::WRITER_BATCH_MAX;
         let (mut asked, mut seen) = (Vec::new(), Vec::new());
         tokio::select! {
@@ -132,7 +132,7 @@ impl Applier {
             Ok(()) = self.options.changed() => self.adopt_options(),
             Some(request) = self.queues.seen.recv() => seen.push(request),
             Some(request) = self.queues.asked.recv(), if has_room => asked.push(request),
-            () = due(self.timer.as_mut(), is_due) => {}
+            () = due(self.timer.as_mut()) => {}
         }
         take_waiting(&mut self.queues.seen, &mut seen, limit::WRITER_BATCH_MAX);
         let room = limit::WRITER_BATCH_MAX - self.waiting.len();
@@ -147,8 +147,8 @@ impl Applier {
         self.see(&base, seen);
     }
 
-    /// Sets the timer so that it wakes in time for what is due next; `false` when nothing is.
-    fn wind(&mut self) -> bool {
+    /// Sets the timer so that it wakes in time for what is due next.
+    fn wind(&mut self) {
         let now = self.clock.elapsed();
         self.sweep_at = match (self.registry.published.sweep(), self.sweep_at) {
             (true, _) => None,
@@ -157,13 +157,16 @@ impl Applier {
         };
         let speaks_at = self.announcer.speaks_at();
         let due = [self.leases.next_at(), self.retry_at, self.sweep_at, speaks_at];
-        let Some(at) = due.into_iter().flatten().min() else { return false };
+        let Some(at) = due.into_iter().flatten().min() else {
+            self.timer = None;
+            return;
+        };
         let at = self.clock.instant(at);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
         // One that is set too early wakes for nothing, once.
-        if self.timer.is_elapsed() || at < self.timer.deadline() {
-            self.timer.as_mut().reset(at);
+        if timer.is_elapsed() || at < timer.deadline() {
+            timer.as_mut().reset(at);
         }
-        true
     }
 
     /// Drafts a commit of what is asked for and what is owed, and its rows. `None` when there is
@@ -406,9 +409,12 @@ impl Queues {
     }
 }
 
-/// Never, when nothing is due: a `select!` without a branch that could come would panic.
-async fn due(timer: Pin<&mut Sleep>, is_due: bool) {
-    if is_due { timer.await } else { std::future::pending().await }
+/// Never, without a timer: a `select!` of which no branch could come would panic.
+async fn due(timer: Option<&mut Pin<Box<Sleep>>>) {
+    match timer {
+        Some(timer) => timer.as_mut().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn take_waiting(queue: &mut mpsc::Receiver<Request>, batch: &mut Vec<Request>, most: usize) {
