@@ -6,7 +6,12 @@
 //! as they do there. Questions come in random order: a service that was not asked for lately is
 //! not in a cache near the core.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    net::{IpAddr, Ipv4Addr},
+    pin::Pin,
+    sync::Arc,
+};
 
 use divan::{Bencher, black_box, counter::ItemsCount};
 use rollcall::{
@@ -33,7 +38,7 @@ const QUESTIONS: usize = 4_096;
 /// Numbers of services: what a cache holds, and what it does not.
 const SERVICES: [u32; 2] = [1_000, 200_000];
 
-const UDP: Caller = Caller { transport: Transport::Udp, may_allocate: false };
+const UDP: Caller = Caller::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Transport::Udp, 0);
 
 fn main() {
     divan::main();

@@ -4,6 +4,7 @@
 //! already. The fast UDP path and the full path both end here, so that they cannot disagree.
 
 use super::{
+    caller::{Caller, Transport},
     code::{rcode, rtype},
     encode::{CLASS_IN, Limits, Reply},
     query::{Query, UDP_OCTETS_WITHOUT_EDNS},
@@ -25,25 +26,6 @@ pub struct Sources<'s> {
     pub zones: &'s Zones,
     /// The operator's choices.
     pub settings: &'s Settings,
-}
-
-/// Who asks for an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caller {
-    /// How the query came.
-    pub transport: Transport,
-    /// Whether the answer may allocate, or take long: not on the fast path, which hands the few
-    /// names that need it to the full path.
-    pub may_allocate: bool,
-}
-
-/// How a query came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// As a stream of messages: long replies are welcome.
-    Tcp,
-    /// As a datagram: the reply is held to a size, and cut where it must be.
-    Udp,
 }
 
 /// What became of a query.
@@ -118,12 +100,11 @@ pub fn answer(
 /// How long the reply may be: on UDP what both sides can take (RFC 6891 §6.2.5).
 fn limits(settings: &Settings, query: &Query<'_>, transport: Transport) -> Limits {
     let own = settings.udp_size();
-    let reply = match transport {
-        Transport::Tcp => TCP_REPLY_OCTETS_MAX,
-        Transport::Udp => {
-            let theirs = query.edns.map_or(UDP_OCTETS_WITHOUT_EDNS, |edns| edns.udp_size);
-            usize::from(theirs.min(own))
-        }
+    let reply = if transport.is_datagram() {
+        let theirs = query.edns.map_or(UDP_OCTETS_WITHOUT_EDNS, |edns| edns.udp_size);
+        usize::from(theirs.min(own))
+    } else {
+        TCP_REPLY_OCTETS_MAX
     };
     Limits { reply, own_udp_size: own }
 }

@@ -7,6 +7,7 @@
 pub mod answer;
 mod apex;
 mod asked;
+mod caller;
 pub mod client;
 pub mod code;
 pub mod encode;
@@ -27,7 +28,8 @@ mod verdict;
 mod view;
 pub mod zone;
 
-pub use answer::{Answered, Caller, Source, Sources, Summary, Transport, answer};
+pub use answer::{Answered, Source, Sources, Summary, answer};
+pub use caller::{Caller, Transport};
 pub use encode::Reply;
 pub use query::{Parsed, Query, parse};
 pub use server::{BindError, DnsConfig, DnsServer, RunningDns, Wiring};

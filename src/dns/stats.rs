@@ -21,7 +21,7 @@ pub(super) use labels::{DropReason, Refusal};
 use tally::Tally;
 pub(super) use tally::{Pen, SharedPen};
 
-use super::{answer::Transport, udp::Socket};
+use super::{caller::Transport, udp::Socket};
 use crate::telemetry::Metrics;
 
 /// All the counters of the DNS door; clones share them.

@@ -109,7 +109,8 @@ fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections:
             // a broken one.
             let Ok(stream) = stream.into_std() else { return };
             let runner = shared.runners.next();
-            let connection = Connection::new(Arc::clone(shared), Arc::clone(&runner.pen), pass);
+            let connection =
+                Connection::new(Arc::clone(shared), Arc::clone(&runner.pen), pass, peer.ip());
             connections.spawn_on(connection.serve(stream), &runner.runtime);
         }
         Err(refusal) => shared.stats.refuse_connection(refusal),

@@ -1,6 +1,10 @@
 //! A small world for tests: instances in, questions asked, replies read by hickory.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query as HickoryQuery, ResponseCode},
@@ -26,6 +30,12 @@ pub(crate) struct World {
     pub settings: Settings,
     pub rng: fastrand::Rng,
 }
+
+/// Who asks.
+pub(crate) const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 99));
+
+/// When they ask, seconds since the Unix epoch.
+pub(crate) const NOW: u32 = 1_800_000_000;
 
 /// A question and how it is put.
 #[derive(Debug, Clone)]
@@ -147,12 +157,12 @@ impl World {
     /// Puts a question that is a packet already.
     pub(crate) fn put_packet(&mut self, packet: &[u8], ask: &Ask) -> Option<Told> {
         let Parsed::Query(query) = parse(packet) else { panic!("{packet:?} is no plain query") };
-        let caller = Caller { transport: ask.transport, may_allocate: ask.may_allocate };
+        let caller = ask.caller();
         let sources =
             Sources { snapshot: &self.snapshot, zones: &self.zones, settings: &self.settings };
-        let room = match ask.transport {
-            Transport::Tcp => TCP_REPLY_OCTETS_MAX,
-            Transport::Udp => usize::from(self.settings.udp_size()),
+        let room = match ask.transport.is_datagram() {
+            false => TCP_REPLY_OCTETS_MAX,
+            true => usize::from(self.settings.udp_size()),
         };
         let mut out = vec![0xEE; room];
         match answer(&sources, &query, caller, &mut self.rng, &mut out) {
@@ -216,6 +226,12 @@ impl Ask {
             transport: Transport::Udp,
             may_allocate: true,
         }
+    }
+
+    /// Who asks it.
+    pub(crate) fn caller(&self) -> Caller {
+        let caller = Caller::new(CLIENT, self.transport, NOW);
+        Caller { may_allocate: self.may_allocate, ..caller }
     }
 
     pub(crate) fn packet(&self) -> Vec<u8> {

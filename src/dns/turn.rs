@@ -1,9 +1,10 @@
 //! One query's way through the sources: whose name it is, and where an alias leads.
 
 use super::{
-    answer::{Caller, Source, Sources, Summary},
+    answer::{Source, Sources, Summary},
     apex::Apex,
     asked::Asked,
+    caller::Caller,
     code::rcode,
     encode::{POINTER_REACH, QUESTION, Reply, Section},
     query::{HEADER_OCTETS, Query},

@@ -39,6 +39,12 @@ impl Clock {
         self.0.monotonic + at
     }
 
+    /// The wall clock's time, seconds since the Unix epoch modulo 2³².
+    pub fn wall_seconds(&self) -> u32 {
+        let seconds = self.wall_millis() / 1_000;
+        u32::try_from(seconds & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+    }
+
     /// The wall clock's time, milliseconds since the Unix epoch.
     pub fn wall_millis(&self) -> u64 {
         let since_epoch = match self.0.wall {

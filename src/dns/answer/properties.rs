@@ -176,9 +176,9 @@ proptest! {
             prop_assert_eq!(told.summary.rcode, u16::from(metadata.response_code));
             prop_assert_eq!(told.summary.truncated, metadata.truncation);
             // It fits (RFC 6891 §6.2.5), and has an OPT record where it should.
-            let limit = match ask.transport {
-                Transport::Tcp => 65_535,
-                Transport::Udp => usize::from(ask.edns.unwrap_or(0).clamp(512, 1232)),
+            let limit = match ask.transport.is_datagram() {
+                false => 65_535,
+                true => usize::from(ask.edns.unwrap_or(0).clamp(512, 1232)),
             };
             prop_assert!(told.octets.len() <= limit);
             let own = told.message.edns.as_ref().map(hickory_proto::op::Edns::max_payload);

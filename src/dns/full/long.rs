@@ -47,6 +47,7 @@ enum Job {
 #[derive(Debug)]
 struct Message {
     octets: Box<[u8]>,
+    caller: Caller,
     arrived: Duration,
     reply: oneshot::Sender<Vec<u8>>,
     _room: OwnedSemaphorePermit,
@@ -61,10 +62,15 @@ struct Server {
     jobs: mpsc::Receiver<Job>,
     world: World,
     clock: Clock,
-    tcp: Pen,
-    udp: Pen,
+    pens: Pens,
     rng: fastrand::Rng,
     out: Vec<u8>,
+}
+
+/// A pen for each transport that has used the lane.
+struct Pens {
+    stats: Stats,
+    made: Vec<(Transport, Pen)>,
 }
 
 // === impl LongLane ===
@@ -80,9 +86,9 @@ impl LongLane {
         clock: Clock,
     ) -> io::Result<(Self, thread::JoinHandle<()>)> {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let (tcp, udp) = (stats.pen(Transport::Tcp), stats.pen(Transport::Udp));
+        let pens = Pens { stats: stats.clone(), made: Vec::new() };
         let (rng, out) = (fastrand::Rng::new(), vec![0; TCP_REPLY_OCTETS_MAX]);
-        let server = Server { jobs, world, clock, tcp, udp, rng, out };
+        let server = Server { jobs, world, clock, pens, rng, out };
         let thread = thread::Builder::new().name("dns-long".into()).spawn(move || server.run())?;
         Ok((Self::into(sender), thread))
     }
@@ -101,13 +107,14 @@ impl LongLane {
     pub(in crate::dns) fn reply(
         &self,
         octets: Box<[u8]>,
+        caller: Caller,
         arrived: Duration,
     ) -> impl Future<Output = Option<Vec<u8>>> + Send + 'static {
         let Self { jobs, messages } = self.clone();
         async move {
             let (reply, replied) = oneshot::channel();
             let room = messages.acquire_owned().await.ok()?;
-            let message = Message { octets, arrived, reply, _room: room };
+            let message = Message { octets, caller, arrived, reply, _room: room };
             jobs.send(Job::Message(message)).await.ok()?;
             replied.await.ok()
         }
@@ -121,16 +128,18 @@ impl Server {
         while let Some(job) = self.jobs.blocking_recv() {
             match job {
                 Job::Datagram(packet) => {
-                    if let Some(octets) = self.answer(Transport::Udp, packet.packet()) {
-                        short::send(&mut self.udp, &self.clock, &packet, &self.out[..octets]);
+                    if let Some(octets) = self.answer(packet.caller(), packet.packet()) {
+                        let pen = self.pens.of(Transport::Udp);
+                        short::send(pen, &self.clock, &packet, &self.out[..octets]);
                     }
                 }
                 // Whoever asked may have gone.
                 Job::Message(message) if message.reply.is_closed() => {}
-                Job::Message(Message { octets, arrived, reply, .. }) => {
-                    self.tcp.full_path();
-                    if let Some(octets) = self.answer(Transport::Tcp, &octets) {
-                        self.tcp.duration(self.clock.elapsed().saturating_sub(arrived), 1);
+                Job::Message(Message { octets, caller, arrived, reply, .. }) => {
+                    self.pens.of(caller.transport).full_path();
+                    if let Some(octets) = self.answer(caller, &octets) {
+                        let took = self.clock.elapsed().saturating_sub(arrived);
+                        self.pens.of(caller.transport).duration(took, 1);
                         let _gone = reply.send(self.out[..octets].to_vec());
                     }
                 }
@@ -139,18 +148,15 @@ impl Server {
     }
 
     /// The length of the reply, counted.
-    fn answer(&mut self, transport: Transport, message: &[u8]) -> Option<usize> {
-        let caller = Caller { transport, may_allocate: true };
+    fn answer(&mut self, caller: Caller, message: &[u8]) -> Option<usize> {
+        let caller = caller.unhurried();
         let (rng, out) = (&mut self.rng, &mut self.out);
         let mut view = self.world.view();
         let sources = view.load();
         // A mistake of ours in one reply is not the end of all others.
         let responded =
             catch_unwind(AssertUnwindSafe(|| respond(&sources, caller, message, rng, out)));
-        let pen = match transport {
-            Transport::Tcp => &mut self.tcp,
-            Transport::Udp => &mut self.udp,
-        };
+        let pen = self.pens.of(caller.transport);
         match responded {
             Ok(Responded::With(replied)) => {
                 pen.query(replied.qtype);
@@ -164,6 +170,21 @@ impl Server {
     }
 }
 
+// === impl Pens ===
+
+impl Pens {
+    /// The pen of a transport; made when it is first wanted, so that only those are shown that are
+    /// served.
+    fn of(&mut self, transport: Transport) -> &mut Pen {
+        let known = self.made.iter().position(|(other, _)| *other == transport);
+        let place = known.unwrap_or_else(|| {
+            self.made.push((transport, self.stats.pen(transport)));
+            self.made.len() - 1
+        });
+        &mut self.made[place].1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -172,13 +193,15 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::{LongLane, QUEUE};
+    use crate::dns::{Caller, Transport};
 
     #[test]
     fn however_many_messages_wait_there_is_room_for_packets() {
         // Nobody takes anything from the queue.
         let (jobs, _waiting) = mpsc::channel(QUEUE);
         let lane = LongLane::into(jobs);
-        let messages = (0..10 * QUEUE).map(|_| lane.reply(Box::new([]), Duration::ZERO));
+        let caller = Caller::new([127, 0, 0, 1].into(), Transport::Tcp, 0);
+        let messages = (0..10 * QUEUE).map(|_| lane.reply(Box::new([]), caller, Duration::ZERO));
         let mut replies = join_all(messages);
         assert!((&mut replies).now_or_never().is_none(), "all of them wait");
         assert_eq!(lane.jobs.capacity(), QUEUE / 2, "messages have the other half");

@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 use super::{LongLane, Responded, respond};
 use crate::{
     dns::{
-        Caller, Transport,
         stats::{DropReason, Pen},
         udp::{Deferred, REPLY_OCTETS_MAX},
         view::World,
@@ -62,13 +61,13 @@ impl ShortLane {
     }
 
     fn serve(&mut self, packet: Deferred, rng: &mut fastrand::Rng, out: &mut [u8]) {
-        const CALLER: Caller = Caller { transport: Transport::Udp, may_allocate: false };
         self.pen.full_path();
         let mut view = self.world.view();
         let sources = view.load();
         // A mistake of ours in one reply is not the end of all others.
-        let responded =
-            catch_unwind(AssertUnwindSafe(|| respond(&sources, CALLER, packet.packet(), rng, out)));
+        let responded = catch_unwind(AssertUnwindSafe(|| {
+            respond(&sources, packet.caller(), packet.packet(), rng, out)
+        }));
         match responded {
             Ok(Responded::With(replied)) => {
                 self.pen.query(replied.qtype);

@@ -10,7 +10,7 @@ use crate::dns::{
     Answered, Caller, Parsed, Sources, Transport, answer,
     answer::TCP_REPLY_OCTETS_MAX,
     parse,
-    testing::{World, member},
+    testing::{CLIENT, NOW, World, member},
 };
 
 /// Services with all that makes answers differ: weights, tiers, tags, names in place of addresses,
@@ -31,7 +31,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
 /// What the full path says to `message`, by chance that repeats itself.
 fn replied(transport: Transport, message: &[u8]) -> Option<(Replied, Vec<u8>)> {
     let (mut rng, mut out) = (fastrand::Rng::with_seed(7), vec![0xAA; TCP_REPLY_OCTETS_MAX]);
-    let caller = Caller { transport, may_allocate: true };
+    let caller = Caller::new(CLIENT, transport, NOW).unhurried();
     match respond(&sources(), caller, message, &mut rng, &mut out) {
         Responded::Silence => None,
         Responded::TakesLong => panic!("it may take long"),
@@ -227,10 +227,7 @@ fn check(message: &[u8], transport: Transport, reply: &[u8]) -> Result<(), TestC
     let decoded = Message::from_vec(reply);
     prop_assert!(decoded.is_ok(), "{decoded:?} of {reply:02x?}");
     prop_assert_eq!(&reply[..2], &message[..2]);
-    let limit = match transport {
-        Transport::Tcp => 65_535,
-        Transport::Udp => 1_232,
-    };
+    let limit = if transport.is_datagram() { 1_232 } else { 65_535 };
     prop_assert!(reply.len() <= limit);
     if transport == Transport::Udp && decoded.unwrap().edns.is_none() {
         prop_assert!(reply.len() <= 512);
@@ -247,7 +244,7 @@ proptest! {
         let again = decode(&message).expect("what is simple is no trouble to hickory");
             for transport in [Transport::Udp, Transport::Tcp] {
             let (mut rng, mut out) = (fastrand::Rng::with_seed(7), vec![0x55; 65_535]);
-            let caller = Caller { transport, may_allocate: false };
+            let caller = Caller::new(CLIENT, transport, NOW);
             let fast = answer(&sources(), &query, caller, &mut rng, &mut out);
             let (full, reply) = replied(transport, &again).expect("it is a query");
             if let Answered::Reply(summary) = fast {

@@ -1,7 +1,7 @@
 //! Records that may be there already: a set has no record twice (RFC 2181 §5).
 
 use crate::dns::{
-    answer::Caller,
+    caller::Caller,
     encode::{Mark, Reply},
 };
 

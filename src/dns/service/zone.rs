@@ -7,11 +7,7 @@ use super::{
 };
 use crate::{
     dns::{
-        answer::{Caller, Sources},
-        apex::Apex,
-        asked::Asked,
-        code::rtype,
-        encode::Reply,
+        answer::Sources, apex::Apex, asked::Asked, caller::Caller, code::rtype, encode::Reply,
         verdict::Verdict,
     },
     model::WhenNoneHealthy,

@@ -20,9 +20,7 @@ use super::{
     labels::{DropReason, RCODES, Refusal, TYPES},
     tally::{BUCKETS, Tally},
 };
-use crate::dns::answer::Transport;
-
-const TRANSPORTS: [(Transport, &str); 2] = [(Transport::Tcp, "tcp"), (Transport::Udp, "udp")];
+use crate::dns::caller::Transport;
 
 /// The counters of one family, with their labels.
 type Counters<L> = Vec<(L, u64)>;
@@ -41,8 +39,8 @@ impl Collector for Totals {
 impl Totals {
     fn encode_by_transport(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let (mut queries, mut responses) = (Vec::new(), Vec::new());
-        for (transport, name) in TRANSPORTS {
-            let transport_label = ("transport", name);
+        for transport in self.transports() {
+            let transport_label = ("transport", transport.as_str());
             for (index, (_, qtype)) in TYPES.iter().enumerate() {
                 let count = self.sum(Some(transport), |tally| &tally.queries[index]);
                 queries.push(([transport_label, ("type", *qtype)], count));
@@ -61,14 +59,14 @@ impl Totals {
         let (name, help) = ("dns_response_duration", "Time from a query's arrival to its reply.");
         let kind = MetricType::Histogram;
         let mut metric = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), kind)?;
-        for (transport, name) in TRANSPORTS {
+        for transport in self.transports() {
             let bucket = |index: usize| self.sum(Some(transport), |tally| &tally.buckets[index]);
             let buckets: Vec<(f64, u64)> =
                 (0..=BUCKETS).map(|index| (Tally::bound(index), bucket(index))).collect();
             let count = buckets.iter().map(|(_, count)| count).sum();
             #[allow(clippy::cast_precision_loss, reason = "a sum of times need not be exact")]
             let seconds = self.sum(Some(transport), |tally| &tally.nanoseconds) as f64 / 1e9;
-            let labels = [("transport", name)];
+            let labels = [("transport", transport.as_str())];
             let mut member = metric.encode_family(&labels)?;
             member.encode_histogram::<NoLabelSet>(seconds, count, &buckets, None)?;
         }
@@ -117,6 +115,14 @@ impl Totals {
         plain(encoder, "dns_tcp_connections_timed_out", help, self.timed_out.load(Relaxed))
     }
 
+    /// The transports that are served.
+    fn transports(&self) -> impl Iterator<Item = Transport> {
+        let tallies = self.tallies.lock();
+        let is_served =
+            Transport::ALL.map(|transport| tallies.iter().any(|(other, _)| *other == transport));
+        Transport::ALL.into_iter().zip(is_served).filter_map(|(it, served)| served.then_some(it))
+    }
+
     /// The sum of one counter over the tallies of a transport, or over all.
     fn sum(&self, of: Option<Transport>, counter: impl Fn(&Tally) -> &AtomicU64) -> u64 {
         let tallies = self.tallies.lock();
@@ -151,7 +157,7 @@ mod tests {
 
     use crate::{
         dns::{
-            answer::Transport,
+            caller::Transport,
             stats::{DropReason, Refusal, Stats},
         },
         telemetry::Metrics,

@@ -5,6 +5,7 @@ use std::{
     cell::Cell,
     future::poll_fn,
     io,
+    net::IpAddr,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -44,6 +45,7 @@ const RESTS_MAX: usize = 16;
 
 /// A connection that is being served. Leaves the gate and the statistics when dropped.
 pub(super) struct Connection {
+    client: IpAddr,
     shared: Arc<Shared>,
     pen: SharedPen,
     rng: fastrand::Rng,
@@ -77,8 +79,9 @@ enum Event {
 
 impl Connection {
     /// A connection that was let in.
-    pub(super) fn new(shared: Arc<Shared>, pen: SharedPen, pass: Pass) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, pen: SharedPen, pass: Pass, client: IpAddr) -> Self {
         Self {
+            client: client.to_canonical(),
             pen,
             rng: fastrand::Rng::new(),
             long: FuturesUnordered::new(),
@@ -189,7 +192,7 @@ impl Connection {
 
     /// Replies to the whole messages that have come, for one turn.
     fn answer(&mut self, line: &mut Line) -> io::Result<()> {
-        const CALLER: Caller = Caller { transport: Transport::Tcp, may_allocate: false };
+        let caller = self.caller();
         let began = self.shared.clock.elapsed();
         let mut view = self.shared.world.view();
         let sources = view.load();
@@ -200,7 +203,7 @@ impl Connection {
         let answered = line.answer(
             |message, out| {
                 messages += 1;
-                let responded = respond(&sources, CALLER, message, rng, out);
+                let responded = respond(&sources, caller, message, rng, out);
                 is_over.set(clock.elapsed().saturating_sub(began) > TURN);
                 match responded {
                     Responded::With(replied) => {
@@ -210,7 +213,9 @@ impl Connection {
                         return Some(replied.summary.octets);
                     }
                     Responded::Silence => pen.dropped(DropReason::NotQuery, 1),
-                    Responded::TakesLong => long.push(lane.reply(message.into(), began).boxed()),
+                    Responded::TakesLong => {
+                        long.push(lane.reply(message.into(), caller, began).boxed());
+                    }
                 }
                 None
             },
@@ -223,6 +228,14 @@ impl Connection {
             self.put_off_deadline();
         }
         answered
+    }
+
+    /// Who asks on this connection, now.
+    fn caller(&self) -> Caller {
+        let idle = self.shared.limits.load().idle_timeout.as_millis() / 100;
+        let keepalive = u16::try_from(idle).unwrap_or(u16::MAX);
+        let now = self.shared.clock.wall_seconds();
+        Caller { keepalive, ..Caller::new(self.client, Transport::Tcp, now) }
     }
 
     /// Replies to what has come by the time the server stops.

@@ -9,7 +9,7 @@
 
 use std::{
     io, iter, mem,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsRawFd, BorrowedFd, RawFd},
     ptr::{self, NonNull},
 };
@@ -183,6 +183,30 @@ impl Arena {
     #[inline]
     pub(super) fn is_cut(&self, slot: usize) -> bool {
         self.received(slot).msg_hdr.msg_flags & libc::MSG_TRUNC != 0
+    }
+
+    /// The address that the packet in `slot` came from; 0.0.0.0 if that is no IP address.
+    #[inline]
+    pub(super) fn client(&self, slot: usize) -> IpAddr {
+        debug_assert!(slot < self.count, "a packet that has come");
+        let name = self.slot(slot);
+        // SAFETY: the slot is ours and nobody else is using its name (I1), which the kernel has
+        // filled in (I3). It is as long and as aligned as the address of any family, and all of
+        // its octets are initialised.
+        unsafe {
+            let name = &raw const (*name).name;
+            match c_int::from((*name).ss_family) {
+                libc::AF_INET => {
+                    let address = ptr::read(name.cast::<libc::sockaddr_in>()).sin_addr;
+                    Ipv4Addr::from(address.s_addr.to_ne_bytes()).into()
+                }
+                libc::AF_INET6 => {
+                    let address = ptr::read(name.cast::<libc::sockaddr_in6>()).sin6_addr;
+                    Ipv6Addr::from(address.s6_addr).into()
+                }
+                _ => Ipv4Addr::UNSPECIFIED.into(),
+            }
+        }
     }
 
     /// The way back to where the packet in `slot` came from; `None` if that is no IP address.

@@ -58,6 +58,7 @@ pub(in crate::dns) struct Worker {
 pub(in crate::dns) struct Deferred {
     packet: Box<[u8]>,
     arrived: Duration,
+    caller: Caller,
     path: ReturnPath,
     socket: Arc<Socket>,
 }
@@ -104,6 +105,7 @@ impl Worker {
             rng: &mut self.rng,
             socket: &self.socket,
             began,
+            now: self.clock.wall_seconds(),
         };
         for slot in 0..count {
             desk.answer(&sources, arena, slot);
@@ -123,6 +125,8 @@ struct Desk<'w> {
     rng: &'w mut fastrand::Rng,
     socket: &'w Arc<Socket>,
     began: Duration,
+    /// The wall clock's time, seconds.
+    now: u32,
 }
 
 // === impl Desk ===
@@ -130,16 +134,16 @@ struct Desk<'w> {
 impl Desk<'_> {
     /// Answers the packet in `slot`, hands it on, or drops it.
     fn answer(&mut self, sources: &Sources<'_>, arena: &mut Arena, slot: usize) {
-        const CALLER: Caller = Caller { transport: Transport::Udp, may_allocate: false };
         if arena.is_cut(slot) {
             return self.pen.dropped(DropReason::Overlong, 1);
         }
+        let caller = Caller::new(arena.client(slot), Transport::Udp, self.now);
         let (packet, room) = arena.exchange(slot);
         match parse(packet) {
             Parsed::Drop => self.pen.dropped(DropReason::NotQuery, 1),
-            Parsed::Other => self.defer(arena, slot),
-            Parsed::Query(query) => match answer(sources, &query, CALLER, self.rng, room) {
-                Answered::NeedsFull => self.defer(arena, slot),
+            Parsed::Other => self.defer(arena, slot, caller),
+            Parsed::Query(query) => match answer(sources, &query, caller, self.rng, room) {
+                Answered::NeedsFull => self.defer(arena, slot, caller),
                 Answered::Reply(summary) => {
                     self.pen.query(query.qtype);
                     self.pen.response(&summary);
@@ -151,7 +155,7 @@ impl Desk<'_> {
 
     /// Hands the packet to the full path, if that has room.
     #[cold]
-    fn defer(&mut self, arena: &mut Arena, slot: usize) {
+    fn defer(&mut self, arena: &mut Arena, slot: usize, caller: Caller) {
         let Ok(permit) = self.full_path.try_reserve() else {
             return self.pen.dropped(DropReason::FullPathBusy, 1);
         };
@@ -160,7 +164,7 @@ impl Desk<'_> {
         };
         let packet = arena.exchange(slot).0.into();
         let socket = Arc::clone(self.socket);
-        permit.send(Deferred { packet, arrived: self.began, path, socket });
+        permit.send(Deferred { packet, arrived: self.began, caller, path, socket });
     }
 }
 
@@ -175,6 +179,11 @@ impl Deferred {
     /// When it arrived, by the worker's clock.
     pub(in crate::dns) fn arrived(&self) -> Duration {
         self.arrived
+    }
+
+    /// Who sent it.
+    pub(in crate::dns) fn caller(&self) -> Caller {
+        self.caller
     }
 
     /// Sends the reply from the address that was asked.

@@ -50,7 +50,7 @@ fn connection() -> Connection {
     let pen = Arc::clone(&runners.next().pen);
     let (limits, stop) = (Arc::new(ArcSwap::from_pointee(limits)), CancellationToken::new());
     let shared = Shared { world, stats, long_lane, limits, clock, stop, gate, runners };
-    Connection::new(Arc::new(shared), pen, pass)
+    Connection::new(Arc::new(shared), pen, pass, [127, 0, 0, 1].into())
 }
 
 /// A line that is blocked, and the client that does not read.
