@@ -108,7 +108,7 @@ impl Turn<'_, '_, '_> {
             self.summary.source = Source::Service;
             return self.conclude(verdict, &apex);
         }
-        if let Some((verdict, apex)) = reverse::answer(sources, asked, self.reply) {
+        if let Some((verdict, apex)) = reverse::answer(sources, asked, caller, self.reply) {
             self.summary.source = Source::Reverse;
             return self.conclude(verdict, &apex);
         }
