@@ -157,6 +157,8 @@ fn questions() -> Vec<(&'static str, Vec<u8>, Says)> {
         ("SRV", query("_web._tcp.service.internal", 33), found(10)),
         ("SRV, cut", bare("web.service.internal", 33), (9, 0, true)),
         ("SRV to a host", query("db.service.internal", 33), found(1)),
+        ("PTR to browse", query("_web._tcp.service.internal", 12), found(10)),
+        ("SRV as browsed", query("i3._web._tcp.service.internal", 33), found(1)),
         ("TXT, which all have alike", query("web.service.internal", 16), found(1)),
         ("A by tag", query("v1.web.service.internal", 1), found(8)),
         ("A of an instance", query("i3.instance.web.service.internal", 1), found(1)),

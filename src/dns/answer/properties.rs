@@ -11,7 +11,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use crate::{
     dns::{
         Transport,
-        testing::{Ask, World, member},
+        testing::{Ask, Told, World, member},
     },
     model::{Policy, Share, WhenNoneHealthy},
     registry::Member,
@@ -89,8 +89,33 @@ fn a_name() -> impl Strategy<Value = String> {
     let word = || {
         select(
             &[
-                "web", "api", "far", "none", "v1", "v2", "eu", "v9", "instance", "i1", "i2", "i3",
-                "_tcp", "_udp", "_v1", "_v9", "_web", "_api", "ns1", "ns2", "ns3", "in-addr", "10",
+                "web",
+                "api",
+                "far",
+                "none",
+                "v1",
+                "v2",
+                "eu",
+                "v9",
+                "instance",
+                "i1",
+                "i2",
+                "i3",
+                "_tcp",
+                "_udp",
+                "_v1",
+                "_v9",
+                "_web",
+                "_api",
+                "ns1",
+                "ns2",
+                "ns3",
+                "in-addr",
+                "10",
+                "_dns-sd",
+                "_services",
+                "_sub",
+                "b",
             ][..],
         )
     };
@@ -101,8 +126,17 @@ fn a_name() -> impl Strategy<Value = String> {
         let parent = "10.in-addr.arpa.".to_owned();
         octets.iter().fold(parent, |name, octet| format!("{octet}.{name}"))
     });
-    let usual = select(&["web", "api", "_web._tcp", "v1.web", "i1.instance.web"][..])
-        .prop_map(|name| format!("{name}.service.internal."));
+    let usual = [
+        "web",
+        "api",
+        "_web._tcp",
+        "v1.web",
+        "i1.instance.web",
+        "i1._web._tcp",
+        "_v1._sub._web._tcp",
+        "_services._dns-sd._udp",
+    ];
+    let usual = select(usual.to_vec()).prop_map(|name| format!("{name}.service.internal."));
     let other = select(&[".", "internal.", "example.com.", "arpa."][..]).prop_map(str::to_owned);
     prop_oneof![4 => usual, 4 => services, 2 => reverse, 1 => other]
 }
@@ -116,6 +150,7 @@ fn an_ask() -> impl Strategy<Value = Ask> {
         T::SRV,
         T::SRV,
         T::TXT,
+        T::PTR,
         T::PTR,
         T::SOA,
         T::NS,
@@ -211,7 +246,8 @@ proptest! {
     /// A name is there for all types or for none: NXDOMAIN to one would hide the others.
     #[test]
     fn types_never_disagree_on_the_name(mut world in a_world(), name in a_name()) {
-        let types = [RecordType::A, RecordType::AAAA, RecordType::SRV, RecordType::HTTPS];
+        use RecordType as T;
+        let types = [T::A, T::AAAA, T::SRV, T::PTR, T::TXT, T::HTTPS];
         let rcodes: BTreeSet<u16> = types
             .into_iter()
             .map(|rtype| world.ask(&name, rtype))
@@ -220,6 +256,30 @@ proptest! {
             .map(|told| u16::from(told.rcode()))
             .collect();
         prop_assert!(rcodes.len() <= 1, "{name}: {rcodes:?}");
+    }
+
+    /// A resolver that was told that a name is not there asks for nothing below it (RFC 8020), so
+    /// a name with something below it is there; unless its policy says otherwise.
+    #[test]
+    fn what_has_names_below_it_is_there(mut world in a_world(), name in a_name()) {
+        let says_nxdomain = |world: &World, name: &str| {
+            let service = world.snapshot.service(name).unwrap();
+            matches!(service.policy.when_none_healthy, WhenNoneHealthy::Nxdomain)
+        };
+        if SERVICES.iter().any(|service| says_nxdomain(&world, service)) {
+            return Ok(());
+        }
+        let is_there = |told: &Told| !matches!(
+            told.rcode(), ResponseCode::NXDomain | ResponseCode::Refused
+        );
+        let mut below = &*name;
+        while let Some((_, parent)) = below.split_once('.').filter(|(_, rest)| !rest.is_empty()) {
+            if is_there(&world.ask(below, RecordType::PTR)) {
+                let told = world.ask(parent, RecordType::PTR);
+                prop_assert_ne!(told.rcode(), ResponseCode::NXDomain, "{} {}", parent, below);
+            }
+            below = parent;
+        }
     }
 
     /// Addresses by the book: what is answered, worked out the slow way.

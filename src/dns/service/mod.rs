@@ -1,10 +1,11 @@
 //! The zone of the services, `service.<domain>`: what each of its names means ([`name`]), and what
-//! it answers ([`zone`]): addresses, SRV, TXT.
+//! it answers ([`zone`]): addresses, SRV, TXT, and PTR for browsers ([`browse`]).
 //!
 //! Which instances are answered was decided when the registry changed (`registry::Selection`);
 //! here they are only drawn and written.
 
 mod addresses;
+mod browse;
 mod doubles;
 mod name;
 mod srv;

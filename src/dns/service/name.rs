@@ -1,5 +1,7 @@
 //! What the names of the service zone mean.
 
+use arrayvec::ArrayVec;
+
 use crate::dns::encode::{Data, Full};
 
 /// What a name asks for.
@@ -7,6 +9,17 @@ use crate::dns::encode::{Data, Full};
 pub(super) enum Meaning<'q> {
     /// The zone itself.
     Apex,
+    /// `b._dns-sd._udp`, `db…` and `lb…`: where to browse for services (RFC 6763 §11).
+    BrowseDomain,
+    /// `I._S._tcp`, `I._S._udp`: one instance, as browsers name it (RFC 6763 §4.1).
+    Browsed {
+        /// The service.
+        service: &'q str,
+        /// The instance.
+        id: &'q str,
+    },
+    /// `_dns-sd._udp`: nothing, but there are names below it.
+    BrowseParent,
     /// `I.instance.S`: one instance.
     Instance {
         /// The service.
@@ -29,6 +42,18 @@ pub(super) enum Meaning<'q> {
     },
     /// `S`: a service, or a name server.
     Service(&'q str),
+    /// `_services._dns-sd._udp`: which services there are (RFC 6763 §9).
+    ServiceTypes,
+    /// `_T._sub._S._tcp`, `_T._sub._S._udp`: the instances of a service that carry a tag, for
+    /// browsers (RFC 6763 §7.1).
+    Subtype {
+        /// The service.
+        service: &'q str,
+        /// The tag, without the underscore.
+        tag: &'q str,
+    },
+    /// `_sub._S._tcp`, `_sub._S._udp`: nothing, but there may be names below it.
+    SubtypeParent(&'q str),
     /// `T.S`: the instances of a service that carry a tag.
     Tagged {
         /// The service.
@@ -52,7 +77,10 @@ pub(super) struct Tags<'q>(&'q [u8]);
 /// The label between an instance and its service.
 const INSTANCE: &str = "instance";
 
-/// The same with its length octet.
+/// The label of DNS-SD's own names (RFC 6763 §9, §11), without the underscore; no service's.
+const BROWSE: &str = "dns-sd";
+
+/// `instance` with its length octet.
 pub(super) const INSTANCE_LABEL: &[u8] = b"\x08instance";
 
 /// Writes `I.instance.S` into the data of a PTR record; the zone's name goes behind.
@@ -96,6 +124,7 @@ pub(super) fn meaning<'q>(name: &'q [u8], origin: &[u8]) -> Option<Meaning<'q>> 
         _ if count == 3 && labels[1] == INSTANCE.as_bytes() => text(labels[0])
             .zip(text(labels[2]))
             .map(|(id, service)| Meaning::Instance { service, id }),
+        _ if prefix[last + 1] == b'_' => below_protocol(Tags(prefix)),
         _ => text(&prefix[last + 1..])
             .map(|service| Meaning::TaggedAll { service, tags: Tags(&prefix[..last]) }),
     };
@@ -111,11 +140,39 @@ fn one(label: &str) -> Meaning<'_> {
 
 fn two<'q>(first: &'q str, last: &'q str) -> Meaning<'q> {
     match (first.strip_prefix('_'), last.strip_prefix('_')) {
+        (Some(BROWSE), Some("udp")) => Meaning::BrowseParent,
         (Some(service), Some(protocol)) => Meaning::Rfc2782 { service, protocol },
         (None, None) if first == INSTANCE => Meaning::InstanceParent(last),
         (None, None) => Meaning::Tagged { service: last, tag: first },
         _ => Meaning::Nothing,
     }
+}
+
+/// What a name of three labels or more means whose last one begins with an underscore.
+#[inline(never)]
+fn below_protocol(labels: Tags<'_>) -> Option<Meaning<'_>> {
+    // The longest such name has four.
+    let mut words: ArrayVec<&str, 4> = ArrayVec::new();
+    for label in labels.iter() {
+        words.try_push(label?).ok()?;
+    }
+    let protocol = words.pop()?.strip_prefix('_').filter(|label| is_protocol(label))?;
+    let service = words.pop()?.strip_prefix('_')?;
+    match (service, words.as_slice()) {
+        (BROWSE, ["_services"]) if protocol == "udp" => Some(Meaning::ServiceTypes),
+        (BROWSE, ["b" | "db" | "lb"]) if protocol == "udp" => Some(Meaning::BrowseDomain),
+        (service, ["_sub"]) => Some(Meaning::SubtypeParent(service)),
+        (service, [id]) => Some(Meaning::Browsed { service, id }),
+        (service, [tag, "_sub"]) => {
+            tag.strip_prefix('_').map(|tag| Meaning::Subtype { service, tag })
+        }
+        _ => None,
+    }
+}
+
+/// Whether the label after `_S.` is a protocol, which filters nothing, rather than a tag.
+pub(super) fn is_protocol(label: &str) -> bool {
+    matches!(label, "tcp" | "udp")
 }
 
 // === impl Tags ===

@@ -22,7 +22,7 @@ const TARGETS_MAX: usize = 1_024;
 type Targets<'s> = ArrayVec<(u16, u32, &'s Records), TARGETS_MAX>;
 
 /// What follows the instance in every target: `instance.S` and the zone.
-type Tail = ArrayVec<u8, NAME_OCTETS_MAX>;
+pub(super) type Tail = ArrayVec<u8, NAME_OCTETS_MAX>;
 
 /// SRV records in the making.
 struct Writing<'w, 's, 'a, 'b> {
@@ -41,7 +41,7 @@ pub(super) fn of_selection(
     fail_open: Option<FailOpen>,
 ) -> Verdict {
     let doubles = Doubles::from_here(asking.reply, asking.caller);
-    let (tail, targets) = (tail(asking), Targets::new());
+    let (tail, targets) = (instances_tail(asking), Targets::new());
     let mut writing = Writing { asking, tail, targets, has_hosts: false, doubles };
     let written = selection.tiers().try_for_each(|tier| writing.tier(tier));
     if writing.doubles.take_long() {
@@ -55,7 +55,7 @@ pub(super) fn of_selection(
 
 /// The end of every instance's name. SRV targets are not to be compressed (RFC 2782), and owners
 /// behind them may point to them.
-fn tail(asking: &Answering<'_, '_>) -> Tail {
+pub(super) fn instances_tail(asking: &Answering<'_, '_>) -> Tail {
     let (mut tail, label) = (Tail::new(), asking.service.name.as_bytes());
     let length = [u8::try_from(label.len()).expect("a label has at most 63 octets")];
     for part in [INSTANCE_LABEL, &length, label, asking.origin] {

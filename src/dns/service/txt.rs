@@ -6,7 +6,7 @@ use super::{doubles::Doubles, zone::Answering};
 use crate::{
     dns::{
         code::rtype,
-        encode::{Data, Full, Section},
+        encode::{Data, Full, Owner, Section},
         verdict::Verdict,
     },
     model::Meta,
@@ -60,10 +60,31 @@ fn write(asking: &mut Answering<'_, '_>, meta: &Meta) -> ControlFlow<(), Option<
     }
     let kind = (rtype::TXT, asking.service.policy.ttl_seconds);
     let owner = asking.asked.owner();
-    let written = asking.reply.record_with(Section::Answer, owner, kind, |data| {
-        meta.pairs().iter().try_for_each(|(key, value)| put_pair(data, key, value))
-    });
+    let written =
+        asking.reply.record_with(Section::Answer, owner, kind, |data| put_pairs(data, meta));
     written.map_or(ControlFlow::Break(()), |start| ControlFlow::Continue(Some(start)))
+}
+
+/// Writes the record that every name of DNS-SD has: where there is no metadata, one empty string
+/// (RFC 6763 §6.1).
+///
+/// # Errors
+/// When it does not fit.
+pub(super) fn always(
+    asking: &mut Answering<'_, '_>,
+    section: Section,
+    owner: Owner<'_>,
+    meta: &Meta,
+) -> Result<(), Full> {
+    let kind = (rtype::TXT, asking.service.policy.ttl_seconds);
+    let written = asking.reply.record_with(section, owner, kind, |data| {
+        if meta.pairs().is_empty() { data.put(&[0]) } else { put_pairs(data, meta) }
+    });
+    written.map(drop)
+}
+
+fn put_pairs(data: &mut Data<'_, '_>, meta: &Meta) -> Result<(), Full> {
+    meta.pairs().iter().try_for_each(|(key, value)| put_pair(data, key, value))
 }
 
 /// Writes `key=value` as one character-string; the model holds it to 255 octets.

@@ -1,8 +1,8 @@
 //! What a name of the service zone answers.
 
 use super::{
-    addresses,
-    name::{Meaning, Tags, meaning},
+    addresses, browse,
+    name::{Meaning, Tags, is_protocol, meaning},
     srv, txt,
 };
 use crate::{
@@ -48,10 +48,18 @@ pub(in crate::dns) fn answer<'s>(
         Meaning::Apex => return Some((apex.answer(asked.qtype, reply), apex)),
         Meaning::Nothing => return Some((Verdict::Nxdomain, apex)),
         Meaning::ProtocolParent(label) => return Some((protocol_parent(sources, label), apex)),
-        Meaning::Instance { service, .. }
+        Meaning::BrowseDomain => return Some((browse::domain(sources, &asked, reply), apex)),
+        Meaning::BrowseParent => return Some((Verdict::Nodata, apex)),
+        Meaning::ServiceTypes => {
+            return Some((browse::types(sources, &asked, caller, reply), apex));
+        }
+        Meaning::Browsed { service, .. }
+        | Meaning::Instance { service, .. }
         | Meaning::InstanceParent(service)
         | Meaning::Rfc2782 { service, .. }
         | Meaning::Service(service)
+        | Meaning::Subtype { service, .. }
+        | Meaning::SubtypeParent(service)
         | Meaning::Tagged { service, .. }
         | Meaning::TaggedAll { service, .. } => service,
     };
@@ -73,11 +81,6 @@ fn protocol_parent(sources: &Sources<'_>, label: &str) -> Verdict {
     if is_parent { Verdict::Nodata } else { Verdict::Nxdomain }
 }
 
-/// Whether the label after `_S.` is a protocol, which filters nothing, rather than a tag.
-fn is_protocol(label: &str) -> bool {
-    matches!(label, "tcp" | "udp")
-}
-
 // === impl Answering ===
 
 impl Answering<'_, '_> {
@@ -92,17 +95,26 @@ impl Answering<'_, '_> {
             },
             Meaning::TaggedAll { tags, .. } => self.tagged_all(tags),
             Meaning::Rfc2782 { protocol, .. } if is_protocol(protocol) => {
-                self.srv_only(&service.all)
+                self.listed(&service.all, &[rtype::SRV, rtype::PTR])
             }
             Meaning::Rfc2782 { protocol, .. } => match service.tagged(protocol) {
-                Some(selection) => self.srv_only(selection),
+                Some(selection) => self.listed(selection, &[rtype::SRV]),
+                None => Verdict::Nxdomain,
+            },
+            Meaning::Subtype { tag, .. } => match service.tagged(tag) {
+                Some(selection) => self.listed(selection, &[rtype::PTR]),
                 None => Verdict::Nxdomain,
             },
             Meaning::Instance { id, .. } => match service.member(id) {
                 Some(member) => self.instance(member),
                 None => Verdict::Nxdomain,
             },
+            Meaning::Browsed { id, .. } => match service.member(id) {
+                Some(member) => browse::of_member(self, member),
+                None => Verdict::Nxdomain,
+            },
             Meaning::InstanceParent(_) if !service.members.is_empty() => Verdict::Nodata,
+            Meaning::SubtypeParent(_) if service.tags().len() > 0 => Verdict::Nodata,
             _ => Verdict::Nxdomain,
         }
     }
@@ -147,14 +159,13 @@ impl Answering<'_, '_> {
         }
     }
 
-    /// A name in RFC 2782 form, which has SRV records and nothing else.
-    fn srv_only(&mut self, selection: &Selection) -> Verdict {
-        match outcome(selection) {
-            Ok(fail_open) if self.asked.qtype == rtype::SRV => {
-                srv::of_selection(self, selection, fail_open)
-            }
-            Ok(_) => Verdict::Nodata,
-            Err(verdict) => verdict,
+    /// A name with underscores, which has records of these types and no others.
+    fn listed(&mut self, selection: &Selection, types: &[u16]) -> Verdict {
+        match (outcome(selection), self.asked.qtype) {
+            (Err(verdict), _) => verdict,
+            (Ok(_), qtype) if !types.contains(&qtype) => Verdict::Nodata,
+            (Ok(fail_open), rtype::PTR) => browse::of_selection(self, selection, fail_open),
+            (Ok(fail_open), _) => srv::of_selection(self, selection, fail_open),
         }
     }
 

@@ -82,3 +82,32 @@ fn kdig_and_host_get_their_answers() {
     let said = run(&node, "host -p PORT -t SRV -T _web._tcp.service.internal 127.0.0.1");
     assert!(said.contains("has SRV record 1 1 80 a.instance.web.service.internal."), "{said}");
 }
+
+/// The way of a browser without mDNS (RFC 6763 §4 and §11): domain, services, instances, and where
+/// one is.
+#[test]
+fn dig_walks_from_the_domain_to_an_instance() {
+    let node = node();
+    let dig = |rest: &str| {
+        let said = run(&node, &format!("dig @127.0.0.1 -p PORT +short {rest}"));
+        let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let domain = dig("lb._dns-sd._udp.service.internal PTR");
+    assert_eq!(domain, ["service.internal."]);
+    let services = dig(&format!("_services._dns-sd._udp.{} PTR", domain[0]));
+    assert_eq!(services, ["_big._tcp.service.internal.", "_web._tcp.service.internal."]);
+    let instances = dig(&format!("{} PTR", services[1]));
+    assert_eq!(instances, ["a._web._tcp.service.internal."]);
+    assert_eq!(dig(&format!("{} TXT", instances[0])), ["\"k=v\""]);
+    let srv = dig(&format!("{} SRV", instances[0]));
+    assert_eq!(srv, ["1 1 80 a.instance.web.service.internal."]);
+    let (_, target) = srv[0].rsplit_once(' ').unwrap();
+    assert_eq!(dig(&format!("{target} AAAA")), ["fd00::1"]);
+    // Cut over UDP, so that dig asks again over TCP.
+    assert_eq!(dig("_big._tcp.service.internal PTR").len(), 100);
+    let said = run(&node, "kdig @127.0.0.1 -p PORT _web._tcp.service.internal PTR");
+    assert!(said.contains("a._web._tcp.service.internal."), "{said}");
+    assert!(said.contains("\"k=v\"") && said.contains("fd00::1"), "{said}");
+}

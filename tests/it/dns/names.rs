@@ -85,6 +85,27 @@ const NAMES: &[(&str, RecordType, &str)] = &[
     ("_nobody._tcp", SRV, "NXDOMAIN"),
     ("_web.tcp", SRV, "NXDOMAIN"),
     ("x._web._tcp", SRV, "NXDOMAIN"),
+    // What browsers of services ask (RFC 6763)
+    ("b._dns-sd._udp", PTR, "PTR service.internal."),
+    ("lb._dns-sd._udp", PTR, "PTR service.internal."),
+    ("r._dns-sd._udp", PTR, "NXDOMAIN"),
+    ("_dns-sd._udp", PTR, "NODATA"),
+    ("_web._tcp", PTR, "PTR a._web._tcp.service.internal., PTR b._web._tcp.service.internal."),
+    ("_web._udp", PTR, "PTR a._web._udp.service.internal., PTR b._web._udp.service.internal."),
+    ("_planned._tcp", PTR, "NODATA"),
+    ("_nobody._tcp", PTR, "NXDOMAIN"),
+    ("_v1._sub._web._tcp", PTR, "PTR a._web._tcp.service.internal."),
+    ("_v3._sub._web._tcp", PTR, "NODATA"),
+    ("_v9._sub._web._tcp", PTR, "NXDOMAIN"),
+    ("_sub._web._tcp", PTR, "NODATA"),
+    ("_sub._v4only._tcp", PTR, "NXDOMAIN"),
+    ("a._web._tcp", SRV, "SRV 1 5 80 a.instance.web.service.internal."),
+    ("a._web._tcp", TXT, "TXT version=1.4.2zone=a"),
+    ("b._web._tcp", TXT, "TXT "),
+    ("ill._web._tcp", SRV, "SRV 1 1 82 ill.instance.web.service.internal."),
+    ("one._mail._tcp", SRV, "SRV 1 1 25 mx.example.com."),
+    ("a._web._tcp", A, "NODATA"),
+    ("c._web._tcp", SRV, "NXDOMAIN"),
     // I.instance.S, whatever its health
     ("a.instance.web", A, "A 10.0.0.1"),
     ("a.instance.web", AAAA, "AAAA fd00::1"),
@@ -162,7 +183,8 @@ fn check_form(question: &Message, reply: &Message, zone: &str) {
     } else {
         assert_eq!(lines(&reply.authorities), [] as [&str; 0], "{asked}");
     }
-    let is_apex = asked.query_type == NS || asked.name().to_string().starts_with("ns");
+    let name = asked.name().to_string();
+    let is_apex = asked.query_type == NS || name.starts_with("ns") || name.contains("b._dns-sd.");
     for record in &reply.answers {
         assert_eq!(record.ttl, if is_apex { 300 } else { 5 }, "{record}");
     }
