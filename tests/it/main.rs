@@ -21,6 +21,7 @@ mod lifecycle;
 mod metrics;
 mod probes;
 mod refusals;
+mod replay;
 mod service;
 mod support;
 mod watch;
