@@ -17,10 +17,12 @@
 //! that the API is reading.
 
 mod decode;
+mod lanes;
 mod long;
 mod refuse;
 mod short;
 
+pub(super) use lanes::{Asked, Lanes, Later, Outcome};
 pub(super) use long::LongLane;
 pub(super) use short::ShortLane;
 

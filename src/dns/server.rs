@@ -25,7 +25,7 @@ use bind::Endpoint;
 
 use super::{
     Settings, TcpLimits, Transport,
-    full::{LongLane, ShortLane},
+    full::{Lanes, LongLane, ShortLane},
     stats::Stats,
     tcp,
     udp::Worker,
@@ -121,7 +121,7 @@ impl DnsServer {
         let shared = Arc::new(tcp::Shared {
             world: world.clone(),
             stats: stats.clone(),
-            long_lane,
+            lanes: Lanes::new(long_lane),
             limits: Arc::clone(&wiring.tcp_limits),
             clock: clock.clone(),
             stop: stop.clone(),

@@ -24,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::connection::Connection;
 pub(super) use self::{gate::Gate, runners::Runners};
-use super::{full::LongLane, stats::Stats, view::World};
+use super::{full::Lanes, stats::Stats, view::World};
 use crate::util::Clock;
 
 /// How long the accept loop rests when the system has no more descriptors or memory.
@@ -48,7 +48,7 @@ pub struct TcpLimits {
 pub(super) struct Shared {
     pub world: World,
     pub stats: Stats,
-    pub long_lane: LongLane,
+    pub lanes: Lanes,
     pub limits: Arc<ArcSwap<TcpLimits>>,
     pub clock: Clock,
     pub stop: CancellationToken,

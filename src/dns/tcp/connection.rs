@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     net::TcpStream,
     time::{Instant, Sleep, sleep_until},
@@ -22,8 +22,8 @@ use tokio_util::sync::WaitForCancellationFuture;
 use super::{Shared, gate::Pass, line::Line};
 use crate::dns::{
     Caller, Transport,
-    full::{Responded, respond},
-    stats::{DropReason, OpenConnection, SharedPen},
+    full::{Asked, Later, Outcome},
+    stats::{OpenConnection, SharedPen},
 };
 
 /// Messages of one connection on the long lane. More would not be answered sooner, as there is one
@@ -50,7 +50,7 @@ pub(super) struct Connection {
     pen: SharedPen,
     rng: fastrand::Rng,
     /// Replies that take long; `None` for one that failed.
-    long: FuturesUnordered<BoxFuture<'static, Option<Vec<u8>>>>,
+    long: FuturesUnordered<Later>,
     deadline: Instant,
     is_closing: bool,
     /// Times that what is left may still be read.
@@ -198,24 +198,21 @@ impl Connection {
         let sources = view.load();
         let (mut messages, mut replies) = (0, 0);
         let mut pen = self.pen.lock();
-        let (rng, long, lane) = (&mut self.rng, &self.long, &self.shared.long_lane);
+        let (rng, long, lanes) = (&mut self.rng, &self.long, &self.shared.lanes);
         let (clock, is_over) = (&self.shared.clock, Cell::new(false));
         let answered = line.answer(
             |message, out| {
                 messages += 1;
-                let responded = respond(&sources, caller, message, rng, out);
+                let asked = Asked { caller, message, arrived: began };
+                let outcome = lanes.reply(&sources, asked, (rng, &mut pen), out);
                 is_over.set(clock.elapsed().saturating_sub(began) > TURN);
-                match responded {
-                    Responded::With(replied) => {
-                        pen.query(replied.qtype);
-                        pen.response(&replied.summary);
+                match outcome {
+                    Outcome::Never => {}
+                    Outcome::Now(octets) => {
                         replies += 1;
-                        return Some(replied.summary.octets);
+                        return Some(octets);
                     }
-                    Responded::Silence => pen.dropped(DropReason::NotQuery, 1),
-                    Responded::TakesLong => {
-                        long.push(lane.reply(message.into(), caller, began).boxed());
-                    }
+                    Outcome::Later(reply) => long.push(reply),
                 }
                 None
             },

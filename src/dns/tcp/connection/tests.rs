@@ -19,7 +19,7 @@ use super::{Connection, Event, LONG_MAX};
 use crate::{
     dns::{
         Settings, SettingsSpec, TcpLimits,
-        full::LongLane,
+        full::{Lanes, LongLane},
         stats::Stats,
         tcp::{Gate, Runners, Shared, line::Line},
         view::World,
@@ -49,7 +49,8 @@ fn connection() -> Connection {
     let pass = gate.admit([127, 0, 0, 1].into(), &limits).unwrap();
     let pen = Arc::clone(&runners.next().pen);
     let (limits, stop) = (Arc::new(ArcSwap::from_pointee(limits)), CancellationToken::new());
-    let shared = Shared { world, stats, long_lane, limits, clock, stop, gate, runners };
+    let lanes = Lanes::new(long_lane);
+    let shared = Shared { world, stats, lanes, limits, clock, stop, gate, runners };
     Connection::new(Arc::new(shared), pen, pass, [127, 0, 0, 1].into())
 }
 
