@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use super::config::Config;
 use crate::{
-    dns::{Settings, TcpLimits, zone::ZonesHandle},
+    dns::{CookieSecrets, Settings, TcpLimits, zone::ZonesHandle},
     registry,
     telemetry::{Board, FilterHandle, Metrics, parse_filter},
 };
@@ -24,6 +24,8 @@ pub(super) struct Reloader {
     pub settings: Arc<ArcSwap<Settings>>,
     pub tcp_limits: Arc<ArcSwap<TcpLimits>>,
     pub zones: ZonesHandle,
+    /// The secrets of cookies while none are given; they stay the same for as long as the server.
+    pub own_cookies: CookieSecrets,
     pub outcome: ReloadOutcome,
 }
 
@@ -62,8 +64,10 @@ impl Reloader {
 
     fn apply(&self, next: &Config) -> anyhow::Result<()> {
         // Everything that can fail comes first.
-        let (settings, filter) =
-            (Settings::new(&next.dns_settings())?, parse_filter(&next.log.filter)?);
+        let (settings, filter) = (
+            Settings::new(&next.dns_settings(&self.own_cookies))?,
+            parse_filter(&next.log.filter)?,
+        );
         self.filter.reload(filter)?;
         self.settings.store(Arc::new(settings));
         self.tcp_limits.store(Arc::new(next.tcp_limits()));

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     dns::{
-        DnsConfig, DnsServer, RunningDns, Settings, TcpLimits, Wiring,
+        CookieSecrets, DnsConfig, DnsServer, RunningDns, Settings, TcpLimits, Wiring,
         zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
     },
     health, http,
@@ -34,6 +34,8 @@ struct Common {
     metrics: Metrics,
     /// How many files may be open at once.
     files: u64,
+    /// The secrets of DNS cookies while none are given.
+    own_cookies: CookieSecrets,
 }
 
 /// Everything that is made before anything is heard or said.
@@ -89,7 +91,8 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let (clock, board, metrics) = (Clock::system(), Board::default(), Metrics::new());
     logging.register(&metrics);
-    let common = Common { clock, board, metrics, files };
+    let own_cookies = CookieSecrets::random()?;
+    let common = Common { clock, board, metrics, files, own_cookies };
     let bound = bind(&config)?;
     let built = build(&config, &common)?;
     let (dns, http) = (bound.dns.local_addrs(), bound.http.local_addrs());
@@ -125,6 +128,7 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
         settings: Arc::clone(&built.settings),
         tcp_limits: Arc::clone(&built.tcp_limits),
         zones,
+        own_cookies: common.own_cookies.clone(),
         outcome: ReloadOutcome::new(common.board.clone(), &common.metrics),
     };
     let running = start(&config, common, built, bound)?;
@@ -144,8 +148,8 @@ fn bind(config: &Config) -> anyhow::Result<Bound> {
 }
 
 fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
-    let Common { clock, board, metrics, files } = common;
-    let settings = Settings::new(&config.dns_settings())?;
+    let Common { clock, board, metrics, files, own_cookies } = common;
+    let settings = Settings::new(&config.dns_settings(own_cookies))?;
     let (mut store, loaded) = Store::open(&config.server.data)?;
     store.register(metrics);
     store.report_to(board.clone());
@@ -189,7 +193,7 @@ fn tell_of_fewer_checks(asked: &health::Options, files: u64) {
 /// Starts everything; from here on packets are answered.
 fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow::Result<Running> {
     let (mut tasks, ends) = (Tasks::default(), Ends::default());
-    let Common { clock, board, metrics, files } = common;
+    let Common { clock, board, metrics, files, .. } = common;
     tell_of_fewer_checks(&config.health_options(), files);
     let Built { registry, registry_options, writer, checker, zones, settings, tcp_limits } = built;
     let wiring = Wiring {

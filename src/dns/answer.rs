@@ -4,11 +4,13 @@
 //! already. The fast UDP path and the full path both end here, so that they cannot disagree.
 
 use super::{
-    caller::{Caller, Transport},
-    code::{rcode, rtype},
-    encode::{CLASS_IN, Limits, Reply},
-    query::{Query, UDP_OCTETS_WITHOUT_EDNS},
+    caller::Caller,
+    chaos::{self, CLASS_CHAOS},
+    code::{extended, rcode, rtype},
+    encode::{CLASS_IN, Reply},
+    query::Query,
     settings::Settings,
+    terms::{self, Terms},
     turn::Turn,
     zone::Zones,
 };
@@ -74,7 +76,8 @@ pub fn answer(
     rng: &mut fastrand::Rng,
     out: &mut [u8],
 ) -> Answered {
-    let mut reply = Reply::new(query, limits(sources.settings, query, caller.transport), out);
+    let terms = Terms::of(sources.settings, query, &caller);
+    let mut reply = Reply::new(query, terms.octets_max, terms.opt, out);
     let mut summary = Summary {
         octets: 0,
         rcode: rcode::REFUSED,
@@ -82,9 +85,10 @@ pub fn answer(
         source: Source::Refused,
         fail_open: None,
     };
-    // Another class than IN is not served, and zones are not handed out.
-    if query.qclass != CLASS_IN || matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
-        reply.set_rcode(rcode::REFUSED);
+    if let Some(rcode) = terms::fault(query, &caller) {
+        reply.set_rcode(rcode);
+    } else if query.qclass != CLASS_IN || matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
+        odd(sources.settings, query, &mut reply);
     } else {
         let (reply, summary) = (&mut reply, &mut summary);
         let mut turn = Turn { sources, caller, rng, reply, summary };
@@ -97,20 +101,20 @@ pub fn answer(
     Answered::Reply(summary)
 }
 
-/// How long the reply may be: on UDP what both sides can take (RFC 6891 §6.2.5).
-fn limits(settings: &Settings, query: &Query<'_>, transport: Transport) -> Limits {
-    let own = settings.udp_size();
-    let reply = if transport.is_datagram() {
-        let theirs = query.edns.map_or(UDP_OCTETS_WITHOUT_EDNS, |edns| edns.udp_size);
-        usize::from(theirs.min(own))
-    } else {
-        TCP_REPLY_OCTETS_MAX
-    };
-    Limits { reply, own_udp_size: own }
+/// Answers what is about the server; other classes are not served, and zones are not handed out.
+#[cold]
+fn odd(settings: &Settings, query: &Query<'_>, reply: &mut Reply<'_>) {
+    if query.qclass == CLASS_CHAOS {
+        return chaos::answer(settings, query, reply);
+    }
+    reply.set_rcode(rcode::REFUSED);
+    reply.set_extended_error(extended::NOT_SUPPORTED, "");
 }
 
 #[cfg(test)]
 mod aliases;
+#[cfg(test)]
+mod edns;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -79,6 +79,16 @@ impl<'s> Apex<'s> {
         Ok(())
     }
 
+    /// Writes as little as may be said to a question for all there is (RFC 8482 §4.2).
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub(super) fn minimal_any(&self, asked: &Asked<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
+        let kind = (rtype::HINFO, self.settings.soa.ttl_seconds);
+        reply.record(Section::Answer, asked.owner(), kind, &[b"\x07RFC8482\0"])?;
+        Ok(())
+    }
+
     /// Answers a question about the name server of that label; `None` when there is none.
     pub(super) fn server(
         &self,

@@ -54,6 +54,34 @@ pub mod rtype {
     pub const CAA: u16 = 257;
 }
 
+/// EDNS options.
+pub mod option {
+    /// Which server this is (RFC 5001).
+    pub const NSID: u16 = 3;
+    /// That the client gets what is sent to it (RFC 7873).
+    pub const COOKIE: u16 = 10;
+    /// How long an idle connection is kept (RFC 7828).
+    pub const KEEPALIVE: u16 = 11;
+    /// Nothing, so that the length tells nothing (RFC 7830).
+    pub const PADDING: u16 = 12;
+    /// Why (RFC 8914).
+    pub const EXTENDED_ERROR: u16 = 15;
+}
+
+/// Extended errors (RFC 8914 §4).
+pub mod extended {
+    /// What has no code of its own; the text says it.
+    pub const OTHER: u16 = 0;
+    /// The server has yet to learn what it is asked for.
+    pub const NOT_READY: u16 = 14;
+    /// The client may not ask this.
+    pub const PROHIBITED: u16 = 18;
+    /// The server is not in charge of the name, and may not ask others for this client.
+    pub const NOT_AUTHORITATIVE: u16 = 20;
+    /// The server does not do such a thing.
+    pub const NOT_SUPPORTED: u16 = 21;
+}
+
 /// Response codes (RFC 1035 §4.1.1).
 pub mod rcode {
     /// In order.
@@ -70,6 +98,10 @@ pub mod rcode {
     pub const REFUSED: u16 = 5;
     /// A name that follows from a DNAME is too long (RFC 6672 §2.2).
     pub const YXDOMAIN: u16 = 6;
+    /// Not in charge, or not signed with a key that is known (RFC 8945 §5.2).
+    pub const NOTAUTH: u16 = 9;
     /// An EDNS version that is not spoken; needs the OPT record (RFC 6891 §6.1.3).
     pub const BADVERS: u16 = 16;
+    /// A good cookie is needed; needs the OPT record (RFC 7873 §8).
+    pub const BADCOOKIE: u16 = 23;
 }

@@ -9,16 +9,18 @@
 //! Records are in `record`, names in `name`, and looking back at what is written in `read`.
 
 mod name;
+mod opt;
 mod read;
 mod record;
 pub(super) mod short;
 
 pub use name::Owner;
 pub(super) use name::POINTER_REACH;
+pub use opt::{ExtendedError, Opt};
 pub use record::Data;
 
 use self::name::Suffixes;
-use super::query::{Edns, HEADER_OCTETS, OPT_OCTETS, Query};
+use super::query::{HEADER_OCTETS, Query};
 
 /// The IN class, the only one that is answered.
 pub const CLASS_IN: u16 = 1;
@@ -41,9 +43,10 @@ pub struct Reply<'b> {
     truncated: bool,
     recursion_desired: bool,
     checking_disabled: bool,
-    edns: Option<Edns>,
+    has_question: bool,
+    opt: Option<Opt<'b>>,
+    extended_error: Option<ExtendedError>,
     id: u16,
-    own_udp_size: u16,
     suffixes: Suffixes,
 }
 
@@ -72,25 +75,23 @@ pub struct Mark {
     suffix_count: usize,
 }
 
-/// How large replies may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// The largest reply, octets.
-    pub reply: usize,
-    /// The size that our own OPT record states, octets.
-    pub own_udp_size: u16,
-}
-
 // === impl Reply ===
 
 impl<'b> Reply<'b> {
     /// Begins the reply to `query`: NOERROR, not authoritative, no records. `buffer` holds at least
-    /// 512 octets; the reply ends where the smaller of `buffer` and the limit does.
-    pub fn new(query: &Query<'_>, limits: Limits, buffer: &'b mut [u8]) -> Self {
+    /// 512 octets; the reply ends where the smaller of `buffer` and `octets_max` does, which is at
+    /// least 512 too. `opt` is the OPT record that it gets, if it gets one.
+    #[inline]
+    pub fn new(
+        query: &Query<'_>,
+        octets_max: usize,
+        opt: Option<Opt<'b>>,
+        buffer: &'b mut [u8],
+    ) -> Self {
         let question = query.question();
         let at = HEADER_OCTETS + question.len();
-        let reserved = if query.edns.is_some() { OPT_OCTETS } else { 0 };
-        let end = limits.reply.min(buffer.len()).saturating_sub(reserved);
+        let reserved = opt.as_ref().map_or(0, Opt::octets);
+        let end = octets_max.min(buffer.len()).saturating_sub(reserved);
         debug_assert!(at <= end, "a reply has room for the longest question");
         short::copy(&mut buffer[HEADER_OCTETS..at], question);
         Self {
@@ -104,9 +105,10 @@ impl<'b> Reply<'b> {
             truncated: false,
             recursion_desired: query.recursion_desired,
             checking_disabled: query.checking_disabled,
-            edns: query.edns,
+            has_question: !question.is_empty(),
+            opt,
+            extended_error: None,
             id: query.id,
-            own_udp_size: limits.own_udp_size,
             suffixes: Suffixes::default(),
         }
     }
@@ -120,6 +122,11 @@ impl<'b> Reply<'b> {
     /// The response code.
     pub fn rcode(&self) -> u16 {
         self.rcode
+    }
+
+    /// Says why, to a client that speaks EDNS and as far as there is room (RFC 8914).
+    pub fn set_extended_error(&mut self, code: u16, text: &'static str) {
+        self.extended_error = Some(ExtendedError { code, text });
     }
 
     /// Says whether this server is in charge of the name (AA).
@@ -166,18 +173,12 @@ impl<'b> Reply<'b> {
     }
 
     /// Writes the header and the OPT record, and returns the length of the whole reply.
-    pub fn finish(self) -> usize {
-        let Self { buffer, mut at, counts, rcode, .. } = self;
-        let mut additional = counts[Section::Additional as usize];
-        if let Some(edns) = self.edns {
-            let [size_high, size_low] = self.own_udp_size.to_be_bytes();
-            let [rcode_high, _] = (rcode << 4).to_be_bytes();
-            let flags = if edns.dnssec_ok { 0x80 } else { 0 };
-            let opt = [0, 0, 41, size_high, size_low, rcode_high, 0, flags, 0, 0, 0];
-            buffer[at..at + OPT_OCTETS].copy_from_slice(&opt);
-            at += OPT_OCTETS;
-            additional += 1;
+    pub fn finish(mut self) -> usize {
+        if let Some(opt) = self.opt.take() {
+            self.put_opt(&opt);
+            self.counts[Section::Additional as usize] += 1;
         }
+        let Self { buffer, at, counts, rcode, .. } = self;
         let [id_high, id_low] = self.id.to_be_bytes();
         let [_, rcode_low] = (rcode & 0x0F).to_be_bytes();
         let bit = |flag: bool, mask: u8| if flag { mask } else { 0 };
@@ -187,15 +188,14 @@ impl<'b> Reply<'b> {
             | bit(self.recursion_desired, 0x01);
         // RA and AD stay zero: this server neither recurses nor validates.
         let second = bit(self.checking_disabled, 0x10) | rcode_low;
-        let [answer, authority] = [counts[0].to_be_bytes(), counts[1].to_be_bytes()];
-        let additional = additional.to_be_bytes();
+        let [answer, authority, additional] = counts.map(u16::to_be_bytes);
         let header = [
             id_high,
             id_low,
             first,
             second,
             0,
-            1,
+            self.has_question.into(),
             answer[0],
             answer[1],
             authority[0],

@@ -26,7 +26,7 @@ pub(super) use lanes::{Asked, Lanes, Later, Outcome};
 pub(super) use long::LongLane;
 pub(super) use short::ShortLane;
 
-use super::{Answered, Caller, Parsed, Query, Sources, Summary, answer, parse};
+use super::{Answered, Caller, Parsed, Query, Sources, Summary, answer, code::rcode, parse};
 use decode::decode;
 
 /// A reply that stands in the buffer, as statistics want to know it.
@@ -49,9 +49,6 @@ pub(super) enum Responded {
     With(Replied),
 }
 
-/// SERVFAIL (RFC 1035 §4.1.1).
-const SERVFAIL: u16 = 2;
-
 /// Replies to `message` in `out`, which has room for the longest reply of the transport.
 pub(super) fn respond(
     sources: &Sources<'_>,
@@ -64,14 +61,12 @@ pub(super) fn respond(
         Parsed::Drop => Responded::Silence,
         Parsed::Query(query) => plain(sources, caller, &query, rng, out),
         Parsed::Other => match decode(message) {
-            Err(refusal) => {
-                Responded::With(refusal.write(sources.settings.udp_size(), message, out))
-            }
+            Err(refusal) => Responded::With(refusal.write(sources.settings, &caller, message, out)),
             Ok(simple) => match parse(&simple) {
                 Parsed::Query(query) => plain(sources, caller, &query, rng, out),
                 Parsed::Drop | Parsed::Other => {
                     debug_assert!(false, "the decoder made it simple");
-                    Responded::With(refuse::bare(message, SERVFAIL, out))
+                    Responded::With(refuse::bare(message, rcode::SERVFAIL, out))
                 }
             },
         },

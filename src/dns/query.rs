@@ -1,11 +1,17 @@
 //! The question, read in place: the one simple form that nearly every query has.
 //!
-//! [`parse`] understands a plain query (one question, at most one OPT record without options) and
-//! nothing else, without allocating. Whatever is odd but may still deserve a reply is [`Other`] and
+//! [`parse`] understands a plain query (one question, at most one OPT record) and nothing else,
+//! without allocating. Whatever is odd but may still deserve a reply is [`Other`] and
 //! goes to the full path, which reads it with hickory, writes it down again in the simple form and
 //! comes back here. So there is one kind of question behind both paths, and one answer to it.
 //!
 //! [`Other`]: Parsed::Other
+
+mod edns;
+
+pub use edns::{
+    CLIENT_COOKIE_OCTETS, Cookie, Edns, Keepalive, Options, SERVER_COOKIE_OCTETS, VERSION,
+};
 
 use super::encode::short;
 use crate::model::limit::NAME_OCTETS_MAX;
@@ -40,15 +46,6 @@ pub struct Query<'p> {
     name_len: u8,
 }
 
-/// What a client says in its OPT record (RFC 6891 §6.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Edns {
-    /// The largest UDP reply it can take, octets; what is said below 512 counts as 512 (§6.2.3).
-    pub udp_size: u16,
-    /// Whether it wants DNSSEC records (DO, RFC 3225).
-    pub dnssec_ok: bool,
-}
-
 /// What a packet turned out to be.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it lives on the stack for one packet; no box there")]
@@ -80,6 +77,21 @@ pub fn parse(packet: &[u8]) -> Parsed<'_> {
 // === impl Query ===
 
 impl<'p> Query<'p> {
+    /// A message that asks nothing but what its OPT record does; `message` has a whole header.
+    pub(super) fn without_question(message: &[u8], edns: Edns) -> Self {
+        Self {
+            id: u16::from_be_bytes([message[0], message[1]]),
+            recursion_desired: message[2] & 0x01 != 0,
+            checking_disabled: message[3] & 0x10 != 0,
+            qtype: 0,
+            qclass: 0,
+            edns: Some(edns),
+            question: &[],
+            name: [0; NAME_OCTETS_MAX],
+            name_len: 1,
+        }
+    }
+
     /// The name asked for: lower-case wire labels with the root's zero.
     #[inline]
     pub fn name(&self) -> &[u8] {
@@ -101,7 +113,7 @@ fn plain<'p>(header: &[u8; HEADER_OCTETS], body: &'p [u8]) -> Option<Query<'p>> 
     }
     let name_len = name_octets(body)?;
     let (question, rest) = body.split_at_checked(name_len + 4)?;
-    let edns = if header[11] == 0 { None } else { Some(opt(rest)?) };
+    let edns = if header[11] == 0 { None } else { Some(Edns::read(rest)?) };
     if header[11] == 0 && !rest.is_empty() {
         return None;
     }
@@ -134,17 +146,6 @@ fn name_octets(body: &[u8]) -> Option<usize> {
             _ => return None,
         }
     }
-}
-
-/// Reads an OPT record of version 0 without options that is all there is.
-fn opt(rest: &[u8]) -> Option<Edns> {
-    let [0, 0, 41, size_high, size_low, _extended_rcode, 0, flags, _, 0, 0] = *rest else {
-        return None;
-    };
-    Some(Edns {
-        udp_size: u16::from_be_bytes([size_high, size_low]).max(UDP_OCTETS_WITHOUT_EDNS),
-        dnssec_ok: flags & 0x80 != 0,
-    })
 }
 
 #[cfg(test)]

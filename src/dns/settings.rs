@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::reverse::ReverseZone;
+use super::{cookie::CookieSecrets, reverse::ReverseZone};
 use crate::model::{DnsName, Invalid, limit};
 
 /// The label of the service zone under the domain.
@@ -35,6 +35,21 @@ pub struct SettingsSpec {
     pub reverse: Vec<IpNet>,
     /// The largest UDP reply that is sent, octets: 512 to 4096.
     pub udp_size: u16,
+    /// What is told of the server.
+    pub identity: Identity,
+    /// The secrets of the cookies; without any, cookies are passed over.
+    pub cookies: Option<CookieSecrets>,
+}
+
+/// What is told of the server to those who ask; what is empty is not told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Identity {
+    /// Which server this is, for who sends the NSID option (RFC 5001): at most 64 octets.
+    pub nsid: Box<[u8]>,
+    /// Which server this is, for who asks for `id.server` (RFC 4892): at most 255 octets.
+    pub server: String,
+    /// What runs here, for who asks for `version.bind`: at most 255 octets.
+    pub version: String,
 }
 
 /// The choices, checked and prepared.
@@ -45,6 +60,8 @@ pub struct Settings {
     pub(super) reverse: Box<[ReverseZone]>,
     pub(super) soa: Soa,
     pub(super) udp_size: u16,
+    pub(super) identity: Identity,
+    pub(super) cookies: Option<CookieSecrets>,
 }
 
 /// One name server of the zone.
@@ -85,6 +102,8 @@ impl SettingsSpec {
             negative_ttl_seconds: 5,
             reverse: Vec::new(),
             udp_size: Self::UDP_SIZE_DEFAULT,
+            identity: Identity::default(),
+            cookies: None,
         }
     }
 }
@@ -127,7 +146,9 @@ impl Settings {
             None => below(&origin, "hostmaster")?,
         };
         let soa = Soa::new(mailbox, spec.negative_ttl_seconds);
-        Ok(Self { origin, nameservers, reverse, soa, udp_size: spec.udp_size })
+        let (udp_size, cookies) = (spec.udp_size, spec.cookies.clone());
+        let identity = spec.identity.clone().checked()?;
+        Ok(Self { origin, nameservers, reverse, soa, udp_size, identity, cookies })
     }
 
     /// The zone of the services, `service.<domain>`.
@@ -138,6 +159,28 @@ impl Settings {
     /// The largest UDP reply that is sent, octets.
     pub fn udp_size(&self) -> u16 {
         self.udp_size
+    }
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// Octets of an NSID: a host name's worth of room in replies of 512 octets is what most use.
+    pub const NSID_OCTETS_MAX: usize = 64;
+
+    fn checked(self) -> Result<Self, Invalid> {
+        let fields = [
+            ("nsid", self.nsid.len(), Self::NSID_OCTETS_MAX),
+            ("identity", self.server.len(), limit::CHARACTER_STRING_OCTETS_MAX),
+            ("version", self.version.len(), limit::CHARACTER_STRING_OCTETS_MAX),
+        ];
+        match fields.into_iter().find(|(_, octets, limit)| octets > limit) {
+            None => Ok(self),
+            Some((field, octets, limit)) => {
+                let problem = format!("octets are above the limit of {limit}");
+                Err(Invalid::new(field, octets, problem))
+            }
+        }
     }
 }
 

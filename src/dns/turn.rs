@@ -5,7 +5,7 @@ use super::{
     apex::Apex,
     asked::Asked,
     caller::Caller,
-    code::rcode,
+    code::{extended, rcode, rtype},
     encode::{POINTER_REACH, QUESTION, Reply, Section},
     query::{HEADER_OCTETS, Query},
     reverse, service,
@@ -57,6 +57,7 @@ impl Turn<'_, '_, '_> {
             Next::Done => Ok(()),
             Next::Elsewhere => {
                 self.reply.set_rcode(rcode::REFUSED);
+                self.reply.set_extended_error(extended::NOT_AUTHORITATIVE, "");
                 Ok(())
             }
         }
@@ -106,11 +107,11 @@ impl Turn<'_, '_, '_> {
         if let Some((verdict, apex)) = service::answer(sources, asked, caller, self.rng, self.reply)
         {
             self.summary.source = Source::Service;
-            return self.conclude(verdict, &apex);
+            return self.conclude(verdict, &apex, &asked);
         }
         if let Some((verdict, apex)) = reverse::answer(sources, asked, caller, self.reply) {
             self.summary.source = Source::Reverse;
-            return self.conclude(verdict, &apex);
+            return self.conclude(verdict, &apex, &asked);
         }
         let (zones, name, reply) = (sources.zones, asked.name, &mut *self.reply);
         let told = match asked.at {
@@ -128,13 +129,21 @@ impl Turn<'_, '_, '_> {
 
     /// Puts what a zone says into code, flags and SOA.
     #[inline]
-    fn conclude(&mut self, verdict: Verdict, apex: &Apex<'_>) -> Result<Next, NeedsFull> {
+    fn conclude(
+        &mut self,
+        verdict: Verdict,
+        apex: &Apex<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<Next, NeedsFull> {
         self.reply.set_authoritative(true);
         // An SOA that does not fit marks the reply as cut by itself.
         match verdict {
             Verdict::Alias(target) => return Ok(target.map_or(Next::Done, Next::Alias)),
             Verdict::Answered(fail_open) => self.summary.fail_open = fail_open,
             Verdict::NeedsFull => return Err(NeedsFull),
+            Verdict::Nodata if asked.qtype == rtype::ANY => {
+                let _ = apex.minimal_any(asked, self.reply);
+            }
             Verdict::Nodata => {
                 let _ = apex.soa(Section::Authority, self.reply);
             }

@@ -9,6 +9,9 @@ pub const LABEL_OCTETS_MAX: usize = 63;
 /// Octets in one DNS name on the wire, the root's zero included (RFC 1035 §2.3.4).
 pub const NAME_OCTETS_MAX: usize = 255;
 
+/// Octets of a character-string, the unit of TXT records: its length is one octet (RFC 1035 §3.3).
+pub const CHARACTER_STRING_OCTETS_MAX: usize = 255;
+
 /// Services in one registry: five times the size that the memory budget is measured at.
 pub const SERVICES_MAX: usize = 1_000_000;
 /// Instances in one registry: twice the size that the memory budget is measured at.
@@ -25,7 +28,7 @@ pub const INSTANCE_CHECKS_MAX: usize = 16;
 /// Metadata entries of one instance.
 pub const META_ENTRIES_MAX: usize = 64;
 /// Octets of one `key=value`: one TXT character-string (RFC 1035 §3.3.14).
-pub const META_PAIR_OCTETS_MAX: usize = 255;
+pub const META_PAIR_OCTETS_MAX: usize = CHARACTER_STRING_OCTETS_MAX;
 /// Octets of all metadata of one instance, as TXT record data with its length octets. Leaves
 /// room for the rest of a record in the smallest table that any peer keeps (4 KiB).
 pub const META_OCTETS_MAX: usize = 4_000;

@@ -177,6 +177,16 @@ fn ip_addresses(given: &Given) -> Result<Vec<IpAddr>, Refusal> {
     })
 }
 
+/// Text that is told to clients, of at most so many octets; empty for none.
+pub(super) fn told(given: &Given, octets_max: usize) -> Result<String, Refusal> {
+    let text = given.optional_text()?.unwrap_or_default();
+    if text.len() > octets_max {
+        let problem = format!("has {} octets, above the limit of {octets_max}", text.len());
+        return Err(given.refuse(problem));
+    }
+    Ok(text.to_owned())
+}
+
 /// Reads each item, and refuses what is there twice.
 fn distinct<T: PartialEq>(
     list: &[Given],

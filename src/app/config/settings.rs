@@ -11,7 +11,8 @@ use ipnet::IpNet;
 
 use super::Sources;
 use crate::{
-    dns, health, http,
+    dns::{self, CookieSecrets},
+    health, http,
     model::{DnsName, Policy},
     registry::{self, SelfPreservation},
     telemetry::LogFormat,
@@ -58,6 +59,14 @@ pub struct DnsSettings {
     pub udp_workers: usize,
     /// The largest UDP reply, octets, and the size that EDNS announces (RFC 6891 §6.2.3).
     pub udp_size: u16,
+    /// What is told of the server to those who ask.
+    pub told: dns::Identity,
+    /// Whether DNS cookies are given.
+    pub cookies: bool,
+    /// The file of the cookies' secrets.
+    pub cookie_secret_file: Option<PathBuf>,
+    /// What stands in it.
+    pub cookie_secrets: Option<CookieSecrets>,
     /// The TTL of a negative answer, whole seconds (RFC 2308 §5).
     pub negative_ttl: Duration,
     /// The mailbox in the SOA record, as a name (RFC 1035 §3.3.13).
@@ -142,7 +151,9 @@ impl Default for Config {
 /// The parts' own settings.
 impl Config {
     /// The part of the answers.
-    pub fn dns_settings(&self) -> dns::SettingsSpec {
+    /// `own` are the secrets of cookies that this server makes up when it is given none.
+    pub fn dns_settings(&self, own: &CookieSecrets) -> dns::SettingsSpec {
+        let given = self.dns.cookie_secrets.as_ref();
         dns::SettingsSpec {
             domain: self.server.domain.clone(),
             nameservers: self.dns.nameservers.iter().map(|s| s.addresses.clone()).collect(),
@@ -151,6 +162,8 @@ impl Config {
             negative_ttl_seconds: u32::try_from(self.dns.negative_ttl.as_secs()).unwrap_or(5),
             reverse: self.dns.reverse.clone(),
             udp_size: self.dns.udp_size,
+            identity: self.dns.told.clone(),
+            cookies: self.dns.cookies.then(|| given.unwrap_or(own).clone()),
         }
     }
 
@@ -246,6 +259,10 @@ impl Default for DnsSettings {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8600))],
             udp_workers: 0,
             udp_size: 1232,
+            told: dns::Identity::default(),
+            cookies: true,
+            cookie_secret_file: None,
+            cookie_secrets: None,
             negative_ttl: Duration::from_secs(5),
             hostmaster: DnsName::parse("hostmaster.service.internal").expect("it is a name"),
             nameservers: Vec::new(),

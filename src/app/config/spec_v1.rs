@@ -11,7 +11,11 @@ use super::{
     parse,
 };
 use crate::{
-    model::{Policy, Share, WhenNoneHealthy, limit},
+    dns::{self, CookieSecrets},
+    model::{
+        Policy, Share, WhenNoneHealthy,
+        limit::{self, CHARACTER_STRING_OCTETS_MAX},
+    },
     telemetry::{self, LogFormat},
     util::format_duration,
 };
@@ -66,6 +70,33 @@ pub(super) static KEYS: &[Key] = &[
         |c, v| set(&mut c.dns.udp_size, v.integer(512..=4096)),
         |c| c.dns.udp_size.to_string(),
     )
+    .reloads(),
+    key(
+        "dns.identity",
+        |c, v| set(&mut c.dns.told.server, parse::told(v, CHARACTER_STRING_OCTETS_MAX)),
+        |c| quote(&c.dns.told.server),
+    )
+    .reloads(),
+    key(
+        "dns.version",
+        |c, v| set(&mut c.dns.told.version, parse::told(v, CHARACTER_STRING_OCTETS_MAX)),
+        |c| quote(&c.dns.told.version),
+    )
+    .reloads(),
+    key(
+        "dns.nsid",
+        |c, v| {
+            let nsid = parse::told(v, dns::Identity::NSID_OCTETS_MAX);
+            set(&mut c.dns.told.nsid, nsid.map(|text| text.into_bytes().into()))
+        },
+        |c| quote(&String::from_utf8_lossy(&c.dns.told.nsid)),
+    )
+    .reloads(),
+    key("dns.cookies", |c, v| set(&mut c.dns.cookies, v.boolean()), |c| c.dns.cookies.to_string())
+        .reloads(),
+    key("dns.cookie_secret_file", set_cookie_secrets, |c| {
+        path(c.dns.cookie_secret_file.as_deref().unwrap_or(Path::new("")))
+    })
     .reloads(),
     key(
         "dns.negative_ttl",
@@ -254,6 +285,23 @@ fn whole_seconds(given: &Given, range: RangeInclusive<u64>) -> Result<Duration, 
         return Err(given.refuse("has a fraction of a second, which no TTL has"));
     }
     Ok(duration)
+}
+
+/// Reads the file too, so that a mistake in it is found where its name stands.
+fn set_cookie_secrets(config: &mut Config, given: &Given) -> Result<(), Refusal> {
+    config.dns.cookie_secret_file = given.optional_text()?.map(Into::into);
+    config.dns.cookie_secrets = match &config.dns.cookie_secret_file {
+        None => None,
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| given.refuse(format!("cannot be read: {error}")))?;
+            let secrets = CookieSecrets::parse(&text).map_err(|invalid| {
+                given.refuse(format!("has a mistake: {} {}", invalid.value, invalid.problem))
+            })?;
+            Some(secrets)
+        }
+    };
+    Ok(())
 }
 
 fn set_policy_ttl(config: &mut Config, given: &Given) -> Result<(), Refusal> {

@@ -53,7 +53,7 @@ const NAMES: &[(&str, RecordType, Is)] = &[
     ("web", SRV, Is::Answer),
     ("web", TXT, Is::Answer),
     ("web", RecordType::HTTPS, Is::Nodata),
-    ("web", RecordType::ANY, Is::Nodata),
+    ("web", RecordType::ANY, Is::Answer),
     ("web", RecordType::MX, Is::Nodata),
     ("web", RecordType::NS, Is::Nodata),
     ("web", RecordType::SOA, Is::Nodata),
@@ -114,7 +114,7 @@ const NAMES: &[(&str, RecordType, Is)] = &[
     // The top and its servers.
     ("", A, Is::Nodata),
     ("", TXT, Is::Nodata),
-    ("", RecordType::ANY, Is::Nodata),
+    ("", RecordType::ANY, Is::Answer),
     ("", RecordType::SOA, Is::Answer),
     ("", RecordType::NS, Is::Answer),
     ("ns1", A, Is::Answer),

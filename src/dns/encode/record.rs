@@ -156,6 +156,30 @@ impl<'b> Reply<'b> {
         written.is_ok()
     }
 
+    /// Writes one character-string as the TXT record of the question, in the class CHAOS. Nobody is
+    /// to keep it (RFC 4892 §2).
+    ///
+    /// # Errors
+    /// As [`Reply::record`].
+    pub fn chaos_text(&mut self, text: &str) -> Result<(), Full> {
+        const TYPE_CLASS_TTL: [u8; 8] = [0, 16, 0, 3, 0, 0, 0, 0];
+        let mark = self.mark();
+        let length = u16::try_from(text.len()).map_err(|_| Full)?;
+        let written = self.owner(Owner::Question).and_then(|()| {
+            self.put(&TYPE_CLASS_TTL)?;
+            self.put(&(length + 1).to_be_bytes())?;
+            Data(self).put_label(text.as_bytes())
+        });
+        match written {
+            Ok(()) => self.entered(Section::Answer),
+            Err(Full) => {
+                self.rollback(mark);
+                self.truncated = true;
+            }
+        }
+        written
+    }
+
     fn written(
         &mut self,
         section: Section,

@@ -5,7 +5,7 @@ use hickory_proto::{
     rr::Name,
 };
 
-use super::{Full, Limits, Owner, QUESTION, Reply, Section};
+use super::{Full, Opt, Owner, QUESTION, Reply, Section};
 use crate::dns::{
     code::{rcode, rtype},
     query::{Parsed, Query, parse},
@@ -34,8 +34,10 @@ fn query(packet: &[u8]) -> Query<'_> {
 /// What `write` makes of a reply of at most `octets`, as hickory reads it, and its length.
 fn written(packet: &[u8], octets: usize, write: impl FnOnce(&mut Reply<'_>)) -> (Message, usize) {
     let mut buffer = vec![0xEE; 65_535];
-    let limits = Limits { reply: octets, own_udp_size: 1232 };
-    let mut reply = Reply::new(&query(packet), limits, &mut buffer);
+    let query = query(packet);
+    let opt =
+        query.edns.map(|edns| Opt { udp_size: 1232, dnssec_ok: edns.dnssec_ok, ..Opt::default() });
+    let mut reply = Reply::new(&query, octets, opt, &mut buffer);
     write(&mut reply);
     let length = reply.finish();
     assert!(buffer[octets..].iter().all(|&octet| octet == 0xEE), "nothing behind the limit");

@@ -2,7 +2,7 @@
 
 use hickory_server::{
     proto::{
-        op::{Edns, Header, Query},
+        op::{Header, Query},
         rr::{Name, RData, Record, RecordType, rdata::TSIG},
         serialize::binary::{BinDecodable, BinDecoder, DecodeError},
     },
@@ -11,7 +11,7 @@ use hickory_server::{
 
 use crate::dns::{
     Parsed, parse,
-    query::{HEADER_OCTETS, OPT_OCTETS},
+    query::{Edns, HEADER_OCTETS, OPT_OCTETS},
 };
 
 /// Records in a query beside the question. OPT and a signature are two; one that has more than
@@ -21,8 +21,8 @@ const RECORDS_MAX: u16 = 16;
 /// Why a message is not answered but refused.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// It speaks an EDNS version that we do not (RFC 6891 §6.1.3). With the query in simple form.
-    BadVersion(Vec<u8>),
+    /// It has no question, but asks for a cookie (RFC 7873 §5.4). With its OPT record.
+    CookieAsked(Edns),
     /// It is broken, or its counts make no sense (RFC 1035 §4.1.1, RFC 9619).
     Malformed,
     /// It is something other than a query (RFC 1035 §4.1.1).
@@ -44,8 +44,9 @@ pub(super) struct Signed {
 
 /// What stands behind the question that matters.
 #[derive(Debug, Default)]
-struct Extras {
-    edns: Option<Edns>,
+struct Extras<'m> {
+    /// The OPT record as it came.
+    opt: Option<&'m [u8]>,
     signature: Option<(Name, TSIG)>,
 }
 
@@ -65,11 +66,19 @@ pub(super) fn decode(message: &[u8]) -> Result<Vec<u8>, Refusal> {
     let header = Header::read(&mut decoder)?;
     let counts = header.counts;
     // Held to one before it is used: hickory makes room for as many as the count says.
-    if counts.queries != 1 || counts.answers != 0 {
+    if counts.queries > 1 || counts.answers != 0 {
         return Err(Refusal::Malformed);
     }
     if counts.authorities > RECORDS_MAX || counts.additionals > RECORDS_MAX {
         return Err(Refusal::Malformed);
+    }
+    if counts.queries == 0 {
+        return Err(without_question(
+            &mut decoder,
+            message,
+            counts.authorities,
+            counts.additionals,
+        ));
     }
     let queries = Queries::read(&mut decoder, 1)?;
     let query = queries.queries().first().ok_or(Refusal::Malformed)?.original();
@@ -78,11 +87,11 @@ pub(super) fn decode(message: &[u8]) -> Result<Vec<u8>, Refusal> {
         return Err(Refusal::Malformed);
     }
     skip_authorities(&mut decoder, counts.authorities)?;
-    let extras = read_additionals(&mut decoder, counts.additionals)?;
+    let extras = read_additionals(&mut decoder, message, counts.additionals)?;
     if !decoder.is_empty() {
         return Err(Refusal::Malformed);
     }
-    let simple = simplify(message, queries.as_bytes(), extras.edns.as_ref());
+    let simple = simplify(message, queries.as_bytes(), extras.opt);
     // A compressed name decodes, but nothing stands before the question to point to.
     let Parsed::Query(_) = parse(&simple) else {
         return Err(Refusal::Malformed);
@@ -91,9 +100,26 @@ pub(super) fn decode(message: &[u8]) -> Result<Vec<u8>, Refusal> {
         let signed = Signed { query: query.clone(), key, signature };
         return Err(Refusal::UnknownKey(Box::new(signed)));
     }
-    match extras.edns {
-        Some(edns) if edns.version() > 0 => Err(Refusal::BadVersion(simple)),
-        _ => Ok(simple),
+    Ok(simple)
+}
+
+/// What becomes of a message without a question: it may ask for a cookie, and for nothing else
+/// (RFC 9619 §4).
+fn without_question(
+    decoder: &mut BinDecoder<'_>,
+    message: &[u8],
+    authorities: u16,
+    additionals: u16,
+) -> Refusal {
+    let extras = match read_additionals(decoder, message, additionals) {
+        Ok(extras) if authorities == 0 && decoder.is_empty() => extras,
+        _ => return Refusal::Malformed,
+    };
+    match extras.opt.and_then(Edns::read) {
+        Some(edns) if edns.options.cookie.is_some() && extras.signature.is_none() => {
+            Refusal::CookieAsked(edns)
+        }
+        _ => Refusal::Malformed,
     }
 }
 
@@ -109,21 +135,25 @@ fn skip_authorities(decoder: &mut BinDecoder<'_>, count: u16) -> Result<(), Refu
 
 /// Reads the additional section: at most one OPT record (RFC 6891 §6.1.1), a TSIG record only at
 /// the very end (RFC 8945 §5.1); others mean nothing in a query.
-fn read_additionals(decoder: &mut BinDecoder<'_>, count: u16) -> Result<Extras, Refusal> {
+fn read_additionals<'m>(
+    decoder: &mut BinDecoder<'_>,
+    message: &'m [u8],
+    count: u16,
+) -> Result<Extras<'m>, Refusal> {
     let mut extras = Extras::default();
     for _ in 0..count {
-        let record = Record::read(decoder)?;
         if extras.signature.is_some() {
             return Err(Refusal::Malformed);
         }
+        if extras.opt.is_none()
+            && let Some(opt) = opt_at(message, decoder.index())
+        {
+            decoder.read_slice(opt.len())?;
+            extras.opt = Some(opt);
+            continue;
+        }
+        let record = Record::read(decoder)?;
         match (record.record_type(), &record.data) {
-            // hickory drops options that it cannot tell apart.
-            (RecordType::OPT, RData::OPT(options)) if options.as_ref().is_empty() => {
-                return Err(Refusal::Malformed);
-            }
-            (RecordType::OPT, RData::OPT(_) | RData::Update0(_)) if extras.edns.is_none() => {
-                extras.edns = Some(Edns::from(&record));
-            }
             (RecordType::TSIG, RData::TSIG(signature)) => {
                 extras.signature = Some((record.name.clone(), signature.clone()));
             }
@@ -134,16 +164,21 @@ fn read_additionals(decoder: &mut BinDecoder<'_>, count: u16) -> Result<Extras, 
     Ok(extras)
 }
 
-/// The query as [`parse`] likes it: its number, RD and CD, the question, a plain OPT record.
-fn simplify(message: &[u8], question: &[u8], edns: Option<&Edns>) -> Vec<u8> {
-    let mut simple = Vec::with_capacity(HEADER_OCTETS + question.len() + OPT_OCTETS);
+/// The OPT record at that place, whole and of the root, as it came: hickory keeps only those of its
+/// options that it knows.
+fn opt_at(message: &[u8], start: usize) -> Option<&[u8]> {
+    let record = message.get(start..)?;
+    let &[0, 0, 41, .., high, low] = record.first_chunk::<OPT_OCTETS>()? else { return None };
+    record.get(..OPT_OCTETS + usize::from(u16::from_be_bytes([high, low])))
+}
+
+/// The query as [`parse`] likes it: its number, RD and CD, the question, its OPT record.
+fn simplify(message: &[u8], question: &[u8], opt: Option<&[u8]>) -> Vec<u8> {
+    let opt = opt.unwrap_or_default();
+    let mut simple = Vec::with_capacity(HEADER_OCTETS + question.len() + opt.len());
     simple.extend([message[0], message[1], message[2] & 0x01, message[3] & 0x10]);
-    simple.extend([0, 1, 0, 0, 0, 0, 0, u8::from(edns.is_some())]);
+    simple.extend([0, 1, 0, 0, 0, 0, 0, u8::from(!opt.is_empty())]);
     simple.extend(question);
-    if let Some(edns) = edns {
-        let [size_high, size_low] = edns.max_payload().to_be_bytes();
-        let flags = if edns.flags().dnssec_ok { 0x80 } else { 0 };
-        simple.extend([0, 0, 41, size_high, size_low, 0, 0, flags, 0, 0, 0]);
-    }
+    simple.extend(opt);
     simple
 }

@@ -14,27 +14,27 @@ use super::{
     decode::{Refusal, Signed},
 };
 use crate::dns::{
-    Parsed, Reply, Source, Summary,
-    encode::Limits,
-    parse,
-    query::{HEADER_OCTETS, UDP_OCTETS_WITHOUT_EDNS},
+    Caller, Query as Asked, Reply, Settings, Source, Summary,
+    code::rcode,
+    query::{Edns, HEADER_OCTETS, UDP_OCTETS_WITHOUT_EDNS},
+    terms::{self, Terms},
 };
-
-/// Response codes: RFC 1035 §4.1.1, RFC 6891 §9, RFC 8945 §3.
-const FORMERR: u16 = 1;
-const NOTIMP: u16 = 4;
-const NOTAUTH: u16 = 9;
-const BADVERS: u16 = 16;
 
 // === impl Refusal ===
 
 impl Refusal {
-    /// Writes the refusal of `message` into `out`; `own_udp_size` is what our OPT record states.
-    pub(super) fn write(&self, own_udp_size: u16, message: &[u8], out: &mut [u8]) -> Replied {
+    /// Writes the refusal of `message` into `out`.
+    pub(super) fn write(
+        &self,
+        settings: &Settings,
+        caller: &Caller,
+        message: &[u8],
+        out: &mut [u8],
+    ) -> Replied {
         match self {
-            Self::BadVersion(simple) => bad_version(own_udp_size, simple, out),
-            Self::Malformed => bare(message, FORMERR, out),
-            Self::NotImplemented => bare(message, NOTIMP, out),
+            Self::CookieAsked(edns) => cookie(settings, caller, edns, message, out),
+            Self::Malformed => bare(message, rcode::FORMERR, out),
+            Self::NotImplemented => bare(message, rcode::NOTIMP, out),
             Self::UnknownKey(signed) => unknown_key(signed, message, out),
         }
     }
@@ -49,15 +49,28 @@ pub(super) fn bare(message: &[u8], rcode: u16, out: &mut [u8]) -> Replied {
     Replied { qtype: 0, summary: summary(HEADER_OCTETS, rcode) }
 }
 
-/// BADVERS with the version that we do speak, zero (RFC 6891 §6.1.3).
-fn bad_version(own_udp_size: u16, simple: &[u8], out: &mut [u8]) -> Replied {
-    let Parsed::Query(query) = parse(simple) else {
-        return bare(simple, FORMERR, out);
+/// A cookie for who asks for nothing else (RFC 7873 §5.4).
+fn cookie(
+    settings: &Settings,
+    caller: &Caller,
+    edns: &Edns,
+    message: &[u8],
+    out: &mut [u8],
+) -> Replied {
+    let query = Asked::without_question(message, *edns);
+    let terms = Terms::of(settings, &query, caller);
+    let asked = edns.options.cookie.as_ref();
+    // Without secrets no cookie is given, and a message without a question is what it always was.
+    let rcode = match (terms::fault(&query, caller), asked, terms.opt.and_then(|opt| opt.cookie)) {
+        (Some(rcode), ..) => rcode,
+        (None, Some(cookie), Some(ours)) => {
+            terms::cookie_rcode(cookie, cookie.server == Some(ours.1) || terms.is_proven)
+        }
+        _ => rcode::FORMERR,
     };
-    let limits = Limits { reply: UDP_OCTETS_WITHOUT_EDNS.into(), own_udp_size };
-    let mut reply = Reply::new(&query, limits, out);
-    reply.set_rcode(BADVERS);
-    Replied { qtype: query.qtype, summary: summary(reply.finish(), BADVERS) }
+    let mut reply = Reply::new(&query, terms.octets_max, terms.opt, out);
+    reply.set_rcode(rcode);
+    Replied { qtype: 0, summary: summary(reply.finish(), rcode) }
 }
 
 /// NOTAUTH with BADKEY, itself unsigned (RFC 8945 §5.2.1 and §5.3.2).
@@ -79,9 +92,9 @@ fn unknown_key(signed: &Signed, message: &[u8], out: &mut [u8]) -> Replied {
     match reply.to_vec() {
         Ok(octets) if octets.len() <= message.len().min(UDP_OCTETS_WITHOUT_EDNS.into()) => {
             out[..octets.len()].copy_from_slice(&octets);
-            Replied { qtype, summary: summary(octets.len(), NOTAUTH) }
+            Replied { qtype, summary: summary(octets.len(), rcode::NOTAUTH) }
         }
-        _ => Replied { qtype, ..bare(message, NOTAUTH, out) },
+        _ => Replied { qtype, ..bare(message, rcode::NOTAUTH, out) },
     }
 }
 

@@ -129,7 +129,7 @@ fn alias(asking: &mut Answering<'_, '_>, host: &DnsName) -> Verdict {
     let owner = asking.asked.owner();
     let written = asking.reply.record(Section::Answer, owner, kind, &[host.as_wire()]);
     // Who asks for the alias itself wants to know no more (RFC 1034 §4.3.2 step 3a).
-    if asking.asked.qtype == rtype::CNAME {
+    if matches!(asking.asked.qtype, rtype::CNAME | rtype::ANY) {
         return Verdict::Answered(None);
     }
     Verdict::Alias(written.ok())

@@ -7,7 +7,12 @@ use super::{
 };
 use crate::{
     dns::{
-        answer::Sources, apex::Apex, asked::Asked, caller::Caller, code::rtype, encode::Reply,
+        answer::Sources,
+        apex::Apex,
+        asked::Asked,
+        caller::Caller,
+        code::{extended, rtype},
+        encode::Reply,
         verdict::Verdict,
     },
     model::WhenNoneHealthy,
@@ -139,7 +144,7 @@ impl Answering<'_, '_> {
     /// A name that stands for instances, by any type.
     #[inline]
     fn selection(&mut self, selection: &Selection) -> Verdict {
-        let fail_open = match outcome(selection) {
+        let fail_open = match outcome(selection, self.reply) {
             Ok(fail_open) => fail_open,
             Err(verdict) => return verdict,
         };
@@ -152,7 +157,7 @@ impl Answering<'_, '_> {
                 let addresses = |start| selection.first.records.v6(start);
                 addresses::of_pool(self, selection.v6(), addresses, selection)
             }
-            rtype::CNAME => addresses::alias_of(self, selection),
+            rtype::CNAME | rtype::ANY => addresses::alias_of(self, selection),
             rtype::SRV => srv::of_selection(self, selection, fail_open),
             rtype::TXT => txt::of_selection(self, selection, fail_open),
             _ => Verdict::Nodata,
@@ -161,7 +166,7 @@ impl Answering<'_, '_> {
 
     /// A name with underscores, which has records of these types and no others.
     fn listed(&mut self, selection: &Selection, types: &[u16]) -> Verdict {
-        match (outcome(selection), self.asked.qtype) {
+        match (outcome(selection, self.reply), self.asked.qtype) {
             (Err(verdict), _) => verdict,
             (Ok(_), qtype) if !types.contains(&qtype) => Verdict::Nodata,
             (Ok(fail_open), rtype::PTR) => browse::of_selection(self, selection, fail_open),
@@ -173,7 +178,9 @@ impl Answering<'_, '_> {
     /// an SRV record have made their choice already.
     fn instance(&mut self, member: &Member) -> Verdict {
         match self.asked.qtype {
-            rtype::A | rtype::AAAA | rtype::CNAME => addresses::of_member(self, member),
+            rtype::A | rtype::AAAA | rtype::CNAME | rtype::ANY => {
+                addresses::of_member(self, member)
+            }
             rtype::TXT => txt::of_member(self, member),
             _ => Verdict::Nodata,
         }
@@ -181,13 +188,24 @@ impl Answering<'_, '_> {
 }
 
 /// Whether the selection has instances to answer with; what is said otherwise, whatever the type.
-fn outcome(selection: &Selection) -> Result<Option<FailOpen>, Verdict> {
-    match selection.outcome {
-        Outcome::Answer(fail_open) => Ok(fail_open),
-        Outcome::NoneHealthy(WhenNoneHealthy::Nxdomain) => Err(Verdict::Nxdomain),
-        Outcome::NoneHealthy(WhenNoneHealthy::Servfail) => Err(Verdict::Servfail),
-        Outcome::NoneHealthy(WhenNoneHealthy::All | WhenNoneHealthy::Nodata) | Outcome::Nobody => {
-            Err(Verdict::Nodata)
+fn outcome(selection: &Selection, reply: &mut Reply<'_>) -> Result<Option<FailOpen>, Verdict> {
+    let (verdict, why) = match selection.outcome {
+        Outcome::Answer(None) => return Ok(None),
+        Outcome::Answer(fail_open) => {
+            let why = "too few healthy instances, all are answered";
+            reply.set_extended_error(extended::OTHER, why);
+            return Ok(fail_open);
         }
-    }
+        Outcome::NoneHealthy(none_healthy) => {
+            let verdict = match none_healthy {
+                WhenNoneHealthy::All | WhenNoneHealthy::Nodata => Verdict::Nodata,
+                WhenNoneHealthy::Nxdomain => Verdict::Nxdomain,
+                WhenNoneHealthy::Servfail => Verdict::Servfail,
+            };
+            (verdict, "no healthy instance")
+        }
+        Outcome::Nobody => (Verdict::Nodata, "no instance"),
+    };
+    reply.set_extended_error(extended::OTHER, why);
+    Err(verdict)
 }

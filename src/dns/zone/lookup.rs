@@ -99,9 +99,9 @@ impl Zone {
 }
 
 fn at_name(node: &Node, qtype: u16) -> Found<'_> {
-    // ANY is answered with as little as possible (RFC 8482), as in the service zone.
+    // One set is enough for who asks for all (RFC 8482 §4.1).
     if qtype == rtype::ANY {
-        return Found::NoData;
+        return node.sets.first().map_or(Found::NoData, Found::Answer);
     }
     match (node.set(qtype), node.set(rtype::CNAME)) {
         (Some(set), _) => Found::Answer(set),

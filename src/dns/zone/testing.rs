@@ -11,7 +11,7 @@ use hickory_proto::{
 use super::{Answered, build, master, set::Zones, source::Source};
 use crate::{
     dns::{
-        encode::{Limits, Owner, Reply, Section},
+        encode::{Owner, Reply, Section},
         query::{Parsed, parse},
     },
     model::DnsName,
@@ -64,8 +64,7 @@ pub(super) fn ask_wire(zones: &Zones, name: &str, rtype: &str, octets: usize) ->
     packet.extend([rtype.to_be_bytes(), [0, 1]].concat());
     let Parsed::Query(query) = parse(&packet) else { panic!("a plain query") };
     let mut buffer = vec![0; 65_535];
-    let limits = Limits { reply: octets, own_udp_size: 1232 };
-    let mut reply = Reply::new(&query, limits, &mut buffer);
+    let mut reply = Reply::new(&query, octets, None, &mut buffer);
     let leaves = match zones.answer(query.name(), query.qtype, &mut reply) {
         Answered::Elsewhere => panic!("{name} is in no zone"),
         Answered::Whole => false,

@@ -121,7 +121,8 @@ fn a_query_that_cannot_be_read_gets_a_header_with_formerr() {
     let resolver = node.resolver();
     for (what, packet) in malformed() {
         let reply = reply_to(&resolver, what, packet.clone()).expect(what);
-        assert_eq!(reply, [0x12, 0x34, 0x80, 1, 0, 0, 0, 0, 0, 0, 0, 0], "{what}");
+        assert_eq!(reply[..4], [0x12, 0x34, 0x80, 1], "{what}");
+        assert!(reply.len() == HEADER || what.contains("option"), "{what}: {reply:?}");
         let mut connection = Connection::open(node.dns[0]);
         connection.send(&packet);
         assert_eq!(connection.read().expect(what), reply, "{what} over TCP");
@@ -247,7 +248,7 @@ fn whatever_comes_gets_one_short_reply_at_the_most() {
             assert!(sent[2] & 0x80 == 0, "a reply to a reply: {sent:?}");
             let message = Message::from_vec(&reply).expect("hickory reads every reply");
             match message.metadata.response_code.low() {
-                1 | 4 => assert_eq!(reply.len(), HEADER, "{sent:?}"),
+                1 | 4 => assert!(reply.len() <= sent.len() + 11, "{sent:?}"),
                 0 | 3 | 5 | 9 => assert!(reply.len() <= 512, "{sent:?}"),
                 other => panic!("response code {other} to {sent:?}"),
             }

@@ -13,6 +13,8 @@ use crate::support::{
 };
 
 const ANY: RecordType = RecordType::ANY;
+/// The least that may be said to who asks for all (RFC 8482 §4.2).
+const RFC8482: &str = "HINFO RFC8482 ";
 const CNAME: RecordType = RecordType::CNAME;
 const HTTPS: RecordType = RecordType::HTTPS;
 const MX: RecordType = RecordType::MX;
@@ -34,7 +36,7 @@ const NAMES: &[(&str, RecordType, &str)] = &[
         "SRV 1 1 81 b.instance.web.service.internal., SRV 1 5 80 a.instance.web.service.internal.",
     ),
     ("web", TXT, "TXT version=1.4.2zone=a"),
-    ("web", ANY, "NODATA"),
+    ("web", ANY, RFC8482),
     ("web", HTTPS, "NODATA"),
     ("web", SVCB, "NODATA"),
     ("web", MX, "NODATA"),
@@ -118,7 +120,7 @@ const NAMES: &[(&str, RecordType, &str)] = &[
     ("x.a.instance.web", A, "NXDOMAIN"),
     // Empty non-terminals
     ("instance.web", A, "NODATA"),
-    ("instance.web", ANY, "NODATA"),
+    ("instance.web", ANY, RFC8482),
     ("_tcp", SRV, "NODATA"),
     ("_udp", A, "NODATA"),
     ("_v1", SRV, "NODATA"),
@@ -140,7 +142,7 @@ const NAMES: &[(&str, RecordType, &str)] = &[
     // The apex and its servers
     ("", NS, "NS ns1.service.internal., NS ns2.service.internal."),
     ("", A, "NODATA"),
-    ("", ANY, "NODATA"),
+    ("", ANY, RFC8482),
     ("ns1", A, "A 192.0.2.1"),
     ("ns1", AAAA, "AAAA 2001:db8::1"),
     ("ns2", AAAA, "NODATA"),

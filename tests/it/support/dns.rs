@@ -8,10 +8,7 @@ use std::{
 
 use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query, ResponseCode},
-    rr::{
-        Name, RData, Record, RecordType,
-        rdata::opt::{EdnsCode, EdnsOption},
-    },
+    rr::{Name, RData, Record, RecordType},
     serialize::binary::BinDecodable,
 };
 
@@ -81,12 +78,12 @@ impl Resolver {
         }
         let mut last = question("service.internal.", RecordType::SOA, Some(1232));
         last.metadata.id = 0xFFFE;
-        let cookie = EdnsOption::Unknown(EdnsCode::Cookie.into(), vec![7; 8]);
-        last.edns.as_mut().expect("it has EDNS").options_mut().insert(cookie);
+        // No query sets TC, so this one is for the full path.
+        last.metadata.truncation = true;
         self.socket.send(&last.to_vec().unwrap()).unwrap();
         let mut replies = self.receive_until(0xFFFE);
         replies.pop();
-        (last.metadata.id, last.edns) = (0xFFFF, None);
+        (last.metadata.id, last.metadata.truncation) = (0xFFFF, false);
         self.socket.send(&last.to_vec().unwrap()).unwrap();
         replies.extend(self.receive_until(0xFFFF));
         replies.pop();
