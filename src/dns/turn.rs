@@ -113,10 +113,11 @@ impl Turn<'_, '_, '_> {
             self.summary.source = Source::Reverse;
             return self.conclude(verdict, &apex, &asked);
         }
-        let (zones, name, reply) = (sources.zones, asked.name, &mut *self.reply);
+        let (zones, name) = (sources.zones, asked.name);
+        let mut writing = zone::Writing { reply: &mut *self.reply, rng: &mut *self.rng };
         let told = match asked.at {
-            QUESTION => zones.answer(name, asked.qtype, reply),
-            alias => zones.go_on(name, usize::from(alias), asked.qtype, reply),
+            QUESTION => zones.answer(name, asked.qtype, &mut writing),
+            alias => zones.go_on(name, usize::from(alias), asked.qtype, &mut writing),
         };
         let next = match told {
             zone::Answered::Elsewhere => return Ok(Next::Elsewhere),

@@ -34,6 +34,15 @@ pub enum Answered {
     Leaves(Departure),
 }
 
+/// What an answer is written to, and where chance comes from.
+#[derive(Debug)]
+pub struct Writing<'w, 'b> {
+    /// The reply.
+    pub reply: &'w mut Reply<'b>,
+    /// For the order of records, which means nothing (RFC 2181 §5), but to who takes the first.
+    pub rng: &'w mut fastrand::Rng,
+}
+
 /// The end of a chain of aliases that leads out of the static zones into the registry's.
 #[derive(Debug)]
 pub struct Departure {
@@ -71,20 +80,21 @@ impl Departure {
 impl Zones {
     /// Writes what the zones say to `name` (lower-case wire labels) and `qtype`: records, response
     /// code, AA. The owner of the answer is the question.
-    pub fn answer(&self, name: &[u8], qtype: u16, reply: &mut Reply<'_>) -> Answered {
+    pub fn answer(&self, name: &[u8], qtype: u16, writing: &mut Writing<'_, '_>) -> Answered {
         let Some(name) = NameBuf::join(name, &[]) else { return Answered::Elsewhere };
         let Some(zone) = self.find_for(name.as_wire(), qtype) else { return Answered::Elsewhere };
+        let reply = &mut *writing.reply;
         reply.set_authoritative(true);
         let at = At { name, position: None };
         match zone.lookup(at.name.as_wire(), qtype) {
             // The usual case, kept apart from chains, which need room for the names they saw.
-            found @ (Found::Cname(_) | Found::Dname(..)) => self.chain(at, qtype, found, reply),
+            found @ (Found::Cname(_) | Found::Dname(..)) => self.chain(at, qtype, found, writing),
             Found::Referral(node, cut) => {
                 reply.set_authoritative(false);
                 let _ = self.referral(zone, node, &at.name.as_wire()[cut..], reply);
                 Answered::Whole
             }
-            found => self.ended(zone, &at, &found, reply),
+            found => self.ended(zone, &at, &found, writing),
         }
     }
 
@@ -95,12 +105,12 @@ impl Zones {
         name: &[u8],
         position: usize,
         qtype: u16,
-        reply: &mut Reply<'_>,
+        writing: &mut Writing<'_, '_>,
     ) -> Answered {
         let Some(name) = NameBuf::join(name, &[]) else { return Answered::Elsewhere };
         let Some(zone) = self.find_for(name.as_wire(), qtype) else { return Answered::Elsewhere };
         let found = zone.lookup(name.as_wire(), qtype);
-        self.chain(At { name, position: Some(position) }, qtype, found, reply)
+        self.chain(At { name, position: Some(position) }, qtype, found, writing)
     }
 
     /// Follows aliases from name to name.
@@ -109,23 +119,23 @@ impl Zones {
         mut at: At,
         qtype: u16,
         mut found: Found<'z>,
-        reply: &mut Reply<'_>,
+        writing: &mut Writing<'_, '_>,
     ) -> Answered {
         let mut seen = Seen { names: [None; CHAIN_MAX], trees: [None; CHAIN_MAX], count: 0 };
         loop {
             let next = match found {
                 // On a loop, and above the limit, the aliases found so far are the answer.
                 Found::Cname(_) | Found::Dname(..) if !seen.is_new(&at.name) => None,
-                Found::Cname(alias) => cname(&at, alias, reply),
+                Found::Cname(alias) => cname(&at, alias, writing.reply),
                 Found::Dname(alias, owner) => {
                     let is_new = seen.is_new_tree(alias);
-                    dname(&at, alias, (owner, is_new), reply)
+                    dname(&at, alias, (owner, is_new), writing.reply)
                 }
                 Found::Answer(_) | Found::NoData | Found::NxDomain | Found::Referral(..) => {
                     let Some(zone) = self.find_for(at.name.as_wire(), qtype) else {
                         return Answered::Whole;
                     };
-                    return self.ended(zone, &at, &found, reply);
+                    return self.ended(zone, &at, &found, writing);
                 }
             };
             let Some(next) = next else { return Answered::Whole };
@@ -141,9 +151,16 @@ impl Zones {
     }
 
     /// Writes what is no alias. Whatever does not fit is marked in the reply by its writer.
-    fn ended(&self, zone: &Zone, at: &At, found: &Found<'_>, reply: &mut Reply<'_>) -> Answered {
+    fn ended(
+        &self,
+        zone: &Zone,
+        at: &At,
+        found: &Found<'_>,
+        writing: &mut Writing<'_, '_>,
+    ) -> Answered {
+        let reply = &mut *writing.reply;
         let _ = match found {
-            Found::Answer(set) => self.positive(at, set, reply),
+            Found::Answer(set) => self.positive(at, set, writing),
             Found::NxDomain => {
                 reply.set_rcode(rcode::NXDOMAIN);
                 zone.negative(reply)
@@ -156,8 +173,13 @@ impl Zones {
         Answered::Whole
     }
 
-    fn positive(&self, at: &At, set: &RrSet, reply: &mut Reply<'_>) -> Result<(), Full> {
-        for data in set.rdata() {
+    fn positive(
+        &self,
+        at: &At,
+        set: &RrSet,
+        Writing { reply, rng }: &mut Writing<'_, '_>,
+    ) -> Result<(), Full> {
+        for data in set.rotated(rng) {
             reply.record(Section::Answer, at.owner(), (set.rtype, set.ttl), &[data])?;
         }
         if matches!(set.rtype, rtype::MX | rtype::NS | rtype::SRV) {

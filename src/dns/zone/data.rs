@@ -100,6 +100,15 @@ impl RrSet {
         Self { rtype, ttl, data: data.into(), targets: targets.into() }
     }
 
+    /// The data of each record, beginning with any of them: who only takes the first would
+    /// otherwise always take the same. By chance and not in turn, as a shared position would be a
+    /// line of memory that all cores write to.
+    pub(super) fn rotated(&self, rng: &mut fastrand::Rng) -> impl Iterator<Item = &[u8]> {
+        let count = self.rdata().count();
+        let first = if count > 1 { rng.usize(..count) } else { 0 };
+        self.rdata().skip(first).chain(self.rdata().take(first))
+    }
+
     /// The data of each record.
     pub(super) fn rdata(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &*self.data;
@@ -120,5 +129,27 @@ pub(super) fn target_offset(rtype: u16) -> Option<usize> {
         rtype::MX => Some(2),
         rtype::SRV => Some(6),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RrSet;
+    use crate::dns::code::rtype;
+
+    #[test]
+    fn each_record_of_a_set_is_as_often_the_first() {
+        let records: Vec<Vec<u8>> = (0..5).map(|n| vec![10, 0, 0, n]).collect();
+        let set = RrSet::new(rtype::A, 60, &records);
+        let (mut rng, mut first) = (fastrand::Rng::with_seed(7), [0; 5]);
+        for _ in 0..10_000 {
+            let rotated: Vec<&[u8]> = set.rotated(&mut rng).collect();
+            first[usize::from(rotated[0][3])] += 1;
+            let mut sorted = rotated;
+            sorted.sort_unstable();
+            assert_eq!(sorted, records, "all of them, each once");
+        }
+        // 2,000 each, give or take five standard deviations of 40.
+        assert!(first.iter().all(|count| (1_800..2_200).contains(count)), "{first:?}");
     }
 }

@@ -32,7 +32,7 @@ mod tests;
 mod token;
 mod watch;
 
-pub use answer::{Answered, Departure};
+pub use answer::{Answered, Departure, Writing};
 pub use data::Zone;
 pub use error::{Place, ZoneError, ZoneWarning};
 pub use publish::{ZonesHandle, ZonesReader};

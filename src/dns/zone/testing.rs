@@ -8,7 +8,7 @@ use hickory_proto::{
     serialize::binary::BinDecodable,
 };
 
-use super::{Answered, build, master, set::Zones, source::Source};
+use super::{Answered, Writing, build, master, set::Zones, source::Source};
 use crate::{
     dns::{
         encode::{Owner, Reply, Section},
@@ -52,6 +52,12 @@ pub(super) fn zones(texts: &[&str]) -> Zones {
     Zones::of_texts(&texts, &["service.example"])
 }
 
+/// Chance by which records stand as in the file: its first draw is the lowest.
+fn file_order() -> fastrand::Rng {
+    let mut seeds = (0..).map(fastrand::Rng::with_seed);
+    seeds.find(|rng| rng.clone().usize(..1_000) == 0).expect("one in a thousand")
+}
+
 /// Asks, and says whether the answer went on in the registry.
 pub(super) fn ask_wire(zones: &Zones, name: &str, rtype: &str, octets: usize) -> (Vec<u8>, bool) {
     let rtype = rtype.parse::<RecordType>().map_or_else(|_| rtype.parse().unwrap(), u16::from);
@@ -65,7 +71,9 @@ pub(super) fn ask_wire(zones: &Zones, name: &str, rtype: &str, octets: usize) ->
     let Parsed::Query(query) = parse(&packet) else { panic!("a plain query") };
     let mut buffer = vec![0; 65_535];
     let mut reply = Reply::new(&query, octets, None, &mut buffer);
-    let leaves = match zones.answer(query.name(), query.qtype, &mut reply) {
+    let mut rng = file_order();
+    let mut writing = Writing { reply: &mut reply, rng: &mut rng };
+    let leaves = match zones.answer(query.name(), query.qtype, &mut writing) {
         Answered::Elsewhere => panic!("{name} is in no zone"),
         Answered::Whole => false,
         Answered::Leaves(departure) => {
