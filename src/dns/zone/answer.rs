@@ -182,10 +182,28 @@ impl Zones {
         for data in set.rotated(rng) {
             reply.record(Section::Answer, at.owner(), (set.rtype, set.ttl), &[data])?;
         }
-        if matches!(set.rtype, rtype::MX | rtype::NS | rtype::SRV) {
-            for target in &*set.targets {
-                self.additional(target.as_wire(), reply)?;
+        match set.rtype {
+            rtype::HTTPS | rtype::SVCB => self.bound(at, set, reply),
+            rtype::MX | rtype::NS | rtype::SRV => {
+                let mut targets = set.targets.iter();
+                targets.try_for_each(|target| self.additional(target.as_wire(), reply))
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes what SVCB and HTTPS records lead to (RFC 9460 §4.1): addresses, and for an alias the
+    /// records of the same type.
+    fn bound(&self, at: &At, set: &RrSet, reply: &mut Reply<'_>) -> Result<(), Full> {
+        if set.is_bound_to_owner() {
+            self.additional(at.name.as_wire(), reply)?;
+        }
+        let is_alias = set.is_binding_alias();
+        for target in set.targets.iter().map(DnsName::as_wire) {
+            if is_alias && let Some(set) = self.known(target, set.rtype) {
+                set.additional(target, reply)?;
+            }
+            self.additional(target, reply)?;
         }
         Ok(())
     }

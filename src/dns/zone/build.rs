@@ -44,25 +44,28 @@ pub(super) fn build(
     let soa = builder.check_apex()?;
     builder.check_dname_and_cuts()?;
     builder.check_servers();
+    builder.check_targets();
     builder.check_shadowed(reserved);
     let zone = builder.zone(&soa);
     Ok((zone, builder.warnings))
 }
 
-struct Builder<'m> {
+/// A zone on its way.
+pub(super) struct Builder<'m> {
     master: &'m Master,
     origin: DnsName,
-    owners: HashMap<Vec<u8>, Owner<'m>>,
+    pub(super) owners: HashMap<Vec<u8>, Owner<'m>>,
     warnings: Vec<ZoneWarning>,
 }
 
-type Owner<'m> = BTreeMap<u16, Group<'m>>;
+/// What one name owns, by type.
+pub(super) type Owner<'m> = BTreeMap<u16, Group<'m>>;
 
 /// The records of one name and type.
-struct Group<'m> {
-    first: &'m Record,
+pub(super) struct Group<'m> {
+    pub(super) first: &'m Record,
     ttl: u32,
-    rdata: Vec<Vec<u8>>,
+    pub(super) rdata: Vec<Vec<u8>>,
     octets: usize,
 }
 
@@ -77,7 +80,7 @@ impl<'m> Builder<'m> {
         ZoneError { place: self.place(at), problem: problem.into() }
     }
 
-    fn warn(&mut self, at: &Record, problem: String) {
+    pub(super) fn warn(&mut self, at: &Record, problem: String) {
         if self.warnings.len() < WARNINGS_MAX {
             let place = self.place(at);
             self.warnings.push(ZoneWarning { place, problem });
@@ -299,7 +302,7 @@ impl<'m> Group<'m> {
         Self { first, ttl: first.ttl, rdata: Vec::new(), octets: 0 }
     }
 
-    fn to_set(&self, rtype: u16) -> RrSet {
+    pub(super) fn to_set(&self, rtype: u16) -> RrSet {
         RrSet::new(rtype, self.ttl, &self.rdata)
     }
 }

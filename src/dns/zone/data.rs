@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::binding::Binding;
 use crate::{dns::code::rtype, model::DnsName};
 
 /// One static zone, as it was read.
@@ -40,7 +41,7 @@ pub(super) struct RrSet {
     pub ttl: u32,
     /// Each record's data behind its length in two octets.
     data: Arc<[u8]>,
-    /// Where the data points to, without repetition: for NS, CNAME, DNAME, MX and SRV.
+    /// Where the data points to, without repetition and without the root, which stands for "none".
     pub targets: Arc<[DnsName]>,
 }
 
@@ -93,11 +94,20 @@ impl RrSet {
             let length = u16::try_from(record.len()).expect("the reader held it to 65535 octets");
             data.extend(length.to_be_bytes());
             data.extend(record);
-            let target = target_offset(rtype).and_then(|at| record.get(at..));
-            let target = target.and_then(|wire| DnsName::from_wire(wire).ok());
+            let target = target(rtype, record).and_then(|(_, wire)| DnsName::from_wire(wire).ok());
             targets.extend(target.filter(|target| !targets.contains(target)));
         }
         Self { rtype, ttl, data: data.into(), targets: targets.into() }
+    }
+
+    /// Whether the records are aliases of the kind that SVCB and HTTPS have (RFC 9460 §2.4.2).
+    pub(super) fn is_binding_alias(&self) -> bool {
+        self.rdata().filter_map(Binding::read).any(Binding::is_alias)
+    }
+
+    /// Whether one of the records binds a service to its own owner (RFC 9460 §2.5.2).
+    pub(super) fn is_bound_to_owner(&self) -> bool {
+        self.rdata().filter_map(Binding::read).any(Binding::is_at_owner)
     }
 
     /// The data of each record, beginning with any of them: who only takes the first would
@@ -119,6 +129,21 @@ impl RrSet {
             Some(data)
         })
     }
+}
+
+/// Where data of this type leads to: the offset of a name in it, and its octets. `None` where it
+/// leads nowhere, which the root stands for (RFC 2782, RFC 7505, RFC 9460 §2.5).
+pub(in crate::dns) fn target(rtype: u16, data: &[u8]) -> Option<(usize, &[u8])> {
+    let found = match rtype {
+        rtype::HTTPS | rtype::SVCB => (2, Binding::read(data)?.target),
+        _ => {
+            let at = target_offset(rtype)?;
+            (at, data.get(at..)?)
+        }
+    };
+    // An alias to the root is one, though nobody has it.
+    let may_be_root = matches!(rtype, rtype::CNAME | rtype::DNAME | rtype::NS);
+    Some(found).filter(|(_, name)| may_be_root || *name != [0])
 }
 
 /// Where the name that data of this type ends with begins, for those types that refer to another

@@ -15,9 +15,11 @@
 //! errors without a line (see `master`).
 
 mod answer;
+mod binding;
 mod build;
 mod data;
 mod error;
+mod lint;
 mod lookup;
 mod master;
 mod name;

@@ -5,11 +5,14 @@
 //! superfluous words, DNAME, DS, and the form of RFC 3597 for any other type.
 
 use hickory_proto::{
-    rr::{RData, RecordType, rdata::TXT},
+    rr::{
+        RData, RecordType,
+        rdata::{SVCB, TXT, svcb::SvcParamValue},
+    },
     serialize::binary::{BinDecoder, BinEncodable, BinEncoder, NameEncoding, Restrict},
 };
 
-use super::{name, token::Word};
+use super::{binding::Binding, name, token::Word};
 use crate::dns::code::rtype;
 
 /// Octets of one character-string (RFC 1035 §3.3).
@@ -134,6 +137,12 @@ pub(super) fn parse(rtype: u16, words: &[Word], origin: &[u8]) -> Result<Vec<u8>
             None => Err("the data of this type is written as `\\# length hexadecimal`".into()),
         },
     };
+    let data = data.and_then(|data| match rtype {
+        rtype::HTTPS | rtype::SVCB => {
+            Binding::read(&data).ok_or("is not the data of this type")?.check().map(|()| data)
+        }
+        _ => Ok(data),
+    });
     let data = data.map_err(|problem| format!("{} record: {problem}", type_text(rtype)))?;
     if data.len() > usize::from(u16::MAX) {
         return Err(format!("{} record: the data is above 65535 octets", type_text(rtype)));
@@ -201,10 +210,10 @@ fn by_hickory(
     let read_as = if shape.rtype == rtype::DNAME { rtype::CNAME } else { shape.rtype };
     let mut data = RData::try_from_str(RecordType::from(read_as), &text)
         .map_err(|problem| problem.to_string())?;
-    if let RData::SVCB(svcb) = &mut data {
-        svcb.svc_params.sort_by_key(|(key, _)| *key);
-    } else if let RData::HTTPS(https) = &mut data {
-        https.0.svc_params.sort_by_key(|(key, _)| *key);
+    match &mut data {
+        RData::HTTPS(https) => sort_parameters(&mut https.0),
+        RData::SVCB(svcb) => sort_parameters(svcb),
+        _ => {}
     }
     let mut wire = to_wire(&data)?;
     let first = first_name_offset(shape.rtype, wire.len());
@@ -213,6 +222,17 @@ fn by_hickory(
         wire.splice(first + index..=first + index, name);
     }
     Ok(wire)
+}
+
+/// Puts the parameters, and the list of the mandatory ones, in the order that the wire demands
+/// (RFC 9460 §2.2 and §8); a file may have them as it likes.
+fn sort_parameters(svcb: &mut SVCB) {
+    svcb.svc_params.sort_by_key(|(key, _)| *key);
+    for (_, value) in &mut svcb.svc_params {
+        if let SvcParamValue::Mandatory(keys) = value {
+            keys.0.sort();
+        }
+    }
 }
 
 /// Where the first name begins in data that has only roots for names.

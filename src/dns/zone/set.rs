@@ -84,15 +84,20 @@ impl Zones {
     /// The addresses of a name (lower-case wire labels) that is in one of the zones: its own, those
     /// of its wildcard, or glue.
     pub(super) fn addresses(&self, name: &[u8]) -> impl Iterator<Item = &RrSet> {
-        let zone = self.find(name).filter(|_| !self.is_reserved(name));
-        [rtype::A, rtype::AAAA].into_iter().filter_map(move |rtype| zone?.address(name, rtype))
+        [rtype::A, rtype::AAAA].into_iter().filter_map(|rtype| self.known(name, rtype))
+    }
+
+    /// The records of a name (lower-case wire labels) that is in one of the zones: its own, those
+    /// of its wildcard, or glue.
+    pub(super) fn known(&self, name: &[u8], rtype: u16) -> Option<&RrSet> {
+        self.find(name).filter(|_| !self.is_reserved(name))?.known(name, rtype)
     }
 }
 
 // === impl Zone ===
 
 impl Zone {
-    fn address(&self, name: &[u8], rtype: u16) -> Option<&RrSet> {
+    fn known(&self, name: &[u8], rtype: u16) -> Option<&RrSet> {
         match (self.node(name), self.lookup(name, rtype)) {
             (Some(node), _) => node.set(rtype),
             (None, Found::Answer(set)) => Some(set),
