@@ -4,6 +4,7 @@
 //! into a buffer that is there already ([`Reply`]): no allocation, no lock, no log. The services'
 //! own zone, the reverse zones and the static zones (`zone/`) are the sources of answers.
 
+mod additional;
 pub mod answer;
 mod apex;
 mod asked;

@@ -53,14 +53,14 @@ impl Turn<'_, '_, '_> {
     #[inline]
     pub(super) fn answer(&mut self, query: &Query<'_>) -> Result<(), NeedsFull> {
         match self.ask(Asked::by(query))? {
-            Next::Alias(at) => self.follow(query, at),
-            Next::Done => Ok(()),
+            Next::Alias(at) => self.follow(query, at)?,
+            Next::Done => {}
             Next::Elsewhere => {
                 self.reply.set_rcode(rcode::REFUSED);
                 self.reply.set_extended_error(extended::NOT_AUTHORITATIVE, "");
-                Ok(())
             }
         }
+        if self.may_lead_to_services(query.qtype) { self.add_addresses(query) } else { Ok(()) }
     }
 
     /// Goes on from alias to alias as long as the names are ours, so that a client that asks us

@@ -15,6 +15,14 @@ impl Reply<'_> {
         Some((start, written.get(start..end)?))
     }
 
+    /// All records of a type from the one that begins at the offset `since`: where their data
+    /// begins, how it reads.
+    pub fn data_of(&self, rtype: u16, since: usize) -> impl Iterator<Item = (usize, &[u8])> {
+        // The type stands ten octets in front of the data (RFC 1035 §4.1.3).
+        let is_of = move |start: usize| self.buffer[start - 10..start - 8] == rtype.to_be_bytes();
+        self.data_since(since).filter(move |(start, _)| is_of(*start))
+    }
+
     /// The data of all records from the one that begins at the offset `since`.
     pub fn data_since(&self, since: usize) -> impl Iterator<Item = (usize, &[u8])> {
         let mut record = since;
@@ -23,6 +31,13 @@ impl Reply<'_> {
             record = start + data.len();
             Some((start, data))
         })
+    }
+
+    /// The name at an offset, if it stands there uncompressed.
+    pub fn name_at(&self, offset: usize) -> Option<&[u8]> {
+        let written = &self.buffer[..self.at];
+        let end = after_name(written, offset)?;
+        written.get(offset..end).filter(|name| name.ends_with(&[0]))
     }
 
     /// Whether the last record, whose data begins at `start`, says what another one says that was

@@ -180,6 +180,26 @@ impl<'b> Reply<'b> {
         written
     }
 
+    /// Makes additional records of the answers that `write` writes if it says that they are worth
+    /// it. A set that does not fit is left out as a whole, without a mark (RFC 2181 §9).
+    pub fn additionally<T>(&mut self, write: impl FnOnce(&mut Self) -> (bool, T)) -> T {
+        let (mark, truncated, error) = (self.mark(), self.truncated, self.extended_error);
+        (self.section, self.truncated) = (Section::Answer, false);
+        let (is_wanted, told) = write(self);
+        if is_wanted && !self.truncated {
+            let answers = &mut self.counts[Section::Answer as usize];
+            let moved = *answers - mark.counts[Section::Answer as usize];
+            *answers -= moved;
+            self.counts[Section::Additional as usize] += moved;
+            self.section = Section::Additional;
+        } else {
+            self.rollback(mark);
+        }
+        // What is said of these is not said of the answer.
+        (self.truncated, self.extended_error) = (truncated, error);
+        told
+    }
+
     fn written(
         &mut self,
         section: Section,

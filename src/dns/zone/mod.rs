@@ -36,6 +36,7 @@ mod watch;
 
 pub use answer::{Answered, Departure, Writing};
 pub use data::Zone;
+pub(super) use data::target;
 pub use error::{Place, ZoneError, ZoneWarning};
 pub use publish::{ZonesHandle, ZonesReader};
 pub use set::Zones;
