@@ -16,16 +16,8 @@ impl Builder<'_> {
         let mut odd: Vec<(&Record, String)> = Vec::new();
         for (owner, groups) in &self.owners {
             for (&rtype, group) in groups {
-                let aliases =
-                    || group.to_set(rtype).targets.iter().find(|t| self.is_alias(t)).cloned();
                 let problem = match rtype {
-                    rtype::MX | rtype::NS | rtype::SRV => aliases().map(|target| {
-                        format!(
-                            "the {} record leads to `{target}`, which is an alias; clients need not \
-                             follow it (RFC 2181 §10.3)",
-                            type_text(rtype)
-                        )
-                    }),
+                    rtype::MX | rtype::NS | rtype::SRV => self.leads_to_alias(rtype, group),
                     rtype::HTTPS | rtype::SVCB => bindings(owner, group),
                     _ => None,
                 };
@@ -38,9 +30,18 @@ impl Builder<'_> {
         }
     }
 
-    fn is_alias(&self, name: &DnsName) -> bool {
-        let known = self.owners.get(name.as_wire());
-        known.is_some_and(|groups| groups.contains_key(&rtype::CNAME))
+    fn leads_to_alias(&self, rtype: u16, group: &Group<'_>) -> Option<String> {
+        let set = group.to_set(rtype);
+        let is_alias = |name: &&DnsName| {
+            let known = self.owners.get(name.as_wire());
+            known.is_some_and(|groups| groups.contains_key(&rtype::CNAME))
+        };
+        let target = set.targets.iter().find(is_alias)?;
+        let rtype = type_text(rtype);
+        Some(format!(
+            "the {rtype} record leads to `{target}`, which is an alias; clients need not follow it \
+             (RFC 2181 §10.3)"
+        ))
     }
 }
 
@@ -49,29 +50,20 @@ fn bindings(owner: &[u8], group: &Group<'_>) -> Option<String> {
     let bindings = || group.rdata.iter().filter_map(|data| Binding::read(data));
     let count = bindings().count();
     let aliases = bindings().filter(|binding| binding.is_alias()).count();
-    if aliases > 0 && count > aliases {
-        return Some(
-            "aliases (priority 0) stand beside others, which clients ignore then \
-                     (RFC 9460 §2.4.1)"
-                .to_owned(),
-        );
-    }
-    if aliases > 1 {
-        return Some(
-            "of several aliases (priority 0) clients take one by chance (RFC 9460 §2.4.2)"
-                .to_owned(),
-        );
-    }
-    if bindings().any(|binding| binding.is_alias() && binding.has_parameters()) {
-        return Some(
-            "an alias (priority 0) has parameters, which clients ignore \
-                     (RFC 9460 §2.4.2)"
-                .to_owned(),
-        );
-    }
     let is_loop =
         |binding: Binding<'_>| binding.is_alias() && binding.target.eq_ignore_ascii_case(owner);
-    bindings().any(is_loop).then(|| "an alias leads to itself (RFC 9460 §2.4.2)".to_owned())
+    let problem = if aliases > 0 && count > aliases {
+        "aliases (priority 0) stand beside others, which clients ignore then (RFC 9460 §2.4.1)"
+    } else if aliases > 1 {
+        "of several aliases (priority 0) clients take one by chance (RFC 9460 §2.4.2)"
+    } else if bindings().any(|binding| binding.is_alias() && binding.has_parameters()) {
+        "an alias (priority 0) has parameters, which clients ignore (RFC 9460 §2.4.2)"
+    } else if bindings().any(is_loop) {
+        "an alias leads to itself (RFC 9460 §2.4.2)"
+    } else {
+        return None;
+    };
+    Some(problem.to_owned())
 }
 
 #[cfg(test)]
