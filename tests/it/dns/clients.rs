@@ -1,4 +1,4 @@
-//! Clients that people use: dig, kdig, host. (glibc's own is in `tests/steps/resolv-conf`.)
+//! Clients that people use: dig, kdig, host. (More of them are in `tests/steps/clients`.)
 
 use std::process::Command;
 
