@@ -19,6 +19,7 @@ mod heartbeats;
 mod http;
 mod lifecycle;
 mod metrics;
+mod pages;
 mod probes;
 mod refusals;
 mod replay;
