@@ -7,7 +7,7 @@
 //! that answers, and nothing that hickory makes of a name or a record reaches it.
 //!
 //! [`respond`] is pure: octets in, octets out. It never replies to a reply, and to what it cannot
-//! read with never more than a header.
+//! read with no more than its question and an OPT record.
 //!
 //! There are two lanes. The short one takes every packet that a UDP worker hands on: what is odd
 //! costs some microseconds. What turns out to take long (a combination of tags is looked for among
@@ -20,6 +20,7 @@ mod decode;
 mod lanes;
 mod long;
 mod refuse;
+mod salvage;
 mod short;
 
 pub(super) use lanes::{Asked, Lanes, Later, Outcome};

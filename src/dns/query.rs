@@ -77,16 +77,17 @@ pub fn parse(packet: &[u8]) -> Parsed<'_> {
 // === impl Query ===
 
 impl<'p> Query<'p> {
-    /// A message that asks nothing but what its OPT record does; `message` has a whole header.
-    pub(super) fn without_question(message: &[u8], edns: Edns) -> Self {
+    /// A message that is not answered for its question, which may be empty, but with it and with
+    /// what its OPT record asks for; `message` has a whole header.
+    pub(super) fn unread(message: &[u8], question: &'p [u8], edns: Option<Edns>) -> Self {
         Self {
             id: u16::from_be_bytes([message[0], message[1]]),
             recursion_desired: message[2] & 0x01 != 0,
             checking_disabled: message[3] & 0x10 != 0,
             qtype: 0,
             qclass: 0,
-            edns: Some(edns),
-            question: &[],
+            edns,
+            question,
             name: [0; NAME_OCTETS_MAX],
             name_len: 1,
         }

@@ -2,7 +2,7 @@
 //! record of eleven octets, so that nobody gains from having them sent to somebody else.
 
 use hickory_server::proto::{
-    op::{Message, OpCode, ResponseCode},
+    op::{Edns, Message, OpCode, ResponseCode},
     rr::{
         DNSClass, Record,
         rdata::{TSIG, tsig::TsigError},
@@ -12,13 +12,17 @@ use hickory_server::proto::{
 use super::{
     Replied,
     decode::{Refusal, Signed},
+    salvage::salvage,
 };
 use crate::dns::{
     Caller, Query as Asked, Reply, Settings, Source, Summary,
     code::rcode,
-    query::{Edns, HEADER_OCTETS, UDP_OCTETS_WITHOUT_EDNS},
+    query::{self, HEADER_OCTETS, UDP_OCTETS_WITHOUT_EDNS},
     terms::{self, Terms},
 };
+
+/// Where the opcode stands in the third octet.
+const OPCODE: u8 = 0x78;
 
 // === impl Refusal ===
 
@@ -33,9 +37,9 @@ impl Refusal {
     ) -> Replied {
         match self {
             Self::CookieAsked(edns) => cookie(settings, caller, edns, message, out),
-            Self::Malformed => bare(message, rcode::FORMERR, out),
-            Self::NotImplemented => bare(message, rcode::NOTIMP, out),
-            Self::UnknownKey(signed) => unknown_key(signed, message, out),
+            Self::Malformed => echo(settings, caller, message, rcode::FORMERR, out),
+            Self::NotImplemented => echo(settings, caller, message, rcode::NOTIMP, out),
+            Self::UnknownKey(signed) => unknown_key(signed, settings.udp_size(), message, out),
         }
     }
 }
@@ -49,15 +53,33 @@ pub(super) fn bare(message: &[u8], rcode: u16, out: &mut [u8]) -> Replied {
     Replied { qtype: 0, summary: summary(HEADER_OCTETS, rcode) }
 }
 
+/// A reply of what could be read of the message: its number, opcode, RD and CD, its question, and
+/// an OPT record if it has one (RFC 6891 §7).
+fn echo(
+    settings: &Settings,
+    caller: &Caller,
+    message: &[u8],
+    rcode: u16,
+    out: &mut [u8],
+) -> Replied {
+    let query = salvage(message);
+    let terms = Terms::of(settings, &query, caller);
+    let mut reply = Reply::new(&query, terms.octets_max, terms.opt, out);
+    reply.set_rcode(rcode);
+    let octets = reply.finish();
+    out[2] |= message[2] & OPCODE;
+    Replied { qtype: 0, summary: summary(octets, rcode) }
+}
+
 /// A cookie for who asks for nothing else (RFC 7873 §5.4).
 fn cookie(
     settings: &Settings,
     caller: &Caller,
-    edns: &Edns,
+    edns: &query::Edns,
     message: &[u8],
     out: &mut [u8],
 ) -> Replied {
-    let query = Asked::without_question(message, *edns);
+    let query = Asked::unread(message, &[], Some(*edns));
     let terms = Terms::of(settings, &query, caller);
     let asked = edns.options.cookie.as_ref();
     // Without secrets no cookie is given, and a message without a question is what it always was.
@@ -74,7 +96,7 @@ fn cookie(
 }
 
 /// NOTAUTH with BADKEY, itself unsigned (RFC 8945 §5.2.1 and §5.3.2).
-fn unknown_key(signed: &Signed, message: &[u8], out: &mut [u8]) -> Replied {
+fn unknown_key(signed: &Signed, own_udp_size: u16, message: &[u8], out: &mut [u8]) -> Replied {
     let Signed { query, key, signature } = signed;
     let qtype = query.query_type().into();
     let TSIG { algorithm, time, fudge, oid, .. } = signature.clone();
@@ -88,6 +110,11 @@ fn unknown_key(signed: &Signed, message: &[u8], out: &mut [u8]) -> Replied {
     reply.metadata.recursion_desired = message[2] & 0x01 != 0;
     reply.metadata.checking_disabled = message[3] & 0x10 != 0;
     reply.add_query(query.clone());
+    reply.edns = salvage(message).edns.map(|theirs| {
+        let mut edns = Edns::new();
+        edns.set_max_payload(own_udp_size).set_dnssec_ok(theirs.dnssec_ok);
+        edns
+    });
     reply.signature = Some(Box::new(record));
     match reply.to_vec() {
         Ok(octets) if octets.len() <= message.len().min(UDP_OCTETS_WITHOUT_EDNS.into()) => {

@@ -78,8 +78,11 @@ type Refused = (u16, Option<usize>);
 #[test]
 fn odd_messages_get_what_the_standards_say() {
     let (plain, a) = (query(&[]), b"\x01x\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04abcd");
-    let (v0, cookie) = (opt(0, &[]), opt(0, COOKIE));
+    let v0 = opt(0, &[]);
+    // A header, with the question (`asked`), with an OPT record of ours (`edns`), with both.
     const BARE: usize = 12;
+    let asked = plain.len();
+    let (edns, both) = (BARE + 11, asked + 11);
     let cases: &[(&str, Vec<u8>, Option<Refused>)] = &[
         ("empty", vec![], None),
         ("cut header", plain[..11].to_vec(), None),
@@ -90,44 +93,70 @@ fn odd_messages_get_what_the_standards_say() {
         ("no question", with(plain.clone(), &[(5, 0)]), Some((1, Some(BARE)))),
         ("two questions", with(plain.clone(), &[(5, 2)]), Some((1, Some(BARE)))),
         ("65,281 questions", with(plain.clone(), &[(4, 255)]), Some((1, Some(BARE)))),
-        ("an answer", with([plain.clone(), a.to_vec()].concat(), &[(7, 1)]), Some((1, Some(BARE)))),
-        ("authority", with([plain.clone(), a.to_vec()].concat(), &[(9, 1)]), Some((1, Some(BARE)))),
+        (
+            "an answer",
+            with([plain.clone(), a.to_vec()].concat(), &[(7, 1)]),
+            Some((1, Some(asked))),
+        ),
+        (
+            "authority",
+            with([plain.clone(), a.to_vec()].concat(), &[(9, 1)]),
+            Some((1, Some(asked))),
+        ),
         ("opcode IQUERY", with(plain.clone(), &[(2, 0x08)]), Some((4, Some(BARE)))),
         ("opcode STATUS", with(plain.clone(), &[(2, 0x10)]), Some((4, Some(BARE)))),
-        ("opcode NOTIFY", with(plain.clone(), &[(2, 0x20)]), Some((4, Some(BARE)))),
-        ("opcode UPDATE", with(plain.clone(), &[(2, 0x28)]), Some((4, Some(BARE)))),
+        ("opcode NOTIFY", with(plain.clone(), &[(2, 0x20)]), Some((4, Some(asked)))),
+        ("opcode UPDATE", with(plain.clone(), &[(2, 0x28)]), Some((4, Some(asked)))),
         ("opcode 15", with(plain.clone(), &[(2, 0x78)]), Some((4, Some(BARE)))),
         ("opcode 15, rubbish", with(vec![9; 30], &[(2, 0x78)]), Some((4, Some(BARE)))),
         ("EDNS version 1", query(&[&opt(1, &[])]), Some((16, None))),
         ("EDNS version 255 with an option", query(&[&opt(255, COOKIE)]), Some((16, None))),
-        ("two OPT records", query(&[&v0, &v0]), Some((1, Some(BARE)))),
-        ("OPT not of the root", query(&[&[&b"\x01x"[..], &v0].concat()]), Some((1, Some(BARE)))),
-        ("cut option", query(&[&opt(0, &COOKIE[..7])]), Some((1, None))),
-        ("trailing octet", query(&[&[&v0[..], &[0]].concat()]), Some((1, Some(BARE)))),
-        ("17 additionals", query(&[&a[..]; 17]), Some((1, Some(BARE)))),
+        ("two OPT records", query(&[&v0, &v0]), Some((1, Some(both)))),
+        ("OPT not of the root", query(&[&[&b"\x01x"[..], &v0].concat()]), Some((1, Some(asked)))),
+        ("cut option", query(&[&opt(0, &COOKIE[..7])]), Some((1, Some(both)))),
+        (
+            "two questions, OPT",
+            with(query(&[&plain[12..], &v0]), &[(5, 2), (11, 1)]),
+            Some((1, Some(edns))),
+        ),
+        ("opcode UPDATE, OPT", with(query(&[&v0]), &[(2, 0x28)]), Some((4, Some(both)))),
+        ("opcode 15, OPT", with(query(&[&v0]), &[(2, 0x78)]), Some((4, Some(edns)))),
+        ("trailing octet", query(&[&[&v0[..], &[0]].concat()]), Some((1, Some(both)))),
+        ("17 additionals", query(&[&a[..]; 17]), Some((1, Some(asked)))),
         ("name points to itself", with(plain.clone(), &[(12, 0xC0), (13, 12)]), Some((1, None))),
         ("name points to the header", with(plain.clone(), &[(12, 0xC0), (13, 4)]), Some((1, None))),
         ("label type 01", with(plain.clone(), &[(12, 0x40)]), Some((1, Some(BARE)))),
-        ("TSIG not last", query(&[TSIG, &v0]), Some((1, Some(BARE)))),
+        ("TSIG not last", query(&[TSIG, &v0]), Some((1, Some(both)))),
         ("TSIG of an unknown key", query(&[&v0, TSIG]), Some((9, None))),
     ];
     for (what, message, expected) in cases {
-        for transport in [Transport::Udp, Transport::Tcp] {
-            let reply = replied(transport, message);
-            let Some((rcode, octets)) = *expected else {
-                assert!(reply.is_none(), "{what}");
-                continue;
-            };
-            let (replied, reply) = reply.expect(what);
-            assert_eq!(replied.summary.rcode, rcode, "{what}");
-            assert!(octets.is_none_or(|octets| octets == reply.len()), "{what}: {reply:02x?}");
-            assert!(reply.len() <= message.len() + 11, "{what}: no gain for a forger");
-            assert_eq!(reply[..2], message[..2], "{what}: the number is echoed");
-            assert_eq!(reply[2] & 0xF9, 0x80 | message[2] & 0x79, "{what}: so are opcode and RD");
-            let decoded = Message::from_vec(&reply).expect(what);
-            assert_eq!(u16::from(decoded.metadata.response_code), rcode, "{what}");
-        }
+        check_refusal(what, message, *expected);
     }
+}
+
+/// Holds what comes back, however it went, to the response code and the length.
+fn check_refusal(what: &str, message: &[u8], expected: Option<Refused>) {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let reply = replied(transport, message);
+        let Some((rcode, octets)) = expected else {
+            assert!(reply.is_none(), "{what}");
+            continue;
+        };
+        let (replied, reply) = reply.expect(what);
+        assert_eq!(replied.summary.rcode, rcode, "{what}");
+        assert!(octets.is_none_or(|octets| octets == reply.len()), "{what}: {reply:02x?}");
+        assert!(reply.len() <= message.len() + 11, "{what}: no gain for a forger");
+        assert_eq!(reply[..2], message[..2], "{what}: the number is echoed");
+        assert_eq!(reply[2] & 0xF9, 0x80 | message[2] & 0x79, "{what}: so are opcode and RD");
+        let decoded = Message::from_vec(&reply).expect(what);
+        assert_eq!(u16::from(decoded.metadata.response_code), rcode, "{what}");
+    }
+}
+
+#[test]
+fn what_is_odd_and_no_mistake_is_answered() {
+    let a = b"\x01x\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04abcd";
+    let (v0, cookie) = (opt(0, &[]), opt(0, COOKIE));
     // The fast path knows options, and passes over what means nothing to it.
     let unknown = opt(0, b"\xFD\xE9\x00\x03abc");
     for (what, message) in [("a cookie", query(&[&cookie])), ("unknown", query(&[&unknown]))] {
@@ -156,8 +185,10 @@ fn a_bad_version_is_told_the_version_that_is_spoken() {
 
 #[test]
 fn an_unknown_key_is_named_in_an_unsigned_refusal() {
-    let (_, reply) = replied(Transport::Udp, &query(&[TSIG])).unwrap();
+    let (_, reply) = replied(Transport::Udp, &query(&[&opt(0, &[]), TSIG])).unwrap();
     let reply = Message::from_vec(&reply).unwrap();
+    let edns = reply.edns.expect("an OPT for an OPT");
+    assert_eq!((edns.max_payload(), edns.flags().dnssec_ok), (1_232, true));
     let record = reply.additionals.first().expect("a TSIG record");
     assert_eq!(record.name.to_string(), "key.");
     let RData::TSIG(tsig) = &record.data else { panic!("{record}") };

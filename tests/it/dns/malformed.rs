@@ -12,7 +12,7 @@ use crate::support::{
     dns::{Connection, Resolver, question},
 };
 
-/// Octets of a header, which is all that a FORMERR of ours has.
+/// Octets of a header, which is all that the reply to what cannot be read at all has.
 const HEADER: usize = 12;
 
 /// The header of a query: its id, its first octet of flags, its counts.
@@ -116,13 +116,18 @@ fn what_is_no_query_gets_silence() {
 }
 
 #[test]
-fn a_query_that_cannot_be_read_gets_a_header_with_formerr() {
+fn a_query_that_cannot_be_read_gets_formerr_and_what_could_be_read() {
     let node = node();
     let resolver = node.resolver();
     for (what, packet) in malformed() {
         let reply = reply_to(&resolver, what, packet.clone()).expect(what);
         assert_eq!(reply[..4], [0x12, 0x34, 0x80, 1], "{what}");
-        assert!(reply.len() == HEADER || what.contains("option"), "{what}: {reply:?}");
+        let (question, opt) = (reply[5] == 1, reply[11] == 1);
+        let echoed = if question { [NAME, A_IN].concat() } else { Vec::new() };
+        assert!(reply[HEADER..].starts_with(&echoed), "{what}: {reply:?}");
+        let octets = HEADER + echoed.len() + if opt { OPT.len() } else { 0 };
+        assert_eq!((reply.len(), &reply[6..10]), (octets, &[0; 4][..]), "{what}: {reply:?}");
+        assert!(reply.len() <= packet.len(), "{what}: no gain for a forger");
         let mut connection = Connection::open(node.dns[0]);
         connection.send(&packet);
         assert_eq!(connection.read().expect(what), reply, "{what} over TCP");
@@ -138,7 +143,12 @@ fn another_opcode_is_not_implemented() {
             let flags = opcode << 3 | 0x01;
             let packet = packet(flags, [1, 0, 0, 0], parts);
             let reply = reply_to(&node.resolver(), "opcode", packet).expect("a reply");
-            let expected = [0x12, 0x34, 0x80 | flags, 4, 0, 0, 0, 0, 0, 0, 0, 0];
+            let mut expected = vec![0x12, 0x34, 0x80 | flags, 4, 0, 0, 0, 0, 0, 0, 0, 0];
+            // Those of NOTIFY and UPDATE begin with something of a question's form.
+            if matches!(opcode, 4 | 5) && !parts.is_empty() {
+                expected[5] = 1;
+                expected.extend(parts.concat());
+            }
             assert_eq!(reply, expected, "opcode {opcode}: opcode and RD are echoed");
         }
     }
