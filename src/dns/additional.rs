@@ -78,6 +78,9 @@ impl Turn<'_, '_, '_> {
 
     /// Writes the addresses of one family of a name, if it is one of the service zone.
     fn add(&mut self, asked: Asked<'_>) -> Result<(), NeedsFull> {
+        if !self.visitor().may_see(asked.name) {
+            return Ok(());
+        }
         let (sources, caller, rng) = (self.sources, self.caller, &mut *self.rng);
         let verdict = self.reply.additionally(|reply| {
             let verdict = service::answer(sources, asked, caller, rng, reply).map(|told| told.0);

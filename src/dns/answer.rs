@@ -8,6 +8,7 @@ use super::{
     chaos::{self, CLASS_CHAOS},
     code::{extended, rcode, rtype},
     encode::{CLASS_IN, Reply},
+    guard::{Strangers, Verdict},
     query::Query,
     settings::Settings,
     terms::{self, Terms},
@@ -33,6 +34,8 @@ pub struct Sources<'s> {
 /// What became of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answered {
+    /// The client's network has had its share of replies; there is none.
+    Limited,
     /// The answer would have to allocate or take long, and the caller may not: for the full path.
     NeedsFull,
     /// The reply stands in the buffer.
@@ -52,10 +55,23 @@ pub struct Summary {
     pub source: Source,
     /// Why instances that are not healthy were answered, if they were.
     pub fail_open: Option<FailOpen>,
+    /// What the client did not get of its answer.
+    pub guarded: Option<Guarded>,
+}
+
+/// Why a client did not get the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarded {
+    /// It may not ask for the zone.
+    Denied,
+    /// It has to prove its address first: its network has had its share of replies.
+    Slipped,
+    /// It has to prove its address first: the reply is longer than what strangers get.
+    Unproven,
 }
 
 /// Who answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// Nobody: the name is in none of our zones, or the kind of question is refused.
     Refused,
@@ -76,7 +92,12 @@ pub fn answer(
     rng: &mut fastrand::Rng,
     out: &mut [u8],
 ) -> Answered {
-    let terms = Terms::of(sources.settings, query, &caller);
+    let mut terms = Terms::of(sources.settings, query, &caller);
+    let strangers = sources.settings.strangers.as_ref();
+    let strangers = strangers.filter(|them| !terms.is_proven && them.include(&caller));
+    if let Some(strangers) = strangers {
+        terms.hold_to(strangers.octets_max());
+    }
     let mut reply = Reply::new(query, terms.octets_max, terms.opt, out);
     let mut summary = Summary {
         octets: 0,
@@ -84,6 +105,7 @@ pub fn answer(
         truncated: false,
         source: Source::Refused,
         fail_open: None,
+        guarded: None,
     };
     if let Some(rcode) = terms::fault(query, &caller) {
         reply.set_rcode(rcode);
@@ -96,9 +118,66 @@ pub fn answer(
             return Answered::NeedsFull;
         }
     }
+    if let Some(strangers) = strangers {
+        let kind = Kind::of(sources, query, &reply, summary.source);
+        let verdict = strangers.judge(&caller, kind, rng);
+        if verdict == Verdict::Drop {
+            return Answered::Limited;
+        }
+        summary.guarded = summary.guarded.or(hold_back(strangers, verdict, query, &mut reply));
+    }
     (summary.rcode, summary.truncated) = (reply.rcode(), reply.is_truncated());
     summary.octets = reply.finish();
     Answered::Reply(summary)
+}
+
+// === impl Guarded ===
+
+impl Guarded {
+    /// All of them, in order.
+    pub const ALL: [Self; 3] = [Self::Denied, Self::Slipped, Self::Unproven];
+}
+
+/// What replies have in common that are counted together. Of names that do not exist there is no
+/// end, so they count by the zone; and so do those that a wildcard makes.
+#[derive(Hash)]
+enum Kind<'q> {
+    /// An answer to this name.
+    Name(&'q [u8]),
+    /// A response code of this source.
+    Rest(u16, Source),
+}
+
+// === impl Kind ===
+
+impl<'q> Kind<'q> {
+    fn of(sources: &Sources<'_>, query: &'q Query<'_>, reply: &Reply<'_>, source: Source) -> Self {
+        let is_there = reply.rcode() == rcode::NOERROR
+            && (source != Source::Static || sources.zones.has(query.name()));
+        if is_there { Self::Name(query.name()) } else { Self::Rest(reply.rcode(), source) }
+    }
+}
+
+/// Takes the answer back from a stranger that has to prove its address first.
+fn hold_back(
+    strangers: &Strangers,
+    verdict: Verdict,
+    query: &Query<'_>,
+    reply: &mut Reply<'_>,
+) -> Option<Guarded> {
+    let is_long = reply.octets() > strangers.octets_max();
+    if verdict == Verdict::Answer && !is_long {
+        return None;
+    }
+    reply.take_back();
+    // A client that knows cookies has one now, and need not come by TCP (RFC 7873 §5.2.3).
+    let has_cookie = query.edns.is_some_and(|edns| edns.options.cookie.is_some());
+    if has_cookie && reply.has_cookie() {
+        reply.set_rcode(rcode::BADCOOKIE);
+    } else {
+        reply.set_truncated();
+    }
+    Some(if verdict == Verdict::Slip { Guarded::Slipped } else { Guarded::Unproven })
 }
 
 /// Answers what is about the server; other classes are not served, and zones are not handed out.
@@ -115,6 +194,8 @@ fn odd(settings: &Settings, query: &Query<'_>, reply: &mut Reply<'_>) {
 mod aliases;
 #[cfg(test)]
 mod edns;
+#[cfg(test)]
+mod guard;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Who asks, and how.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 /// Who asks for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Caller {
     pub may_allocate: bool,
     /// The time, seconds since the Unix epoch modulo 2³²: the age of DNS cookies (RFC 9018 §4.3).
     pub now: u32,
+    /// The time since the server's start, by which rates are counted.
+    pub since_start: Duration,
     /// After which an idle connection is closed, in units of 100 ms: what a client is told that
     /// asks for it (RFC 7828 §3.1). Zero where no connection is kept.
     pub keepalive: u16,
@@ -41,7 +43,8 @@ impl Caller {
     /// connection that is kept.
     #[inline]
     pub const fn new(client: IpAddr, transport: Transport, now: u32) -> Self {
-        Self { client, transport, may_allocate: false, now, keepalive: 0 }
+        let since_start = Duration::ZERO;
+        Self { client, transport, may_allocate: false, now, since_start, keepalive: 0 }
     }
 
     /// The same for an answer that may allocate and take long.

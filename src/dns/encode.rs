@@ -43,7 +43,7 @@ pub struct Reply<'b> {
     truncated: bool,
     recursion_desired: bool,
     checking_disabled: bool,
-    has_question: bool,
+    question_octets: usize,
     opt: Option<Opt<'b>>,
     extended_error: Option<ExtendedError>,
     id: u16,
@@ -105,7 +105,7 @@ impl<'b> Reply<'b> {
             truncated: false,
             recursion_desired: query.recursion_desired,
             checking_disabled: query.checking_disabled,
-            has_question: !question.is_empty(),
+            question_octets: question.len(),
             opt,
             extended_error: None,
             id: query.id,
@@ -172,6 +172,25 @@ impl<'b> Reply<'b> {
         self.suffixes.count = mark.suffix_count;
     }
 
+    /// Octets that the reply has as it is, an extended error and padding aside.
+    pub fn octets(&self) -> usize {
+        self.at + self.opt.as_ref().map_or(0, Opt::octets)
+    }
+
+    /// Whether the client gets a cookie.
+    pub fn has_cookie(&self) -> bool {
+        self.opt.is_some_and(|opt| opt.cookie.is_some())
+    }
+
+    /// Takes everything back but the question and the OPT record.
+    pub fn take_back(&mut self) {
+        self.at = HEADER_OCTETS + self.question_octets;
+        (self.counts, self.section) = ([0; 3], Section::Answer);
+        self.suffixes.count = 0;
+        (self.rcode, self.authoritative, self.truncated) = (0, false, false);
+        self.extended_error = None;
+    }
+
     /// Writes the header and the OPT record, and returns the length of the whole reply.
     pub fn finish(mut self) -> usize {
         if let Some(opt) = self.opt.take() {
@@ -195,7 +214,7 @@ impl<'b> Reply<'b> {
             first,
             second,
             0,
-            self.has_question.into(),
+            (self.question_octets > 0).into(),
             answer[0],
             answer[1],
             authority[0],

@@ -42,6 +42,8 @@ pub(super) struct Replied {
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Responded {
+    /// The client has had its share; it is not replied to.
+    Limited,
     /// It must not be replied to.
     Silence,
     /// The reply would have to allocate or take long, and the caller may not: for the long lane.
@@ -85,6 +87,7 @@ fn plain(
     match answer(sources, query, caller, rng, out) {
         Answered::Reply(summary) => Responded::With(Replied { qtype: query.qtype, summary }),
         Answered::NeedsFull => Responded::TakesLong,
+        Answered::Limited => Responded::Limited,
     }
 }
 

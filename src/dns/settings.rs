@@ -4,7 +4,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{cookie::CookieSecrets, reverse::ReverseZone};
+use super::{
+    cookie::CookieSecrets,
+    guard::{Access, AccessRule, RateLimit, Strangers},
+    reverse::ReverseZone,
+};
 use crate::model::{DnsName, Invalid, limit};
 
 /// The label of the service zone under the domain.
@@ -39,6 +43,10 @@ pub struct SettingsSpec {
     pub identity: Identity,
     /// The secrets of the cookies; without any, cookies are passed over.
     pub cookies: Option<CookieSecrets>,
+    /// Who may ask for which zone; without a rule, everybody.
+    pub access: Vec<AccessRule>,
+    /// What strangers get; everything, if `None`.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// What is told of the server to those who ask; what is empty is not told.
@@ -62,6 +70,8 @@ pub struct Settings {
     pub(super) udp_size: u16,
     pub(super) identity: Identity,
     pub(super) cookies: Option<CookieSecrets>,
+    pub(super) access: Access,
+    pub(super) strangers: Option<Strangers>,
 }
 
 /// One name server of the zone.
@@ -104,6 +114,8 @@ impl SettingsSpec {
             udp_size: Self::UDP_SIZE_DEFAULT,
             identity: Identity::default(),
             cookies: None,
+            access: Vec::new(),
+            rate_limit: None,
         }
     }
 }
@@ -148,7 +160,19 @@ impl Settings {
         let soa = Soa::new(mailbox, spec.negative_ttl_seconds);
         let (udp_size, cookies) = (spec.udp_size, spec.cookies.clone());
         let identity = spec.identity.clone().checked()?;
-        Ok(Self { origin, nameservers, reverse, soa, udp_size, identity, cookies })
+        let access = Access::new(&spec.access)?;
+        let strangers = spec.rate_limit.as_ref().map(Strangers::new).transpose()?;
+        Ok(Self {
+            origin,
+            nameservers,
+            reverse,
+            soa,
+            udp_size,
+            identity,
+            cookies,
+            access,
+            strangers,
+        })
     }
 
     /// The zone of the services, `service.<domain>`.

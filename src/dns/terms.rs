@@ -46,6 +46,12 @@ impl<'s> Terms<'s> {
         terms
     }
 
+    /// Holds the reply to so many octets, but to no fewer than any question needs.
+    pub(super) fn hold_to(&mut self, octets_max: usize) {
+        let least = usize::from(UDP_OCTETS_WITHOUT_EDNS);
+        self.octets_max = self.octets_max.min(octets_max.max(least));
+    }
+
     /// What the client's options ask for. Whatever is wrong with them, a cookie is answered, so
     /// that a refusal can be told from a forged one.
     #[inline(never)]

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
+    time::Duration,
 };
 
 use hickory_proto::{
@@ -46,6 +47,8 @@ pub(crate) struct Ask {
     pub edns: Option<u16>,
     pub transport: Transport,
     pub may_allocate: bool,
+    /// When, since the server's start.
+    pub since_start: Duration,
 }
 
 /// A reply, as hickory reads it.
@@ -149,7 +152,7 @@ impl World {
         self.put(&Ask::new(name, rtype)).expect("the full path answers everything")
     }
 
-    /// Puts a question; `None` when it is for the full path.
+    /// Puts a question; `None` when it is for the full path, or the client has had its share.
     pub(crate) fn put(&mut self, ask: &Ask) -> Option<Told> {
         self.put_packet(&ask.packet(), ask)
     }
@@ -166,7 +169,7 @@ impl World {
         };
         let mut out = vec![0xEE; room];
         match answer(&sources, &query, caller, &mut self.rng, &mut out) {
-            Answered::NeedsFull => None,
+            Answered::Limited | Answered::NeedsFull => None,
             Answered::Reply(summary) => {
                 let octets = out[..summary.octets].to_vec();
                 let message = Message::from_vec(&octets).expect("hickory reads every reply");
@@ -225,13 +228,15 @@ impl Ask {
             edns: Some(SettingsSpec::UDP_SIZE_DEFAULT),
             transport: Transport::Udp,
             may_allocate: true,
+            since_start: Duration::ZERO,
         }
     }
 
     /// Who asks it.
     pub(crate) fn caller(&self) -> Caller {
         let caller = Caller::new(CLIENT, self.transport, NOW);
-        Caller { may_allocate: self.may_allocate, ..caller }
+        let Self { may_allocate, since_start, .. } = *self;
+        Caller { may_allocate, since_start, ..caller }
     }
 
     pub(crate) fn packet(&self) -> Vec<u8> {

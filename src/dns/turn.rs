@@ -1,12 +1,13 @@
 //! One query's way through the sources: whose name it is, and where an alias leads.
 
 use super::{
-    answer::{Source, Sources, Summary},
+    answer::{Guarded, Source, Sources, Summary},
     apex::Apex,
     asked::Asked,
     caller::Caller,
     code::{extended, rcode, rtype},
     encode::{POINTER_REACH, QUESTION, Reply, Section},
+    guard::Visitor,
     query::{HEADER_OCTETS, Query},
     reverse, service,
     verdict::Verdict,
@@ -41,6 +42,8 @@ enum Next {
     Alias(usize),
     /// To the end: the reply is whole.
     Done,
+    /// Into a zone that the client may not ask for; nothing was written.
+    Denied,
     /// Out of our zones; nothing was written.
     Elsewhere,
 }
@@ -55,6 +58,11 @@ impl Turn<'_, '_, '_> {
         match self.ask(Asked::by(query))? {
             Next::Alias(at) => self.follow(query, at)?,
             Next::Done => {}
+            Next::Denied => {
+                self.summary.guarded = Some(Guarded::Denied);
+                self.reply.set_rcode(rcode::REFUSED);
+                self.reply.set_extended_error(extended::PROHIBITED, "");
+            }
             Next::Elsewhere => {
                 self.reply.set_rcode(rcode::REFUSED);
                 self.reply.set_extended_error(extended::NOT_AUTHORITATIVE, "");
@@ -73,7 +81,7 @@ impl Turn<'_, '_, '_> {
             let Some((name, place)) = self.target(query, at, &mut octets) else { return Ok(()) };
             match self.ask(Asked { name, at: place, qtype: query.qtype })? {
                 Next::Alias(next) => at = next,
-                Next::Done | Next::Elsewhere => return Ok(()),
+                Next::Denied | Next::Done | Next::Elsewhere => return Ok(()),
             }
         }
         Ok(())
@@ -104,6 +112,9 @@ impl Turn<'_, '_, '_> {
     #[inline]
     fn ask(&mut self, asked: Asked<'_>) -> Result<Next, NeedsFull> {
         let (sources, caller) = (self.sources, self.caller);
+        if !self.visitor().may_see(asked.name) {
+            return Ok(Next::Denied);
+        }
         if let Some((verdict, apex)) = service::answer(sources, asked, caller, self.rng, self.reply)
         {
             self.summary.source = Source::Service;
@@ -114,7 +125,11 @@ impl Turn<'_, '_, '_> {
             return self.conclude(verdict, &apex, &asked);
         }
         let (zones, name) = (sources.zones, asked.name);
-        let mut writing = zone::Writing { reply: &mut *self.reply, rng: &mut *self.rng };
+        let mut writing = zone::Writing {
+            reply: &mut *self.reply,
+            rng: &mut *self.rng,
+            visitor: Visitor::new(&sources.settings.access, caller.client),
+        };
         let told = match asked.at {
             QUESTION => zones.answer(name, asked.qtype, &mut writing),
             alias => zones.go_on(name, usize::from(alias), asked.qtype, &mut writing),
@@ -126,6 +141,12 @@ impl Turn<'_, '_, '_> {
         };
         self.summary.source = Source::Static;
         Ok(next)
+    }
+
+    /// Who asks, from whom some zones may be kept.
+    #[inline]
+    pub(super) fn visitor(&self) -> Visitor<'_> {
+        Visitor::new(&self.sources.settings.access, self.caller.client)
     }
 
     /// Puts what a zone says into code, flags and SOA.

@@ -3,6 +3,7 @@
 mod answers;
 mod clients;
 mod edns;
+mod guard;
 mod malformed;
 mod moment;
 mod names;

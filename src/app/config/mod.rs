@@ -13,6 +13,7 @@
 //! stop at the first mistake, and would name each key five times: in the structs, the defaults, the
 //! merge, the environment and the reload.
 
+mod clients;
 mod fault;
 mod given;
 mod nearest;

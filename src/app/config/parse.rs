@@ -1,6 +1,9 @@
 //! The readings that more than one key needs, or that are longer than a line.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::Range,
+};
 
 use ipnet::IpNet;
 
@@ -82,14 +85,7 @@ pub(super) fn networks(given: &Given) -> Result<Vec<IpNet>, Refusal> {
         );
     }
     distinct(&list, |item| {
-        let network: IpNet = item
-            .text()?
-            .parse()
-            .map_err(|_| item.refuse("is no network, as in `10.0.0.0/8` or `fd00::/8`"))?;
-        if network != network.trunc() {
-            let trunc = network.trunc();
-            return Err(item.refuse(format!("has bits behind its prefix; `{trunc}` is meant")));
-        }
+        let network = network(item)?;
         // Each is one zone or several, of whole labels (RFC 1035 §3.5, RFC 3596 §2.5).
         let longest = if network.addr().is_ipv4() { 24 } else { 124 };
         if !(1..=longest).contains(&network.prefix_len()) {
@@ -98,6 +94,32 @@ pub(super) fn networks(given: &Given) -> Result<Vec<IpNet>, Refusal> {
         }
         Ok(network)
     })
+}
+
+/// A network, without bits behind its prefix.
+pub(super) fn network(item: &Given) -> Result<IpNet, Refusal> {
+    let network: IpNet = item
+        .text()?
+        .parse()
+        .map_err(|_| item.refuse("is no network, as in `10.0.0.0/8` or `fd00::/8`"))?;
+    if network != network.trunc() {
+        let trunc = network.trunc();
+        return Err(item.refuse(format!("has bits behind its prefix; `{trunc}` is meant")));
+    }
+    Ok(network)
+}
+
+/// The refusal of an entry that a table has not.
+pub(super) fn unknown_entry(
+    given: &Given,
+    key: &str,
+    span: &Range<usize>,
+    problem: &str,
+) -> Refusal {
+    let mut refusal = given.refuse(problem);
+    refusal.invalid.value = key.to_owned();
+    refusal.span = span.clone();
+    refusal
 }
 
 /// The name servers of the zone, each name once.
@@ -136,11 +158,8 @@ fn nameserver(given: &Given) -> Result<NameServer, Refusal> {
                 addresses = Some(ip_addresses(value).map_err(|r| r.under("addresses"))?);
             }
             _ => {
-                let mut refusal =
-                    given.refuse("is not known; a name server has `name` and `addresses`");
-                refusal.invalid.value.clone_from(key);
-                refusal.span = span.clone();
-                return Err(refusal);
+                let known = "is not known; a name server has `name` and `addresses`";
+                return Err(unknown_entry(given, key, span, known));
             }
         }
     }
@@ -188,7 +207,7 @@ pub(super) fn told(given: &Given, octets_max: usize) -> Result<String, Refusal> 
 }
 
 /// Reads each item, and refuses what is there twice.
-fn distinct<T: PartialEq>(
+pub(super) fn distinct<T: PartialEq>(
     list: &[Given],
     read: impl Fn(&Given) -> Result<T, Refusal>,
 ) -> Result<Vec<T>, Refusal> {

@@ -67,6 +67,10 @@ pub struct DnsSettings {
     pub cookie_secret_file: Option<PathBuf>,
     /// What stands in it.
     pub cookie_secrets: Option<CookieSecrets>,
+    /// Who may ask for which zone.
+    pub access: Vec<dns::AccessRule>,
+    /// `[dns.rate_limit]`: what strangers get.
+    pub rate_limit: dns::RateLimit,
     /// The TTL of a negative answer, whole seconds (RFC 2308 §5).
     pub negative_ttl: Duration,
     /// The mailbox in the SOA record, as a name (RFC 1035 §3.3.13).
@@ -164,6 +168,8 @@ impl Config {
             udp_size: self.dns.udp_size,
             identity: self.dns.told.clone(),
             cookies: self.dns.cookies.then(|| given.unwrap_or(own).clone()),
+            access: self.dns.access.clone(),
+            rate_limit: Some(self.dns.rate_limit.clone()),
         }
     }
 
@@ -263,6 +269,8 @@ impl Default for DnsSettings {
             cookies: true,
             cookie_secret_file: None,
             cookie_secrets: None,
+            access: Vec::new(),
+            rate_limit: dns::RateLimit::default(),
             negative_ttl: Duration::from_secs(5),
             hostmaster: DnsName::parse("hostmaster.service.internal").expect("it is a name"),
             nameservers: Vec::new(),

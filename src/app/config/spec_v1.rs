@@ -6,7 +6,7 @@
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    Config,
+    Config, clients,
     given::{Given, Refusal},
     parse,
 };
@@ -135,6 +135,50 @@ pub(super) static KEYS: &[Key] = &[
         |c| duration(c.dns.tcp_idle_timeout),
     )
     .reloads(),
+    key("dns.access", |c, v| set(&mut c.dns.access, clients::access(v)), access).reloads(),
+    // === [dns.rate_limit] ===
+    key(
+        "dns.rate_limit.responses_per_second",
+        |c, v| set(&mut c.dns.rate_limit.responses_per_second, v.integer(PER_SECOND)),
+        |c| c.dns.rate_limit.responses_per_second.to_string(),
+    )
+    .reloads(),
+    key(
+        "dns.rate_limit.all_per_second",
+        |c, v| set(&mut c.dns.rate_limit.all_per_second, v.integer(PER_SECOND)),
+        |c| c.dns.rate_limit.all_per_second.to_string(),
+    )
+    .reloads(),
+    key(
+        "dns.rate_limit.slip",
+        |c, v| set(&mut c.dns.rate_limit.slip, v.integer(0..=dns::RateLimit::SLIP_MAX.into())),
+        |c| c.dns.rate_limit.slip.to_string(),
+    )
+    .reloads(),
+    key(
+        "dns.rate_limit.ipv4_prefix",
+        |c, v| set(&mut c.dns.rate_limit.ipv4_prefix, v.integer(0..=32)),
+        |c| c.dns.rate_limit.ipv4_prefix.to_string(),
+    )
+    .reloads(),
+    key(
+        "dns.rate_limit.ipv6_prefix",
+        |c, v| set(&mut c.dns.rate_limit.ipv6_prefix, v.integer(0..=128)),
+        |c| c.dns.rate_limit.ipv6_prefix.to_string(),
+    )
+    .reloads(),
+    key(
+        "dns.rate_limit.unproven_udp_size",
+        |c, v| set(&mut c.dns.rate_limit.unproven_udp_size, v.integer(0..=4096)),
+        |c| c.dns.rate_limit.unproven_udp_size.to_string(),
+    )
+    .reloads(),
+    key(
+        "dns.rate_limit.exempt",
+        |c, v| set(&mut c.dns.rate_limit.exempt, clients::networks(v)),
+        |c| list(&c.dns.rate_limit.exempt),
+    )
+    .reloads(),
     // === [http] ===
     key("http.listen", |c, v| set(&mut c.http.listen, parse::listen(v)), |c| list(&c.http.listen))
         .flag("--http"),
@@ -236,6 +280,9 @@ pub(super) static KEYS: &[Key] = &[
     })
     .flag("--log-format"),
 ];
+
+/// What a rate may be; zero is none.
+const PER_SECOND: RangeInclusive<i128> = 0..=1_000_000;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -361,6 +408,14 @@ fn duration(duration: Duration) -> String {
 fn list<T: std::fmt::Display>(items: &[T]) -> String {
     let items: Vec<_> = items.iter().map(quote).collect();
     format!("[{}]", items.join(", "))
+}
+
+fn access(config: &Config) -> String {
+    let rule = |rule: &dns::AccessRule| {
+        let (zone, allow, deny) = (quote(&rule.zone), list(&rule.allow), list(&rule.deny));
+        format!("{{ zone = {zone}, allow = {allow}, deny = {deny} }}")
+    };
+    format!("[{}]", config.dns.access.iter().map(rule).collect::<Vec<_>>().join(", "))
 }
 
 fn nameservers(config: &Config) -> String {

@@ -175,7 +175,7 @@ fn an_ask() -> impl Strategy<Value = Ask> {
                 )
                 .collect();
             let name = Name::from_ascii(mixed).unwrap();
-            Ask { name, rtype, class, edns, transport, may_allocate: true }
+            Ask { name, rtype, class, edns, transport, ..Ask::new("", rtype) }
         },
     )
 }

@@ -67,6 +67,10 @@ impl Lanes {
                 pen.response(&replied.summary);
                 Outcome::Now(replied.summary.octets)
             }
+            Responded::Limited => {
+                pen.dropped(DropReason::RateLimited, 1);
+                Outcome::Never
+            }
             Responded::Silence => {
                 pen.dropped(DropReason::NotQuery, 1);
                 Outcome::Never

@@ -163,6 +163,7 @@ impl Server {
                 pen.response(&replied.summary);
                 return Some(replied.summary.octets);
             }
+            Ok(Responded::Limited) => pen.dropped(DropReason::RateLimited, 1),
             Ok(Responded::Silence) => pen.dropped(DropReason::NotQuery, 1),
             Ok(Responded::TakesLong) | Err(_) => pen.dropped(DropReason::InternalError, 1),
         }

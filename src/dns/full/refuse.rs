@@ -126,5 +126,12 @@ fn unknown_key(signed: &Signed, own_udp_size: u16, message: &[u8], out: &mut [u8
 }
 
 fn summary(octets: usize, rcode: u16) -> Summary {
-    Summary { octets, rcode, truncated: false, source: Source::Refused, fail_open: None }
+    Summary {
+        octets,
+        rcode,
+        truncated: false,
+        source: Source::Refused,
+        fail_open: None,
+        guarded: None,
+    }
 }

@@ -74,6 +74,7 @@ impl ShortLane {
                 self.pen.response(&replied.summary);
                 send(&mut self.pen, &self.clock, &packet, &out[..replied.summary.octets]);
             }
+            Ok(Responded::Limited) => self.pen.dropped(DropReason::RateLimited, 1),
             Ok(Responded::Silence) => self.pen.dropped(DropReason::NotQuery, 1),
             Ok(Responded::TakesLong) => {
                 if self.long.take(packet).is_err() {

@@ -33,7 +33,7 @@ fn replied(transport: Transport, message: &[u8]) -> Option<(Replied, Vec<u8>)> {
     let (mut rng, mut out) = (fastrand::Rng::with_seed(7), vec![0xAA; TCP_REPLY_OCTETS_MAX]);
     let caller = Caller::new(CLIENT, transport, NOW).unhurried();
     match respond(&sources(), caller, message, &mut rng, &mut out) {
-        Responded::Silence => None,
+        Responded::Limited | Responded::Silence => None,
         Responded::TakesLong => panic!("it may take long"),
         Responded::With(replied) => {
             out.truncate(replied.summary.octets);

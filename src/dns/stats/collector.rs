@@ -20,7 +20,7 @@ use super::{
     labels::{DropReason, RCODES, Refusal, TYPES},
     tally::{BUCKETS, Tally},
 };
-use crate::dns::caller::Transport;
+use crate::dns::{answer::Guarded, caller::Transport};
 
 /// The counters of one family, with their labels.
 type Counters<L> = Vec<(L, u64)>;
@@ -30,6 +30,7 @@ impl Collector for Totals {
         self.encode_by_transport(&mut encoder)?;
         self.encode_durations(&mut encoder)?;
         self.encode_losses(&mut encoder)?;
+        self.encode_guarded(&mut encoder)?;
         self.encode_connections(&mut encoder)
     }
 }
@@ -95,6 +96,19 @@ impl Totals {
         let open = self.sum(None, |tally| &tally.failing_open);
         let help = "DNS replies with instances that are not healthy, because too few are.";
         plain(encoder, "dns_failing_open", help, open)
+    }
+
+    fn encode_guarded(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let count = |what: Guarded| self.sum(None, |tally| &tally.guarded[what as usize]);
+        let help = "DNS queries that were refused because the client may not ask for the zone.";
+        plain(encoder, "dns_access_denied", help, count(Guarded::Denied))?;
+        let dropped = self.sum(None, |tally| &tally.dropped[DropReason::RateLimited as usize]);
+        let limited =
+            [([("action", "drop")], dropped), ([("action", "slip")], count(Guarded::Slipped))];
+        let help = "DNS replies to strangers above the limit: left out, or sent empty and cut.";
+        encode(encoder, "dns_rate_limited", help, &limited)?;
+        let help = "DNS replies that were cut because they are longer than what strangers get.";
+        plain(encoder, "dns_unproven_cut", help, count(Guarded::Unproven))
     }
 
     fn encode_connections(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -11,6 +11,8 @@ pub(in crate::dns) enum DropReason {
     NotQuery,
     /// It was longer than what is read of a packet.
     Overlong,
+    /// The client's network has had its share of replies.
+    RateLimited,
     /// The system had no room for the reply.
     SendBlocked,
     /// The system refused to send the reply: no route, a firewall.
@@ -51,11 +53,12 @@ const BADVERS: u16 = 16;
 
 impl DropReason {
     /// All of them, each at its place.
-    pub(super) const ALL: [(Self, &'static str); 6] = [
+    pub(super) const ALL: [(Self, &'static str); 7] = [
         (Self::FullPathBusy, "full_path_busy"),
         (Self::InternalError, "internal_error"),
         (Self::NotQuery, "not_a_query"),
         (Self::Overlong, "overlong"),
+        (Self::RateLimited, "rate_limited"),
         (Self::SendBlocked, "send_buffer_full"),
         (Self::SendRefused, "send_refused"),
     ];

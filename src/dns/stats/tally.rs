@@ -11,7 +11,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::labels::{DropReason, RCODES, TYPES, rcode_index, type_index};
-use crate::dns::answer::Summary;
+use crate::dns::answer::{Guarded, Summary};
 
 /// Bounded buckets of the histogram of times: upper bounds of 1 µs, 2 µs, 4 µs … up to about one
 /// second; behind them one for what took longer. An answer takes single microseconds, a log scale
@@ -29,6 +29,7 @@ pub(super) struct Tally {
     pub truncated: AtomicU64,
     pub full_path: AtomicU64,
     pub failing_open: AtomicU64,
+    pub guarded: [AtomicU64; Guarded::ALL.len()],
     pub buckets: [AtomicU64; BUCKETS + 1],
     pub nanoseconds: AtomicU64,
 }
@@ -80,6 +81,9 @@ impl Pen {
         }
         if summary.fail_open.is_some() {
             add(&self.0.failing_open, 1);
+        }
+        if let Some(guarded) = summary.guarded {
+            add(&self.0.guarded[guarded as usize], 1);
         }
     }
 

@@ -138,12 +138,14 @@ impl Desk<'_> {
             return self.pen.dropped(DropReason::Overlong, 1);
         }
         let caller = Caller::new(arena.client(slot), Transport::Udp, self.now);
+        let caller = Caller { since_start: self.began, ..caller };
         let (packet, room) = arena.exchange(slot);
         match parse(packet) {
             Parsed::Drop => self.pen.dropped(DropReason::NotQuery, 1),
             Parsed::Other => self.defer(arena, slot, caller),
             Parsed::Query(query) => match answer(sources, &query, caller, self.rng, room) {
                 Answered::NeedsFull => self.defer(arena, slot, caller),
+                Answered::Limited => self.pen.dropped(DropReason::RateLimited, 1),
                 Answered::Reply(summary) => {
                     self.pen.query(query.qtype);
                     self.pen.response(&summary);

@@ -14,6 +14,7 @@ use crate::{
     dns::{
         code::{rcode, rtype},
         encode::{Full, Owner, Reply, Section},
+        guard::Visitor,
         query::HEADER_OCTETS,
     },
     model::DnsName,
@@ -41,6 +42,8 @@ pub struct Writing<'w, 'b> {
     pub reply: &'w mut Reply<'b>,
     /// For the order of records, which means nothing (RFC 2181 §5), but to who takes the first.
     pub rng: &'w mut fastrand::Rng,
+    /// Who asks, from whom some zones may be kept.
+    pub visitor: Visitor<'w>,
 }
 
 /// The end of a chain of aliases that leads out of the static zones into the registry's.
@@ -83,15 +86,14 @@ impl Zones {
     pub fn answer(&self, name: &[u8], qtype: u16, writing: &mut Writing<'_, '_>) -> Answered {
         let Some(name) = NameBuf::join(name, &[]) else { return Answered::Elsewhere };
         let Some(zone) = self.find_for(name.as_wire(), qtype) else { return Answered::Elsewhere };
-        let reply = &mut *writing.reply;
-        reply.set_authoritative(true);
+        writing.reply.set_authoritative(true);
         let at = At { name, position: None };
         match zone.lookup(at.name.as_wire(), qtype) {
             // The usual case, kept apart from chains, which need room for the names they saw.
             found @ (Found::Cname(_) | Found::Dname(..)) => self.chain(at, qtype, found, writing),
             Found::Referral(node, cut) => {
-                reply.set_authoritative(false);
-                let _ = self.referral(zone, node, &at.name.as_wire()[cut..], reply);
+                writing.reply.set_authoritative(false);
+                let _ = self.referral(zone, node, &at.name.as_wire()[cut..], writing);
                 Answered::Whole
             }
             found => self.ended(zone, &at, &found, writing),
@@ -145,6 +147,9 @@ impl Zones {
                 let position = at.position.unwrap_or(HEADER_OCTETS);
                 return Answered::Leaves(Departure { target: at.name, position });
             }
+            if !writing.visitor.may_see(name) {
+                return Answered::Whole;
+            }
             let Some(zone) = self.find_for(name, qtype) else { return Answered::Whole };
             found = zone.lookup(name, qtype);
         }
@@ -158,35 +163,29 @@ impl Zones {
         found: &Found<'_>,
         writing: &mut Writing<'_, '_>,
     ) -> Answered {
-        let reply = &mut *writing.reply;
         let _ = match found {
             Found::Answer(set) => self.positive(at, set, writing),
             Found::NxDomain => {
-                reply.set_rcode(rcode::NXDOMAIN);
-                zone.negative(reply)
+                writing.reply.set_rcode(rcode::NXDOMAIN);
+                zone.negative(writing.reply)
             }
             Found::Referral(node, cut) => {
-                self.referral(zone, node, &at.name.as_wire()[*cut..], reply)
+                self.referral(zone, node, &at.name.as_wire()[*cut..], writing)
             }
-            Found::NoData | Found::Cname(_) | Found::Dname(..) => zone.negative(reply),
+            Found::NoData | Found::Cname(_) | Found::Dname(..) => zone.negative(writing.reply),
         };
         Answered::Whole
     }
 
-    fn positive(
-        &self,
-        at: &At,
-        set: &RrSet,
-        Writing { reply, rng }: &mut Writing<'_, '_>,
-    ) -> Result<(), Full> {
-        for data in set.rotated(rng) {
-            reply.record(Section::Answer, at.owner(), (set.rtype, set.ttl), &[data])?;
+    fn positive(&self, at: &At, set: &RrSet, writing: &mut Writing<'_, '_>) -> Result<(), Full> {
+        for data in set.rotated(writing.rng) {
+            writing.reply.record(Section::Answer, at.owner(), (set.rtype, set.ttl), &[data])?;
         }
         match set.rtype {
-            rtype::HTTPS | rtype::SVCB => self.bound(at, set, reply),
+            rtype::HTTPS | rtype::SVCB => self.bound(at, set, writing),
             rtype::MX | rtype::NS | rtype::SRV => {
                 let mut targets = set.targets.iter();
-                targets.try_for_each(|target| self.additional(target.as_wire(), reply))
+                targets.try_for_each(|target| self.additional(target.as_wire(), writing))
             }
             _ => Ok(()),
         }
@@ -194,25 +193,28 @@ impl Zones {
 
     /// Writes what SVCB and HTTPS records lead to (RFC 9460 §4.1): addresses, and for an alias the
     /// records of the same type.
-    fn bound(&self, at: &At, set: &RrSet, reply: &mut Reply<'_>) -> Result<(), Full> {
+    fn bound(&self, at: &At, set: &RrSet, writing: &mut Writing<'_, '_>) -> Result<(), Full> {
         if set.is_bound_to_owner() {
-            self.additional(at.name.as_wire(), reply)?;
+            self.additional(at.name.as_wire(), writing)?;
         }
         let is_alias = set.is_binding_alias();
         for target in set.targets.iter().map(DnsName::as_wire) {
-            if is_alias && let Some(set) = self.known(target, set.rtype) {
-                set.additional(target, reply)?;
+            if is_alias
+                && writing.visitor.may_see(target)
+                && let Some(set) = self.known(target, set.rtype)
+            {
+                set.additional(target, writing.reply)?;
             }
-            self.additional(target, reply)?;
+            self.additional(target, writing)?;
         }
         Ok(())
     }
 
     /// Writes the addresses of a name that the reader will ask for next; without any if they do
     /// not all fit, for a part of them would be taken for the whole.
-    fn additional(&self, name: &[u8], reply: &mut Reply<'_>) -> Result<(), Full> {
-        for set in self.addresses(name) {
-            set.additional(name, reply)?;
+    fn additional(&self, name: &[u8], writing: &mut Writing<'_, '_>) -> Result<(), Full> {
+        if writing.visitor.may_see(name) {
+            self.addresses(name).try_for_each(|set| set.additional(name, writing.reply))?;
         }
         Ok(())
     }
@@ -223,8 +225,9 @@ impl Zones {
         zone: &Zone,
         node: &Node,
         cut: &[u8],
-        reply: &mut Reply<'_>,
+        writing: &mut Writing<'_, '_>,
     ) -> Result<(), Full> {
+        let reply = &mut *writing.reply;
         let Some(servers) = node.set(rtype::NS) else { return Ok(()) };
         for data in servers.rdata() {
             let record = (servers.rtype, servers.ttl);
@@ -242,7 +245,7 @@ impl Zones {
             }
         }
         for target in servers.targets.iter().filter(|server| !is_inside(server)) {
-            self.additional(target.as_wire(), reply)?;
+            self.additional(target.as_wire(), writing)?;
         }
         Ok(())
     }

@@ -40,4 +40,5 @@ pub(super) use data::target;
 pub use error::{Place, ZoneError, ZoneWarning};
 pub use publish::{ZonesHandle, ZonesReader};
 pub use set::Zones;
+pub(super) use set::is_within;
 pub use watch::{ZoneFolder, ZoneFolderError, ZoneWatcher};

@@ -71,6 +71,11 @@ impl Zones {
         Some(zone)
     }
 
+    /// Whether a name (lower-case wire labels) stands in a zone; those of wildcards do not.
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.find(name).is_some_and(|zone| zone.node(name).is_some())
+    }
+
     /// The zones in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Zone> {
         self.by_origin.values().map(|zone| &**zone)
@@ -107,7 +112,7 @@ impl Zone {
 }
 
 /// Whether a wire name is another or below it; both in lower case.
-pub(super) fn is_within(name: &[u8], above: &[u8]) -> bool {
+pub(in crate::dns) fn is_within(name: &[u8], above: &[u8]) -> bool {
     let mut rest = name;
     while rest.len() > above.len() {
         rest = &rest[1 + usize::from(rest[0])..];

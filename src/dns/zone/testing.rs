@@ -1,6 +1,6 @@
 //! For tests: zones from text, questions to them, and replies as lines.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::Ipv4Addr, sync::Arc};
 
 use hickory_proto::{
     op::Message,
@@ -12,6 +12,7 @@ use super::{Answered, Writing, build, master, set::Zones, source::Source};
 use crate::{
     dns::{
         encode::{Owner, Reply, Section},
+        guard::{Access, Visitor},
         query::{Parsed, parse},
     },
     model::DnsName,
@@ -72,7 +73,9 @@ pub(super) fn ask_wire(zones: &Zones, name: &str, rtype: &str, octets: usize) ->
     let mut buffer = vec![0; 65_535];
     let mut reply = Reply::new(&query, octets, None, &mut buffer);
     let mut rng = file_order();
-    let mut writing = Writing { reply: &mut reply, rng: &mut rng };
+    let (access, client) = (Access::default(), Ipv4Addr::LOCALHOST.into());
+    let visitor = Visitor::new(&access, client);
+    let mut writing = Writing { reply: &mut reply, rng: &mut rng, visitor };
     let leaves = match zones.answer(query.name(), query.qtype, &mut writing) {
         Answered::Elsewhere => panic!("{name} is in no zone"),
         Answered::Whole => false,

@@ -1,0 +1,186 @@
+//! Who may ask, and what strangers get, at the level of messages.
+
+use std::time::Duration;
+
+use hickory_proto::{op::ResponseCode, rr::RecordType};
+
+use crate::{
+    dns::{
+        AccessRule, CookieSecrets, RateLimit, Transport,
+        answer::Guarded,
+        guard::{Access, Strangers},
+        testing::{Ask, Told, World, member},
+        zone::Zones,
+    },
+    model::DnsName,
+};
+
+const A: RecordType = RecordType::A;
+const SRV: RecordType = RecordType::SRV;
+
+/// A world in which the one who asks is a stranger.
+fn world(limits: &RateLimit) -> World {
+    let crowd = (1..=40).map(|n| member(&format!("crowd/i{n}"), &format!("10.0.0.{n}")));
+    let mut members: Vec<_> = crowd.collect();
+    members.push(member("web/a", "10.0.0.1"));
+    members.push(member("api/a", "10.0.0.2"));
+    let mut world = World::new(members);
+    world.settings.strangers = Some(Strangers::new(limits).unwrap());
+    let secret = "e5e973e5a6b2a43f48e7dc849e37bfcf";
+    world.settings.cookies = Some(CookieSecrets::parse(secret).unwrap());
+    world
+}
+
+fn limits() -> RateLimit {
+    RateLimit { responses_per_second: 10, ..RateLimit::default() }
+}
+
+/// How many of `count` questions get an answer, get cut, and get nothing.
+fn outcomes(world: &mut World, ask: &Ask, count: u32) -> (u32, u32, u32) {
+    let mut outcomes = (0, 0, 0);
+    for _ in 0..count {
+        match world.put(ask) {
+            None => outcomes.2 += 1,
+            Some(told) if told.message.metadata.truncation => {
+                assert_eq!(told.summary.guarded, Some(Guarded::Slipped));
+                assert!(told.message.answers.is_empty() && told.message.authorities.is_empty());
+                outcomes.1 += 1;
+            }
+            Some(_) => outcomes.0 += 1,
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn a_stranger_gets_its_share_and_then_every_other_reply_empty() {
+    let mut world = world(&limits());
+    let web = Ask::new("web", A);
+    let (answered, slipped, dropped) = outcomes(&mut world, &web, 210);
+    assert_eq!(answered, 10);
+    assert!((70..130).contains(&slipped) && slipped + dropped == 200, "{slipped}, {dropped}");
+    assert_eq!(outcomes(&mut world, &Ask::new("api", A), 10), (10, 0, 0), "another name");
+    let later = Ask { since_start: Duration::from_millis(500), ..web.clone() };
+    assert_eq!(outcomes(&mut world, &later, 50).0, 5, "half a second, half the rate");
+    let tcp = Ask { transport: Transport::Tcp, ..web };
+    assert_eq!(outcomes(&mut world, &tcp, 100), (100, 0, 0), "has proven its address");
+}
+
+#[test]
+fn names_without_end_count_together() {
+    let mut world = world(&RateLimit { slip: 0, ..limits() });
+    let corp = "@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n*.wild A 192.0.2.7\n";
+    world.zones = Zones::of_texts(&[("corp.test", corp)], &["service.internal"]);
+    for (what, suffix) in
+        [("NXDOMAIN", ""), ("refusal", ".test."), ("wildcard", ".wild.corp.test.")]
+    {
+        let answered =
+            (0..100).filter(|n| world.put(&Ask::new(&format!("x{n}{suffix}"), A)).is_some());
+        assert_eq!(answered.count(), 10, "{what}");
+    }
+}
+
+#[test]
+fn all_replies_of_a_network_are_held_to_a_rate_of_their_own() {
+    let limits = RateLimit { responses_per_second: 0, all_per_second: 7, slip: 1, ..limits() };
+    let mut world = world(&limits);
+    let web = outcomes(&mut world, &Ask::new("web", A), 5);
+    let api = outcomes(&mut world, &Ask::new("api", A), 5);
+    assert_eq!((web, api), ((5, 0, 0), (2, 3, 0)), "a slip of 1 leaves none out");
+}
+
+#[test]
+fn who_is_exempt_is_no_stranger() {
+    let exempt = vec!["192.0.2.0/24".parse().unwrap()];
+    let mut world = world(&RateLimit { exempt, ..limits() });
+    assert_eq!(outcomes(&mut world, &Ask::new("web", A), 100), (100, 0, 0));
+    assert!(world.ask("crowd", SRV).octets.len() > 512);
+}
+
+/// A question with a COOKIE option.
+fn with_cookie(world: &mut World, ask: &Ask, cookie: &[u8]) -> Told {
+    let mut packet = ask.packet();
+    let end = packet.len() - 1;
+    packet[end] = u8::try_from(4 + cookie.len()).unwrap();
+    packet.extend([0, 10, 0, u8::try_from(cookie.len()).unwrap()]);
+    packet.extend(cookie);
+    world.put_packet(&packet, ask).expect("it is replied to")
+}
+
+#[test]
+fn a_long_reply_is_for_who_has_proven_its_address() {
+    let mut strict = world(&RateLimit { unproven_udp_size: 0, ..limits() });
+    let ask = Ask::new("crowd", SRV);
+    let question = ask.packet().len();
+    let told = strict.put(&ask).unwrap();
+    assert_eq!(told.summary.guarded, Some(Guarded::Unproven));
+    assert!(told.message.metadata.truncation && told.octets.len() <= question, "no gain at all");
+    // Whoever knows cookies gets one, and with it the reply.
+    let told = with_cookie(&mut strict, &ask, b"abcdefgh");
+    assert_eq!(u16::from(told.message.metadata.response_code), 23);
+    assert!(told.octets.len() <= question + 12 + 16);
+    let start = told.octets.len() - 24;
+    let cookie = told.octets[start..].to_vec();
+    let told = with_cookie(&mut strict, &ask, &cookie);
+    assert!(told.octets.len() > 512 && told.summary.guarded.is_none());
+    // A cut reply is full as far as it may be by default.
+    let told = world(&limits()).put(&ask).unwrap();
+    assert!(told.message.metadata.truncation && !told.message.answers.is_empty());
+    assert!(told.octets.len() <= 512);
+}
+
+fn deny(world: &mut World, zone: &str) {
+    let zone = DnsName::parse(zone).unwrap();
+    let rule = AccessRule { zone, allow: vec![], deny: vec!["192.0.2.0/25".parse().unwrap()] };
+    world.settings.access = Access::new(&[rule]).unwrap();
+}
+
+#[test]
+fn who_may_not_ask_is_refused_and_told_so() {
+    let mut world = World::new(vec![member("web/a", "10.0.0.1")]);
+    deny(&mut world, "service.internal");
+    for transport in [Transport::Udp, Transport::Tcp] {
+        for name in ["web", "nobody", ""] {
+            let told = world.put(&Ask { transport, ..Ask::new(name, A) }).unwrap();
+            assert_eq!(told.rcode(), ResponseCode::Refused, "{name}");
+            assert_eq!(told.summary.guarded, Some(Guarded::Denied));
+            assert!(told.octets.ends_with(&[0, 15, 0, 2, 0, 18]), "{name}: RFC 8914 §4.19");
+        }
+    }
+    assert_eq!(world.ask("1.0.0.10.in-addr.arpa.", RecordType::PTR).answers().len(), 1);
+}
+
+#[test]
+fn an_alias_does_not_lead_around_a_rule() {
+    let mut world = World::new(vec![member("web/a", "10.0.0.1")]);
+    let corp = "@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n\
+        www CNAME web.service.internal.\n";
+    world.zones = Zones::of_texts(&[("corp.test", corp)], &["service.internal"]);
+    assert_eq!(world.ask("www.corp.test.", A).answers().len(), 2);
+    deny(&mut world, "service.internal");
+    let told = world.ask("www.corp.test.", A);
+    assert_eq!(told.answers(), ["web.service.internal."]);
+    assert_eq!(told.rcode(), ResponseCode::NoError);
+}
+
+#[test]
+fn what_may_not_be_asked_for_is_not_told_beside_something_else() {
+    let mut world = World::new(vec![member("web/a", "10.0.0.1")]);
+    let corp = "@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n\
+        www CNAME ftp.shut.test.\n@ MX 10 mail.shut.test.\n@ SRV 1 1 80 web.service.internal.\n";
+    let shut = "@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n\
+        ftp A 192.0.2.7\nmail A 192.0.2.8\n";
+    let texts = [("corp.test", corp), ("shut.test", shut)];
+    world.zones = Zones::of_texts(&texts, &["service.internal"]);
+    let ask = |world: &mut World, rtype| {
+        let told = world.ask("corp.test.", rtype);
+        (told.answers().len(), told.additionals().len())
+    };
+    assert_eq!(world.ask("www.corp.test.", A).answers().len(), 2);
+    assert_eq!((ask(&mut world, RecordType::MX), ask(&mut world, SRV)), ((1, 1), (1, 1)));
+    deny(&mut world, "shut.test");
+    assert_eq!(world.ask("www.corp.test.", A).answers().len(), 1);
+    assert_eq!((ask(&mut world, RecordType::MX), ask(&mut world, SRV)), ((1, 0), (1, 1)));
+    deny(&mut world, "service.internal");
+    assert_eq!((ask(&mut world, RecordType::MX), ask(&mut world, SRV)), ((1, 1), (1, 0)));
+}
