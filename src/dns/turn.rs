@@ -125,6 +125,9 @@ impl Turn<'_, '_, '_> {
             return self.conclude(verdict, &apex, &asked);
         }
         let (zones, name) = (sources.zones, asked.name);
+        if zones.awaits(name) {
+            return Ok(self.not_ready());
+        }
         let mut writing = zone::Writing {
             reply: &mut *self.reply,
             rng: &mut *self.rng,
@@ -141,6 +144,16 @@ impl Turn<'_, '_, '_> {
         };
         self.summary.source = Source::Static;
         Ok(next)
+    }
+
+    /// Says that the zone of a name should be there and is not: its file has a mistake.
+    #[cold]
+    fn not_ready(&mut self) -> Next {
+        self.summary.source = Source::Static;
+        self.reply.set_authoritative(false);
+        self.reply.set_rcode(rcode::SERVFAIL);
+        self.reply.set_extended_error(extended::NOT_READY, "the zone is not loaded");
+        Next::Done
     }
 
     /// Who asks, from whom some zones may be kept.

@@ -77,7 +77,7 @@ impl<'m> Builder<'m> {
     }
 
     fn error(&self, at: &Record, problem: impl Into<String>) -> ZoneError {
-        ZoneError { place: self.place(at), problem: problem.into() }
+        ZoneError { place: self.place(at), problem: problem.into(), zone: None }
     }
 
     pub(super) fn warn(&mut self, at: &Record, problem: String) {

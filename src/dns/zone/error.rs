@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::DnsName;
+
 /// A mistake in a master file. The zone that it is in is not served from this text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {problem}")]
@@ -10,6 +12,8 @@ pub struct ZoneError {
     pub place: Place,
     /// What it is and what to do about it.
     pub problem: String,
+    /// The zone that the file would be, as far as it was read; `None` when that is no name.
+    pub zone: Option<DnsName>,
 }
 
 /// Something odd that does not keep a zone from being served.
@@ -34,7 +38,13 @@ pub struct Place {
 
 impl ZoneError {
     pub(super) fn new(file: &str, line: u32, problem: impl Into<String>) -> Self {
-        Self { place: Place { file: file.to_owned(), line }, problem: problem.into() }
+        let place = Place { file: file.to_owned(), line };
+        Self { place, problem: problem.into(), zone: None }
+    }
+
+    /// The same of a file that would be this zone (wire labels).
+    pub(super) fn of_zone(self, origin: &[u8]) -> Self {
+        Self { zone: DnsName::from_wire(origin).ok(), ..self }
     }
 }
 

@@ -56,10 +56,11 @@ pub(super) fn read(source: &dyn Source, file: &str, origin: &[u8]) -> Result<Mas
         zone_origin: origin.to_vec(),
     };
     let mut main = Place { file: 0, depth: 0, origin: origin.to_vec(), owner: None };
-    reader.read_file(file, &mut main).map_err(|stop| match stop {
+    let read = reader.read_file(file, &mut main).map_err(|stop| match stop {
         Stop::Here(fault) => ZoneError::new(file, fault.line, fault.problem),
         Stop::At(error) => error,
-    })?;
+    });
+    read.map_err(|error| error.of_zone(&reader.zone_origin))?;
     let Reader { files, records, zone_origin, .. } = reader;
     Ok(Master { origin: zone_origin.to_ascii_lowercase(), records, files })
 }

@@ -18,6 +18,8 @@ pub struct Zones {
     labels_max: usize,
     /// The origins that the registry answers for: aliases into them leave the static zones.
     reserved: Arc<[DnsName]>,
+    /// The origins of zones whose files were never read without a mistake.
+    awaited: Box<[DnsName]>,
 }
 
 // === impl Zones ===
@@ -28,7 +30,8 @@ impl Zones {
         zones: impl IntoIterator<Item = Arc<Zone>>,
         reserved: Arc<[DnsName]>,
     ) -> Self {
-        let mut set = Self { by_origin: HashMap::new(), labels_max: 0, reserved };
+        let mut set =
+            Self { by_origin: HashMap::new(), labels_max: 0, reserved, awaited: [].into() };
         for zone in zones {
             set.labels_max = set.labels_max.max(zone.origin().labels().count());
             set.by_origin.insert(zone.origin().as_wire().into(), zone);
@@ -79,6 +82,30 @@ impl Zones {
     /// The zones in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Zone> {
         self.by_origin.values().map(|zone| &**zone)
+    }
+
+    /// The same set that knows of zones which should be there and are not. What the registry
+    /// answers for, and a zone that another file has, is not missed.
+    pub(super) fn awaiting(mut self, awaited: impl Iterator<Item = DnsName>) -> Self {
+        let is_missed = |zone: &DnsName| {
+            !self.is_reserved(zone.as_wire()) && !self.by_origin.contains_key(zone.as_wire())
+        };
+        self.awaited = awaited.filter(is_missed).collect();
+        self
+    }
+
+    /// Whether a name (lower-case wire labels) is in a zone that should be there and is not: then
+    /// nothing is known of it, which is not the same as that it is not there.
+    #[inline]
+    pub fn awaits(&self, name: &[u8]) -> bool {
+        !self.awaited.is_empty() && self.misses(name)
+    }
+
+    #[inline(never)]
+    fn misses(&self, name: &[u8]) -> bool {
+        let known = self.find(name).map_or(0, |zone| zone.origin().as_wire().len());
+        let longer = |zone: &&DnsName| zone.as_wire().len() > known;
+        self.awaited.iter().filter(longer).any(|zone| is_within(name, zone.as_wire()))
     }
 
     /// Whether the registry answers for a name (lower-case wire labels).

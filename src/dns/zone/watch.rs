@@ -275,7 +275,9 @@ impl ZoneWatcher {
         }
         self.metrics.served(served.len());
         let zones = served.into_values().map(|(_, zone)| zone);
-        let next = Zones::new(zones, Arc::clone(&self.reserved));
+        let awaited = self.files.values().filter(|file| file.zone.is_none());
+        let awaited = awaited.filter_map(|file| file.broken.as_ref()?.zone.clone());
+        let next = Zones::new(zones, Arc::clone(&self.reserved)).awaiting(awaited);
         self.retired.push(self.handle.publish(next));
     }
 }
@@ -303,7 +305,8 @@ fn read_zone(
     let name = file.strip_suffix(".zone").unwrap_or(file);
     let origin = DnsName::parse(name)
         .map_err(|problem| ZoneError::new(file, 0, format!("the file's {problem}")))?;
-    build::build(&master::read(source, file, origin.as_wire())?, reserved)
+    let master = master::read(source, file, origin.as_wire())?;
+    build::build(&master, reserved).map_err(|error| error.of_zone(&master.origin))
 }
 
 #[cfg(test)]

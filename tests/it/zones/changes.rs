@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{file, has_metric, notes, put, wait_for, zone};
+use super::{ResponseCode, file, has_metric, notes, put, wait_for, zone};
 use crate::support::{Node, eventually};
 
 #[test]
@@ -86,9 +86,19 @@ fn a_broken_file_at_the_start_keeps_nobody_from_being_served() {
     let node = Node::builder()
         .zone("a.test.zone", "$TTL 1m\n@ SOA ns1 hostmaster 1 1h 10m 1w 30s\n@ TXT \"no end\n")
         .zone("b.test.zone", &zone(1, "192.0.2.2", ""))
+        .zone("file.zone", "$ORIGIN c.b.test.\n@ SOA what is this\n")
         .start();
     wait_for(&node, "www.b.test.", Some("192.0.2.2"));
-    wait_for(&node, "www.a.test.", None);
+    let rcode = |name: &str| node.resolver().rcode(name);
+    // Nothing is known of these names, and resolvers are to ask another server for them; that this
+    // one is not in charge would be another answer.
+    for name in ["www.a.test.", "a.test.", "www.c.b.test."] {
+        assert_eq!(rcode(name), ResponseCode::ServFail, "{name}");
+    }
+    assert_eq!(rcode("x.b.test."), ResponseCode::NXDomain);
+    assert_eq!(rcode("test."), ResponseCode::Refused);
+    fs::remove_file(file(&node, "file.zone")).unwrap();
+    eventually("it is forgotten", || (rcode("c.b.test.") == ResponseCode::NXDomain).then_some(()));
     let told = notes(&node);
     assert!(told[0].starts_with("zone a.test.zone: a.test.zone:3: "), "{told:?}");
     assert!(told[0].ends_with("the zone is not served"), "{told:?}");
