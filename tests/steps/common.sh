@@ -69,12 +69,16 @@ new_namespace() {
 clean_up() {
   local code=$?
   trap - EXIT
+  # Whoever reads this may have gone (`| head`); what was put up is taken down all the same.
+  trap '' PIPE
   local i
   # The shell would report each process that is killed.
   exec 3>&2 2>/dev/null
   for ((i = ${#pids[@]} - 1; i >= 0; i--)); do kill -KILL "${pids[i]}" || true; done
   wait || true
   for i in "${namespaces[@]}"; do
+    # What the processes above have started themselves.
+    ip netns pids "$i" 2>/dev/null | xargs -r kill -KILL || true
     ip netns del "$i" 2>/dev/null || true
     rm -rf "/etc/netns/${i:?}"
   done
@@ -83,7 +87,7 @@ clean_up() {
   if ((code != 0)); then
     local log
     for log in "$scratch"/*.log; do
-      [[ -s $log ]] && printf -- '--- %s\n%s\n' "${log##*/}" "$(tail -n 40 "$log")" >&2
+      [[ -s $log ]] && printf -- '--- %s\n%s\n' "${log##*/}" "$(tail -n 40 "$log")" >&2 || true
     done
   fi
   rm -rf "$scratch"
