@@ -29,7 +29,7 @@ const QUESTIONS: usize = 20_000;
 pub(crate) struct Dns;
 
 /// What is asked, and how.
-struct Workload {
+pub(crate) struct Workload {
     name: &'static str,
     mix: &'static Mix,
     transport: Transport,
@@ -74,6 +74,11 @@ impl Part for Dns {
         ));
         let files = process::scratch("questions")?;
         let mut servers = vec![Rollcall::start_with(env, DATA)?.server];
+        if let Some(beside) = &env.beside {
+            let other = Env { rollcall: beside.clone(), ..env.clone() };
+            let server = Rollcall::start_with(&other, DATA)?.server;
+            servers.push(Contestant { name: "another build", ..server });
+        }
         for peer in peers {
             servers.push(peer.start(env, DATA).with_context(|| peer.name.to_owned())?);
         }
@@ -101,7 +106,8 @@ impl Part for Dns {
 // === impl Workload ===
 
 impl Workload {
-    const fn by_udp(
+    /// So many of a mix, asked by UDP.
+    pub(crate) const fn by_udp(
         name: &'static str,
         mix: &'static Mix,
         edns: bool,
@@ -110,7 +116,21 @@ impl Workload {
         Self { name, mix, transport: Transport::Udp, edns, floor_ratio_max }
     }
 
-    fn measure(&self, env: &Env, files: &TempDir, servers: &[Contestant]) -> Result<Rounds> {
+    /// What the tables call it.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The turns of all servers, and of the floor, in rounds.
+    ///
+    /// # Errors
+    /// When one of them cannot be asked, or answers wrongly.
+    pub(crate) fn measure(
+        &self,
+        env: &Env,
+        files: &TempDir,
+        servers: &[Contestant],
+    ) -> Result<Rounds> {
         let (questions, text) = self.write_questions(files)?;
         let load = Load { questions: &questions, transport: self.transport, edns: self.edns };
         let floor = match self.transport {

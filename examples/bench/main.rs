@@ -19,6 +19,7 @@ mod dns;
 mod dnsperf;
 mod flood;
 mod floor;
+mod guard;
 mod http;
 mod knock;
 mod machine;
@@ -95,7 +96,7 @@ enum Command {
 /// What is to be reached and is not, is told, and no reason for another exit code than 0.
 #[derive(Debug, Parser)]
 struct Run {
-    /// What to measure: dns, scale, changes, writes, checks, weather; without a name, all.
+    /// What to measure: dns, guard, scale, changes, writes, checks, weather; without a name, all.
     #[arg(value_name = "PART", value_parser = part::by_name)]
     parts: Vec<&'static dyn Part>,
     /// How often each contestant has its turn; medians are taken over the rounds. Many short ones
@@ -106,8 +107,8 @@ struct Run {
     /// How long one turn lasts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=300))]
     seconds: u64,
-    /// Only what has this word in its name: a workload of `dns` or `writes`, a kind of check of
-    /// `scale`, the `cost` or the `crowd` of `checks`. Nothing is written then.
+    /// Only what has this word in its name: a workload of `dns`, `guard` or `writes`, a kind of
+    /// check of `scale`, the `cost` or the `crowd` of `checks`. Nothing is written then.
     #[arg(long)]
     only: Option<String>,
     /// One short round of each part with nobody but Rollcall and the floor; nothing is written.
@@ -116,6 +117,9 @@ struct Run {
     /// The binary that is measured.
     #[arg(long, env = "ROLLCALL_BIN", default_value = "target/release/rollcall")]
     rollcall: PathBuf,
+    /// Another build that takes part in `dns` and `guard`, to compare with.
+    #[arg(long)]
+    beside: Option<PathBuf>,
     /// The file that takes the results.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/bench/RESULTS.md"))]
     results: PathBuf,
@@ -186,6 +190,7 @@ impl Run {
             only: self.only.clone(),
             quick: self.quick,
             rollcall,
+            beside: self.beside.as_ref().map(std::fs::canonicalize).transpose()?,
             bench: std::env::current_exe().context("where this program is")?,
         })
     }

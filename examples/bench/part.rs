@@ -7,12 +7,13 @@ use std::{fmt, path::PathBuf, time::Duration};
 use anyhow::Result;
 
 use crate::{
-    changes::Changes, checks::Checks, cores::Cores, dns::Dns, scale::Scale, table::Table,
-    weather::Weather, writes::Writes,
+    changes::Changes, checks::Checks, cores::Cores, dns::Dns, guard::Guard, scale::Scale,
+    table::Table, weather::Weather, writes::Writes,
 };
 
 /// All parts, in the order in which they run and stand in RESULTS.md.
-pub(crate) const PARTS: &[&dyn Part] = &[&Dns, &Scale, &Changes, &Writes, &Checks, &Weather];
+pub(crate) const PARTS: &[&dyn Part] =
+    &[&Dns, &Guard, &Scale, &Changes, &Writes, &Checks, &Weather];
 
 /// One thing that is measured.
 pub(crate) trait Part: Send + Sync {
@@ -47,6 +48,8 @@ pub(crate) struct Env {
     pub(crate) quick: bool,
     /// The server that is measured.
     pub(crate) rollcall: PathBuf,
+    /// Another build to compare with.
+    pub(crate) beside: Option<PathBuf>,
     /// This program: its hidden commands are contestants and tools.
     pub(crate) bench: PathBuf,
 }
