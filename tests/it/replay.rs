@@ -45,15 +45,25 @@ scripts! {
     rfc2308
     rfc2782
     rfc3597
+    rfc4343
     rfc4592
+    rfc4892
+    rfc5001
+    rfc5358
     rfc6604
     rfc6672
     rfc6761
     rfc6891
     rfc7766
+    rfc7828
+    rfc7830
+    rfc7871
     rfc8020
+    rfc8482
     rfc8490
     rfc8906
+    rfc8914
+    rfc9018
     rfc9460
     rfc9471
     rfc9619

@@ -14,13 +14,18 @@ pub(super) struct Expect {
     flags: u16,
     records: [Vec<Wanted>; 3],
     has_order: bool,
-    options: Vec<(u16, Pattern)>,
+    /// Each with its data, which is that of the question if it is not said.
+    options: Vec<Said>,
     opt: Option<bool>,
     own_size: Option<u16>,
     question: Option<bool>,
     octets_max: Option<usize>,
     contains: Vec<Pattern>,
 }
+
+/// An option that is wanted, and one that came.
+type Said = (u16, Option<Pattern>);
+type Told = (u16, Vec<u8>);
 
 /// What becomes of a message.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +119,11 @@ impl Expect {
             ("contains", octets) => self.contains.push(Pattern::parse(octets).ok()?),
             ("option", option) => {
                 let (code, data) = option.split_once(' ').unwrap_or((option, ""));
-                self.options.push((option_code(code)?, Pattern::parse(data).ok()?));
+                let said = match data {
+                    "echoed" => None,
+                    data => Some(Pattern::parse(data).ok()?),
+                };
+                self.options.push((option_code(code)?, said));
             }
             _ => return None,
         }
@@ -126,7 +135,7 @@ impl Expect {
         let mut found = Vec::new();
         self.header(sent, reply, &mut found);
         self.question(ask, sent, reply, &mut found);
-        self.opt(ask, reply, &mut found);
+        self.opt(ask, sent, reply, &mut found);
         for (section, (wanted, lines)) in self.records.iter().zip(&reply.sections).enumerate() {
             // A chain of aliases has an order, and so has what is said to have one.
             let is_answer = section == 0;
@@ -178,7 +187,7 @@ impl Expect {
         }
     }
 
-    fn opt(&self, ask: &Ask, reply: &Reply, found: &mut Vec<String>) {
+    fn opt(&self, ask: &Ask, sent: &[u8], reply: &Reply, found: &mut Vec<String>) {
         let wanted = self.opt.unwrap_or(ask.dnssec_ok().is_some());
         if reply.opts.len() != usize::from(wanted) {
             found.push(format!("it has {} OPT records", reply.opts.len()));
@@ -191,8 +200,12 @@ impl Expect {
         if *flags != if ask.dnssec_ok() == Some(true) { 0x8000 } else { 0 } {
             found.push(format!("the OPT has the flags {flags:04x}"));
         }
-        let is_said = |(said, told): (&(u16, Pattern), &(u16, Vec<u8>))| {
-            said.0 == told.0 && said.1.matches(&told.1)
+        let is_said = |(said, told): (&Said, &Told)| {
+            let is_right = match &said.1 {
+                Some(pattern) => pattern.matches(&told.1),
+                None => has_option(sent, told),
+            };
+            said.0 == told.0 && is_right
         };
         if options.len() != self.options.len() || !self.options.iter().zip(options).all(is_said) {
             found.push(format!("the options are {options:02x?}"));
@@ -250,6 +263,13 @@ impl Wanted {
                 }
             }
     }
+}
+
+/// Whether a message has an option with that data.
+fn has_option(message: &[u8], (code, data): &Told) -> bool {
+    let length = u16::try_from(data.len()).unwrap();
+    let option = [&code.to_be_bytes()[..], &length.to_be_bytes(), data].concat();
+    message.windows(option.len()).any(|part| part == option)
 }
 
 /// Each record has to be wanted, and each that is wanted to be there.

@@ -34,6 +34,9 @@ pub(super) fn run(script: &Script) {
     for (name, text) in &script.zones {
         builder = builder.zone(name, text);
     }
+    for (name, text) in &script.files {
+        std::fs::write(builder.path(name), text).unwrap();
+    }
     let node = builder.start();
     let notes = node.api().get("/ready").body["notes"].to_string();
     assert!(!notes.contains("not served"), "{}: {notes}", script.file);

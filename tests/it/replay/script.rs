@@ -12,6 +12,8 @@ use super::{
 pub(super) struct Script {
     pub(super) file: String,
     pub(super) config: String,
+    /// Further files that the configuration names: names and texts.
+    pub(super) files: Vec<(String, String)>,
     /// File names and texts.
     pub(super) zones: Vec<(String, String)>,
     pub(super) steps: Vec<Step>,
@@ -109,6 +111,10 @@ impl Reading {
         let act = match key {
             "config" => {
                 self.script.config = body.join("\n");
+                return Ok(());
+            }
+            "file" => {
+                self.script.files.push((rest.to_owned(), body.join("\n")));
                 return Ok(());
             }
             "zone" => {
