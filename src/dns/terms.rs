@@ -6,7 +6,7 @@ use super::{
     caller::{Caller, Transport},
     code::rcode,
     encode::Opt,
-    query::{Cookie, Edns, Keepalive, Query, UDP_OCTETS_WITHOUT_EDNS, VERSION},
+    query::{Edns, Keepalive, Query, UDP_OCTETS_WITHOUT_EDNS, VERSION},
     settings::Settings,
 };
 
@@ -89,9 +89,4 @@ pub(super) fn fault(query: &Query<'_>, caller: &Caller) -> Option<u16> {
     } else {
         None
     }
-}
-
-/// The response code of a query without a question, which asks for a cookie (RFC 7873 §5.4).
-pub(super) fn cookie_rcode(cookie: &Cookie, is_good: bool) -> u16 {
-    if cookie.server.is_some() && !is_good { rcode::BADCOOKIE } else { rcode::NOERROR }
 }

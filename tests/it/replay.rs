@@ -58,6 +58,7 @@ scripts! {
     rfc7828
     rfc7830
     rfc7871
+    rfc7873
     rfc8020
     rfc8482
     rfc8490

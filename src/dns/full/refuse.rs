@@ -81,12 +81,15 @@ fn cookie(
 ) -> Replied {
     let query = Asked::unread(message, &[], Some(*edns));
     let terms = Terms::of(settings, &query, caller);
-    let asked = edns.options.cookie.as_ref();
+    let fault = terms::fault(&query, caller);
     // Without secrets no cookie is given, and a message without a question is what it always was.
-    let rcode = match (terms::fault(&query, caller), asked, terms.opt.and_then(|opt| opt.cookie)) {
+    let rcode = match (fault, edns.options.cookie, &settings.cookies) {
         (Some(rcode), ..) => rcode,
-        (None, Some(cookie), Some(ours)) => {
-            terms::cookie_rcode(cookie, cookie.server == Some(ours.1) || terms.is_proven)
+        (None, Some(cookie), Some(secrets)) => {
+            let checked = secrets.check(&cookie, caller.client, caller.now);
+            // Over TCP as well: the client wants to know of the cookie, not of itself.
+            let is_bad = cookie.server.is_some() && !checked.is_proven;
+            if is_bad { rcode::BADCOOKIE } else { rcode::NOERROR }
         }
         _ => rcode::FORMERR,
     };

@@ -51,7 +51,8 @@ pub struct Options {
 pub struct Cookie {
     /// What the client knows us by.
     pub client: [u8; CLIENT_COOKIE_OCTETS],
-    /// What we should know the client by; `None` also for one that is not of our length.
+    /// What we should know the client by. One that is not of our length cannot be ours: it is all
+    /// zeros here, which is no cookie either.
     pub server: Option<[u8; SERVER_COOKIE_OCTETS]>,
 }
 
@@ -136,9 +137,11 @@ impl Cookie {
     /// Reads the option's data; `None` when its length is none that a cookie has (RFC 7873 §5.2.2).
     fn read(data: &[u8]) -> Option<Self> {
         let (&client, server) = data.split_first_chunk()?;
-        if !server.is_empty() && !SERVER_COOKIE_OCTETS_LEGAL.contains(&server.len()) {
-            return None;
+        if server.is_empty() {
+            return Some(Self { client, server: None });
         }
-        Some(Self { client, server: server.try_into().ok() })
+        let foreign = [0; SERVER_COOKIE_OCTETS];
+        let is_legal = SERVER_COOKIE_OCTETS_LEGAL.contains(&server.len());
+        is_legal.then(|| Self { client, server: Some(server.try_into().unwrap_or(foreign)) })
     }
 }
