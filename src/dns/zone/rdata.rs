@@ -2,7 +2,7 @@
 //!
 //! hickory's text reader does the fields, this module does what it gets wrong or leaves out:
 //! names (see [`name`]; they are handed over as the root and put in afterwards), `\DDD` in strings,
-//! superfluous words, DNAME, DS, and the form of RFC 3597 for any other type.
+//! superfluous words, DNAME, DS, HINFO, and the form of RFC 3597 for any other type.
 
 use hickory_proto::{
     rr::{
@@ -177,12 +177,19 @@ fn described(shape: &Shape, words: &[Word], origin: &[u8]) -> Result<Vec<u8>, St
     match shape.rtype {
         rtype::TXT => to_wire(&RData::TXT(TXT::from_bytes(fields.iter().map(|f| &**f).collect()))),
         rtype::DS => ds(&fields),
+        rtype::HINFO => Ok(fields.iter().flat_map(|field| string(field)).collect()),
         _ => by_hickory(shape, words, &fields, origin),
     }
 }
 
 fn is_strings(shape: &Shape) -> bool {
     matches!(shape.rtype, rtype::TXT | rtype::HINFO)
+}
+
+/// A character-string (RFC 1035 §3.3), of any octets; its length was held to the limit.
+fn string(field: &[u8]) -> impl Iterator<Item = u8> {
+    let length = u8::try_from(field.len()).expect("held to 255 octets");
+    std::iter::once(length).chain(field.iter().copied())
 }
 
 /// Has hickory read the fields, with the root in every name's place, and puts the names in.

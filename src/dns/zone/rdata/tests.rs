@@ -31,6 +31,7 @@ fn text_becomes_wire_form() {
         ("TXT a \"b c\" \"\" \\\"\\200", "0161 03622063 00 0222c8"),
         ("TXT \"v=1;\\\\\"", "05763d313b5c"),
         ("HINFO \"a b\" \\;", "03612062 013b"),
+        ("HINFO \\255 \"\"", "01ff 00"),
         ("CAA 0 issue \"ca.example; x=1\"", "00 056973737565 63612e6578616d706c653b20783d31"),
         (
             "NAPTR 1 2 \"u\" \"E2U+sip\" \"!^.*$!sip:\\\\1!\" a",
@@ -70,7 +71,7 @@ fn what_is_no_such_data_is_refused_with_its_fault() {
         ("TXT", "but 0 stand here"),
         ("TXT \\999", "three digits"),
         (&long, "256 octets is above the limit of 255"),
-        ("HINFO \\255 b", "not UTF-8"),
+        ("CAA 0 issue \\255", "not UTF-8"),
         ("DS 1 8 2", "but 3 stand here"),
         ("DS 1 256 2 00", "at most 255"),
         ("DS 1 8 2 0g", "not hexadecimal"),
