@@ -325,10 +325,21 @@ fn ancestors<'n>(owner: &'n [u8], origin: &[u8]) -> impl Iterator<Item = &'n [u8
     })
 }
 
-/// Whether two records of a type are one: names compare without regard to case.
+/// Whether two records of a type are one: names compare without regard to case (RFC 4343 §3), also
+/// in the data of the types of RFC 4034 §6.2.
 fn is_same(rtype: u16, one: &[u8], other: &[u8]) -> bool {
-    let at = target_offset(rtype).unwrap_or(one.len()).min(one.len());
+    let at = name_offset(rtype, one).unwrap_or(one.len()).min(one.len());
     one.len() == other.len()
         && one[..at] == other[..at]
         && one[at..].eq_ignore_ascii_case(&other[at..])
+}
+
+/// Where the name that the data ends with begins.
+fn name_offset(rtype: u16, data: &[u8]) -> Option<usize> {
+    match rtype {
+        rtype::PTR => Some(0),
+        // Two numbers and three strings.
+        rtype::NAPTR => (0..3).try_fold(4, |at, _| Some(at + 1 + usize::from(*data.get(at)?))),
+        other => target_offset(other),
+    }
 }

@@ -60,6 +60,18 @@ fn a_name_answers_what_it_has_and_nothing_else() {
 }
 
 #[test]
+fn records_whose_names_differ_in_case_only_are_one() {
+    let text = example(
+        "p PTR Host\np PTR host\nn NAPTR 1 2 s x \"\" Host\nn NAPTR 1 2 s x \"\" host\n\
+         n NAPTR 1 2 s X \"\" host\n",
+    );
+    let (wire, _) = ask_wire(&zones(&[&text]), "n.example.", "NAPTR", 512);
+    assert_eq!(Message::from_vec(&wire).unwrap().answers.len(), 2, "strings do have a case");
+    let ptr: &[&str] = &["NoError aa", "an p.example. 300 PTR Host.example."];
+    expect(&[&text], &[("p.example. PTR", ptr)]);
+}
+
+#[test]
 fn a_wildcard_counts_only_right_below_the_closest_encloser() {
     // The zone of RFC 4592 §2.2.1 and its questions.
     let text = example(
