@@ -238,14 +238,18 @@ impl Zones {
         // come first, and a reply without all of them is cut (RFC 9471 §3.1).
         for target in servers.targets.iter().filter(|server| is_inside(server)) {
             let name = target.as_wire();
-            let glue = zone.node(name);
-            let sets = [rtype::A, rtype::AAAA].into_iter().filter_map(|t| glue?.set(t));
-            for set in sets {
+            for set in zone.glue(name) {
                 set.additional(name, reply).inspect_err(|_| reply.set_truncated())?;
             }
         }
         for target in servers.targets.iter().filter(|server| !is_inside(server)) {
-            self.additional(target.as_wire(), writing)?;
+            let name = target.as_wire();
+            // Glue of the zone that delegates, also where another zone of ours has that name.
+            let mut glue = zone.glue(name).peekable();
+            match glue.peek() {
+                Some(_) => glue.try_for_each(|set| set.additional(name, writing.reply))?,
+                None => self.additional(name, writing)?,
+            }
         }
         Ok(())
     }

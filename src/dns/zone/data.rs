@@ -71,6 +71,12 @@ impl Zone {
     pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
         self.nodes.get(name)
     }
+
+    /// The addresses that stand at a name, whoever answers for it.
+    pub(super) fn glue(&self, name: &[u8]) -> impl Iterator<Item = &RrSet> {
+        let node = self.node(name);
+        [rtype::A, rtype::AAAA].into_iter().filter_map(move |rtype| node?.set(rtype))
+    }
 }
 
 // === impl Node ===

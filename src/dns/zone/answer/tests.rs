@@ -312,6 +312,21 @@ fn the_closest_zone_answers_but_ds_comes_from_the_parent() {
 }
 
 #[test]
+fn glue_is_of_the_zone_that_delegates_also_where_another_zone_has_the_name() {
+    let text = example("sub NS ns.sub\nns.sub A 192.0.2.9\ncut NS ns.sub\ncut NS www.sub\n");
+    let other = "@ SOA ns mail 1 2 3 4 5\n@ NS ns.elsewhere.\n";
+    let sub = "@ SOA ns mail 9 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.2\n";
+    let referral: &[&str] = &[
+        "NoError",
+        "ns cut.example. 300 NS ns.sub.example.",
+        "ns cut.example. 300 NS www.sub.example.",
+        "ar ns.sub.example. 300 A 192.0.2.9",
+        "ar www.sub.example. 300 A 192.0.2.2",
+    ];
+    expect(&[&text, other, sub], &[("x.cut.example. A", referral)]);
+}
+
+#[test]
 fn targets_bring_their_addresses_once_and_completely() {
     let text = example(
         "_a._tcp SRV 0 1 1 h1\n_a._tcp SRV 0 1 2 h1\n_a._tcp SRV 0 1 3 h2\n_a._tcp SRV 0 1 4 \
