@@ -131,7 +131,10 @@ impl Zones {
                 Found::Cname(alias) => cname(&at, alias, writing.reply),
                 Found::Dname(alias, owner) => {
                     let is_new = seen.is_new_tree(alias);
-                    dname(&at, alias, (owner, is_new), writing.reply)
+                    let next = dname(&at, alias, (owner, is_new), writing.reply);
+                    // To who asks for the alias, the one that follows is the answer, as if it
+                    // stood in the zone. RFC 6672 §3.2 goes on; NSD, Knot and BIND do not.
+                    next.filter(|_| qtype != rtype::CNAME)
                 }
                 Found::Answer(_) | Found::NoData | Found::NxDomain | Found::Referral(..) => {
                     let Some(zone) = self.find_for(at.name.as_wire(), qtype) else {

@@ -263,6 +263,22 @@ fn a_dname_stands_for_all_names_below_it() {
 }
 
 #[test]
+fn the_alias_that_a_dname_makes_is_the_whole_answer_to_who_asks_for_it() {
+    let text = example("old DNAME new\nwww.new CNAME ns\n");
+    let answer = |target: &str, owner: &str| format!("an {owner} 300 CNAME {target}.new.example.");
+    let dname = "an old.example. 300 DNAME new.example.";
+    let (there, gone) = (answer("www", "www.old.example."), answer("no", "no.old.example."));
+    expect(
+        &[&text],
+        &[
+            ("www.old.example. CNAME", &["NoError aa", dname, &there]),
+            ("no.old.example. CNAME", &["NoError aa", dname, &gone]),
+            ("no.old.example. DNAME", &["NXDomain aa", dname, &gone, SOA]),
+        ],
+    );
+}
+
+#[test]
 fn a_delegation_is_handed_on_without_authority() {
     let text = example(
         "cut NS ns.cut\ncut NS ns.sib\ncut NS far.away.\ncut DS 1 8 2 00ff\nns.cut A \
