@@ -65,8 +65,19 @@ struct Seen<'z> {
 /// How far an answer has come: the name it is at.
 struct At {
     name: NameBuf,
-    /// Where the name stands in the reply; the question, if nothing.
-    position: Option<usize>,
+    place: Place,
+}
+
+/// Where a name stands in the reply.
+#[derive(Clone, Copy)]
+enum Place {
+    /// At this offset.
+    At(usize),
+    /// Nowhere: the alias that led to it did not fit. The reply is cut, and only its response code,
+    /// which is that of the last name in a cut reply too, is still to be found.
+    Lost,
+    /// It is the question.
+    Question,
 }
 
 // === impl Departure ===
@@ -87,7 +98,7 @@ impl Zones {
         let Some(name) = NameBuf::join(name, &[]) else { return Answered::Elsewhere };
         let Some(zone) = self.find_for(name.as_wire(), qtype) else { return Answered::Elsewhere };
         writing.reply.set_authoritative(true);
-        let at = At { name, position: None };
+        let at = At { name, place: Place::Question };
         match zone.lookup(at.name.as_wire(), qtype) {
             // The usual case, kept apart from chains, which need room for the names they saw.
             found @ (Found::Cname(_) | Found::Dname(..)) => self.chain(at, qtype, found, writing),
@@ -112,7 +123,7 @@ impl Zones {
         let Some(name) = NameBuf::join(name, &[]) else { return Answered::Elsewhere };
         let Some(zone) = self.find_for(name.as_wire(), qtype) else { return Answered::Elsewhere };
         let found = zone.lookup(name.as_wire(), qtype);
-        self.chain(At { name, position: Some(position) }, qtype, found, writing)
+        self.chain(At { name, place: Place::At(position) }, qtype, found, writing)
     }
 
     /// Follows aliases from name to name.
@@ -147,7 +158,11 @@ impl Zones {
             at = next;
             let name = at.name.as_wire();
             if self.is_reserved(name) {
-                let position = at.position.unwrap_or(HEADER_OCTETS);
+                let position = match at.place {
+                    Place::At(position) => position,
+                    Place::Lost => return Answered::Whole,
+                    Place::Question => HEADER_OCTETS,
+                };
                 return Answered::Leaves(Departure { target: at.name, position });
             }
             if !writing.visitor.may_see(name) {
@@ -166,26 +181,33 @@ impl Zones {
         found: &Found<'_>,
         writing: &mut Writing<'_, '_>,
     ) -> Answered {
+        if matches!(found, Found::NxDomain) {
+            writing.reply.set_rcode(rcode::NXDOMAIN);
+        }
+        let Some(owner) = at.owner() else { return Answered::Whole };
         let _ = match found {
-            Found::Answer(set) => self.positive(at, set, writing),
-            Found::NxDomain => {
-                writing.reply.set_rcode(rcode::NXDOMAIN);
-                zone.negative(writing.reply)
-            }
+            Found::Answer(set) => self.positive((&at.name, owner), set, writing),
             Found::Referral(node, cut) => {
                 self.referral(zone, node, &at.name.as_wire()[*cut..], writing)
             }
-            Found::NoData | Found::Cname(_) | Found::Dname(..) => zone.negative(writing.reply),
+            Found::NoData | Found::NxDomain | Found::Cname(_) | Found::Dname(..) => {
+                zone.negative(writing.reply)
+            }
         };
         Answered::Whole
     }
 
-    fn positive(&self, at: &At, set: &RrSet, writing: &mut Writing<'_, '_>) -> Result<(), Full> {
+    fn positive(
+        &self,
+        (name, owner): (&NameBuf, Owner<'_>),
+        set: &RrSet,
+        writing: &mut Writing<'_, '_>,
+    ) -> Result<(), Full> {
         for data in set.rotated(writing.rng) {
-            writing.reply.record(Section::Answer, at.owner(), (set.rtype, set.ttl), &[data])?;
+            writing.reply.record(Section::Answer, owner, (set.rtype, set.ttl), &[data])?;
         }
         match set.rtype {
-            rtype::HTTPS | rtype::SVCB => self.bound(at, set, writing),
+            rtype::HTTPS | rtype::SVCB => self.bound(name, set, writing),
             rtype::MX | rtype::NS | rtype::SRV => {
                 let mut targets = set.targets.iter();
                 targets.try_for_each(|target| self.additional(target.as_wire(), writing))
@@ -196,9 +218,14 @@ impl Zones {
 
     /// Writes what SVCB and HTTPS records lead to (RFC 9460 §4.1): addresses, and for an alias the
     /// records of the same type.
-    fn bound(&self, at: &At, set: &RrSet, writing: &mut Writing<'_, '_>) -> Result<(), Full> {
+    fn bound(
+        &self,
+        name: &NameBuf,
+        set: &RrSet,
+        writing: &mut Writing<'_, '_>,
+    ) -> Result<(), Full> {
         if set.is_bound_to_owner() {
-            self.additional(at.name.as_wire(), writing)?;
+            self.additional(name.as_wire(), writing)?;
         }
         let is_alias = set.is_binding_alias();
         for target in set.targets.iter().map(DnsName::as_wire) {
@@ -290,8 +317,20 @@ impl RrSet {
 // === impl At ===
 
 impl At {
-    fn owner(&self) -> Owner<'_> {
-        self.position.map_or(Owner::Question, Owner::At)
+    /// The name as the owner of a record; nothing when no record of it can be written.
+    fn owner(&self) -> Option<Owner<'static>> {
+        match self.place {
+            Place::At(position) => Some(Owner::At(position)),
+            Place::Lost => None,
+            Place::Question => Some(Owner::Question),
+        }
+    }
+
+    /// Writes an alias of the name, and says where its target stands.
+    fn write_alias(&self, ttl: u32, target: &[u8], reply: &mut Reply<'_>) -> Place {
+        let record = (rtype::CNAME, ttl);
+        let write = |owner| reply.record(Section::Answer, owner, record, &[target]).ok();
+        self.owner().and_then(write).map_or(Place::Lost, Place::At)
     }
 }
 
@@ -320,9 +359,8 @@ impl<'z> Seen<'z> {
 /// Writes the alias of a name, and moves on to its target.
 fn cname(at: &At, alias: &RrSet, reply: &mut Reply<'_>) -> Option<At> {
     let (data, target) = (alias.rdata().next()?, alias.targets.first()?);
-    let written = reply.record(Section::Answer, at.owner(), (rtype::CNAME, alias.ttl), &[data]);
     let name = NameBuf::join(target.as_wire(), &[])?;
-    Some(At { name, position: Some(written.ok()?) })
+    Some(At { name, place: at.write_alias(alias.ttl, data, reply) })
 }
 
 /// Writes the alias of a tree and the alias that follows from it for this name (RFC 6672 §3.1),
@@ -335,17 +373,18 @@ fn dname(
 ) -> Option<At> {
     let data = alias.rdata().next()?;
     let (below, above) = at.name.as_wire().split_at(owner);
-    if is_new {
-        let record = (rtype::DNAME, alias.ttl);
-        reply.record(Section::Answer, Owner::Name(above), record, &[data]).ok()?;
-    }
+    let record = (rtype::DNAME, alias.ttl);
+    let is_written = at.owner().is_some()
+        && (!is_new || reply.record(Section::Answer, Owner::Name(above), record, &[data]).is_ok());
     let Some(target) = NameBuf::join(below, data) else {
         reply.set_rcode(rcode::YXDOMAIN);
         return None;
     };
-    let record = (rtype::CNAME, alias.ttl);
-    let written = reply.record(Section::Answer, at.owner(), record, &[target.as_wire()]);
-    Some(At { name: target.to_lower(), position: Some(written.ok()?) })
+    let place = match is_written {
+        true => at.write_alias(alias.ttl, target.as_wire(), reply),
+        false => Place::Lost,
+    };
+    Some(At { name: target.to_lower(), place })
 }
 
 #[cfg(test)]

@@ -278,6 +278,29 @@ fn the_alias_that_a_dname_makes_is_the_whole_answer_to_who_asks_for_it() {
     );
 }
 
+/// The client that asks again over TCP sees the same code; BIND, Knot and NSD do it so.
+#[test]
+fn a_chain_that_is_cut_has_the_response_code_of_its_last_name() {
+    let long = ["x"; 110].join(".");
+    let text = example(&format!(
+        "gone.{long} CNAME nope.{long}\ntree.{long} DNAME nope.{long}\n\
+         cname CNAME gone.{long}\ndname CNAME a.tree.{long}\n\
+         there CNAME a.{long}\na.{long} CNAME b.{long}\nb.{long} CNAME ns\n\
+         out CNAME c.{long}\nc.{long} CNAME d.{long}\nd.{long} CNAME web.service\n"
+    ));
+    let zones = zones(&[&text]);
+    for (question, code) in [
+        ("cname.example. A", "NXDomain aa tc"),
+        ("dname.example. A", "NXDomain aa tc"),
+        ("there.example. A", "NoError aa tc"),
+        ("out.example. A", "NoError aa tc"),
+    ] {
+        let cut = ask_within(&zones, question, 512);
+        assert_eq!(cut.lines().next(), Some(code), "{question}: {cut}");
+        assert!(cut.lines().skip(1).all(|line| line.starts_with("an ")), "{question}: {cut}");
+    }
+}
+
 #[test]
 fn a_delegation_is_handed_on_without_authority() {
     let text = example(
