@@ -224,11 +224,14 @@ impl Zones {
         set: &RrSet,
         writing: &mut Writing<'_, '_>,
     ) -> Result<(), Full> {
-        if set.is_bound_to_owner() {
+        let is_own = |target: &&[u8]| *target == name.as_wire();
+        let mut targets = set.targets.iter().map(DnsName::as_wire);
+        // What leads to its own name stands in the answer already, and has the addresses once.
+        if set.is_bound_to_owner() || targets.any(|target| is_own(&target)) {
             self.additional(name.as_wire(), writing)?;
         }
         let is_alias = set.is_binding_alias();
-        for target in set.targets.iter().map(DnsName::as_wire) {
+        for target in set.targets.iter().map(DnsName::as_wire).filter(|target| !is_own(target)) {
             if is_alias
                 && writing.visitor.may_see(target)
                 && let Some(set) = self.known(target, set.rtype)

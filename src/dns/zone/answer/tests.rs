@@ -393,6 +393,15 @@ fn targets_bring_their_addresses_once_and_completely() {
 }
 
 #[test]
+fn a_binding_to_its_own_name_repeats_nothing() {
+    let text = example("b HTTPS 0 b\nb HTTPS 1 .\nb A 192.0.2.1\n");
+    let (wire, _) = ask_wire(&zones(&[&text]), "b.example.", "HTTPS", 512);
+    let reply = Message::from_vec(&wire).unwrap();
+    assert_eq!(reply.answers.len(), 2);
+    assert_eq!(reply.additionals.len(), 1, "its address once: {:?}", reply.additionals);
+}
+
+#[test]
 fn what_is_required_and_does_not_fit_marks_the_reply_as_cut() {
     let many = (0..60).map(|n| format!("many A 10.0.0.{n}\n")).collect::<String>();
     let glue = (0..8).map(|n| format!("cut NS n{n}.cut\nn{n}.cut A 10.0.0.{n}\n"));
