@@ -11,6 +11,7 @@
 
 mod cli;
 mod crowds;
+mod differential;
 mod dns;
 mod docs;
 mod durability;
