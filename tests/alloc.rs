@@ -21,6 +21,7 @@ use arc_swap::ArcSwap;
 use rollcall::{
     dns::{
         DnsConfig, DnsServer, Settings, SettingsSpec, TcpLimits, Wiring,
+        forward::ForwardHandle,
         zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
     },
     model::{
@@ -189,13 +190,14 @@ fn start(stop: &CancellationToken) -> (SocketAddr, impl Future<Output = ()>) {
     let mut spec = SettingsSpec::new(domain);
     spec.reverse = vec!["10.0.0.0/8".parse().expect("a prefix")];
     let settings = Settings::new(&spec).expect("the usual settings");
-    let clock = Clock::system();
+    let (clock, metrics) = (Clock::system(), Metrics::new());
     let running = server.start(&Wiring {
         registry: registry(clock.clone()),
         zones: zones(),
         settings: Arc::new(ArcSwap::from_pointee(settings)),
+        forward: ForwardHandle::new(Board::default(), &metrics, clock.clone()),
         tcp_limits: Arc::new(ArcSwap::from_pointee(TcpLimits::default())),
-        metrics: Metrics::new(),
+        metrics,
         clock,
         stop: stop.clone(),
     });

@@ -76,7 +76,7 @@ impl World {
         let (mut zones, mut rng) = (self.zones.reader(), fastrand::Rng::with_seed(7));
         let mut reply = [0; 4_096];
         let (snapshot, settings) = (&*self.snapshot, &self.settings);
-        let sources = Sources { snapshot, zones: zones.load(), settings };
+        let sources = Sources { snapshot, zones: zones.load(), settings, forward: None };
         bencher.counter(ItemsCount::new(questions.len())).bench_local(|| {
             for question in questions {
                 let Parsed::Query(query) = parse(black_box(question)) else {
@@ -84,7 +84,9 @@ impl World {
                 };
                 match answer(&sources, &query, UDP, &mut rng, &mut reply) {
                     Answered::Reply(summary) => black_box(summary.octets),
-                    Answered::Limited | Answered::NeedsFull => panic!("a simple answer"),
+                    Answered::Limited | Answered::NeedsForward | Answered::NeedsFull => {
+                        panic!("a simple answer")
+                    }
                 };
             }
         });

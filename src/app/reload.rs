@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use super::config::Config;
 use crate::{
-    dns::{CookieSecrets, Settings, TcpLimits, zone::ZonesHandle},
+    dns::{CookieSecrets, Settings, TcpLimits, forward::ForwardHandle, zone::ZonesHandle},
     registry,
     telemetry::{Board, FilterHandle, Metrics, parse_filter},
 };
@@ -23,6 +23,7 @@ pub(super) struct Reloader {
     pub registry: watch::Sender<registry::Options>,
     pub settings: Arc<ArcSwap<Settings>>,
     pub tcp_limits: Arc<ArcSwap<TcpLimits>>,
+    pub forward: ForwardHandle,
     pub zones: ZonesHandle,
     /// The secrets of cookies while none are given; they stay the same for as long as the server.
     pub own_cookies: CookieSecrets,
@@ -71,6 +72,7 @@ impl Reloader {
         self.filter.reload(filter)?;
         self.settings.store(Arc::new(settings));
         self.tcp_limits.store(Arc::new(next.tcp_limits()));
+        self.forward.configure(&next.forward);
         self.registry.send_if_modified(|options| {
             let changed = *options != next.registry_options();
             *options = next.registry_options();

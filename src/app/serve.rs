@@ -18,6 +18,7 @@ use super::{
 use crate::{
     dns::{
         CookieSecrets, DnsConfig, DnsServer, RunningDns, Settings, TcpLimits, Wiring,
+        forward::ForwardHandle,
         zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
     },
     health, http,
@@ -47,6 +48,7 @@ struct Built {
     zones: ZoneWatcher,
     settings: Arc<ArcSwap<Settings>>,
     tcp_limits: Arc<ArcSwap<TcpLimits>>,
+    forward: ForwardHandle,
 }
 
 /// The sockets, all bound before anything is served, so that a mistake is known at once.
@@ -127,10 +129,13 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
         registry: built.registry_options.clone(),
         settings: Arc::clone(&built.settings),
         tcp_limits: Arc::clone(&built.tcp_limits),
+        forward: built.forward.clone(),
         zones,
         own_cookies: common.own_cookies.clone(),
         outcome: ReloadOutcome::new(common.board.clone(), &common.metrics),
     };
+    built.forward.listens_on(&dns);
+    built.forward.configure(&config.forward);
     let running = start(&config, common, built, bound)?;
     info!("ready");
     // Whoever wants the log as JSON has no person reading along.
@@ -179,6 +184,7 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
         zones,
         settings: Arc::new(ArcSwap::from_pointee(settings)),
         tcp_limits: Arc::new(ArcSwap::from_pointee(config.tcp_limits())),
+        forward: ForwardHandle::new(board.clone(), metrics, clock.clone()),
     })
 }
 
@@ -195,12 +201,13 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
     let (mut tasks, ends) = (Tasks::default(), Ends::default());
     let Common { clock, board, metrics, files, .. } = common;
     tell_of_fewer_checks(&config.health_options(), files);
-    let Built { registry, registry_options, writer, checker, zones, settings, tcp_limits } = built;
+    let Built { registry, registry_options, writer, checker, zones, .. } = built;
     let wiring = Wiring {
         registry: registry.clone(),
         zones: zones.handle(),
-        settings,
-        tcp_limits,
+        settings: built.settings,
+        forward: built.forward,
+        tcp_limits: built.tcp_limits,
         metrics: metrics.clone(),
         clock: clock.clone(),
         stop: ends.dns.clone(),

@@ -11,9 +11,9 @@ use super::{
     asked::Asked,
     code::rtype,
     encode::POINTER_REACH,
-    query::{HEADER_OCTETS, Query},
+    query::HEADER_OCTETS,
     service,
-    turn::{NeedsFull, Turn},
+    turn::{Later, Turn},
     verdict::Verdict,
     zone,
 };
@@ -39,8 +39,8 @@ impl Turn<'_, '_, '_> {
 
     /// Writes the addresses of the targets that are names of services.
     #[inline(never)]
-    pub(super) fn add_addresses(&mut self, query: &Query<'_>) -> Result<(), NeedsFull> {
-        for at in self.targets(query) {
+    pub(super) fn add_addresses(&mut self) -> Result<(), Later> {
+        for at in self.targets() {
             let (mut octets, mut length) = ([0; NAME_OCTETS_MAX], 0);
             if let Some(name) = self.reply.name_at(at.into()) {
                 length = name.len().min(NAME_OCTETS_MAX);
@@ -55,7 +55,8 @@ impl Turn<'_, '_, '_> {
     }
 
     /// The targets in the answer, each name once, as far as a pointer reaches all of them.
-    fn targets(&self, query: &Query<'_>) -> Targets {
+    fn targets(&self) -> Targets {
+        let query = self.query;
         let mut targets = Targets::new();
         let answers = HEADER_OCTETS + query.question().len();
         for (start, data) in self.reply.data_of(query.qtype, answers) {
@@ -77,7 +78,7 @@ impl Turn<'_, '_, '_> {
     }
 
     /// Writes the addresses of one family of a name, if it is one of the service zone.
-    fn add(&mut self, asked: Asked<'_>) -> Result<(), NeedsFull> {
+    fn add(&mut self, asked: Asked<'_>) -> Result<(), Later> {
         if !self.visitor().may_see(asked.name) {
             return Ok(());
         }
@@ -87,7 +88,7 @@ impl Turn<'_, '_, '_> {
             (matches!(verdict, Some(Verdict::Answered(_))), verdict)
         });
         match verdict {
-            Some(Verdict::NeedsFull) => Err(NeedsFull),
+            Some(Verdict::NeedsFull) => Err(Later::Full),
             _ => Ok(()),
         }
     }

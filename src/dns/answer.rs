@@ -8,11 +8,12 @@ use super::{
     chaos::{self, CLASS_CHAOS},
     code::{extended, rcode, rtype},
     encode::{CLASS_IN, Reply},
+    forward::{Forwarding, Reach},
     guard::{Strangers, Verdict},
     query::Query,
     settings::Settings,
     terms::{self, Terms},
-    turn::Turn,
+    turn::{Later, Turn},
     zone::Zones,
 };
 use crate::registry::{FailOpen, Snapshot};
@@ -29,6 +30,18 @@ pub struct Sources<'s> {
     pub zones: &'s Zones,
     /// The operator's choices.
     pub settings: &'s Settings,
+    /// Who is asked for other names, if anybody is.
+    pub forward: Option<Forwarding<'s>>,
+}
+
+// === impl Sources ===
+
+impl<'s> Sources<'s> {
+    /// The same, where what is not ours is looked for so far.
+    pub(super) fn reaching(self, reach: Reach<'s>) -> Self {
+        let forward = self.forward.map(|forwarding| Forwarding { reach, ..forwarding });
+        Self { forward, ..self }
+    }
 }
 
 /// What became of a query.
@@ -38,6 +51,8 @@ pub enum Answered {
     Limited,
     /// The answer would have to allocate or take long, and the caller may not: for the full path.
     NeedsFull,
+    /// Upstreams have to be asked: for the lane of those who wait for them.
+    NeedsForward,
     /// The reply stands in the buffer.
     Reply(Summary),
 }
@@ -73,6 +88,8 @@ pub enum Guarded {
 /// Who answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
+    /// An upstream.
+    Forward,
     /// Nobody: the name is in none of our zones, or the kind of question is refused.
     Refused,
     /// A reverse zone.
@@ -99,6 +116,9 @@ pub fn answer(
         terms.hold_to(strangers.octets_max());
     }
     let mut reply = Reply::new(query, terms.octets_max, terms.opt, out);
+    if let Some(forwarding) = &sources.forward {
+        reply.set_recursion_available(forwarding.forward.allows(caller.client));
+    }
     let mut summary = Summary {
         octets: 0,
         rcode: rcode::REFUSED,
@@ -113,9 +133,11 @@ pub fn answer(
         odd(sources.settings, query, &mut reply);
     } else {
         let (reply, summary) = (&mut reply, &mut summary);
-        let mut turn = Turn { sources, caller, rng, reply, summary };
-        if turn.answer(query).is_err() {
-            return Answered::NeedsFull;
+        let mut turn = Turn { sources, query, caller, rng, reply, summary };
+        match turn.answer() {
+            Ok(()) => {}
+            Err(Later::Forward) => return Answered::NeedsForward,
+            Err(Later::Full) => return Answered::NeedsFull,
         }
     }
     if let Some(strangers) = strangers {

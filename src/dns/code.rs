@@ -72,14 +72,22 @@ pub mod option {
 pub mod extended {
     /// What has no code of its own; the text says it.
     pub const OTHER: u16 = 0;
+    /// What was true some time ago.
+    pub const STALE: u16 = 3;
     /// The server has yet to learn what it is asked for.
     pub const NOT_READY: u16 = 14;
     /// The client may not ask this.
     pub const PROHIBITED: u16 = 18;
+    /// There was no such name some time ago.
+    pub const STALE_NXDOMAIN: u16 = 19;
     /// The server is not in charge of the name, and may not ask others for this client.
     pub const NOT_AUTHORITATIVE: u16 = 20;
     /// The server does not do such a thing.
     pub const NOT_SUPPORTED: u16 = 21;
+    /// Nobody who would know answers.
+    pub const NO_REACHABLE_AUTHORITY: u16 = 22;
+    /// The network does not get there.
+    pub const NETWORK_ERROR: u16 = 23;
 }
 
 /// Response codes (RFC 1035 §4.1.1).

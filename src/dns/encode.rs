@@ -40,6 +40,7 @@ pub struct Reply<'b> {
     section: Section,
     rcode: u16,
     authoritative: bool,
+    recursion_available: bool,
     truncated: bool,
     recursion_desired: bool,
     checking_disabled: bool,
@@ -102,6 +103,7 @@ impl<'b> Reply<'b> {
             section: Section::Answer,
             rcode: 0,
             authoritative: false,
+            recursion_available: false,
             truncated: false,
             recursion_desired: query.recursion_desired,
             checking_disabled: query.checking_disabled,
@@ -132,6 +134,12 @@ impl<'b> Reply<'b> {
     /// Says whether this server is in charge of the name (AA).
     pub fn set_authoritative(&mut self, authoritative: bool) {
         self.authoritative = authoritative;
+    }
+
+    /// Says whether this client may ask this server for names that are not its own (RA).
+    #[inline]
+    pub fn set_recursion_available(&mut self, available: bool) {
+        self.recursion_available = available;
     }
 
     /// Says that the reply was cut (TC), so that the client asks again over TCP.
@@ -205,8 +213,9 @@ impl<'b> Reply<'b> {
             | bit(self.authoritative, 0x04)
             | bit(self.truncated, 0x02)
             | bit(self.recursion_desired, 0x01);
-        // RA and AD stay zero: this server neither recurses nor validates.
-        let second = bit(self.checking_disabled, 0x10) | rcode_low;
+        // AD stays zero: this server validates nothing.
+        let second =
+            bit(self.recursion_available, 0x80) | bit(self.checking_disabled, 0x10) | rcode_low;
         let [answer, authority, additional] = counts.map(u16::to_be_bytes);
         let header = [
             id_high,

@@ -24,8 +24,8 @@ mod salvage;
 mod short;
 
 pub(super) use lanes::{Asked, Lanes, Later, Outcome};
-pub(super) use long::LongLane;
-pub(super) use short::ShortLane;
+pub(super) use long::{LongLane, Pens};
+pub(super) use short::{ShortLane, send};
 
 use super::{Answered, Caller, Parsed, Query, Sources, Summary, answer, code::rcode, parse};
 use decode::decode;
@@ -46,6 +46,8 @@ pub(super) enum Responded {
     Limited,
     /// It must not be replied to.
     Silence,
+    /// Upstreams have to be asked: for the lane of those who wait for them.
+    NeedsForward,
     /// The reply would have to allocate or take long, and the caller may not: for the long lane.
     TakesLong,
     /// The reply stands in the buffer.
@@ -86,6 +88,7 @@ fn plain(
 ) -> Responded {
     match answer(sources, query, caller, rng, out) {
         Answered::Reply(summary) => Responded::With(Replied { qtype: query.qtype, summary }),
+        Answered::NeedsForward => Responded::NeedsForward,
         Answered::NeedsFull => Responded::TakesLong,
         Answered::Limited => Responded::Limited,
     }

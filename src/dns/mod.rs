@@ -14,6 +14,8 @@ pub mod client;
 pub mod code;
 mod cookie;
 pub mod encode;
+mod foreign;
+pub mod forward;
 mod full;
 mod guard;
 pub mod query;

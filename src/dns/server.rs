@@ -25,6 +25,7 @@ use bind::Endpoint;
 
 use super::{
     Settings, TcpLimits, Transport,
+    forward::{ForwardHandle, ForwardLane},
     full::{Lanes, LongLane, ShortLane},
     stats::Stats,
     tcp,
@@ -56,6 +57,8 @@ pub struct Wiring {
     pub zones: ZonesHandle,
     /// The operator's choices; may be exchanged at any time.
     pub settings: Arc<ArcSwap<Settings>>,
+    /// Who is asked for names that are not ours; may be configured anew at any time.
+    pub forward: ForwardHandle,
     /// What TCP connections may take; may be exchanged at any time.
     pub tcp_limits: Arc<ArcSwap<TcpLimits>>,
     /// Where numbers are shown.
@@ -109,19 +112,22 @@ impl DnsServer {
     pub fn start(self, wiring: &Wiring) -> io::Result<RunningDns> {
         let stats = Stats::new(&wiring.metrics);
         let Wiring { registry, zones, settings, clock, stop, .. } = wiring.clone();
-        let world = World { registry, zones, settings };
+        let world = World { registry, zones, settings, forward: wiring.forward.clone() };
         let is_stopped = Arc::new(AtomicBool::new(false));
-        let (long_lane, long) = LongLane::start(world.clone(), &stats, clock.clone())?;
+        let (forward_lane, forward) =
+            ForwardLane::start(world.clone(), &stats, clock.clone(), stop.clone())?;
+        let (long_lane, long) =
+            LongLane::start(world.clone(), &stats, clock.clone(), forward_lane.clone())?;
         let pen = stats.pen(Transport::Udp);
-        let (full_path, short) =
-            ShortLane::start(world.clone(), pen, clock.clone(), long_lane.clone())?;
+        let lanes = (long_lane.clone(), forward_lane.clone());
+        let (full_path, short) = ShortLane::start(world.clone(), pen, clock.clone(), lanes)?;
         let (runners, connections) = tcp::Runners::start(self.workers, &stats)?;
-        let mut running = RunningDns { threads: vec![long, short], tasks: JoinSet::new() };
+        let mut running = RunningDns { threads: vec![forward, long, short], tasks: JoinSet::new() };
         running.threads.extend(connections);
         let shared = Arc::new(tcp::Shared {
             world: world.clone(),
             stats: stats.clone(),
-            lanes: Lanes::new(long_lane),
+            lanes: Lanes::new(long_lane, forward_lane),
             limits: Arc::clone(&wiring.tcp_limits),
             clock: clock.clone(),
             stop: stop.clone(),

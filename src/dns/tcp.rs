@@ -23,7 +23,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::connection::Connection;
-pub(super) use self::{gate::Gate, runners::Runners};
+pub(super) use self::{
+    gate::{Gate, client_of},
+    runners::Runners,
+};
 use super::{full::Lanes, stats::Stats, view::World};
 use crate::util::Clock;
 

@@ -161,8 +161,12 @@ impl World {
     pub(crate) fn put_packet(&mut self, packet: &[u8], ask: &Ask) -> Option<Told> {
         let Parsed::Query(query) = parse(packet) else { panic!("{packet:?} is no plain query") };
         let caller = ask.caller();
-        let sources =
-            Sources { snapshot: &self.snapshot, zones: &self.zones, settings: &self.settings };
+        let sources = Sources {
+            snapshot: &self.snapshot,
+            zones: &self.zones,
+            settings: &self.settings,
+            forward: None,
+        };
         let room = match ask.transport.is_datagram() {
             false => TCP_REPLY_OCTETS_MAX,
             true => usize::from(self.settings.udp_size()),
@@ -170,6 +174,7 @@ impl World {
         let mut out = vec![0xEE; room];
         match answer(&sources, &query, caller, &mut self.rng, &mut out) {
             Answered::Limited | Answered::NeedsFull => None,
+            Answered::NeedsForward => panic!("nothing is forwarded"),
             Answered::Reply(summary) => {
                 let octets = out[..summary.octets].to_vec();
                 let message = Message::from_vec(&octets).expect("hickory reads every reply");

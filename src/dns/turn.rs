@@ -23,6 +23,8 @@ const ALIASES_MAX: usize = 8;
 pub(super) struct Turn<'a, 's, 'b> {
     /// Where answers come from.
     pub sources: &'a Sources<'s>,
+    /// The query.
+    pub query: &'a Query<'a>,
     /// Who asks.
     pub caller: Caller,
     /// Where chance comes from.
@@ -33,11 +35,16 @@ pub(super) struct Turn<'a, 's, 'b> {
     pub summary: &'a mut Summary,
 }
 
-/// The answer has to allocate or takes long, and the caller may not.
-pub(super) struct NeedsFull;
+/// Why there is no answer here.
+pub(super) enum Later {
+    /// Upstreams have to be asked.
+    Forward,
+    /// The answer has to allocate or takes long, and the caller may not.
+    Full,
+}
 
 /// Where one name led.
-enum Next {
+pub(super) enum Next {
     /// To another name, which stands at this offset of the reply.
     Alias(usize),
     /// To the end: the reply is whole.
@@ -54,32 +61,42 @@ impl Turn<'_, '_, '_> {
     /// Answers the query. AA and the owner of the first record are those of the question, the
     /// response code is that of the last name (RFC 6604 §2.1).
     #[inline]
-    pub(super) fn answer(&mut self, query: &Query<'_>) -> Result<(), NeedsFull> {
-        match self.ask(Asked::by(query))? {
-            Next::Alias(at) => self.follow(query, at)?,
-            Next::Done => {}
+    pub(super) fn answer(&mut self) -> Result<(), Later> {
+        match self.ask(Asked::by(self.query))? {
+            Next::Alias(at) => {
+                let is_ours = self.summary.source != Source::Forward;
+                self.follow(at)?;
+                if !is_ours {
+                    self.reply.set_authoritative(false);
+                }
+            }
             Next::Denied => {
                 self.summary.guarded = Some(Guarded::Denied);
                 self.reply.set_rcode(rcode::REFUSED);
                 self.reply.set_extended_error(extended::PROHIBITED, "");
             }
-            Next::Elsewhere => {
-                self.reply.set_rcode(rcode::REFUSED);
-                self.reply.set_extended_error(extended::NOT_AUTHORITATIVE, "");
-            }
+            Next::Done => {}
+            Next::Elsewhere => self.refuse(),
         }
-        if self.may_lead_to_services(query.qtype) { self.add_addresses(query) } else { Ok(()) }
+        if self.may_lead_to_services(self.query.qtype) { self.add_addresses() } else { Ok(()) }
+    }
+
+    /// Refuses a name that is not ours, and says why.
+    fn refuse(&mut self) {
+        self.reply.set_rcode(rcode::REFUSED);
+        let (code, why) = self.why_not_forwarded();
+        self.reply.set_extended_error(code, why);
     }
 
     /// Goes on from alias to alias as long as the names are ours, so that a client that asks us
     /// without a resolver in between (which does not go on by itself) gets the addresses.
     #[inline(never)]
-    fn follow(&mut self, query: &Query<'_>, first: usize) -> Result<(), NeedsFull> {
+    fn follow(&mut self, first: usize) -> Result<(), Later> {
         let mut at = first;
         for _ in 0..ALIASES_MAX {
             let mut octets = [0; NAME_OCTETS_MAX];
-            let Some((name, place)) = self.target(query, at, &mut octets) else { return Ok(()) };
-            match self.ask(Asked { name, at: place, qtype: query.qtype })? {
+            let Some((name, place)) = self.target(at, &mut octets) else { return Ok(()) };
+            match self.ask(Asked { name, at: place, qtype: self.query.qtype })? {
                 Next::Alias(next) => at = next,
                 Next::Denied | Next::Done | Next::Elsewhere => return Ok(()),
             }
@@ -91,12 +108,11 @@ impl Turn<'_, '_, '_> {
     /// where they have been, or so far down a long reply that no pointer reaches all of the name.
     fn target<'n>(
         &self,
-        query: &Query<'_>,
         at: usize,
         octets: &'n mut [u8; NAME_OCTETS_MAX],
     ) -> Option<(&'n [u8], u16)> {
         let place = u16::try_from(at).ok().filter(|_| at + NAME_OCTETS_MAX <= POINTER_REACH)?;
-        let answers = HEADER_OCTETS + query.question().len();
+        let answers = HEADER_OCTETS + self.query.question().len();
         let (_, data) = self.reply.data_since(answers).find(|(start, _)| *start == at)?;
         let name = octets.get_mut(..data.len())?;
         name.copy_from_slice(data);
@@ -110,7 +126,7 @@ impl Turn<'_, '_, '_> {
 
     /// Answers one name.
     #[inline]
-    fn ask(&mut self, asked: Asked<'_>) -> Result<Next, NeedsFull> {
+    fn ask(&mut self, asked: Asked<'_>) -> Result<Next, Later> {
         let (sources, caller) = (self.sources, self.caller);
         if !self.visitor().may_see(asked.name) {
             return Ok(Next::Denied);
@@ -121,6 +137,9 @@ impl Turn<'_, '_, '_> {
             return self.conclude(verdict, &apex, &asked);
         }
         if let Some((verdict, apex)) = reverse::answer(sources, asked, caller, self.reply) {
+            if verdict == Verdict::Nxdomain && self.is_to_be_forwarded(&asked) {
+                return self.forward(asked);
+            }
             self.summary.source = Source::Reverse;
             return self.conclude(verdict, &apex, &asked);
         }
@@ -138,8 +157,12 @@ impl Turn<'_, '_, '_> {
             alias => zones.go_on(name, usize::from(alias), asked.qtype, &mut writing),
         };
         let next = match told {
-            zone::Answered::Elsewhere => return Ok(Next::Elsewhere),
-            zone::Answered::Leaves(departure) => Next::Alias(departure.position),
+            zone::Answered::Elsewhere if sources.forward.is_none() => return Ok(Next::Elsewhere),
+            zone::Answered::Elsewhere => return self.forward(asked),
+            zone::Answered::Exits(_) if sources.forward.is_none() => Next::Done,
+            zone::Answered::Exits(departure) | zone::Answered::Leaves(departure) => {
+                Next::Alias(departure.position)
+            }
             zone::Answered::Whole => Next::Done,
         };
         self.summary.source = Source::Static;
@@ -169,13 +192,13 @@ impl Turn<'_, '_, '_> {
         verdict: Verdict,
         apex: &Apex<'_>,
         asked: &Asked<'_>,
-    ) -> Result<Next, NeedsFull> {
+    ) -> Result<Next, Later> {
         self.reply.set_authoritative(true);
         // An SOA that does not fit marks the reply as cut by itself.
         match verdict {
             Verdict::Alias(target) => return Ok(target.map_or(Next::Done, Next::Alias)),
             Verdict::Answered(fail_open) => self.summary.fail_open = fail_open,
-            Verdict::NeedsFull => return Err(NeedsFull),
+            Verdict::NeedsFull => return Err(Later::Full),
             Verdict::Nodata if asked.qtype == rtype::ANY => {
                 let _ = apex.minimal_any(asked, self.reply);
             }

@@ -1,4 +1,5 @@
-//! What answers are read from: the services, the static zones, the operator's choices.
+//! What answers are read from: the services, the static zones, the operator's choices, and who is
+//! asked for the rest.
 
 use std::sync::Arc;
 
@@ -6,11 +7,12 @@ use arc_swap::{ArcSwap, cache::Cache};
 
 use super::{
     Settings, Sources,
+    forward::{ForwardHandle, ForwardReader, Forwarding, Reach},
     zone::{ZonesHandle, ZonesReader},
 };
 use crate::registry::{Reader, Registry};
 
-/// Where the three are found. Holds none of them, so that whoever waits keeps no old one alive.
+/// Where these are found. Holds none of them, so that whoever waits keeps no old one alive.
 #[derive(Debug, Clone)]
 pub(super) struct World {
     /// The services.
@@ -19,6 +21,8 @@ pub(super) struct World {
     pub zones: ZonesHandle,
     /// The operator's choices.
     pub settings: Arc<ArcSwap<Settings>>,
+    /// Who is asked for other names.
+    pub forward: ForwardHandle,
 }
 
 /// The newest of everything, for next to nothing while nothing changes: looking needs no lock and
@@ -29,17 +33,19 @@ pub(super) struct View {
     services: Reader,
     zones: ZonesReader,
     settings: Cache<Arc<ArcSwap<Settings>>, Arc<Settings>>,
+    forward: ForwardReader,
 }
 
 // === impl World ===
 
 impl World {
-    /// A look at the three.
+    /// A look at them.
     pub(super) fn view(&self) -> View {
         View {
             services: self.registry.reader(),
             zones: self.zones.reader(),
             settings: Cache::new(Arc::clone(&self.settings)),
+            forward: self.forward.reader(),
         }
     }
 }
@@ -47,12 +53,15 @@ impl World {
 // === impl View ===
 
 impl View {
-    /// The newest of each, to be held for a batch of packets or one message.
+    /// The newest of each, to be held for a batch of packets or one message. What upstreams have
+    /// said is looked for in the cache, which the fast path does not do: see [`Sources::reaching`].
     pub(super) fn load(&mut self) -> Sources<'_> {
+        let forward = self.forward.load().as_deref();
         Sources {
             snapshot: self.services.load(),
             zones: self.zones.load(),
             settings: self.settings.load(),
+            forward: forward.map(|forward| Forwarding { forward, reach: Reach::Cache }),
         }
     }
 }

@@ -77,6 +77,16 @@ pub const REVERSE_NETWORKS_MAX: usize = 64;
 /// Longest lame duck: what stops services (systemd, Kubernetes) loses patience after 30 to 90 s.
 pub const LAME_DUCK_MAX: Duration = Duration::from_secs(60);
 
+/// Upstreams of one zone, or of all names: four of them are asked for one question at the most.
+pub const FORWARD_UPSTREAMS_MAX: usize = 16;
+/// Zones with upstreams of their own: a company's, and its partners'.
+pub const FORWARD_ZONES_MAX: usize = 256;
+/// Networks whose clients are forwarded for: each query's client is compared with all of them.
+pub const FORWARD_NETWORKS_MAX: usize = 64;
+/// Longest time that forwarded records are kept, or answered after it, seconds: a week, as RFC 8767
+/// §4 has it for a TTL.
+pub const FORWARD_TTL_SECONDS_MAX: u32 = 604_800;
+
 /// Zone files in the zone folder: each is looked at every second.
 pub const ZONES_MAX: usize = 1_000;
 /// Records of one static zone: about 200 MiB in memory. Larger zones want a server for zones.

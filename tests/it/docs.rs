@@ -244,8 +244,9 @@ fn the_paths_of_the_interface_exist() {
 
 #[test]
 fn the_metrics_that_are_named_exist() {
-    // A broken zone has a metric that is not there without one; so has a check.
-    let node = Node::builder().zone("broken.zone", "$ORIGIN broken.test.\n").start();
+    // A broken zone has a metric that is not there without one; so have a check and an upstream.
+    let node = Node::builder().zone("broken.zone", "$ORIGIN broken.test.\n");
+    let node = node.arg("--forward").arg("127.0.0.1:9").start();
     node.cli("register web web-1 --port 80 --address 127.0.0.1 --tcp").ok();
     let has = |metrics: &str, name: &str| {
         metrics.lines().any(|line| line.split(['{', ' ']).next() == Some(name))

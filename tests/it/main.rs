@@ -15,6 +15,7 @@ mod differential;
 mod dns;
 mod docs;
 mod durability;
+mod forward;
 mod health;
 mod heartbeats;
 mod http;

@@ -15,6 +15,7 @@
 
 mod clients;
 mod fault;
+mod forward;
 mod given;
 mod nearest;
 mod parse;

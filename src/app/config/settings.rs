@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::Sources;
 use crate::{
-    dns::{self, CookieSecrets},
+    dns::{self, CookieSecrets, forward::ForwardSpec},
     health, http,
     model::{DnsName, Policy},
     registry::{self, SelfPreservation},
@@ -25,6 +25,8 @@ pub struct Config {
     pub server: ServerSettings,
     /// The DNS door.
     pub dns: DnsSettings,
+    /// Names that are not ours.
+    pub forward: ForwardSpec,
     /// The HTTP door.
     pub http: HttpSettings,
     /// How services are answered that have no policy of their own.
@@ -140,6 +142,7 @@ impl Default for Config {
         let mut config = Self {
             server: ServerSettings::default(),
             dns: DnsSettings::default(),
+            forward: ForwardSpec::default(),
             http: HttpSettings::default(),
             policy: Policy::default(),
             health: HealthSettings::default(),

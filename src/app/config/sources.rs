@@ -11,6 +11,7 @@ use super::{
     nearest::nearest,
     spec_v1::{KEYS, Key, VERSION},
 };
+use crate::dns::forward::is_own;
 
 /// Octets of a configuration file: every key with a page of comment is a tenth of it.
 const FILE_OCTETS_MAX: u64 = 1 << 20;
@@ -196,13 +197,22 @@ impl Loading<'_> {
     }
 
     fn check_across_keys(&mut self) {
-        let Config { dns, http, .. } = &self.config;
+        let Config { dns, forward, http, .. } = &self.config;
         let taken = http.listen.iter().find(|http| http.port() != 0 && dns.listen.contains(http));
         let per_client = dns.tcp_connections_per_client_max;
         let all = dns.tcp_connections_max;
+        let own_upstream =
+            forward.all_upstreams().find(|it| is_own(&dns.listen, it.address)).copied();
         if let Some(address) = taken {
             let message = format!("`http.listen`: `{address}` is an address of `dns.listen` too");
             self.fault_of("http.listen", "dns.listen", &message);
+        }
+        if let Some(upstream) = own_upstream {
+            let message = format!(
+                "`forward.upstreams`: `{upstream}` is where this server itself listens \
+                 (`dns.listen`), which would ask itself forever; name another server"
+            );
+            self.fault_of("forward.upstreams", "forward.zones", &message);
         }
         if per_client > all && self.set_by.contains_key("dns.tcp_connections_per_client_max") {
             let path = "dns.tcp_connections_per_client_max";

@@ -6,7 +6,7 @@
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    Config, clients,
+    Config, clients, forward,
     given::{Given, Refusal},
     parse,
 };
@@ -179,6 +179,86 @@ pub(super) static KEYS: &[Key] = &[
         |c| list(&c.dns.rate_limit.exempt),
     )
     .reloads(),
+    // === [forward] ===
+    key(
+        "forward.upstreams",
+        |c, v| set(&mut c.forward.upstreams, forward::upstreams(v)),
+        |c| list(&c.forward.upstreams),
+    )
+    .flag("--forward")
+    .reloads(),
+    key(
+        "forward.resolv_conf",
+        |c, v| set(&mut c.forward.resolv_conf, v.optional_text().map(|text| text.map(Into::into))),
+        |c| path(c.forward.resolv_conf.as_deref().unwrap_or(Path::new(""))),
+    )
+    .reloads(),
+    key(
+        "forward.zones",
+        |c, v| set(&mut c.forward.zones, forward::zones(v)),
+        |c| forward::show_zones(&c.forward.zones),
+    )
+    .reloads(),
+    key(
+        "forward.order",
+        |c, v| set(&mut c.forward.order, forward::order(v)),
+        |c| quote(c.forward.order.as_str()),
+    )
+    .reloads(),
+    key(
+        "forward.timeout",
+        |c, v| set(&mut c.forward.timeout, v.duration(forward::TIMEOUT_MIN..=10 * SECOND)),
+        |c| duration(c.forward.timeout),
+    )
+    .reloads(),
+    key(
+        "forward.allow",
+        |c, v| set(&mut c.forward.allow, forward::networks(v)),
+        |c| list(&c.forward.allow),
+    )
+    .reloads(),
+    key(
+        "forward.in_flight_max",
+        |c, v| set(&mut c.forward.in_flight_max, v.integer(1..=65_535)),
+        |c| c.forward.in_flight_max.to_string(),
+    )
+    .reloads(),
+    key(
+        "forward.in_flight_per_client_max",
+        |c, v| set(&mut c.forward.in_flight_per_client_max, v.integer(1..=65_535)),
+        |c| c.forward.in_flight_per_client_max.to_string(),
+    )
+    .reloads(),
+    key(
+        "forward.cache_size",
+        |c, v| set(&mut c.forward.cache_octets, v.integer(forward::CACHE_OCTETS)),
+        |c| c.forward.cache_octets.to_string(),
+    )
+    .reloads(),
+    key(
+        "forward.max_ttl",
+        |c, v| set(&mut c.forward.max_ttl_seconds, seconds(v, 1..=FORWARD_TTL_MAX)),
+        |c| seconds_shown(c.forward.max_ttl_seconds),
+    )
+    .reloads(),
+    key(
+        "forward.negative_max_ttl",
+        |c, v| set(&mut c.forward.negative_max_ttl_seconds, seconds(v, 0..=FORWARD_TTL_MAX)),
+        |c| seconds_shown(c.forward.negative_max_ttl_seconds),
+    )
+    .reloads(),
+    key(
+        "forward.stale_max",
+        |c, v| set(&mut c.forward.stale_max_seconds, seconds(v, 0..=FORWARD_TTL_MAX)),
+        |c| seconds_shown(c.forward.stale_max_seconds),
+    )
+    .reloads(),
+    key(
+        "forward.prefetch",
+        |c, v| set(&mut c.forward.prefetch, v.boolean()),
+        |c| c.forward.prefetch.to_string(),
+    )
+    .reloads(),
     // === [http] ===
     key("http.listen", |c, v| set(&mut c.http.listen, parse::listen(v)), |c| list(&c.http.listen))
         .flag("--http"),
@@ -284,6 +364,7 @@ pub(super) static KEYS: &[Key] = &[
 /// What a rate may be; zero is none.
 const PER_SECOND: RangeInclusive<i128> = 0..=1_000_000;
 
+const FORWARD_TTL_MAX: u32 = limit::FORWARD_TTL_SECONDS_MAX;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -351,6 +432,13 @@ fn set_cookie_secrets(config: &mut Config, given: &Given) -> Result<(), Refusal>
     Ok(())
 }
 
+/// The same as a number of seconds.
+fn seconds(given: &Given, range: RangeInclusive<u32>) -> Result<u32, Refusal> {
+    let (low, high) = range.into_inner();
+    let time = whole_seconds(given, low.into()..=high.into())?;
+    Ok(u32::try_from(time.as_secs()).expect("it was just held to a limit that is one"))
+}
+
 fn set_policy_ttl(config: &mut Config, given: &Given) -> Result<(), Refusal> {
     let ttl = whole_seconds(given, 0..=limit::POLICY_TTL_SECONDS_MAX.into())?;
     config.policy.ttl_seconds =
@@ -393,7 +481,7 @@ fn set_log_format(config: &mut Config, given: &Given) -> Result<(), Refusal> {
 
 // === Showings ===
 
-fn quote(text: &(impl ToString + ?Sized)) -> String {
+pub(super) fn quote(text: &(impl ToString + ?Sized)) -> String {
     toml::Value::String(text.to_string()).to_string()
 }
 
@@ -405,7 +493,11 @@ fn duration(duration: Duration) -> String {
     quote(&format_duration(duration))
 }
 
-fn list<T: std::fmt::Display>(items: &[T]) -> String {
+fn seconds_shown(seconds: u32) -> String {
+    duration(Duration::from_secs(seconds.into()))
+}
+
+pub(super) fn list<T: std::fmt::Display>(items: &[T]) -> String {
     let items: Vec<_> = items.iter().map(quote).collect();
     format!("[{}]", items.join(", "))
 }

@@ -270,6 +270,39 @@ error: `http.listen[0]`: `8500` is no address with a port, as in `127.0.0.1:8600
 }
 
 #[test]
+fn a_wrong_upstream_is_refused_with_its_line() {
+    let cases = [
+        ("upstreams = [\"dns.example.com\"]", "is no address, as in `192.0.2.53`"),
+        ("upstreams = [\"https://192.0.2.53\"]", "a scheme other than `udp://` and `tcp://`"),
+        ("upstreams = [\"0.0.0.0\"]", "`forward.upstreams[0]`: `0.0.0.0` is no address that a"),
+        ("upstreams = [\"192.0.2.53\", \"192.0.2.53:53\"]", "`forward.upstreams[1]`"),
+        ("upstreams = [\"127.0.0.1:8600\"]", "`127.0.0.1:8600` is where this server itself"),
+        ("zones = [{ suffix = \"corp\" }]", "has no `upstreams`"),
+        ("zones = [{ suffix = \"corp\", upstreams = [] }]", "is empty; name who knows"),
+        ("zones = [{ suffix = \".\", upstreams = [\"::1\"] }]", "is the root"),
+        ("zones = [{ suffx = \"corp\" }]", "`forward.zones[0]`: `suffx` is not known"),
+        (
+            "zones = [{ suffix = \"a\", upstreams = [\"::1\"] }, \
+             { suffix = \"A\", upstreams = [\"::1\"] }]",
+            "has the suffix `a`, which is there twice",
+        ),
+        ("allow = [\"10.0.0.1/8\"]", "`10.0.0.0/8` is meant"),
+        ("allow = [\"everybody\"]", "is no network"),
+        ("order = \"fastest\"", "is none of `random`, `sequential`"),
+        ("timeout = \"1ms\"", "is outside the limits of 100ms to 10s"),
+        ("in_flight_max = 0", "is outside the limits of 1 to 65535"),
+        ("cache_size = 1000", "is outside the limits of 1048576 to 17179869184"),
+        ("max_ttl = \"169h\"", "is outside the limits of 1s to 168h"),
+        ("stale_max = \"1500ms\"", "has a fraction of a second"),
+    ];
+    for (line, expected) in cases {
+        let error = error_of(&format!("version = 1\n[forward]\n{line}\n"));
+        assert!(error.contains(expected), "{line}: {error}");
+        assert!(error.contains("\n --> rollcall.toml:3:"), "{line}: {error}");
+    }
+}
+
+#[test]
 fn what_is_left_out_follows_from_what_is_given() {
     let text = "version = 1\nserver.domain = \"Corp.Example\"\n\
                 dns.listen = [\"0.0.0.0:53\", \"10.0.0.5:53\", \"[fd00::5]:53\", \"10.0.0.5:54\"]\n\

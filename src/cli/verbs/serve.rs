@@ -34,6 +34,9 @@ pub(in crate::cli) struct ServeArgs {
     /// The folder of static zone files [default: ./zones, if it is there]
     #[arg(long, value_name = "DIR")]
     zones: Option<String>,
+    /// Who is asked for names that are not ours; may be repeated [default: nobody]
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    forward: Vec<String>,
     /// What to log, such as `debug` or `info,rollcall::dns=debug` [default: info]
     #[arg(long, value_name = "FILTER")]
     log_filter: Option<String>,
@@ -60,6 +63,7 @@ impl ServeArgs {
             ("server.domain", one(self.domain)),
             ("server.data", one(self.data)),
             ("server.zones", one(self.zones)),
+            ("forward.upstreams", self.forward),
             ("log.filter", one(self.log_filter)),
             ("log.format", one(self.log_format)),
         ];
@@ -92,7 +96,8 @@ mod tests {
     #[test]
     fn every_flag_reaches_its_key() {
         let line = "serve --dns 127.0.0.1:0 --dns [::1]:0 --http [::1]:1 --domain corp.example \
-                    --data /d --zones /z --log-filter warn --log-format json";
+                    --data /d --zones /z --forward 192.0.2.53 --forward [2001:db8::53]:5353 \
+                    --log-filter warn --log-format json";
         let serve = Line::parse_from(line.split_whitespace()).serve;
         let config = Config::load(serve.sources(Vec::new())).unwrap();
         let differ = config.diff_reload(&Config::default());
@@ -108,7 +113,10 @@ mod tests {
             ]
         );
         // The first two follow from the domain and the addresses.
-        assert_eq!(differ.changed, ["dns.hostmaster", "dns.nameservers", "log.filter"]);
+        assert_eq!(
+            differ.changed,
+            ["dns.hostmaster", "dns.nameservers", "forward.upstreams", "log.filter"]
+        );
         assert_eq!(config.dns.listen.len(), 2);
     }
 

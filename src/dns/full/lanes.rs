@@ -11,6 +11,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::{LongLane, Responded, respond};
 use crate::dns::{
     Caller, Sources,
+    forward::{Crowded, ForwardLane, Reach},
     stats::{DropReason, Pen},
 };
 
@@ -18,6 +19,7 @@ use crate::dns::{
 #[derive(Debug, Clone)]
 pub(in crate::dns) struct Lanes {
     long: LongLane,
+    forward: ForwardLane,
 }
 
 /// A message, and whose it is.
@@ -42,13 +44,15 @@ pub(in crate::dns) enum Outcome {
     Now(usize),
     /// The reply comes, and is counted then.
     Later(Later),
+    /// The same, when upstreams have answered: it costs nothing while it waits.
+    Forwarded(Later),
 }
 
 // === impl Lanes ===
 
 impl Lanes {
-    pub(in crate::dns) fn new(long: LongLane) -> Self {
-        Self { long }
+    pub(in crate::dns) fn new(long: LongLane, forward: ForwardLane) -> Self {
+        Self { long, forward }
     }
 
     /// Replies in `out`, which has room for the longest reply, or has the reply made on a lane.
@@ -75,6 +79,11 @@ impl Lanes {
                 pen.dropped(DropReason::NotQuery, 1);
                 Outcome::Never
             }
+            Responded::NeedsForward => match self.forward.reply(message, caller, arrived) {
+                Ok(reply) => Outcome::Forwarded(reply.boxed()),
+                // It needs nobody then.
+                Err(Crowded) => self.reply(&sources.reaching(Reach::Last), asked, (rng, pen), out),
+            },
             Responded::TakesLong => {
                 Outcome::Later(self.long.reply(message.into(), caller, arrived).boxed())
             }

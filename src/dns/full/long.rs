@@ -15,6 +15,7 @@ use crate::{
     dns::{
         Caller, Transport,
         answer::TCP_REPLY_OCTETS_MAX,
+        forward::{ForwardLane, Reach},
         stats::{DropReason, Pen, Stats},
         udp::Deferred,
         view::World,
@@ -65,10 +66,24 @@ struct Server {
     pens: Pens,
     rng: fastrand::Rng,
     out: Vec<u8>,
+    /// For aliases that turn out to lead to somebody else.
+    forward: ForwardLane,
 }
 
-/// A pen for each transport that has used the lane.
-struct Pens {
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// Upstreams have to be asked first.
+    Elsewhere,
+    /// Nothing, which is counted.
+    Nothing,
+    /// A reply of so many octets.
+    Reply(usize),
+}
+
+/// A pen for each transport that has used a lane.
+#[derive(Debug)]
+pub(in crate::dns) struct Pens {
     stats: Stats,
     made: Vec<(Transport, Pen)>,
 }
@@ -84,11 +99,12 @@ impl LongLane {
         world: World,
         stats: &Stats,
         clock: Clock,
+        forward: ForwardLane,
     ) -> io::Result<(Self, thread::JoinHandle<()>)> {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let pens = Pens { stats: stats.clone(), made: Vec::new() };
+        let pens = Pens::new(stats.clone());
         let (rng, out) = (fastrand::Rng::new(), vec![0; TCP_REPLY_OCTETS_MAX]);
-        let server = Server { jobs, world, clock, pens, rng, out };
+        let server = Server { jobs, world, clock, pens, rng, out, forward };
         let thread = thread::Builder::new().name("dns-long".into()).spawn(move || server.run())?;
         Ok((Self::into(sender), thread))
     }
@@ -128,31 +144,52 @@ impl Server {
         while let Some(job) = self.jobs.blocking_recv() {
             match job {
                 Job::Datagram(packet) => {
-                    if let Some(octets) = self.answer(packet.caller(), packet.packet()) {
+                    let mut made = self.answer(packet.caller(), packet.packet(), Reach::Cache);
+                    let packet = match made {
+                        Made::Elsewhere => match self.forward.take(packet) {
+                            None => continue,
+                            Some(packet) => packet,
+                        },
+                        Made::Nothing | Made::Reply(_) => packet,
+                    };
+                    if let Made::Elsewhere = made {
+                        made = self.answer(packet.caller(), packet.packet(), Reach::Last);
+                    }
+                    if let Made::Reply(octets) = made {
                         let pen = self.pens.of(Transport::Udp);
                         short::send(pen, &self.clock, &packet, &self.out[..octets]);
                     }
                 }
                 // Whoever asked may have gone.
                 Job::Message(message) if message.reply.is_closed() => {}
-                Job::Message(Message { octets, caller, arrived, reply, .. }) => {
-                    self.pens.of(caller.transport).full_path();
-                    if let Some(octets) = self.answer(caller, &octets) {
-                        let took = self.clock.elapsed().saturating_sub(arrived);
-                        self.pens.of(caller.transport).duration(took, 1);
-                        let _gone = reply.send(self.out[..octets].to_vec());
-                    }
-                }
+                Job::Message(message) => self.message(message),
             }
         }
     }
 
-    /// The length of the reply, counted.
-    fn answer(&mut self, caller: Caller, message: &[u8]) -> Option<usize> {
+    fn message(&mut self, Message { octets, caller, arrived, reply, .. }: Message) {
+        self.pens.of(caller.transport).full_path();
+        let mut made = self.answer(caller, &octets, Reach::Cache);
+        let mut reply = Some(reply);
+        if let Made::Elsewhere = made {
+            if self.forward.relay(&octets, caller, arrived, &mut reply).is_ok() {
+                return;
+            }
+            made = self.answer(caller, &octets, Reach::Last);
+        }
+        if let (Made::Reply(octets), Some(reply)) = (made, reply) {
+            let took = self.clock.elapsed().saturating_sub(arrived);
+            self.pens.of(caller.transport).duration(took, 1);
+            let _gone = reply.send(self.out[..octets].to_vec());
+        }
+    }
+
+    /// Makes a reply, counted, going so far for what is not ours.
+    fn answer(&mut self, caller: Caller, message: &[u8], reach: Reach<'_>) -> Made {
         let caller = caller.unhurried();
         let (rng, out) = (&mut self.rng, &mut self.out);
         let mut view = self.world.view();
-        let sources = view.load();
+        let sources = view.load().reaching(reach);
         // A mistake of ours in one reply is not the end of all others.
         let responded =
             catch_unwind(AssertUnwindSafe(|| respond(&sources, caller, message, rng, out)));
@@ -161,22 +198,27 @@ impl Server {
             Ok(Responded::With(replied)) => {
                 pen.query(replied.qtype);
                 pen.response(&replied.summary);
-                return Some(replied.summary.octets);
+                return Made::Reply(replied.summary.octets);
             }
             Ok(Responded::Limited) => pen.dropped(DropReason::RateLimited, 1),
             Ok(Responded::Silence) => pen.dropped(DropReason::NotQuery, 1),
+            Ok(Responded::NeedsForward) => return Made::Elsewhere,
             Ok(Responded::TakesLong) | Err(_) => pen.dropped(DropReason::InternalError, 1),
         }
-        None
+        Made::Nothing
     }
 }
 
 // === impl Pens ===
 
 impl Pens {
+    pub(in crate::dns) fn new(stats: Stats) -> Self {
+        Self { stats, made: Vec::new() }
+    }
+
     /// The pen of a transport; made when it is first wanted, so that only those are shown that are
     /// served.
-    fn of(&mut self, transport: Transport) -> &mut Pen {
+    pub(in crate::dns) fn of(&mut self, transport: Transport) -> &mut Pen {
         let known = self.made.iter().position(|(other, _)| *other == transport);
         let place = known.unwrap_or_else(|| {
             self.made.push((transport, self.stats.pen(transport)));

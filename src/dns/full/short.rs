@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 use super::{LongLane, Responded, respond};
 use crate::{
     dns::{
+        Sources,
+        forward::{ForwardLane, Reach},
         stats::{DropReason, Pen},
         udp::{Deferred, REPLY_OCTETS_MAX},
         view::World,
@@ -31,6 +33,7 @@ pub(in crate::dns) struct ShortLane {
     pen: Pen,
     clock: Clock,
     long: LongLane,
+    forward: ForwardLane,
 }
 
 // === impl ShortLane ===
@@ -44,10 +47,10 @@ impl ShortLane {
         world: World,
         pen: Pen,
         clock: Clock,
-        long: LongLane,
+        (long, forward): (LongLane, ForwardLane),
     ) -> io::Result<(mpsc::Sender<Deferred>, thread::JoinHandle<()>)> {
         let (sender, packets) = mpsc::channel(QUEUE);
-        let lane = Self { packets, world, pen, clock, long };
+        let lane = Self { packets, world, pen, clock, long, forward };
         let thread = thread::Builder::new().name("dns-odd".into()).spawn(move || lane.run())?;
         Ok((sender, thread))
     }
@@ -64,9 +67,19 @@ impl ShortLane {
         self.pen.full_path();
         let mut view = self.world.view();
         let sources = view.load();
+        self.answer(&sources, packet, rng, out);
+    }
+
+    fn answer(
+        &mut self,
+        sources: &Sources<'_>,
+        packet: Deferred,
+        rng: &mut fastrand::Rng,
+        out: &mut [u8],
+    ) {
         // A mistake of ours in one reply is not the end of all others.
         let responded = catch_unwind(AssertUnwindSafe(|| {
-            respond(&sources, packet.caller(), packet.packet(), rng, out)
+            respond(sources, packet.caller(), packet.packet(), rng, out)
         }));
         match responded {
             Ok(Responded::With(replied)) => {
@@ -76,6 +89,11 @@ impl ShortLane {
             }
             Ok(Responded::Limited) => self.pen.dropped(DropReason::RateLimited, 1),
             Ok(Responded::Silence) => self.pen.dropped(DropReason::NotQuery, 1),
+            Ok(Responded::NeedsForward) => {
+                if let Some(packet) = self.forward.take(packet) {
+                    self.answer(&sources.reaching(Reach::Last), packet, rng, out);
+                }
+            }
             Ok(Responded::TakesLong) => {
                 if self.long.take(packet).is_err() {
                     self.pen.dropped(DropReason::FullPathBusy, 1);
@@ -87,7 +105,7 @@ impl ShortLane {
 }
 
 /// Sends a reply to a packet, and counts what becomes of it.
-pub(super) fn send(pen: &mut Pen, clock: &Clock, packet: &Deferred, reply: &[u8]) {
+pub(in crate::dns) fn send(pen: &mut Pen, clock: &Clock, packet: &Deferred, reply: &[u8]) {
     match packet.reply(reply) {
         Ok(()) => pen.duration(clock.elapsed().saturating_sub(packet.arrived()), 1),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

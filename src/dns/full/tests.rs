@@ -34,6 +34,7 @@ fn replied(transport: Transport, message: &[u8]) -> Option<(Replied, Vec<u8>)> {
     let caller = Caller::new(CLIENT, transport, NOW).unhurried();
     match respond(&sources(), caller, message, &mut rng, &mut out) {
         Responded::Limited | Responded::Silence => None,
+        Responded::NeedsForward => panic!("nothing is forwarded"),
         Responded::TakesLong => panic!("it may take long"),
         Responded::With(replied) => {
             out.truncate(replied.summary.octets);
@@ -43,7 +44,12 @@ fn replied(transport: Transport, message: &[u8]) -> Option<(Replied, Vec<u8>)> {
 }
 
 fn sources() -> Sources<'static> {
-    Sources { snapshot: &WORLD.snapshot, zones: &WORLD.zones, settings: &WORLD.settings }
+    Sources {
+        snapshot: &WORLD.snapshot,
+        zones: &WORLD.zones,
+        settings: &WORLD.settings,
+        forward: None,
+    }
 }
 
 /// A query for `web.service.internal` A, number 0x1234, RD set, with more behind the question.

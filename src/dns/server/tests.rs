@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{DnsConfig, DnsServer, RunningDns, Wiring};
 use crate::{
-    dns::{Settings, SettingsSpec, TcpLimits, zone::ZonesHandle},
+    dns::{Settings, SettingsSpec, TcpLimits, forward::ForwardHandle, zone::ZonesHandle},
     model::{Addresses, Command, DnsName, Instance},
     registry::{Registry, testing},
-    telemetry::Metrics,
+    telemetry::{Board, Metrics},
     util::Clock,
 };
 
@@ -37,12 +37,14 @@ impl Harness {
         let server = DnsServer::bind(&config).unwrap();
         let address = server.local_addrs()[0];
         let spec = SettingsSpec::new(DnsName::parse("internal").unwrap());
+        let metrics = Metrics::new();
         let wiring = Wiring {
             registry: testing::registry(),
             zones: ZonesHandle::default(),
             settings: Arc::new(ArcSwap::from_pointee(Settings::new(&spec).unwrap())),
+            forward: ForwardHandle::new(Board::default(), &metrics, Clock::system()),
             tcp_limits: Arc::new(ArcSwap::from_pointee(limits)),
-            metrics: Metrics::new(),
+            metrics,
             clock: Clock::system(),
             stop: CancellationToken::new(),
         };

@@ -51,6 +51,9 @@ pub(super) struct Connection {
     rng: fastrand::Rng,
     /// Replies that take long; `None` for one that failed.
     long: FuturesUnordered<Later>,
+    /// Replies that wait for upstreams. How many a client may have is the forwarding's business;
+    /// they are in the way of nobody.
+    forwarded: FuturesUnordered<Later>,
     deadline: Instant,
     is_closing: bool,
     /// Times that what is left may still be read.
@@ -85,6 +88,7 @@ impl Connection {
             pen,
             rng: fastrand::Rng::new(),
             long: FuturesUnordered::new(),
+            forwarded: FuturesUnordered::new(),
             deadline: shared.clock.instant(shared.clock.elapsed()),
             is_closing: false,
             rests_left: RESTS_MAX,
@@ -126,6 +130,10 @@ impl Connection {
                     self.is_closing = true;
                     self.deadline = self.deadline.min(self.after(CLOSING_TIMEOUT));
                 }
+                // It is we who are late.
+                Event::TimedOut if !self.forwarded.is_empty() && !self.is_given_up(&line) => {
+                    self.put_off_deadline();
+                }
                 Event::TimedOut => {
                     self.shared.stats.time_out_connection();
                     return Ok(());
@@ -135,7 +143,8 @@ impl Connection {
             if self.is_closing {
                 self.answer_rest(&mut line)?;
             }
-            let is_done = !line.is_blocked() && !line.is_behind() && self.long.is_empty();
+            let is_waiting = !self.long.is_empty() || !self.forwarded.is_empty();
+            let is_done = !line.is_blocked() && !line.is_behind() && !is_waiting;
             if line.has_ended() && is_done {
                 return Ok(());
             }
@@ -173,6 +182,11 @@ impl Connection {
         if let Poll::Ready(Some(reply)) = self.long.poll_next_unpin(context) {
             return Poll::Ready(Ok(Event::LongReply(reply)));
         }
+        if !line.is_blocked()
+            && let Poll::Ready(Some(reply)) = self.forwarded.poll_next_unpin(context)
+        {
+            return Poll::Ready(Ok(Event::LongReply(reply)));
+        }
         if !self.is_closing && stopped.poll(context).is_ready() {
             return Poll::Ready(Ok(Event::Stopped));
         }
@@ -198,7 +212,8 @@ impl Connection {
         let sources = view.load();
         let (mut messages, mut replies) = (0, 0);
         let mut pen = self.pen.lock();
-        let (rng, long, lanes) = (&mut self.rng, &self.long, &self.shared.lanes);
+        let (rng, lanes) = (&mut self.rng, &self.shared.lanes);
+        let (long, forwarded) = (&self.long, &self.forwarded);
         let (clock, is_over) = (&self.shared.clock, Cell::new(false));
         let answered = line.answer(
             |message, out| {
@@ -213,6 +228,7 @@ impl Connection {
                         return Some(octets);
                     }
                     Outcome::Later(reply) => long.push(reply),
+                    Outcome::Forwarded(reply) => forwarded.push(reply),
                 }
                 None
             },
@@ -247,6 +263,11 @@ impl Connection {
             self.answer(line)?;
         }
         Ok(())
+    }
+
+    /// Whether it ends whatever is under way: the client does not read, or the server stops.
+    fn is_given_up(&self, line: &Line) -> bool {
+        line.is_blocked() || self.is_closing
     }
 
     /// Whether more messages may be taken. Those that take long are in the way of the others only

@@ -65,7 +65,7 @@ impl Drop for Pass {
 }
 
 /// The client behind an address: all of an IPv6 /64 is one host's to choose from.
-fn client_of(address: IpAddr) -> IpAddr {
+pub(in crate::dns) fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

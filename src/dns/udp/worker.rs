@@ -23,7 +23,9 @@ use super::{
 };
 use crate::{
     dns::{
-        Answered, Caller, Parsed, Sources, Transport, answer, parse,
+        Answered, Caller, Parsed, Sources, Transport, answer,
+        forward::Reach,
+        parse,
         stats::{DropReason, Pen},
         view::View,
     },
@@ -94,7 +96,7 @@ impl Worker {
     fn batch(&mut self, arena: &mut Arena) -> io::Result<()> {
         let count = arena.receive(self.socket.as_fd())?;
         // Looked at also when nothing came, so that an idle worker keeps no old world alive.
-        let sources = self.view.load();
+        let sources = self.view.load().reaching(Reach::Nowhere);
         if count == 0 {
             return Ok(());
         }
@@ -144,7 +146,7 @@ impl Desk<'_> {
             Parsed::Drop => self.pen.dropped(DropReason::NotQuery, 1),
             Parsed::Other => self.defer(arena, slot, caller),
             Parsed::Query(query) => match answer(sources, &query, caller, self.rng, room) {
-                Answered::NeedsFull => self.defer(arena, slot, caller),
+                Answered::NeedsForward | Answered::NeedsFull => self.defer(arena, slot, caller),
                 Answered::Limited => self.pen.dropped(DropReason::RateLimited, 1),
                 Answered::Reply(summary) => {
                     self.pen.query(query.qtype);

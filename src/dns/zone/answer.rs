@@ -25,10 +25,11 @@ const CHAIN_MAX: usize = 16;
 
 /// What became of a query.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it lives on the stack for one query; no box there")]
 pub enum Answered {
     /// The name is in no static zone; the reply is untouched.
     Elsewhere,
+    /// The reply has aliases that lead to a name that is neither in the zones nor the registry's.
+    Exits(Departure),
     /// The reply says all there is to say.
     Whole,
     /// The reply has aliases that lead to a name of the registry, which may go on from there.
@@ -46,7 +47,7 @@ pub struct Writing<'w, 'b> {
     pub visitor: Visitor<'w>,
 }
 
-/// The end of a chain of aliases that leads out of the static zones into the registry's.
+/// The end of a chain of aliases that leads out of the static zones.
 #[derive(Debug)]
 pub struct Departure {
     target: NameBuf,
@@ -168,7 +169,12 @@ impl Zones {
             if !writing.visitor.may_see(name) {
                 return Answered::Whole;
             }
-            let Some(zone) = self.find_for(name, qtype) else { return Answered::Whole };
+            let Some(zone) = self.find_for(name, qtype) else {
+                return match at.position {
+                    Some(position) => Answered::Exits(Departure { target: at.name, position }),
+                    None => Answered::Whole,
+                };
+            };
             found = zone.lookup(name, qtype);
         }
     }

@@ -17,6 +17,7 @@
 mod answer;
 mod binding;
 mod build;
+mod built_in;
 mod data;
 mod error;
 mod lint;

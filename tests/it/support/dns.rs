@@ -8,7 +8,10 @@ use std::{
 
 use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query, ResponseCode},
-    rr::{Name, RData, Record, RecordType},
+    rr::{
+        Name, RData, Record, RecordType,
+        rdata::opt::{EdnsCode, EdnsOption},
+    },
     serialize::binary::BinDecodable,
 };
 
@@ -25,7 +28,11 @@ pub(crate) struct Resolver {
 
 impl Resolver {
     pub(crate) fn new(server: SocketAddr) -> Self {
-        let local = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        Self::from(if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }, server)
+    }
+
+    /// Asks from this address.
+    pub(crate) fn from(local: &str, server: SocketAddr) -> Self {
         let socket = UdpSocket::bind(local).unwrap();
         // Connected, as a stub's socket is: a reply from another address would not arrive.
         socket.connect(server).unwrap();
@@ -169,6 +176,18 @@ impl Connection {
 /// A message behind its length, as it goes over TCP.
 pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
     [&u16::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat()
+}
+
+/// The codes of extended errors (RFC 8914).
+pub(crate) fn extended_errors(message: &Message) -> Vec<u16> {
+    let options = message.edns.iter().flat_map(|edns| edns.options().as_ref());
+    let code = |(code, option): &(EdnsCode, EdnsOption)| match (code, option) {
+        (code, EdnsOption::Unknown(_, data)) if u16::from(*code) == 15 => {
+            Some(u16::from_be_bytes([data[0], data[1]]))
+        }
+        _ => None,
+    };
+    options.filter_map(code).collect()
 }
 
 /// Records as lines, sorted: owner, TTL, type, data.

@@ -10,9 +10,11 @@ pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod peer;
 pub(crate) mod raw;
+pub(crate) mod upstream;
 
 pub(crate) use backend::Backend;
 pub(crate) use node::Node;
+pub(crate) use upstream::Upstream;
 
 use std::time::Duration;
 

@@ -19,6 +19,7 @@ use super::{Connection, Event, LONG_MAX};
 use crate::{
     dns::{
         Settings, SettingsSpec, TcpLimits,
+        forward::{ForwardHandle, ForwardLane},
         full::{Lanes, LongLane},
         stats::Stats,
         tcp::{Gate, Runners, Shared, line::Line},
@@ -27,7 +28,7 @@ use crate::{
     },
     model::DnsName,
     registry::testing,
-    telemetry::Metrics,
+    telemetry::{Board, Metrics},
     util::Clock,
 };
 
@@ -41,15 +42,20 @@ fn connection() -> Connection {
         registry: testing::registry(),
         zones: ZonesHandle::default(),
         settings: Arc::new(ArcSwap::from_pointee(Settings::new(&spec).unwrap())),
+        forward: ForwardHandle::new(Board::default(), &Metrics::new(), clock.clone()),
     };
-    let (long_lane, _thread) = LongLane::start(world.clone(), &stats, clock.clone()).unwrap();
+    let stop = CancellationToken::new();
+    let (forward_lane, _thread) =
+        ForwardLane::start(world.clone(), &stats, clock.clone(), stop.clone()).unwrap();
+    let (long_lane, _thread) =
+        LongLane::start(world.clone(), &stats, clock.clone(), forward_lane.clone()).unwrap();
     let (runners, _threads) = Runners::start(1, &stats).unwrap();
     let limits = TcpLimits::default();
     let gate = Gate::default();
     let pass = gate.admit([127, 0, 0, 1].into(), &limits).unwrap();
     let pen = Arc::clone(&runners.next().pen);
-    let (limits, stop) = (Arc::new(ArcSwap::from_pointee(limits)), CancellationToken::new());
-    let lanes = Lanes::new(long_lane);
+    let limits = Arc::new(ArcSwap::from_pointee(limits));
+    let lanes = Lanes::new(long_lane, forward_lane);
     let shared = Shared { world, stats, lanes, limits, clock, stop, gate, runners };
     Connection::new(Arc::new(shared), pen, pass, [127, 0, 0, 1].into())
 }

@@ -1,0 +1,135 @@
+//! Names that are not ours, as far as they may be asked for here: special names, which nobody else
+//! is told of, and what upstreams say.
+
+use super::{
+    answer::Source,
+    asked::Asked,
+    code::{extended, rcode, rtype},
+    encode::QUESTION,
+    forward::{Age, Forwarding, KeyRef, Looked, Told},
+    guard::Visitor,
+    turn::{Later, Next, Turn},
+    zone,
+};
+
+/// The types that are questions about more than one set of records, or about the transfer (RFC 6895
+/// §3.1): no upstream is asked such a thing on behalf of others.
+const META_TYPES: std::ops::RangeInclusive<u16> = 128..=255;
+
+/// OPT is no type to ask for either.
+const OPT: u16 = 41;
+
+// === impl Turn ===
+
+impl Turn<'_, '_, '_> {
+    /// Answers a name that is not ours.
+    #[cold]
+    pub(super) fn forward(&mut self, asked: Asked<'_>) -> Result<Next, Later> {
+        let Some(forwarding) = self.sources.forward else { return Ok(Next::Elsewhere) };
+        if asked.qtype == rtype::HINFO && forwarding.may_look() {
+            if forwarding.forward.has_come_back(asked.name) {
+                return Ok(Next::Elsewhere);
+            }
+        } else if asked.qtype == rtype::HINFO {
+            return Err(Later::Full);
+        }
+        if !self.may_forward(&forwarding, asked.qtype) {
+            return Ok(Next::Elsewhere);
+        }
+        if let Some(zones) = forwarding.forward.special(asked.name) {
+            return Ok(self.special(zones, asked));
+        }
+        let Some(route) = forwarding.forward.route(asked.name) else {
+            return Ok(Next::Elsewhere);
+        };
+        let dnssec_ok = self.query.edns.is_some_and(|edns| edns.dnssec_ok);
+        let flags = (dnssec_ok, self.query.checking_disabled);
+        match forwarding.look(route, &KeyRef::new(asked.name, asked.qtype, flags)) {
+            Looked::NeedsForward => Err(Later::Forward),
+            Looked::NeedsFull => Err(Later::Full),
+            Looked::Told(told) => Ok(self.tell(asked, &told)),
+        }
+    }
+
+    /// Whether a name in a reverse zone of ours, whose address no instance has, is known by
+    /// somebody who is configured for just such names.
+    #[cold]
+    pub(super) fn is_to_be_forwarded(&self, asked: &Asked<'_>) -> bool {
+        self.sources.forward.is_some_and(|forwarding| {
+            let route = forwarding.forward.route(asked.name);
+            route.is_some_and(|route| route.is_for_a_zone())
+                && self.may_forward(&forwarding, asked.qtype)
+        })
+    }
+
+    /// Why a name is refused: INFO-CODE and EXTRA-TEXT (RFC 8914).
+    pub(super) fn why_not_forwarded(&self) -> (u16, &'static str) {
+        let Some(forwarding) = self.sources.forward else {
+            return (extended::NOT_AUTHORITATIVE, "");
+        };
+        if !forwarding.forward.allows(self.caller.client) {
+            (extended::PROHIBITED, "")
+        } else if is_meta(self.query.qtype) {
+            (extended::NOT_SUPPORTED, "this type is not forwarded")
+        } else {
+            (extended::NOT_AUTHORITATIVE, "")
+        }
+    }
+
+    /// Whether this client may have this forwarded: it has to ask for it (RD), and to be one of
+    /// those for whom we do it (RFC 5358).
+    fn may_forward(&self, forwarding: &Forwarding<'_>, qtype: u16) -> bool {
+        self.query.recursion_desired
+            && !is_meta(qtype)
+            && forwarding.forward.allows(self.caller.client)
+    }
+
+    /// Answers a special name.
+    fn special(&mut self, zones: &zone::Zones, asked: Asked<'_>) -> Next {
+        self.summary.source = Source::Static;
+        let mut writing = zone::Writing {
+            reply: &mut *self.reply,
+            rng: &mut *self.rng,
+            visitor: Visitor::new(&self.sources.settings.access, self.caller.client),
+        };
+        let _whole = match asked.at {
+            QUESTION => zones.answer(asked.name, asked.qtype, &mut writing),
+            alias => zones.go_on(asked.name, usize::from(alias), asked.qtype, &mut writing),
+        };
+        Next::Done
+    }
+
+    /// Writes what is known. An alias of ours is an answer also when what it leads to cannot be
+    /// found out.
+    fn tell(&mut self, asked: Asked<'_>, told: &Told) -> Next {
+        let is_first = asked.at == QUESTION;
+        if is_first {
+            self.summary.source = Source::Forward;
+            self.reply.set_authoritative(false);
+        }
+        match told {
+            Told::Failed(failure) => {
+                if is_first {
+                    self.reply.set_rcode(rcode::SERVFAIL);
+                }
+                let (code, why) = failure.extended();
+                self.reply.set_extended_error(code, why);
+                Next::Done
+            }
+            Told::Message(message, age) => {
+                if *age == Age::Stale {
+                    let code = match message.is_nxdomain() {
+                        true => extended::STALE_NXDOMAIN,
+                        false => extended::STALE,
+                    };
+                    self.reply.set_extended_error(code, "");
+                }
+                message.write(&asked, *age, self.reply).map_or(Next::Done, Next::Alias)
+            }
+        }
+    }
+}
+
+fn is_meta(qtype: u16) -> bool {
+    META_TYPES.contains(&qtype) || matches!(qtype, 0 | OPT)
+}

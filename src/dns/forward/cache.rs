@@ -1,0 +1,169 @@
+//! The cache of what upstreams have said.
+//!
+//! moka, which hickory-resolver brings along already: bounded by octets, with an eviction that
+//! random names do not win against names that are asked for, and readers that do not wait for one
+//! another. Nothing leaves it by age: what is over is answered when no upstream does (RFC 8767),
+//! and is in nobody's way else. hickory's own cache is not used: it forgets what is over, and
+//! knows neither DO nor CD.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use super::{
+    failure::Failure,
+    key::{Key, KeyRef},
+    message::{Age, Kept},
+    metrics::ForwardMetrics,
+};
+
+/// Octets that an entry takes beside key and message.
+const OVERHEAD: usize = 200;
+
+/// For how long it is believed that a name cannot be looked up (RFC 9520 §3.2: from a second on).
+const FAILURE_HOLD: Duration = Duration::from_secs(1);
+
+/// The same while there is a stale answer, which is given meanwhile without a wait.
+const STALE_HOLD: Duration = Duration::from_secs(5);
+
+/// Times that a message must have been asked for to be fetched again before it runs out.
+const POPULAR: u32 = 2;
+
+/// Lifetime from which on that is worth it, seconds: below it nearly every question would do it.
+const PREFETCH_LIFETIME_MIN: u32 = 4;
+
+/// The cache; clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Cache {
+    entries: moka::sync::Cache<Key, Arc<Entry>>,
+    metrics: ForwardMetrics,
+    stale_max: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    message: Option<Arc<Kept>>,
+    /// Why the message could not be had anew, and until when that is believed.
+    failure: Option<(Failure, Duration)>,
+    asked_for: AtomicU32,
+    is_prefetched: AtomicBool,
+}
+
+/// What is known of a question.
+#[derive(Debug, Clone)]
+pub(in crate::dns) enum Told {
+    /// This.
+    Message(Arc<Kept>, Age),
+    /// That it cannot be looked up.
+    Failed(Failure),
+}
+
+/// What the cache says.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// It knows; whether it should be asked for again now, before it is over.
+    Known(Told, bool),
+    /// It does not; an old message, if it has one.
+    Missing(Option<Arc<Kept>>),
+}
+
+// === impl Cache ===
+
+impl Cache {
+    /// An empty cache of at most so many octets, that answers for so many seconds after time.
+    pub(super) fn new(octets: u64, stale_max: u32, metrics: ForwardMetrics) -> Self {
+        let evictions = metrics.evictions.clone();
+        let entries = moka::sync::Cache::builder()
+            .max_capacity(octets)
+            .weigher(|key: &Key, entry: &Arc<Entry>| {
+                let message = entry.message.as_ref().map_or(0, |message| message.octets());
+                u32::try_from(key.octets() + message + OVERHEAD).unwrap_or(u32::MAX)
+            })
+            .eviction_listener(move |_, _, cause| {
+                if cause == moka::notification::RemovalCause::Size {
+                    evictions.inc();
+                }
+            })
+            .build();
+        Self { entries, metrics, stale_max }
+    }
+
+    /// What it knows at `now`; `is_down` says that nobody could be asked anyway.
+    pub(super) fn find(&self, asked: &KeyRef, now: Duration, is_down: Option<Failure>) -> Found {
+        let entry = self.entries.get(asked.as_octets());
+        let message = entry.as_ref().and_then(|entry| entry.message.as_ref());
+        let age = message.map(|message| message.age(now));
+        if let (Some(entry), Some(message), Some(age)) = (&entry, message, age)
+            && age < message.lifetime()
+        {
+            self.metrics.hit(message.is_negative());
+            let told = Told::Message(Arc::clone(message), Age::Fresh(age));
+            return Found::Known(told, entry.is_to_be_prefetched(message.lifetime(), age));
+        }
+        let is_useful = |age: u32, message: &Kept| {
+            message.lifetime() > 0 && age - message.lifetime() < self.stale_max
+        };
+        let stale = message.filter(|message| age.is_some_and(|age| is_useful(age, message)));
+        let failure = entry.as_ref().and_then(|entry| entry.failure);
+        let failure = failure.filter(|(_, until)| now < *until).map(|(failure, _)| failure);
+        match (failure.or(is_down), stale) {
+            (Some(_), Some(stale)) => Found::Known(self.stale(stale), false),
+            (Some(failure), None) => Found::Known(Told::Failed(failure), false),
+            (None, stale) => Found::Missing(stale.cloned()),
+        }
+    }
+
+    /// A message after its time, counted.
+    pub(super) fn stale(&self, message: &Arc<Kept>) -> Told {
+        self.metrics.stale.inc();
+        Told::Message(Arc::clone(message), Age::Stale)
+    }
+
+    /// Keeps a message, unless it is only for whoever asked.
+    pub(super) fn keep(&self, key: &Key, message: &Arc<Kept>) {
+        if message.lifetime() > 0 {
+            self.put(key, Some(Arc::clone(message)), None);
+        } else {
+            self.entries.invalidate(key);
+        }
+    }
+
+    /// Remembers for a moment that a question could not be answered.
+    pub(super) fn fail(&self, key: &Key, failure: Failure, now: Duration) {
+        let message = self.entries.get(key).and_then(|entry| entry.message.clone());
+        let hold = if message.is_some() { STALE_HOLD } else { FAILURE_HOLD };
+        self.put(key, message, Some((failure, now + hold)));
+    }
+
+    fn put(&self, key: &Key, message: Option<Arc<Kept>>, failure: Option<(Failure, Duration)>) {
+        let (asked_for, is_prefetched) = (AtomicU32::new(0), AtomicBool::new(false));
+        let entry = Entry { message, failure, asked_for, is_prefetched };
+        self.entries.insert(key.clone(), Arc::new(entry));
+    }
+
+    /// Shows how full it is.
+    pub(super) fn measure(&self) {
+        self.entries.run_pending_tasks();
+        let shown = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.entries.set(shown(self.entries.entry_count()));
+        self.metrics.octets.set(shown(self.entries.weighted_size()));
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// Whether it is time to fetch it again: in the last tenth of its time, or its last second, if
+    /// it was asked for before. Says so once.
+    fn is_to_be_prefetched(&self, lifetime: u32, age: u32) -> bool {
+        let asked_for = self.asked_for.fetch_add(1, Relaxed) + 1;
+        lifetime >= PREFETCH_LIFETIME_MIN
+            && asked_for >= POPULAR
+            && lifetime - age <= (lifetime / 10).max(1)
+            && !self.is_prefetched.swap(true, Relaxed)
+    }
+}

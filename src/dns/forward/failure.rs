@@ -1,0 +1,71 @@
+//! Why a name could not be looked up.
+
+use crate::dns::code::{extended, rcode};
+
+/// The reasons, those first that tell least of the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::dns) enum Failure {
+    /// There is too much under way.
+    Busy,
+    /// What is asked upstream comes back to us.
+    Loop,
+    /// No upstream has answered for a while, and none was asked.
+    Down,
+    /// The network says that there is nobody.
+    Unreachable,
+    /// No reply has come in time.
+    Silent,
+    /// What came is no reply, or says nothing.
+    Garbled,
+    /// The upstream's own code: SERVFAIL, REFUSED and the like.
+    Code(u16),
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// Whether it shows that the upstream itself does not work.
+    pub(super) fn is_upstreams(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Silent)
+    }
+
+    /// INFO-CODE and EXTRA-TEXT of the extended error (RFC 8914).
+    pub(in crate::dns) fn extended(self) -> (u16, &'static str) {
+        match self {
+            Self::Busy => (extended::OTHER, "too many questions wait for upstreams"),
+            Self::Loop => (extended::OTHER, "the upstream sends questions back here"),
+            Self::Down => (extended::NO_REACHABLE_AUTHORITY, "all upstreams are down"),
+            Self::Unreachable => (extended::NETWORK_ERROR, "no upstream can be reached"),
+            Self::Silent => (extended::NO_REACHABLE_AUTHORITY, "no upstream answers"),
+            Self::Garbled => (extended::OTHER, "the upstream's reply cannot be used"),
+            Self::Code(rcode::REFUSED) => (extended::OTHER, "the upstream refuses"),
+            Self::Code(_) => (extended::OTHER, "the upstream failed"),
+        }
+    }
+
+    /// Its name as a label of metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Loop => "loop",
+            Self::Down => "down",
+            Self::Unreachable => "unreachable",
+            Self::Silent => "timeout",
+            Self::Garbled => "garbled",
+            Self::Code(code) => code_name(code),
+        }
+    }
+}
+
+/// The name of a response code as a label of metrics.
+pub(super) fn code_name(code: u16) -> &'static str {
+    match code {
+        rcode::NOERROR => "NOERROR",
+        rcode::FORMERR => "FORMERR",
+        rcode::SERVFAIL => "SERVFAIL",
+        rcode::NXDOMAIN => "NXDOMAIN",
+        rcode::NOTIMP => "NOTIMP",
+        rcode::REFUSED => "REFUSED",
+        _ => "other",
+    }
+}

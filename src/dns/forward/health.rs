@@ -1,0 +1,176 @@
+//! Whether an upstream works, as its own replies show.
+//!
+//! Nothing is asked of an upstream that works but what clients ask. One that has failed twice in a
+//! row is down: it is asked a small question now and then until it answers, and until then nobody
+//! waits for it.
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::{failure::Failure, metrics::ForwardMetrics};
+use crate::telemetry::Board;
+
+/// Failures in a row that make an upstream down: one is a lost packet.
+const FAILURES_MAX: u32 = 2;
+
+/// The state of one upstream, told on every change: log, board, metrics.
+#[derive(Debug)]
+pub(super) struct Health {
+    name: String,
+    state: Mutex<State>,
+    board: Board,
+    metrics: ForwardMetrics,
+    /// Cancelled when the upstream is configured no more.
+    pub(super) retired: CancellationToken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Up { failures: u32 },
+    Down,
+    Looping,
+}
+
+// === impl Health ===
+
+impl Health {
+    /// The upstream of that name, which works until it shows otherwise.
+    pub(super) fn new(name: String, board: Board, metrics: ForwardMetrics) -> Self {
+        metrics.set_up(&name, true);
+        let state = Mutex::new(State::Up { failures: 0 });
+        Self { name, state, board, metrics, retired: CancellationToken::new() }
+    }
+
+    /// Whether it may be asked.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(*self.state.lock(), State::Up { .. })
+    }
+
+    /// Why it may not.
+    pub(super) fn trouble(&self) -> Option<Failure> {
+        match *self.state.lock() {
+            State::Up { .. } => None,
+            State::Down => Some(Failure::Down),
+            State::Looping => Some(Failure::Loop),
+        }
+    }
+
+    /// It has answered, be it with an error. One that leads back to us stays out: it is we who
+    /// answered.
+    pub(super) fn answered(&self) {
+        let mut state = self.state.lock();
+        match *state {
+            State::Up { .. } => *state = State::Up { failures: 0 },
+            State::Down => self.come_back(&mut state),
+            State::Looping => {}
+        }
+    }
+
+    /// It has not. Returns whether that makes it down, from which it has to be brought back.
+    pub(super) fn failed(&self, why: Failure) -> bool {
+        let mut state = self.state.lock();
+        match &mut *state {
+            State::Up { failures } if *failures + 1 < FAILURES_MAX => *failures += 1,
+            State::Up { .. } => {
+                *state = State::Down;
+                let why = why.extended().1;
+                warn!(upstream = self.name, why, "the upstream is down");
+                self.tell(&format!("does not answer ({why}); others are asked if there are any"));
+                return true;
+            }
+            State::Down | State::Looping => {}
+        }
+        false
+    }
+
+    /// It leads back to us. Returns whether that is news.
+    pub(super) fn loops(&self) -> bool {
+        let mut state = self.state.lock();
+        if *state == State::Looping {
+            return false;
+        }
+        *state = State::Looping;
+        error!(upstream = self.name, "forwarding loop: the upstream asks this server in turn");
+        self.tell("asks this server what it is asked: a loop; point it, or this server, elsewhere");
+        self.metrics.looped(&self.name);
+        true
+    }
+
+    /// It has answered by itself what would have come back to us.
+    pub(super) fn loops_no_more(&self) {
+        self.come_back(&mut self.state.lock());
+    }
+
+    /// Leaves its place to another upstream of the same name.
+    pub(super) fn supersede(&self) {
+        self.retired.cancel();
+        self.board.clear(&self.condition());
+    }
+
+    /// Forgets what was shown of it.
+    pub(super) fn retire(&self) {
+        self.retired.cancel();
+        self.board.clear(&self.condition());
+        self.metrics.retire(&self.name);
+    }
+
+    fn come_back(&self, state: &mut State) {
+        *state = State::Up { failures: 0 };
+        info!(upstream = self.name, "the upstream is up again");
+        self.board.clear(&self.condition());
+        self.metrics.set_up(&self.name, true);
+    }
+
+    fn tell(&self, problem: &str) {
+        if !self.retired.is_cancelled() {
+            self.board.note(&self.condition(), format!("the upstream `{}` {problem}", self.name));
+            self.metrics.set_up(&self.name, false);
+        }
+    }
+
+    fn condition(&self) -> String {
+        format!("upstream {}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, Health};
+    use crate::{
+        dns::forward::metrics::ForwardMetrics,
+        telemetry::{Board, Metrics},
+    };
+
+    #[test]
+    fn two_failures_in_a_row_take_an_upstream_out_and_a_reply_brings_it_back() {
+        let (board, metrics) = (Board::default(), Metrics::new());
+        let health = Health::new("u".into(), board.clone(), ForwardMetrics::new(&metrics));
+        assert!(!health.failed(Failure::Silent) && health.is_up());
+        health.answered();
+        assert!(!health.failed(Failure::Silent) && health.is_up(), "the count began again");
+        assert!(health.failed(Failure::Silent), "it is to be brought back");
+        assert!(!health.failed(Failure::Silent), "once");
+        assert_eq!(health.trouble(), Some(Failure::Down));
+        assert_eq!(board.conditions().len(), 1);
+        health.answered();
+        assert!(health.is_up() && board.conditions().is_empty());
+    }
+
+    #[test]
+    fn a_loop_ends_only_when_it_is_seen_to_have_ended() {
+        let (board, metrics) = (Board::default(), Metrics::new());
+        let health = Health::new("u".into(), board.clone(), ForwardMetrics::new(&metrics));
+        assert!(health.loops() && !health.loops());
+        health.answered();
+        assert_eq!(health.trouble(), Some(Failure::Loop));
+        assert!(board.conditions()[0].1.message.contains("a loop"));
+        let text = metrics.encode().unwrap();
+        assert!(text.contains("rollcall_forward_upstream_up{upstream=\"u\"} 0"), "{text}");
+        assert!(text.contains("rollcall_forward_loops_total{upstream=\"u\"} 1"), "{text}");
+        health.loops_no_more();
+        assert!(health.is_up() && board.conditions().is_empty());
+        health.retire();
+        assert!(!metrics.encode().unwrap().contains("upstream=\"u\""));
+    }
+}

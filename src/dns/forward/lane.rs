@@ -1,0 +1,250 @@
+//! The lane of messages that wait for upstreams.
+//!
+//! Each is a task of one thread, so that a thousand of them cost no more than their room. A message
+//! is answered from its beginning whenever something was found out for it, with the same chance, so
+//! that what was drawn stays drawn, until nothing is missing any more.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    runtime::{Builder, Handle},
+    sync::oneshot,
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    cache::Told,
+    failure::Failure,
+    gate::{Gate, Pass},
+    state::fresh,
+    view::{Held, Reach, Wanted},
+};
+use crate::{
+    dns::{
+        Caller,
+        answer::TCP_REPLY_OCTETS_MAX,
+        full::{Pens, Replied, Responded, respond, send},
+        stats::{DropReason, Stats},
+        udp::{Deferred, REPLY_OCTETS_MAX},
+        view::World,
+    },
+    util::Clock,
+};
+
+/// How long a client is left waiting when there is an old answer for it (RFC 8767 §5).
+const CLIENT_TIMER: Duration = Duration::from_millis(1_800);
+
+/// Questions that are asked for one message: one for each alias that is followed, and one more.
+const QUESTIONS_MAX: usize = 9;
+
+/// How long what waits may go on when the server stops; a client asks again elsewhere by then.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The way into the lane; clones share it.
+#[derive(Debug, Clone)]
+pub(in crate::dns) struct ForwardLane {
+    inner: Arc<Inner>,
+    /// The thread ends with the last of these.
+    _alive: Arc<oneshot::Sender<()>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    runtime: Handle,
+    world: World,
+    clock: Clock,
+    pens: Mutex<Pens>,
+    gate: Gate,
+    waiting: TaskTracker,
+}
+
+/// Too much waits already.
+#[derive(Debug)]
+pub(in crate::dns) struct Crowded;
+
+// === impl ForwardLane ===
+
+impl ForwardLane {
+    /// Starts the thread, which also looks after the upstreams until `stop`. It ends when the last
+    /// way in is gone and what waits has been answered, or was given time enough.
+    ///
+    /// # Errors
+    /// When the system refuses a thread or what a runtime needs.
+    pub(in crate::dns) fn start(
+        world: World,
+        stats: &Stats,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> io::Result<(Self, thread::JoinHandle<()>)> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (alive, is_over) = oneshot::channel::<()>();
+        let waiting = TaskTracker::new();
+        let inner = Arc::new(Inner {
+            runtime: runtime.handle().clone(),
+            world: world.clone(),
+            clock,
+            pens: Mutex::new(Pens::new(stats.clone())),
+            gate: Gate::default(),
+            waiting: waiting.clone(),
+        });
+        let thread = thread::Builder::new().name("dns-forward".into()).spawn(move || {
+            runtime.block_on(async move {
+                tokio::spawn(world.forward.keep(stop));
+                // Nothing is ever sent: it ends with its sender.
+                let _ended = is_over.await;
+                waiting.close();
+                // Who is left has had time enough.
+                let _late = timeout(END_TIMEOUT, waiting.wait()).await;
+            });
+        })?;
+        Ok((Self { inner, _alive: Arc::new(alive) }, thread))
+    }
+
+    /// Has a packet answered; it comes back when too much waits already.
+    #[must_use = "a packet that comes back has to be answered without asking anybody"]
+    pub(in crate::dns) fn take(&self, packet: Deferred) -> Option<Deferred> {
+        let Some(pass) = self.admit(packet.caller()) else { return Some(packet) };
+        let inner = Arc::clone(&self.inner);
+        let task = async move {
+            let reply = inner.serve(packet.caller(), packet.packet(), REPLY_OCTETS_MAX).await;
+            drop(pass);
+            if let Some(reply) = reply {
+                let transport = packet.caller().transport;
+                send(inner.pens.lock().of(transport), &inner.clock, &packet, &reply);
+            }
+        };
+        self.inner.waiting.spawn_on(task, &self.inner.runtime);
+        None
+    }
+
+    /// Has a message of a connection answered that arrived at `arrived`; nothing comes of it when
+    /// that fails.
+    ///
+    /// # Errors
+    /// When too much waits already.
+    pub(in crate::dns) fn reply(
+        &self,
+        octets: &[u8],
+        caller: Caller,
+        arrived: Duration,
+    ) -> Result<impl Future<Output = Option<Vec<u8>>> + Send + use<>, Crowded> {
+        let (reply, replied) = oneshot::channel();
+        self.relay(octets, caller, arrived, &mut Some(reply))?;
+        Ok(async move { replied.await.ok() })
+    }
+
+    /// The same, where somebody waits for the reply already; takes the way there if it has room.
+    ///
+    /// # Errors
+    /// When too much waits already.
+    pub(in crate::dns) fn relay(
+        &self,
+        octets: &[u8],
+        caller: Caller,
+        arrived: Duration,
+        reply: &mut Option<oneshot::Sender<Vec<u8>>>,
+    ) -> Result<(), Crowded> {
+        let pass = self.admit(caller).ok_or(Crowded)?;
+        let inner = Arc::clone(&self.inner);
+        let (octets, Some(reply)) = (Box::<[u8]>::from(octets), reply.take()) else {
+            return Ok(());
+        };
+        let task = async move {
+            inner.pens.lock().of(caller.transport).full_path();
+            let made = inner.serve(caller, &octets, TCP_REPLY_OCTETS_MAX).await;
+            drop(pass);
+            if let Some(made) = made {
+                let took = inner.clock.elapsed().saturating_sub(arrived);
+                inner.pens.lock().of(caller.transport).duration(took, 1);
+                let _gone = reply.send(made);
+            }
+        };
+        self.inner.waiting.spawn_on(task, &self.inner.runtime);
+        Ok(())
+    }
+
+    fn admit(&self, caller: Caller) -> Option<Pass> {
+        let forward = self.inner.world.forward.load()?;
+        let limits = (forward.in_flight_max, forward.in_flight_per_client_max);
+        self.inner.gate.admit(caller.client, limits, &forward.care.metrics)
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// The reply, counted, once it can be written.
+    async fn serve(&self, caller: Caller, message: &[u8], octets_max: usize) -> Option<Vec<u8>> {
+        let (caller, seed) = (caller.unhurried(), fastrand::u64(..));
+        let mut held = Held::default();
+        loop {
+            // Nobody needs the room while it waits.
+            let mut out = vec![0; octets_max];
+            let responded = self.respond(caller, message, (seed, &held), &mut out);
+            match (responded, held.take_wanted()) {
+                (Some(Responded::With(Replied { qtype, summary })), _) => {
+                    let mut pens = self.pens.lock();
+                    let pen = pens.of(caller.transport);
+                    pen.query(qtype);
+                    pen.response(&summary);
+                    out.truncate(summary.octets);
+                    return Some(out);
+                }
+                (Some(Responded::NeedsForward), Some(wanted)) => {
+                    drop(out);
+                    let told = match held.len() {
+                        QUESTIONS_MAX.. => Told::Failed(Failure::Garbled),
+                        _ => self.find_out(&wanted).await,
+                    };
+                    held.put(wanted.key, told);
+                }
+                (responded, _) => {
+                    let reason = match responded {
+                        Some(Responded::Limited) => DropReason::RateLimited,
+                        Some(Responded::Silence) => DropReason::NotQuery,
+                        _ => DropReason::InternalError,
+                    };
+                    self.pens.lock().of(caller.transport).dropped(reason, 1);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Answers with what is known; nothing when that panics.
+    fn respond(
+        &self,
+        caller: Caller,
+        message: &[u8],
+        (seed, held): (u64, &Held),
+        out: &mut [u8],
+    ) -> Option<Responded> {
+        let mut view = self.world.view();
+        let sources = view.load().reaching(Reach::Lane(held));
+        let mut rng = fastrand::Rng::with_seed(seed);
+        // A mistake of ours in one reply is not the end of all others.
+        catch_unwind(AssertUnwindSafe(|| respond(&sources, caller, message, &mut rng, out))).ok()
+    }
+
+    /// Asks upstreams.
+    async fn find_out(&self, wanted: &Wanted) -> Told {
+        let Some(forward) = self.world.forward.load() else { return Told::Failed(Failure::Down) };
+        forward.care.metrics.misses.inc();
+        let asked = forward.resolve(wanted.key.clone());
+        match &wanted.stale {
+            None => asked.await.map_or_else(Told::Failed, fresh),
+            Some(stale) => match timeout(CLIENT_TIMER, asked).await {
+                Ok(Ok(message)) => fresh(message),
+                Ok(Err(_)) | Err(_) => forward.stale(stale),
+            },
+        }
+    }
+}

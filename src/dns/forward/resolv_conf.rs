@@ -1,0 +1,94 @@
+//! Upstreams from a resolv.conf: its `nameserver` lines, and no more of it. Search lists and
+//! options are for those who ask us, who have their own.
+
+use std::{fs, io::Read, net::SocketAddr, os::unix::fs::MetadataExt, path::Path};
+
+use super::UpstreamSpec;
+
+/// Octets of the file: a thousand times what such a file has.
+const OCTETS_MAX: u64 = 1 << 20;
+
+/// Servers that are taken from it; libraries take three.
+const SERVERS_MAX: usize = 16;
+
+/// What tells one state of the file from another without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Stamp(Option<(i64, i64, u64, u64)>);
+
+/// The stamp of the file as it is now.
+pub(super) fn stamp(path: &Path) -> Stamp {
+    let known = fs::metadata(path).ok();
+    Stamp(known.map(|known| (known.ctime(), known.ctime_nsec(), known.size(), known.ino())))
+}
+
+/// Reads the servers that the file names.
+///
+/// # Errors
+/// With the file, the line and the reason.
+pub(super) fn read(path: &Path) -> Result<Vec<UpstreamSpec>, String> {
+    let shown = path.display();
+    let mut text = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(OCTETS_MAX + 1).read_to_end(&mut text))
+        .map_err(|error| format!("cannot read `{shown}`: {error}"))?;
+    if text.len() as u64 > OCTETS_MAX {
+        return Err(format!("`{shown}` is larger than the limit of {OCTETS_MAX} octets"));
+    }
+    parse(&String::from_utf8_lossy(&text)).map_err(|(line, problem)| match line {
+        0 => format!("{shown}: {problem}"),
+        line => format!("{shown}:{line}: {problem}"),
+    })
+}
+
+/// The servers, or the line that is wrong and why.
+fn parse(text: &str) -> Result<Vec<UpstreamSpec>, (usize, String)> {
+    let mut servers = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        let mut words = line.split_whitespace();
+        if words.next() != Some("nameserver") {
+            continue;
+        }
+        let Some(address) = words.next() else {
+            return Err((number, "`nameserver` has no address".into()));
+        };
+        let Ok(ip) = address.parse() else {
+            let problem = format!("`{address}` is no address of a name server");
+            return Err((number, problem));
+        };
+        let server = UpstreamSpec::new(SocketAddr::new(ip, 53));
+        if !servers.contains(&server) && servers.len() < SERVERS_MAX {
+            servers.push(server);
+        }
+    }
+    if servers.is_empty() {
+        return Err((0, "has no `nameserver` line".into()));
+    }
+    Ok(servers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn the_nameserver_lines_are_taken_in_their_order() {
+        let text = "# resolver\nsearch example.com\nnameserver 192.0.2.53\n\
+            nameserver\t2001:db8::53 # the second\nnameserver 192.0.2.53\noptions ndots:5\n";
+        let servers = parse(text).unwrap();
+        let shown: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["192.0.2.53:53", "[2001:db8::53]:53"]);
+    }
+
+    #[test]
+    fn a_mistake_is_told_by_its_line() {
+        for (text, line) in [
+            ("nameserver 192.0.2.53\nnameserver 192.0.2.\n", 2),
+            ("\nnameserver\n", 2),
+            ("nameserver fe80::1%eth0\n", 1),
+            ("search example.com\n", 0),
+            ("", 0),
+        ] {
+            assert_eq!(parse(text).unwrap_err().0, line, "{text}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What an operator decides about forwarding.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+use super::UpstreamSpec;
+use crate::model::DnsName;
+
+/// The choices, as the configuration has them. Forwarding is on as soon as there is an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardSpec {
+    /// Who is asked for every name that no zone below is for.
+    pub upstreams: Vec<UpstreamSpec>,
+    /// A file whose `nameserver` lines are upstreams too, read again when it changes.
+    pub resolv_conf: Option<PathBuf>,
+    /// Who is asked for certain names.
+    pub zones: Vec<ForwardZone>,
+    /// The networks whose clients may ask for names that are not ours.
+    pub allow: Vec<IpNet>,
+    /// In which order upstreams are asked.
+    pub order: ForwardOrder,
+    /// How long one upstream may take.
+    pub timeout: Duration,
+    /// Messages that wait for upstreams at once.
+    pub in_flight_max: usize,
+    /// Those of one client: an IPv4 address, or an IPv6 /64.
+    pub in_flight_per_client_max: usize,
+    /// What the cache may take, octets.
+    pub cache_octets: u64,
+    /// For how long records are kept at the most, whatever their TTL, seconds.
+    pub max_ttl_seconds: u32,
+    /// The same for "there is nothing" (RFC 2308 §5).
+    pub negative_max_ttl_seconds: u32,
+    /// For how long records may be answered after their TTL while no upstream answers (RFC 8767),
+    /// seconds; 0 never does.
+    pub stale_max_seconds: u32,
+    /// Whether what is asked for often is fetched again before it runs out.
+    pub prefetch: bool,
+}
+
+/// Who is asked for the names of a zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardZone {
+    /// The zone: names at it and below it.
+    pub suffix: DnsName,
+    /// Who knows them, at least one.
+    pub upstreams: Vec<UpstreamSpec>,
+}
+
+/// In which order the upstreams of a zone are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ForwardOrder {
+    /// Beginning with a random one, to spread the load.
+    Random,
+    /// As they are configured: the others only stand in.
+    #[default]
+    Sequential,
+}
+
+// === impl ForwardSpec ===
+
+impl ForwardSpec {
+    /// Whether anything is forwarded.
+    pub fn is_enabled(&self) -> bool {
+        !self.upstreams.is_empty() || !self.zones.is_empty() || self.resolv_conf.is_some()
+    }
+
+    /// All upstreams that are configured.
+    pub fn all_upstreams(&self) -> impl Iterator<Item = &UpstreamSpec> {
+        self.upstreams.iter().chain(self.zones.iter().flat_map(|zone| &zone.upstreams))
+    }
+
+    /// Loopback, private and link-local networks (RFC 1122, RFC 1918, RFC 3927, RFC 4193,
+    /// RFC 4291): nobody from the internet, as RFC 5358 wants it.
+    pub fn private_networks() -> Vec<IpNet> {
+        let net = |ip: [u16; 2], length: u8| {
+            let v6 = [ip[0], ip[1], 0, 0, 0, 0, 0, u16::from(length == 128)];
+            IpNet::new(IpAddr::from(v6), length).expect("no prefix is longer than an address")
+        };
+        let v4 = |ip: [u8; 2], length: u8| {
+            IpNet::new(IpAddr::from([ip[0], ip[1], 0, 0]), length).expect("it is not longer")
+        };
+        vec![
+            v4([127, 0], 8),
+            v4([10, 0], 8),
+            v4([172, 16], 12),
+            v4([192, 168], 16),
+            v4([169, 254], 16),
+            net([0, 0], 128),
+            net([0xFC00, 0], 7),
+            net([0xFE80, 0], 10),
+        ]
+    }
+}
+
+impl Default for ForwardSpec {
+    fn default() -> Self {
+        Self {
+            upstreams: Vec::new(),
+            resolv_conf: None,
+            zones: Vec::new(),
+            allow: Self::private_networks(),
+            order: ForwardOrder::default(),
+            timeout: Duration::from_secs(2),
+            in_flight_max: 1_000,
+            in_flight_per_client_max: 200,
+            cache_octets: 32 << 20,
+            max_ttl_seconds: 86_400,
+            negative_max_ttl_seconds: 3_600,
+            stale_max_seconds: 86_400,
+            prefetch: true,
+        }
+    }
+}
+
+// === impl ForwardOrder ===
+
+impl ForwardOrder {
+    /// Its name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Sequential => "sequential",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::ForwardSpec;
+
+    #[test]
+    fn only_private_networks_may_ask_unless_others_are_named() {
+        let networks = ForwardSpec::private_networks();
+        for (address, is_private) in [
+            ("127.0.0.1", true),
+            ("10.255.0.1", true),
+            ("172.31.0.1", true),
+            ("172.32.0.1", false),
+            ("192.168.1.1", true),
+            ("169.254.1.1", true),
+            ("192.0.2.1", false),
+            ("100.64.0.1", false),
+            ("::1", true),
+            ("::2", false),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("2001:db8::1", false),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(networks.iter().any(|net| net.contains(&address)), is_private, "{address}");
+        }
+    }
+}

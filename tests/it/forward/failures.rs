@@ -1,0 +1,217 @@
+//! Upstreams that fail: who is asked then, and what clients get meanwhile.
+
+use std::{
+    net::UdpSocket,
+    time::{Duration, Instant},
+};
+
+use hickory_proto::{
+    op::{Message, ResponseCode},
+    rr::RecordType,
+};
+use serde_json::json;
+
+use super::{forwarding, is_up, metric};
+use crate::support::{
+    Node, Upstream,
+    dns::{Connection, Resolver, extended_errors, lines, question},
+    eventually,
+    upstream::{Said, known},
+};
+
+const A: RecordType = RecordType::A;
+
+const RECORDS: &[&str] = &["www.example. 60 A 192.0.2.80", "short.example. 1 A 192.0.2.81"];
+
+#[test]
+fn the_next_upstream_stands_in_for_a_silent_one_until_that_is_back() {
+    let (first, second) = (Upstream::start(|_| Said::Nothing), Upstream::of(RECORDS));
+    let node = forwarding(&[&first, &second], "max_ttl = \"1s\"").start();
+    let began = Instant::now();
+    let reply = node.resolver().ask("www.example.", A);
+    assert_eq!(reply.answers.len(), 1);
+    assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
+    // Each question that it leaves unanswered counts, and then it is out.
+    eventually("the first one is down", || {
+        node.resolver().ask("nobody.example.", A);
+        node.resolver().ask("www.example.", A);
+        (!is_up(&node, &first)).then_some(())
+    });
+    assert!(is_up(&node, &second));
+    node.wait_for_log("the upstream is down");
+    let ready = node.api().get("/ready");
+    let said = ready.body.to_string();
+    assert_eq!(ready.status, 200, "it is a note");
+    assert!(said.contains(&first.address.to_string()), "{said}");
+    // Nobody waits for it now.
+    let seen = first.seen().len();
+    let began = Instant::now();
+    assert_eq!(
+        node.resolver().ask("other.example.", A).metadata.response_code,
+        ResponseCode::NXDomain
+    );
+    assert!(began.elapsed() < Duration::from_millis(350), "{:?}", began.elapsed());
+    assert_eq!(first.seen().len(), seen);
+    first.says(|seen| known(RECORDS, seen));
+    eventually("it is up again", || is_up(&node, &first).then_some(()));
+    node.wait_for_log("the upstream is up again");
+    node.resolver().ask("third.example.", A);
+    assert_eq!(first.count("third.example."), 1, "and first again");
+    let said = node.api().get("/ready").body.to_string();
+    assert!(!said.contains(&first.address.to_string()), "{said}");
+}
+
+#[test]
+fn an_upstream_that_fails_or_is_gone_is_passed_over_at_once() {
+    let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let failing = Upstream::start(|_| Said::code(ResponseCode::ServFail));
+    let refusing = Upstream::start(|_| Said::code(ResponseCode::Refused));
+    let good = Upstream::of(RECORDS);
+    let config = format!(
+        "[forward]\nupstreams = [\"{closed}\", \"{}\", \"{}\", \"{}\"]\n",
+        failing.address, refusing.address, good.address
+    );
+    let node = Node::builder().config(&config).start();
+    let began = Instant::now();
+    assert_eq!(node.resolver().ask("www.example.", A).answers.len(), 1);
+    assert!(began.elapsed() < Duration::from_millis(350), "{:?}", began.elapsed());
+    assert_eq!((failing.seen().len(), refusing.seen().len()), (1, 1));
+    // They answer, if not much: they are up.
+    assert!(is_up(&node, &failing) && is_up(&node, &refusing));
+}
+
+#[test]
+fn with_every_upstream_dead_names_of_ours_are_as_quick_as_ever() {
+    let dead = Upstream::start(|_| Said::Nothing);
+    let node = forwarding(&[&dead], "timeout = \"1s\"").start();
+    let api = node.api();
+    api.register("web", "a", &json!({ "addresses": ["10.0.0.1"], "port": 80 }));
+    api.register("out", "a", &json!({ "addresses": ["www.example"], "port": 80 }));
+    let quickest = |count: usize| {
+        let resolver = node.resolver();
+        let one = |_| {
+            let began = Instant::now();
+            assert_eq!(resolver.service("web").len(), 1);
+            began.elapsed()
+        };
+        let mut times: Vec<Duration> = (0..count).map(one).collect();
+        times.sort();
+        times[count / 2]
+    };
+    let before = quickest(200);
+    let client = node.resolver();
+    let asks: Vec<Message> =
+        (0..100).map(|n| question(&format!("n{n}.example."), A, Some(1232))).collect();
+    let address = node.dns[0];
+    std::thread::scope(|scope| {
+        for ask in &asks {
+            scope.spawn(move || {
+                let reply = Resolver::new(address).exchange(ask);
+                assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+                assert!(matches!(extended_errors(&reply)[..], [22 | 23]), "{reply}");
+                assert!(reply.metadata.recursion_available);
+            });
+        }
+        eventually("they wait", || (dead.seen().len() >= 50).then_some(()));
+        let meanwhile = quickest(200);
+        assert!(meanwhile < before * 10 + Duration::from_millis(2), "{before:?}, {meanwhile:?}");
+    });
+    // It is known to be down by now: that is said at once, and an alias of ours is answered.
+    let began = Instant::now();
+    let reply = client.ask("late.example.", A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+    assert_eq!(extended_errors(&reply), [22]);
+    let reply = client.ask("out.service.internal.", A);
+    assert_eq!(lines(&reply.answers), ["out.service.internal. 5 CNAME www.example."]);
+    assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+    assert!(began.elapsed() < Duration::from_millis(350), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_slow_name_holds_up_nothing_behind_it_on_a_connection() {
+    let upstream = Upstream::start(|seen| known(RECORDS, seen).held());
+    let node = forwarding(&[&upstream], "").start();
+    node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"], "port": 80 }));
+    let mut connection = Connection::open(node.dns[0]);
+    let mut send = |id: u16, name: &str| {
+        let mut message = question(name, A, Some(1232));
+        message.metadata.id = id;
+        connection.send(&message.to_vec().unwrap());
+    };
+    // More than may take long at once for other reasons.
+    (0..50).for_each(|id| send(id, &format!("n{id}.example.")));
+    send(1_000, "web.service.internal.");
+    let first = Message::from_vec(&connection.read().unwrap()).unwrap();
+    assert_eq!(first.metadata.id, 1_000, "out of order (RFC 7766 §6.2.1.1)");
+    eventually("all are asked", || (upstream.seen().len() >= 50).then_some(()));
+    upstream.release();
+    let mut ids: Vec<u16> = (0..50)
+        .map(|_| Message::from_vec(&connection.read().unwrap()).unwrap().metadata.id)
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn above_a_clients_limit_servfail_says_why_and_others_are_served() {
+    let upstream = Upstream::start(|seen| known(RECORDS, seen).held());
+    let node = forwarding(&[&upstream], "in_flight_per_client_max = 3").start();
+    let sockets: Vec<Resolver> =
+        (0..3).map(|_| Resolver::from("127.0.0.2:0", node.dns[0])).collect();
+    std::thread::scope(|scope| {
+        for (n, resolver) in sockets.into_iter().enumerate() {
+            scope.spawn(move || resolver.ask(&format!("n{n}.example."), A));
+        }
+        eventually("three wait", || (upstream.held() == 3).then_some(()));
+        let reply = Resolver::from("127.0.0.2:0", node.dns[0]).ask("n3.example.", A);
+        assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+        assert_eq!(extended_errors(&reply), [0]);
+        let of_client = "rollcall_forward_rejected_total{reason=\"client_limit\"}";
+        assert_eq!(metric(&node, of_client).as_deref(), Some("1"));
+        assert_eq!(metric(&node, "rollcall_forward_in_flight ").as_deref(), Some("3"));
+        let address = node.dns[0];
+        scope.spawn(move || Resolver::from("127.0.0.3:0", address).ask("n4.example.", A));
+        eventually("another client's waits", || (upstream.held() == 4).then_some(()));
+        upstream.release();
+    });
+    assert_eq!(metric(&node, "rollcall_forward_in_flight ").as_deref(), Some("0"));
+}
+
+#[test]
+fn an_answer_is_given_after_its_time_while_no_upstream_answers() {
+    let upstream = Upstream::of(RECORDS);
+    let node = forwarding(&[&upstream], "").start();
+    let resolver = node.resolver();
+    let fresh = resolver.ask("short.example.", A);
+    assert_eq!(lines(&fresh.answers), ["short.example. 1 A 192.0.2.81"]);
+    upstream.says(|_| Said::Nothing);
+    let stale = eventually("a stale answer", || {
+        let began = Instant::now();
+        let reply = resolver.ask("short.example.", A);
+        assert_eq!(reply.answers.len(), 1, "{reply}");
+        assert!(began.elapsed() < Duration::from_millis(2_500), "{:?}", began.elapsed());
+        (reply.answers[0].ttl == 30).then_some(reply)
+    });
+    assert_eq!(extended_errors(&stale), [3]);
+    let count = metric(&node, "rollcall_forward_cache_stale_total ").unwrap();
+    assert!(count.parse::<u64>().unwrap() >= 1);
+    upstream.says(|seen| Said::records(seen, &["1 A 192.0.2.99"]));
+    eventually("the new one", || {
+        let reply = resolver.ask("short.example.", A);
+        (lines(&reply.answers) == ["short.example. 1 A 192.0.2.99"]).then_some(())
+    });
+}
+
+#[test]
+fn how_long_answers_outlive_their_time_is_limited() {
+    let upstream = Upstream::of(RECORDS);
+    let node = forwarding(&[&upstream], "stale_max = \"0s\"").start();
+    let resolver = node.resolver();
+    resolver.ask("short.example.", A);
+    upstream.says(|_| Said::code(ResponseCode::ServFail));
+    eventually("its time is over", || {
+        let reply = resolver.ask("short.example.", A);
+        assert!(reply.answers.iter().all(|record| record.ttl <= 1), "{reply}");
+        (reply.metadata.response_code == ResponseCode::ServFail).then_some(())
+    });
+}
