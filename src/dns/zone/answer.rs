@@ -170,9 +170,9 @@ impl Zones {
                 return Answered::Whole;
             }
             let Some(zone) = self.find_for(name, qtype) else {
-                return match at.position {
-                    Some(position) => Answered::Exits(Departure { target: at.name, position }),
-                    None => Answered::Whole,
+                return match at.place {
+                    Place::At(position) => Answered::Exits(Departure { target: at.name, position }),
+                    Place::Lost | Place::Question => Answered::Whole,
                 };
             };
             found = zone.lookup(name, qtype);
