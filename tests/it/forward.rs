@@ -1,7 +1,10 @@
 //! Names that are not ours, through real doors: what clients get, and what upstreams are asked.
 
 mod answers;
+mod cache;
 mod failures;
+mod loops;
+mod names;
 
 use crate::support::{Node, Upstream, node::Builder, raw};
 

@@ -43,6 +43,7 @@ impl Config {
                 reverse: old.dns.reverse,
                 ..new.dns
             },
+            forward: new.forward,
             policy: new.policy,
             health: HealthSettings {
                 self_preservation: new.health.self_preservation,

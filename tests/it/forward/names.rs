@@ -1,0 +1,197 @@
+//! Who may ask for what, and which names go to whom.
+
+use std::fs;
+
+use hickory_proto::{op::ResponseCode, rr::RecordType};
+use serde_json::json;
+
+use super::{forwarding, metric};
+use crate::support::{
+    Node, Upstream,
+    dns::{Resolver, extended_errors, lines, question},
+    eventually,
+    upstream::Said,
+};
+
+const A: RecordType = RecordType::A;
+const PTR: RecordType = RecordType::PTR;
+
+fn echo(address: &'static str) -> Upstream {
+    Upstream::start(move |seen| Said::records(seen, &[&format!("60 A {address}")]))
+}
+
+#[test]
+fn only_allowed_clients_are_forwarded_for() {
+    let upstream = echo("192.0.2.1");
+    let node = forwarding(&[&upstream], "allow = [\"127.0.0.1/32\"]").start();
+    let stranger = Resolver::from("127.0.0.2:0", node.dns[0]);
+    let reply = stranger.ask("www.example.", A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::Refused);
+    assert_eq!(extended_errors(&reply), [18], "prohibited");
+    assert!(!reply.metadata.recursion_available && reply.answers.is_empty());
+    assert_eq!(stranger.ask("localhost.", A).metadata.response_code, ResponseCode::Refused);
+    assert!(upstream.seen().is_empty());
+    let friend = Resolver::from("127.0.0.1:0", node.dns[0]);
+    assert!(friend.ask("www.example.", A).metadata.recursion_available);
+    // What is in the cache is for them as little.
+    let reply = stranger.ask("www.example.", A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::Refused);
+    // Names of ours are for everybody.
+    let reply = stranger.ask("service.internal.", RecordType::SOA);
+    assert_eq!(reply.answers.len(), 1);
+    assert!(!reply.metadata.recursion_available);
+}
+
+#[test]
+fn special_names_are_answered_here_and_seen_by_no_upstream() {
+    let upstream = echo("192.0.2.1");
+    let node = forwarding(&[&upstream], "").start();
+    let resolver = node.resolver();
+    for name in ["localhost.", "LocalHost.", "db.localhost."] {
+        let reply = resolver.ask(name, A);
+        assert_eq!(lines(&reply.answers), [format!("{name} 10800 A 127.0.0.1")]);
+        assert_eq!(resolver.ask(name, RecordType::AAAA).answers.len(), 1);
+        let reply = resolver.ask(name, RecordType::MX);
+        assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+        assert!(reply.answers.is_empty() && reply.authorities.len() == 1);
+    }
+    for name in [
+        "x.invalid.",
+        "x.test.",
+        "printer.local.",
+        "hidden.onion.",
+        "x.alt.",
+        "nas.home.arpa.",
+        "4.3.2.10.in-addr.arpa.",
+        "1.0.168.192.in-addr.arpa.",
+        "1.0.16.172.in-addr.arpa.",
+        "1.0.64.100.in-addr.arpa.",
+        "2.0.0.127.in-addr.arpa.",
+        "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.",
+    ] {
+        let reply = resolver.ask(name, PTR);
+        assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain, "{name}");
+        assert_eq!(reply.authorities.len(), 1, "{name}");
+    }
+    let svcb = RecordType::from(64);
+    let reply = resolver.ask("_dns.resolver.arpa.", svcb);
+    assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+    assert!(reply.answers.is_empty());
+    assert!(upstream.seen().is_empty(), "{:?}", upstream.seen());
+    // Their neighbours are nobody's in particular.
+    resolver.ask("4.4.8.8.in-addr.arpa.", PTR);
+    resolver.ask("localhost.example.", A);
+    assert_eq!(upstream.seen().len(), 2);
+}
+
+#[test]
+fn the_longest_suffix_decides_who_is_asked_also_for_special_names() {
+    let (rest, corp, lab) = (echo("192.0.2.1"), echo("192.0.2.2"), echo("192.0.2.3"));
+    let zones = format!(
+        "[[forward.zones]]\nsuffix = \"corp.example\"\nupstreams = [\"{}\"]\n\
+         [[forward.zones]]\nsuffix = \"Lab.Corp.example.\"\nupstreams = [\"{lab}\"]\n\
+         [[forward.zones]]\nsuffix = \"10.in-addr.arpa\"\nupstreams = [\"{lab}\"]\n",
+        corp.address,
+        lab = lab.address,
+    );
+    let node = forwarding(&[&rest], &zones).start();
+    let resolver = node.resolver();
+    for (name, address) in [
+        ("www.example.", "192.0.2.1"),
+        ("xcorp.example.", "192.0.2.1"),
+        ("corp.example.", "192.0.2.2"),
+        ("a.b.corp.example.", "192.0.2.2"),
+        ("a.LAB.corp.example.", "192.0.2.3"),
+        ("4.3.2.10.in-addr.arpa.", "192.0.2.3"),
+    ] {
+        let reply = resolver.ask(name, A);
+        assert_eq!(lines(&reply.answers), [format!("{name} 60 A {address}")]);
+    }
+    let only = format!("[[forward.zones]]\nsuffix = \"corp\"\nupstreams = [\"{}\"]", corp.address);
+    let node = Node::builder().config(&only).start();
+    assert_eq!(node.resolver().ask("www.corp.", A).answers.len(), 1);
+    let reply = node.resolver().ask("www.example.", A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::Refused, "nobody is asked for others");
+}
+
+#[test]
+fn unknown_addresses_of_our_reverse_zones_are_forwarded_where_a_zone_is_named_for_them() {
+    let corp = Upstream::start(|seen| Said::records(seen, &["60 PTR host.corp."]));
+    let zone = format!(
+        "[dns]\nreverse = [\"10.0.0.0/8\"]\n[[forward.zones]]\nsuffix = \"10.in-addr.arpa\"\n\
+         upstreams = [\"{}\"]",
+        corp.address
+    );
+    let node = Node::builder().config(&zone).start();
+    node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"], "port": 80 }));
+    let resolver = node.resolver();
+    let reply = resolver.ask("1.0.0.10.in-addr.arpa.", PTR);
+    assert!(lines(&reply.answers)[0].ends_with("PTR a.instance.web.service.internal."), "{reply}");
+    assert!(reply.metadata.authoritative);
+    let reply = resolver.ask("2.0.0.10.in-addr.arpa.", PTR);
+    assert_eq!(lines(&reply.answers), ["2.0.0.10.in-addr.arpa. 60 PTR host.corp."]);
+    assert!(!reply.metadata.authoritative);
+    let mut plain = question("2.0.0.10.in-addr.arpa.", PTR, Some(1232));
+    plain.metadata.recursion_desired = false;
+    let reply = resolver.exchange(&plain);
+    assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain, "as far as we know");
+    assert!(reply.metadata.authoritative);
+}
+
+#[test]
+fn a_changed_configuration_is_taken_over_and_a_wrong_one_is_not() {
+    let (first, second) = (echo("192.0.2.1"), echo("192.0.2.2"));
+    let node = forwarding(&[&first], "").start();
+    let answer = || lines(&node.resolver().ask("www.example.", A).answers);
+    assert_eq!(answer(), ["www.example. 60 A 192.0.2.1"]);
+    let reload = |upstreams: &str| {
+        let text = format!("version = 1\n[forward]\nupstreams = [{upstreams}]\n");
+        fs::write(node.path("rollcall.toml"), text).unwrap();
+        node.signal("HUP");
+    };
+    reload("\"not an address\"");
+    node.wait_for_log("the configuration stays as it was");
+    assert_eq!(answer().len(), 1);
+    reload(&format!("\"{}\"", second.address));
+    eventually("the second one is asked, and the cache of the first is gone", || {
+        (answer() == ["www.example. 60 A 192.0.2.2"]).then_some(())
+    });
+    let gauge = |upstream: &Upstream| {
+        let name = "rollcall_forward_upstream_up";
+        metric(&node, &format!("{name}{{upstream=\"{}\"}}", upstream.address))
+    };
+    assert_eq!((gauge(&first), gauge(&second)), (None, Some("1".into())));
+    // Off again, and REFUSED as ever.
+    reload("");
+    eventually("it is off", || {
+        let reply = node.resolver().ask("www.example.", A);
+        let is_refused = reply.metadata.response_code == ResponseCode::Refused;
+        (is_refused && !reply.metadata.recursion_available).then_some(())
+    });
+}
+
+#[test]
+fn a_resolv_conf_is_followed_and_a_broken_one_is_not() {
+    // Its servers have port 53 and no other.
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("resolv.conf");
+    fs::write(&file, "search example.com\nnameserver 192.0.2.53\n").unwrap();
+    let config = format!("[forward]\nresolv_conf = \"{}\"\n", file.display());
+    let node = Node::builder().config(&config).start();
+    let has = |address: &str| {
+        let name = format!("rollcall_forward_upstream_up{{upstream=\"{address}:53\"}}");
+        metric(&node, &name).is_some()
+    };
+    assert!(has("192.0.2.53"));
+    fs::write(&file, "nameserver 192.0.2.54\nnameserver oops\n").unwrap();
+    node.wait_for_log("resolv.conf:2: `oops` is no address of a name server");
+    assert!(has("192.0.2.53") && !has("192.0.2.54"), "what was there stays");
+    let ready = node.api().get("/ready");
+    assert_eq!(ready.status, 200);
+    assert!(ready.body.to_string().contains("resolv.conf:2"), "{ready:?}");
+    fs::write(&file, "nameserver 192.0.2.55\n").unwrap();
+    eventually("the new one is taken over", || has("192.0.2.55").then_some(()));
+    assert!(!has("192.0.2.53"));
+    let ready = node.api().get("/ready").body.to_string();
+    assert!(!ready.contains("resolv.conf"), "{ready}");
+}
