@@ -111,7 +111,9 @@ fn members() -> Vec<Member> {
 /// `example.com` from a file.
 fn zones() -> ZonesHandle {
     const TEXT: &str = "$ORIGIN example.com.\n$TTL 60\n@ SOA ns m 1 2 3 4 5\n@ NS ns\n\
-        ns A 192.0.2.53\nwww CNAME ns\n*.any A 192.0.2.1\nout CNAME web.service.internal.\n";
+        ns A 192.0.2.53\nwww CNAME ns\n*.any A 192.0.2.1\n\
+        set A 192.0.2.2\nset A 192.0.2.3\nsrv SRV 1 1 80 i3.instance.web.service.internal.\n\
+        site HTTPS 1 web.service.internal. alpn=h2\nout CNAME web.service.internal.\n";
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("a.zone"), TEXT).expect("a file");
     let path = folder.path().to_owned();
@@ -172,6 +174,9 @@ fn questions() -> Vec<(&'static str, Vec<u8>, Says)> {
         ("static alias", query("www.example.com", 1), found(2)),
         ("static alias to a service", query("out.example.com", 1), found(9)),
         ("static wildcard", query("x.any.example.com", 1), found(1)),
+        ("static set", query("set.example.com", 1), found(2)),
+        ("static SRV to an instance", query("srv.example.com", 33), found(1)),
+        ("static HTTPS to a service", query("site.example.com", 65), found(1)),
         ("static NXDOMAIN", query("nobody.example.com", 1), (0, 3, false)),
         ("SOA", query("service.internal", 6), found(1)),
         ("NODATA", query("web.service.internal", 15), found(0)),
