@@ -105,7 +105,10 @@ impl Run {
         let sent = self.octets(ask);
         let reply = match way {
             Way::Udp => {
-                let mut replies = self.resolver.replies_to(std::slice::from_ref(&sent));
+                let mut replies = match expect.outcome {
+                    Outcome::Reply => self.resolver.replies_until(&sent),
+                    Outcome::Silence => self.resolver.replies_to(std::slice::from_ref(&sent)),
+                };
                 assert!(replies.len() < 2, "{}: {} replies", ask.text, replies.len());
                 replies.pop()
             }

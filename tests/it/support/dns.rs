@@ -97,6 +97,12 @@ impl Resolver {
         replies
     }
 
+    /// Sends a packet as it is, and returns what comes until the reply to it, which is the last.
+    pub(crate) fn replies_until(&self, packet: &[u8]) -> Vec<Vec<u8>> {
+        self.socket.send(packet).unwrap();
+        self.receive_until(u16::from_be_bytes([packet[0], packet[1]]))
+    }
+
     /// The next packet that comes.
     pub(crate) fn receive(&self) -> Vec<u8> {
         let mut buffer = [0; 65_535];
