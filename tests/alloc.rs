@@ -20,7 +20,7 @@ use std::{
 use arc_swap::ArcSwap;
 use rollcall::{
     dns::{
-        DnsConfig, DnsServer, Settings, SettingsSpec, TcpLimits, Wiring,
+        DnsConfig, DnsServer, EncryptedListen, Limits, Settings, SettingsSpec, Wiring,
         forward::ForwardHandle,
         zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
     },
@@ -188,7 +188,11 @@ fn questions() -> Vec<(&'static str, Vec<u8>, Says)> {
 /// Starts a server of one worker, and returns its address and what must outlive the test.
 fn start(stop: &CancellationToken) -> (SocketAddr, impl Future<Output = ()>) {
     let listen = vec!["127.0.0.1:0".parse().expect("an address")];
-    let server = DnsServer::bind(&DnsConfig { listen, workers: NonZeroUsize::new(1) });
+    let server = DnsServer::bind(&DnsConfig {
+        listen,
+        workers: NonZeroUsize::new(1),
+        encrypted: EncryptedListen::default(),
+    });
     let server = server.expect("the port is the system's choice");
     let address = server.local_addrs()[0];
     let domain = DnsName::parse("internal").expect("a name");
@@ -201,7 +205,8 @@ fn start(stop: &CancellationToken) -> (SocketAddr, impl Future<Output = ()>) {
         zones: zones(),
         settings: Arc::new(ArcSwap::from_pointee(settings)),
         forward: ForwardHandle::new(Board::default(), &metrics, clock.clone()),
-        tcp_limits: Arc::new(ArcSwap::from_pointee(TcpLimits::default())),
+        limits: Arc::new(ArcSwap::from_pointee(Limits::default())),
+        encryption: None,
         metrics,
         clock,
         stop: stop.clone(),

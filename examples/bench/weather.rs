@@ -111,8 +111,8 @@ impl Reading {
         Ok(Self {
             answered: sum("rollcall_dns_responses_total{transport=\"udp\""),
             dropped: sum("rollcall_dns_dropped_total"),
-            connections: sum("rollcall_dns_tcp_connections "),
-            timed_out: sum("rollcall_dns_tcp_connections_timed_out_total"),
+            connections: sum("rollcall_dns_connections{"),
+            timed_out: sum("rollcall_dns_connections_timed_out_total"),
             resident_mib: resident_mib(rollcall)?,
         })
     }

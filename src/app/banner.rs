@@ -7,12 +7,19 @@ use std::{
     path::Path,
 };
 
-use crate::model::{DnsName, Revision};
+use crate::{
+    dns::Transport,
+    model::{DnsName, Revision},
+};
 
 /// What there is to say.
 #[derive(Debug)]
 pub(super) struct Banner<'a> {
     pub dns: &'a [SocketAddr],
+    pub encrypted: &'a [(Transport, SocketAddr)],
+    pub https_path: &'a str,
+    /// The pin of the certificate's key.
+    pub pin: Option<String>,
     pub http: &'a [SocketAddr],
     pub domain: &'a DnsName,
     pub data: &'a Path,
@@ -39,11 +46,13 @@ impl Banner<'_> {
         let mut text = format!(
             "rollcall {version}\n\
              \x20 dns    {dns} (udp and tcp)\n\
+             {encrypted}\
              \x20 http   {http}\n\
              \x20 data   {data} ({instances} instances, revision {revision})\n\
              \x20 zones  {zones}\n",
             version = env!("CARGO_PKG_VERSION"),
             dns = list(self.dns, ""),
+            encrypted = self.encrypted(),
             http = list(self.http, "http://"),
             data = self.data.display(),
         );
@@ -63,6 +72,26 @@ impl Banner<'_> {
     }
 }
 
+/// The lines of the encrypted transports.
+impl Banner<'_> {
+    fn encrypted(&self) -> String {
+        let mut text = String::new();
+        for (transport, address) in self.encrypted {
+            let (before, behind) = match transport {
+                Transport::Https => ("https://", self.https_path),
+                _ => ("", ""),
+            };
+            // Writing to a String cannot fail.
+            let name = transport.as_str();
+            let _infallible = writeln!(text, "  {name:<6} {before}{address}{behind}");
+        }
+        if let Some(pin) = self.pin.as_ref().filter(|_| !self.encrypted.is_empty()) {
+            let _infallible = writeln!(text, "  pin    sha256//{pin}");
+        }
+        text
+    }
+}
+
 /// The address under which a listener is reached from this machine: loopback for a wildcard.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
@@ -76,13 +105,19 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::Banner;
-    use crate::model::{DnsName, Revision};
+    use crate::{
+        dns::Transport,
+        model::{DnsName, Revision},
+    };
 
     #[test]
     fn its_lines_name_addresses_that_can_be_reached() {
         let (dns, http) = (["0.0.0.0:53".parse().unwrap()], ["[::]:8500".parse().unwrap()]);
         let banner = Banner {
             dns: &dns,
+            encrypted: &[(Transport::Https, "127.0.0.1:8443".parse().unwrap())],
+            https_path: "/dns-query",
+            pin: Some("AAAA=".into()),
             http: &http,
             domain: &DnsName::parse("corp.internal").unwrap(),
             data: "./rollcall-data".as_ref(),
@@ -93,6 +128,8 @@ mod tests {
         let text = banner.text();
         assert!(text.contains("dig @127.0.0.1 -p 53 web.service.corp.internal"), "{text}");
         assert!(text.contains("http://[::1]:8500/api/v1/services/web/instances/web-1"), "{text}");
+        assert!(text.contains("\n  https  https://127.0.0.1:8443/dns-query\n"), "{text}");
+        assert!(text.contains("\n  pin    sha256//AAAA=\n"), "{text}");
         assert!(text.contains("./rollcall-data (3 instances, revision 7)"), "{text}");
     }
 }

@@ -1,12 +1,15 @@
 //! Configuration, wiring and life cycle.
 
 mod banner;
+mod check;
 pub mod config;
+mod encryption;
 mod fault;
 mod reload;
 mod serve;
 mod signal;
 mod supervise;
 
+pub use check::check;
 pub use fault::is_misconfigured;
 pub use serve::serve;

@@ -9,7 +9,10 @@ use tracing::{error, info, warn};
 
 use super::config::Config;
 use crate::{
-    dns::{CookieSecrets, Settings, TcpLimits, forward::ForwardHandle, zone::ZonesHandle},
+    dns::{
+        CookieSecrets, Limits, Settings, forward::ForwardHandle, tls::CertificateReload,
+        zone::ZonesHandle,
+    },
     registry,
     telemetry::{Board, FilterHandle, Metrics, parse_filter},
 };
@@ -22,11 +25,12 @@ pub(super) struct Reloader {
     pub filter: FilterHandle,
     pub registry: watch::Sender<registry::Options>,
     pub settings: Arc<ArcSwap<Settings>>,
-    pub tcp_limits: Arc<ArcSwap<TcpLimits>>,
+    pub dns_limits: Arc<ArcSwap<Limits>>,
     pub forward: ForwardHandle,
     pub zones: ZonesHandle,
     /// The secrets of cookies while none are given; they stay the same for as long as the server.
     pub own_cookies: CookieSecrets,
+    pub certificate: Option<CertificateReload>,
     pub outcome: ReloadOutcome,
 }
 
@@ -46,6 +50,9 @@ impl Reloader {
     /// Reads everything again. What is wrong is refused as a whole, and what was stays.
     pub(super) fn reload(&mut self) {
         self.zones.reload();
+        if let Some(certificate) = &self.certificate {
+            certificate.ask();
+        }
         let new = match self.config.reload() {
             Ok(new) => new,
             Err(error) => return self.outcome.failed(&error.to_string()),
@@ -71,7 +78,7 @@ impl Reloader {
         );
         self.filter.reload(filter)?;
         self.settings.store(Arc::new(settings));
-        self.tcp_limits.store(Arc::new(next.tcp_limits()));
+        self.dns_limits.store(Arc::new(next.dns_limits()));
         self.forward.configure(&next.forward);
         self.registry.send_if_modified(|options| {
             let changed = *options != next.registry_options();

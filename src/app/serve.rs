@@ -11,14 +11,16 @@ use tracing::{error, info, warn};
 use super::{
     banner::Banner,
     config::Config,
+    encryption,
     reload::{ReloadOutcome, Reloader},
     signal::{Asked, Signals},
     supervise::Tasks,
 };
 use crate::{
     dns::{
-        CookieSecrets, DnsConfig, DnsServer, RunningDns, Settings, TcpLimits, Wiring,
+        CookieSecrets, DnsConfig, DnsServer, Encryption, Limits, RunningDns, Settings, Wiring,
         forward::ForwardHandle,
+        tls::CertificateWatcher,
         zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
     },
     health, http,
@@ -29,10 +31,10 @@ use crate::{
 };
 
 /// What all parts share.
-struct Common {
-    clock: Clock,
-    board: Board,
-    metrics: Metrics,
+pub(super) struct Common {
+    pub(super) clock: Clock,
+    pub(super) board: Board,
+    pub(super) metrics: Metrics,
     /// How many files may be open at once.
     files: u64,
     /// The secrets of DNS cookies while none are given.
@@ -47,8 +49,9 @@ struct Built {
     checker: health::Checker,
     zones: ZoneWatcher,
     settings: Arc<ArcSwap<Settings>>,
-    tcp_limits: Arc<ArcSwap<TcpLimits>>,
     forward: ForwardHandle,
+    dns_limits: Arc<ArcSwap<Limits>>,
+    certificate: Option<CertificateWatcher>,
 }
 
 /// The sockets, all bound before anything is served, so that a mistake is known at once.
@@ -101,6 +104,10 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     for address in &dns {
         info!(protocol = "dns", %address, "listening");
     }
+    let encrypted = bound.dns.encrypted_addrs();
+    for (transport, address) in &encrypted {
+        info!(protocol = "dns", transport = transport.as_str(), %address, "listening");
+    }
     for address in &http {
         info!(protocol = "http", %address, "listening");
     }
@@ -116,6 +123,9 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     let zones = built.zones.handle();
     let banner = Banner {
         dns: &dns,
+        encrypted: &encrypted,
+        https_path: &config.dns.encrypted.https_path,
+        pin: built.certificate.as_ref().map(|it| it.shown().load().pin()),
         http: &http,
         domain: &config.server.domain,
         data: &config.server.data,
@@ -128,10 +138,11 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
         filter: logging.filter.clone(),
         registry: built.registry_options.clone(),
         settings: Arc::clone(&built.settings),
-        tcp_limits: Arc::clone(&built.tcp_limits),
+        dns_limits: Arc::clone(&built.dns_limits),
         forward: built.forward.clone(),
         zones,
         own_cookies: common.own_cookies.clone(),
+        certificate: built.certificate.as_ref().map(CertificateWatcher::reload),
         outcome: ReloadOutcome::new(common.board.clone(), &common.metrics),
     };
     built.forward.listens_on(&dns);
@@ -147,7 +158,8 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
 
 fn bind(config: &Config) -> anyhow::Result<Bound> {
     let workers = std::num::NonZeroUsize::new(config.dns.udp_workers);
-    let dns = DnsServer::bind(&DnsConfig { listen: config.dns.listen.clone(), workers })?;
+    let (listen, encrypted) = (config.dns.listen.clone(), config.dns.encrypted.listen.clone());
+    let dns = DnsServer::bind(&DnsConfig { listen, workers, encrypted })?;
     let http = http::HttpServer::bind(&config.http.listen)?;
     Ok(Bound { dns, http })
 }
@@ -155,6 +167,8 @@ fn bind(config: &Config) -> anyhow::Result<Bound> {
 fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
     let Common { clock, board, metrics, files, own_cookies } = common;
     let settings = Settings::new(&config.dns_settings(own_cookies))?;
+    // Before anything is made: what is wrong here is a mistake of the configuration.
+    let certificate = encryption::certificate(config, common)?;
     let (mut store, loaded) = Store::open(&config.server.data)?;
     store.register(metrics);
     store.report_to(board.clone());
@@ -183,8 +197,9 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
         checker,
         zones,
         settings: Arc::new(ArcSwap::from_pointee(settings)),
-        tcp_limits: Arc::new(ArcSwap::from_pointee(config.tcp_limits())),
         forward: ForwardHandle::new(board.clone(), metrics, clock.clone()),
+        dns_limits: Arc::new(ArcSwap::from_pointee(config.dns_limits())),
+        certificate,
     })
 }
 
@@ -202,12 +217,17 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
     let Common { clock, board, metrics, files, .. } = common;
     tell_of_fewer_checks(&config.health_options(), files);
     let Built { registry, registry_options, writer, checker, zones, .. } = built;
+    let encryption = built.certificate.as_ref().map(|certificate| Encryption {
+        identity: certificate.shown(),
+        https_path: config.dns.encrypted.https_path.clone(),
+    });
     let wiring = Wiring {
         registry: registry.clone(),
         zones: zones.handle(),
         settings: built.settings,
         forward: built.forward,
-        tcp_limits: built.tcp_limits,
+        limits: built.dns_limits,
+        encryption,
         metrics: metrics.clone(),
         clock: clock.clone(),
         stop: ends.dns.clone(),
@@ -225,6 +245,9 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
     tasks.spawn("writer", writer.run(ends.writer.clone()));
     tasks.spawn("checks", checker.run(ends.http.clone()));
     tasks.spawn("zones", zones.run(ends.http.clone()));
+    if let Some(certificate) = built.certificate {
+        tasks.spawn("certificate", certificate.run(ends.http.clone()));
+    }
     tasks.spawn("http", bound.http.run(api));
     let dns = bound.dns.start(&wiring)?;
     Ok(Running { dns, tasks, ends, board })

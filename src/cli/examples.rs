@@ -7,6 +7,7 @@ pub(super) const SERVE: &[&str] = &[
     "rollcall serve",
     "rollcall serve --dns 10.0.0.2:53 --dns [fd00::2]:53 --http 10.0.0.2:8500 --data /data",
     "rollcall serve --config /etc/rollcall.toml --log-format json",
+    "rollcall serve --tls-self-signed",
 ];
 
 pub(super) const CHECK_CONFIG: &[&str] = &["rollcall check-config /etc/rollcall.toml"];

@@ -72,6 +72,17 @@ impl Transport {
         matches!(self, Self::Https | Self::Quic | Self::Tls)
     }
 
+    /// Its name as people write it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Https => "HTTPS",
+            Self::Quic => "QUIC",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Udp => "UDP",
+        }
+    }
+
     /// Its name as a label of metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -17,6 +17,7 @@ pub(super) mod short;
 pub use name::Owner;
 pub(super) use name::POINTER_REACH;
 pub use opt::{ExtendedError, Opt};
+pub(super) use read::after_name;
 pub use record::Data;
 
 use self::name::Suffixes;

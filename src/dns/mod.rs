@@ -18,7 +18,10 @@ mod foreign;
 pub mod forward;
 mod full;
 mod guard;
+mod https;
+mod limits;
 pub mod query;
+mod quic;
 mod reverse;
 mod select;
 mod server;
@@ -29,6 +32,7 @@ mod tcp;
 mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tls;
 mod turn;
 mod udp;
 mod verdict;
@@ -40,7 +44,9 @@ pub use caller::{Caller, Transport};
 pub use cookie::CookieSecrets;
 pub use encode::Reply;
 pub use guard::{Access, AccessRule, Networks, RateLimit, Visitor};
+pub use limits::{ConnectionLimits, Limits};
 pub use query::{Parsed, Query, parse};
-pub use server::{BindError, DnsConfig, DnsServer, RunningDns, Wiring};
+pub use server::{
+    BindError, DnsConfig, DnsServer, EncryptedListen, Encryption, RunningDns, Wiring,
+};
 pub use settings::{Identity, Settings, SettingsSpec};
-pub use tcp::TcpLimits;

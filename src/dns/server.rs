@@ -4,6 +4,7 @@
 //! it has begun anything, and privileges can be dropped in between.
 
 mod bind;
+mod door;
 
 use std::{
     io,
@@ -22,13 +23,15 @@ use tokio_util::sync::CancellationToken;
 
 pub use bind::BindError;
 use bind::Endpoint;
+use door::Door;
 
 use super::{
-    Settings, TcpLimits, Transport,
+    Limits, Settings, Transport,
     forward::{ForwardHandle, ForwardLane},
     full::{Lanes, LongLane, ShortLane},
     stats::Stats,
     tcp,
+    tls::ShownIdentity,
     udp::Worker,
     view::World,
     zone::ZonesHandle,
@@ -46,6 +49,28 @@ pub struct DnsConfig {
     /// UDP workers on each address, and threads for the TCP connections of all; `None` is one for
     /// each core.
     pub workers: Option<NonZeroUsize>,
+    /// The addresses of the encrypted transports.
+    pub encrypted: EncryptedListen,
+}
+
+/// Where to listen for each of the encrypted transports. On port 0 the system chooses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EncryptedListen {
+    /// DNS over TLS (RFC 7858), on TCP.
+    pub tls: Vec<SocketAddr>,
+    /// DNS over HTTPS (RFC 8484), on TCP.
+    pub https: Vec<SocketAddr>,
+    /// DNS over QUIC (RFC 9250), on UDP.
+    pub quic: Vec<SocketAddr>,
+}
+
+/// What the encrypted transports work with.
+#[derive(Debug, Clone)]
+pub struct Encryption {
+    /// The certificate that is shown.
+    pub identity: ShownIdentity,
+    /// The path that DNS over HTTPS is answered on, for example `/dns-query`.
+    pub https_path: String,
 }
 
 /// What the server works with.
@@ -59,8 +84,10 @@ pub struct Wiring {
     pub settings: Arc<ArcSwap<Settings>>,
     /// Who is asked for names that are not ours; may be configured anew at any time.
     pub forward: ForwardHandle,
-    /// What TCP connections may take; may be exchanged at any time.
-    pub tcp_limits: Arc<ArcSwap<TcpLimits>>,
+    /// What connections may take; may be exchanged at any time.
+    pub limits: Arc<ArcSwap<Limits>>,
+    /// What the encrypted transports need; without it none of them is served.
+    pub encryption: Option<Encryption>,
     /// Where numbers are shown.
     pub metrics: Metrics,
     /// The time.
@@ -74,6 +101,7 @@ pub struct Wiring {
 #[must_use = "its sockets answer nothing until it is started"]
 pub struct DnsServer {
     endpoints: Vec<Endpoint>,
+    doors: Vec<Door>,
     workers: usize,
 }
 
@@ -96,13 +124,27 @@ impl DnsServer {
         let workers = config.workers.or_else(|| thread::available_parallelism().ok());
         let workers = workers.map_or(1, NonZeroUsize::get).min(WORKERS_MAX);
         let endpoints = config.listen.iter().map(|&address| Endpoint::bind(address, workers));
-        Ok(Self { endpoints: endpoints.collect::<Result<_, _>>()?, workers })
+        let endpoints = endpoints.collect::<Result<_, _>>()?;
+        let EncryptedListen { tls, https, quic } = &config.encrypted;
+        let of = |transport, list: &[SocketAddr]| {
+            let bind = |&address| Door::bind(transport, address);
+            list.iter().map(bind).collect::<Result<Vec<_>, _>>()
+        };
+        let mut doors = of(Transport::Tls, tls)?;
+        doors.extend(of(Transport::Https, https)?);
+        doors.extend(of(Transport::Quic, quic)?);
+        Ok(Self { endpoints, doors, workers })
     }
 
     /// The addresses it is bound to, in the order of the configuration, with the ports that the
     /// system chose.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.endpoints.iter().map(|endpoint| endpoint.address).collect()
+    }
+
+    /// The addresses of the encrypted transports, as [`Self::local_addrs`].
+    pub fn encrypted_addrs(&self) -> Vec<(Transport, SocketAddr)> {
+        self.doors.iter().map(|door| (door.transport, door.address)).collect()
     }
 
     /// Starts answering; to be called within a tokio runtime.
@@ -121,17 +163,18 @@ impl DnsServer {
         let pen = stats.pen(Transport::Udp);
         let lanes = (long_lane.clone(), forward_lane.clone());
         let (full_path, short) = ShortLane::start(world.clone(), pen, clock.clone(), lanes)?;
-        let (runners, connections) = tcp::Runners::start(self.workers, &stats)?;
+        let transports = self.connected_transports();
+        let (runners, connections) = tcp::Runners::start(self.workers, &stats, &transports)?;
         let mut running = RunningDns { threads: vec![forward, long, short], tasks: JoinSet::new() };
         running.threads.extend(connections);
         let shared = Arc::new(tcp::Shared {
             world: world.clone(),
             stats: stats.clone(),
             lanes: Lanes::new(long_lane, forward_lane),
-            limits: Arc::clone(&wiring.tcp_limits),
+            limits: Arc::clone(&wiring.limits),
             clock: clock.clone(),
             stop: stop.clone(),
-            gate: tcp::Gate::default(),
+            gates: tcp::Gates::default(),
             runners,
         });
         let mut workers = 0;
@@ -152,13 +195,27 @@ impl DnsServer {
                 workers += 1;
             }
             let listener = TcpListener::from_std(endpoint.tcp)?;
-            running.tasks.spawn(tcp::serve(listener, Arc::clone(&shared)));
+            let serving = tcp::serve(listener, tcp::Speech::Plain, Arc::clone(&shared));
+            running.tasks.spawn(serving);
+        }
+        if let Some(encryption) = &wiring.encryption {
+            for door in self.doors {
+                door.open(encryption, &shared, &mut running.tasks)?;
+            }
         }
         running.tasks.spawn(async move {
             stop.cancelled().await;
             is_stopped.store(true, Relaxed);
         });
         Ok(running)
+    }
+
+    /// The transports with connections that are served.
+    fn connected_transports(&self) -> Vec<Transport> {
+        let is_served = |transport: &Transport| {
+            *transport == Transport::Tcp || self.doors.iter().any(|it| it.transport == *transport)
+        };
+        Transport::ALL.into_iter().filter(is_served).collect()
     }
 }
 

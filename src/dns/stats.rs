@@ -7,17 +7,17 @@
 //! client grow the table.
 
 mod collector;
+mod connections;
 mod labels;
 mod tally;
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
-};
+use std::sync::{Arc, Weak, atomic::AtomicU64};
 
 use parking_lot::Mutex;
 
-pub(super) use labels::{DropReason, Refusal};
+use connections::Connections;
+pub(super) use connections::OpenConnection;
+pub(super) use labels::{DropReason, HandshakeFault, Refusal};
 use tally::Tally;
 pub(super) use tally::{Pen, SharedPen};
 
@@ -33,15 +33,9 @@ struct Totals {
     tallies: Mutex<Vec<(Transport, Arc<Tally>)>>,
     /// Weak, so that counting does not keep a port from the next server.
     sockets: Mutex<Vec<Weak<Socket>>>,
-    connections: AtomicI64,
-    accepted: AtomicU64,
-    refused: [AtomicU64; Refusal::ALL.len()],
-    timed_out: AtomicU64,
+    connections: [Connections; Transport::ALL.len()],
+    proofs_asked_for: AtomicU64,
 }
-
-/// Counts a TCP connection for as long as it is there.
-#[derive(Debug)]
-pub(super) struct OpenConnection(Arc<Totals>);
 
 // === impl Stats ===
 
@@ -64,30 +58,5 @@ impl Stats {
     /// Has the packets that the kernel drops at `socket` counted.
     pub(super) fn watch(&self, socket: &Arc<Socket>) {
         self.0.sockets.lock().push(Arc::downgrade(socket));
-    }
-
-    /// Counts a connection as accepted and open.
-    pub(super) fn open_connection(&self) -> OpenConnection {
-        self.0.accepted.fetch_add(1, Relaxed);
-        self.0.connections.fetch_add(1, Relaxed);
-        OpenConnection(Arc::clone(&self.0))
-    }
-
-    /// Counts a connection that was closed at once because there are too many.
-    pub(super) fn refuse_connection(&self, refusal: Refusal) {
-        self.0.refused[refusal as usize].fetch_add(1, Relaxed);
-    }
-
-    /// Counts a connection that was closed because nothing whole came or went for too long.
-    pub(super) fn time_out_connection(&self) {
-        self.0.timed_out.fetch_add(1, Relaxed);
-    }
-}
-
-// === impl OpenConnection ===
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Relaxed);
     }
 }

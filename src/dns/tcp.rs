@@ -14,7 +14,10 @@
 mod connection;
 mod gate;
 mod line;
+mod room;
 mod runners;
+mod visit;
+mod wire;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,29 +25,19 @@ use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::connection::Connection;
 pub(super) use self::{
-    gate::{Gate, client_of},
+    connection::Connection,
+    gate::{Gates, client_of},
+    room::{Room, Taken},
     runners::Runners,
+    visit::{NoReply, Visit},
+    wire::Wire,
 };
-use super::{full::Lanes, stats::Stats, view::World};
+use super::{Limits, Transport, full::Lanes, https, stats::Stats, tls, view::World};
 use crate::util::Clock;
 
 /// How long the accept loop rests when the system has no more descriptors or memory.
 const FAILURE_REST: Duration = Duration::from_millis(100);
-
-/// What TCP connections may take. May change while the server runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TcpLimits {
-    /// Connections in all. An idle one holds no buffer; one whose client asks for the longest
-    /// replies and reads none holds up to 416 KiB: 80 that were read, 80 to be sent, and four
-    /// replies that took long. So the default bounds them to 400 MiB, if all clients mean harm.
-    pub connections: usize,
-    /// Connections of one client: an IPv4 address, or an IPv6 /64, which is what one host is given.
-    pub connections_per_client: usize,
-    /// How long a connection is kept without a whole message, or with replies that are not read.
-    pub idle_timeout: Duration,
-}
 
 /// What all connections share.
 #[derive(Debug)]
@@ -52,27 +45,37 @@ pub(super) struct Shared {
     pub world: World,
     pub stats: Stats,
     pub lanes: Lanes,
-    pub limits: Arc<ArcSwap<TcpLimits>>,
+    pub limits: Arc<ArcSwap<Limits>>,
     pub clock: Clock,
     pub stop: CancellationToken,
-    pub gate: Gate,
+    pub gates: Gates,
     pub runners: Runners,
 }
 
-// === impl TcpLimits ===
+/// What is spoken on the connections of a listener.
+pub(super) enum Speech {
+    /// DNS as it is.
+    Plain,
+    /// DNS within TLS.
+    Tls(Arc<rustls::ServerConfig>),
+    /// DNS over HTTPS, at a path.
+    Https(Arc<rustls::ServerConfig>, Arc<str>),
+}
 
-impl Default for TcpLimits {
-    fn default() -> Self {
-        Self {
-            connections: 1_000,
-            connections_per_client: 100,
-            idle_timeout: Duration::from_secs(10),
+// === impl Speech ===
+
+impl Speech {
+    fn transport(&self) -> Transport {
+        match self {
+            Self::Plain => Transport::Tcp,
+            Self::Tls(_) => Transport::Tls,
+            Self::Https(..) => Transport::Https,
         }
     }
 }
 
 /// Serves the connections that come to `listener` until stopped; returns when the last one is done.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+pub(super) async fn serve(listener: TcpListener, speech: Speech, shared: Arc<Shared>) {
     let connections = TaskTracker::new();
     let mut is_failing = false;
     loop {
@@ -81,9 +84,9 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             () = shared.stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok(accepted) => {
                 is_failing = false;
-                admit(stream, peer, &shared, &connections);
+                admit(accepted, &speech, &shared, &connections);
             }
             Err(error) if is_clients_fault(&error) => {}
             Err(error) => {
@@ -102,22 +105,49 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// Gives a connection that is within the limits to a runner; another is closed.
-fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections: &TaskTracker) {
-    let limits = **shared.limits.load();
-    match shared.gate.admit(peer.ip(), &limits) {
-        Ok(pass) => {
-            // A reply waits for no acknowledgement of the one before. Without it, it is only slow.
-            let _ = stream.set_nodelay(true);
-            // It is for the runtime that it goes to, to watch it. A socket that cannot be moved is
-            // a broken one.
-            let Ok(stream) = stream.into_std() else { return };
-            let runner = shared.runners.next();
-            let connection =
-                Connection::new(Arc::clone(shared), Arc::clone(&runner.pen), pass, peer.ip());
-            connections.spawn_on(connection.serve(stream), &runner.runtime);
+fn admit(
+    (stream, peer): (TcpStream, SocketAddr),
+    speech: &Speech,
+    shared: &Arc<Shared>,
+    connections: &TaskTracker,
+) {
+    let (transport, runner) = (speech.transport(), shared.runners.next());
+    let visit = Visit::begin(shared, transport, peer.ip(), runner.pen(transport));
+    let Some(visit) = visit else { return };
+    // A reply waits for no acknowledgement of the one before. Without it, it is only slow.
+    let _ = stream.set_nodelay(true);
+    // It is for the runtime that it goes to, to watch it. A socket that cannot be moved is a broken
+    // one.
+    let Ok(stream) = stream.into_std() else { return };
+    // Futures of their own: an idle plain connection does not take the room of the others.
+    match speech {
+        Speech::Plain => {
+            let serving = async move {
+                if let Ok(stream) = TcpStream::from_std(stream) {
+                    Connection::new(visit).serve(stream).await;
+                }
+            };
+            connections.spawn_on(serving, &runner.runtime)
         }
-        Err(refusal) => shared.stats.refuse_connection(refusal),
-    }
+        Speech::Tls(config) => {
+            let config = Arc::clone(config);
+            let serving = async move {
+                if let Some(stream) = tls::shake_hands(stream, config, &visit).await {
+                    Connection::new(visit).serve(stream).await;
+                }
+            };
+            connections.spawn_on(serving, &runner.runtime)
+        }
+        Speech::Https(config, path) => {
+            let (config, path) = (Arc::clone(config), Arc::clone(path));
+            let serving = async move {
+                if let Some(stream) = tls::shake_hands(stream, config, &visit).await {
+                    https::serve(stream, visit, path).await;
+                }
+            };
+            connections.spawn_on(serving, &runner.runtime)
+        }
+    };
 }
 
 /// Whether the error is about one connection, gone before it was accepted.

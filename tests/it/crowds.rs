@@ -90,7 +90,7 @@ fn idle_dns_connections_are_bounded_and_disturb_nobody() {
     node.api().register("web", "i", &json!({ "addresses": ["10.0.0.1"] }));
     let dns = node.dns[0];
     let open = |count: usize| {
-        let line = format!("rollcall_dns_tcp_connections {count}");
+        let line = format!("rollcall_dns_connections{{transport=\"tcp\"}} {count}");
         node.api().text("/metrics").lines().any(|said| said == line)
     };
     let of = |client: usize| format!("127.0.1.{client}");
@@ -153,10 +153,11 @@ fn who_asks_and_never_reads_is_bounded_and_let_go() {
     assert!(is_served(&connect_from("127.0.1.2", node.dns[0])), "the others do not wait");
     assert_eq!(node.resolver().service("web").len(), 8);
     assert_eq!(node.api().get(&instance_path("web", "i7")).status, 200);
-    // What a connection may hold (see `TcpLimits`), and as much again for the rest of the process.
+    // What a connection may hold (see `ConnectionLimits`), and as much again for the rest of the
+    // process.
     let grown = resident_kib().saturating_sub(before);
     assert!(grown < 2 * CROWD * 416, "{grown} KiB for {CROWD} connections");
-    let all = format!("rollcall_dns_tcp_connections_timed_out_total {CROWD}\n");
+    let all = format!("rollcall_dns_connections_timed_out_total{{transport=\"tcp\"}} {CROWD}\n");
     eventually("they are let go", || node.api().text("/metrics").contains(&all).then_some(()));
     drop(crowd);
 }

@@ -1,16 +1,20 @@
 //! DNS as a client sees it: whole messages over real sockets, by DESIGN §2 line by line.
 
 mod answers;
+mod certificates;
 mod clients;
 mod edns;
 mod guard;
+mod https;
 mod malformed;
 mod moment;
 mod names;
+mod quic;
 mod records;
 mod reload;
 mod sockets;
 mod tcp;
+mod tls;
 mod truncation;
 
 use hickory_proto::{

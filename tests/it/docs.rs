@@ -12,6 +12,7 @@ use crate::support::{
     command::{rollcall, run},
     namespace::{self, Namespace},
     node::read,
+    tls::Certificate,
 };
 
 /// The documents whose paths and names are held to what there is.
@@ -52,7 +53,7 @@ fn quoted(text: &str) -> Vec<String> {
 fn commands(text: &str) -> (Vec<String>, Vec<String>) {
     let blocks = text.split("```sh\n").skip(1);
     let blocks = blocks.map(|rest| rest.split("```").next().unwrap().to_owned()).collect();
-    let known = ["rollcall ", "curl ", "dig ", "python3 "];
+    let known = ["rollcall ", "curl ", "dig ", "kdig ", "python3 "];
     let lines = text.lines().filter_map(|line| line.strip_prefix("    ").map(str::trim_start));
     let lines = lines.filter(|line| known.iter().any(|known| line.starts_with(known)));
     (blocks, lines.map(str::to_owned).collect())
@@ -98,7 +99,7 @@ fn the_commands_of_the_readme_work_as_they_stand() {
     assert!(blocks.len() >= 3 && lines.len() >= 10, "{blocks:#?} {lines:#?}");
     let folder = tempfile::tempdir().unwrap();
     let example = root().join("examples/rollcall.toml").display().to_string();
-    let (mut server, _) = Namespace::serve(folder, &[]);
+    let (mut server, _) = Namespace::serve(folder, &["--tls-self-signed"]);
     for block in &blocks {
         // Curl is content with any reply; what is shown to users must be none of refusal.
         let done = server.shell(block);
@@ -125,10 +126,15 @@ fn the_commands_of_the_readme_work_as_they_stand() {
                 let done = server.shell(&format!("{line} --since 0 >watched & {seen}"));
                 assert!(done.clone().ok().contains("registered shop/shop-1"), "{done:#?}");
             }
-            ["dig", ..] => {
+            ["dig" | "kdig", ..] => {
                 let answer = server.shell(line).ok();
                 assert!(answer.contains("status: NOERROR"), "{line}: {answer}");
-                assert!(answer.contains("ANSWER: 1,"), "{line}: {answer}");
+                // dig has a comma there, kdig a semicolon.
+                assert!(answer.contains(" ANSWER: 1"), "{line}: {answer}");
+            }
+            ["curl", "--doh-url", ..] => {
+                let done = server.shell(line);
+                assert!(done.code == Some(0) && done.stdout.contains("<html"), "{done:#?}");
             }
             ["curl", ..] => {
                 let done = server.shell(line);
@@ -244,9 +250,10 @@ fn the_paths_of_the_interface_exist() {
 
 #[test]
 fn the_metrics_that_are_named_exist() {
-    // A broken zone has a metric that is not there without one; so have a check and an upstream.
+    // A broken zone has a metric that is not there without one; so have a check, an upstream and a
+    // certificate.
     let node = Node::builder().zone("broken.zone", "$ORIGIN broken.test.\n");
-    let node = node.arg("--forward").arg("127.0.0.1:9").start();
+    let node = node.arg("--forward").arg("127.0.0.1:9").encrypted(&Certificate::new()).start();
     node.cli("register web web-1 --port 80 --address 127.0.0.1 --tcp").ok();
     let has = |metrics: &str, name: &str| {
         metrics.lines().any(|line| line.split(['{', ' ']).next() == Some(name))

@@ -284,7 +284,7 @@ fn the_numbers_are_those_of_what_happened() {
         (responses, vec![("transport", "udp"), ("rcode", "NXDOMAIN")], 3.0),
         (responses, vec![("transport", "udp"), ("rcode", "REFUSED")], 2.0),
         (responses, vec![("transport", "tcp"), ("rcode", "NOERROR")], 4.0),
-        ("rollcall_dns_tcp_connections_accepted_total", vec![], 4.0),
+        ("rollcall_dns_connections_accepted_total", vec![("transport", "tcp")], 4.0),
     ] {
         let counted = after.value(family, &labels) - before.value(family, &labels);
         assert!((counted - expected).abs() < 0.5, "{family} {labels:?}: {counted}");

@@ -142,6 +142,11 @@ impl Given {
         }
     }
 
+    /// A path, or nothing for the empty text.
+    pub(super) fn optional_path(&self) -> Result<Option<PathBuf>, Refusal> {
+        Ok(self.optional_text()?.map(PathBuf::from))
+    }
+
     /// `true` or `false`.
     pub(super) fn boolean(&self) -> Result<bool, Refusal> {
         match &self.value {

@@ -13,7 +13,9 @@
 //! stop at the first mistake, and would name each key five times: in the structs, the defaults, the
 //! merge, the environment and the reload.
 
+mod across;
 mod clients;
+mod encryption;
 mod fault;
 mod forward;
 mod given;
@@ -27,6 +29,7 @@ mod spec_v1;
 #[cfg(test)]
 mod tests;
 
+pub use encryption::{EncryptedSettings, TlsSettings};
 pub use fault::ConfigError;
 pub use reload::Reload;
 pub use settings::{

@@ -60,19 +60,43 @@ pub(super) fn mailbox_text(name: &DnsName) -> String {
 
 /// Addresses to listen on, each once.
 pub(super) fn listen(given: &Given) -> Result<Vec<SocketAddr>, Refusal> {
+    listen_at_least(1, given)
+}
+
+/// The same where there need be none.
+pub(super) fn listen_if_any(given: &Given) -> Result<Vec<SocketAddr>, Refusal> {
+    listen_at_least(0, given)
+}
+
+fn listen_at_least(least: usize, given: &Given) -> Result<Vec<SocketAddr>, Refusal> {
     let list = given.list()?;
-    if list.is_empty() || list.len() > limit::LISTEN_ADDRESSES_MAX {
-        let limit = limit::LISTEN_ADDRESSES_MAX;
+    let limit = limit::LISTEN_ADDRESSES_MAX;
+    if !(least..=limit).contains(&list.len()) {
         let count = list.len();
-        return Err(
-            given.refuse(format!("has {count} addresses, outside the limits of 1 to {limit}"))
-        );
+        return Err(given
+            .refuse(format!("has {count} addresses, outside the limits of {least} to {limit}")));
     }
     distinct(&list, |item| {
         item.text()?.parse().map_err(|_| {
             item.refuse("is no address with a port, as in `127.0.0.1:8600` or `[::1]:8600`")
         })
     })
+}
+
+/// The path of a URL, without anything behind it.
+pub(super) fn url_path(given: &Given) -> Result<String, Refusal> {
+    let path = given.text()?;
+    if !path.starts_with('/') {
+        return Err(given.refuse("is no path, which begins with `/`, as in `/dns-query`"));
+    }
+    let is_wrong = |c: &char| !c.is_ascii_alphanumeric() && !"/-._~".contains(*c);
+    if let Some(wrong) = path.chars().find(is_wrong) {
+        return Err(given.refuse(format!(
+            "has the character {wrong:?}; a path here has letters, \
+                                         digits and `/-._~`"
+        )));
+    }
+    Ok(path.to_owned())
 }
 
 /// Networks whose reverse zones are answered, each once.

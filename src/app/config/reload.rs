@@ -1,6 +1,9 @@
 //! What a new configuration changes, and what of it has to wait for a restart.
 
-use super::{Config, DnsSettings, HealthSettings, LogSettings, ServerSettings, spec_v1::KEYS};
+use super::{
+    Config, DnsSettings, EncryptedSettings, HealthSettings, LogSettings, ServerSettings,
+    spec_v1::KEYS,
+};
 
 /// The difference of two configurations, by the paths of keys such as `log.filter`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +44,11 @@ impl Config {
                 listen: old.dns.listen,
                 udp_workers: old.dns.udp_workers,
                 reverse: old.dns.reverse,
+                encrypted: EncryptedSettings {
+                    listen: old.dns.encrypted.listen,
+                    https_path: old.dns.encrypted.https_path,
+                    ..new.dns.encrypted
+                },
                 ..new.dns
             },
             forward: new.forward,

@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::Sources;
+use super::{EncryptedSettings, Sources, TlsSettings};
 use crate::{
     dns::{self, CookieSecrets, forward::ForwardSpec},
     health, http,
@@ -27,6 +27,8 @@ pub struct Config {
     pub dns: DnsSettings,
     /// Names that are not ours.
     pub forward: ForwardSpec,
+    /// The certificate of the encrypted transports.
+    pub tls: TlsSettings,
     /// The HTTP door.
     pub http: HttpSettings,
     /// How services are answered that have no policy of their own.
@@ -87,6 +89,8 @@ pub struct DnsSettings {
     pub tcp_connections_per_client_max: usize,
     /// After which an idle TCP connection is closed.
     pub tcp_idle_timeout: Duration,
+    /// The encrypted transports.
+    pub encrypted: EncryptedSettings,
 }
 
 /// One name server of the zone.
@@ -143,6 +147,7 @@ impl Default for Config {
             server: ServerSettings::default(),
             dns: DnsSettings::default(),
             forward: ForwardSpec::default(),
+            tls: TlsSettings::default(),
             http: HttpSettings::default(),
             policy: Policy::default(),
             health: HealthSettings::default(),
@@ -173,15 +178,6 @@ impl Config {
             cookies: self.dns.cookies.then(|| given.unwrap_or(own).clone()),
             access: self.dns.access.clone(),
             rate_limit: Some(self.dns.rate_limit.clone()),
-        }
-    }
-
-    /// The part of DNS over TCP.
-    pub fn tcp_limits(&self) -> dns::TcpLimits {
-        dns::TcpLimits {
-            connections: self.dns.tcp_connections_max,
-            connections_per_client: self.dns.tcp_connections_per_client_max,
-            idle_timeout: self.dns.tcp_idle_timeout,
         }
     }
 
@@ -281,6 +277,7 @@ impl Default for DnsSettings {
             tcp_connections_max: 1_000,
             tcp_connections_per_client_max: 100,
             tcp_idle_timeout: Duration::from_secs(10),
+            encrypted: EncryptedSettings::default(),
         }
     }
 }

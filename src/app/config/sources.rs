@@ -6,12 +6,12 @@ use toml::de::DeTable;
 
 use super::{
     Config, ConfigError,
+    across::{Clash, clashes},
     fault::Text,
     given::{Entries, Given, Refusal},
     nearest::nearest,
     spec_v1::{KEYS, Key, VERSION},
 };
-use crate::dns::forward::is_own;
 
 /// Octets of a configuration file: every key with a page of comment is a tenth of it.
 const FILE_OCTETS_MAX: u64 = 1 << 20;
@@ -185,6 +185,12 @@ impl Loading<'_> {
         if !self.set_by.contains_key("dns.nameservers") {
             self.config.dns.nameservers = self.config.default_nameservers();
         }
+        let lists = self.config.dns.encrypted.lists();
+        if self.config.tls.self_signed
+            && !lists.iter().any(|(path, _)| self.set_by.contains_key(path))
+        {
+            self.config.dns.encrypted.listen = Config::self_signed_listen();
+        }
         self.config.sources = sources;
         if self.faults.is_empty() {
             self.check_across_keys();
@@ -197,27 +203,10 @@ impl Loading<'_> {
     }
 
     fn check_across_keys(&mut self) {
-        let Config { dns, forward, http, .. } = &self.config;
-        let taken = http.listen.iter().find(|http| http.port() != 0 && dns.listen.contains(http));
-        let per_client = dns.tcp_connections_per_client_max;
-        let all = dns.tcp_connections_max;
-        let own_upstream =
-            forward.all_upstreams().find(|it| is_own(&dns.listen, it.address)).copied();
-        if let Some(address) = taken {
-            let message = format!("`http.listen`: `{address}` is an address of `dns.listen` too");
-            self.fault_of("http.listen", "dns.listen", &message);
-        }
-        if let Some(upstream) = own_upstream {
-            let message = format!(
-                "`forward.upstreams`: `{upstream}` is where this server itself listens \
-                 (`dns.listen`), which would ask itself forever; name another server"
-            );
-            self.fault_of("forward.upstreams", "forward.zones", &message);
-        }
-        if per_client > all && self.set_by.contains_key("dns.tcp_connections_per_client_max") {
-            let path = "dns.tcp_connections_per_client_max";
-            let message = format!("`{path}`: `{per_client}` is above `tcp_connections_max`, {all}");
-            self.fault_of(path, path, &message);
+        for Clash { paths: [path, other], message } in
+            clashes(&self.config, |path| self.set_by.contains_key(path))
+        {
+            self.fault_of(path, other, &message);
         }
     }
 

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{
-    app::config::{Config, Sources},
+    app::{
+        self,
+        config::{Config, Sources},
+    },
     cli::{exit::Failure, output::Output},
 };
 
@@ -22,7 +25,7 @@ impl CheckConfigArgs {
     /// Prints one line if the file is right; else the failure is the list of mistakes.
     pub(in crate::cli) fn run(self, output: &mut Output) -> Result<(), Failure> {
         let sources = Sources { file: Some(self.file.clone()), ..Sources::default() };
-        Config::load(sources)?;
+        app::check(&Config::load(sources)?)?;
         Ok(output.line(&format!("{}: OK", self.file.display()))?)
     }
 }

@@ -22,6 +22,25 @@ pub(in crate::cli) struct ServeArgs {
     /// 127.0.0.1:8600]
     #[arg(long, value_name = "ADDR:PORT")]
     dns: Vec<String>,
+    /// Where to answer DNS over TLS (usually port 853); may be repeated
+    #[arg(long, value_name = "ADDR:PORT")]
+    dns_tls: Vec<String>,
+    /// Where to answer DNS over HTTPS (usually port 443); may be repeated
+    #[arg(long, value_name = "ADDR:PORT")]
+    dns_https: Vec<String>,
+    /// Where to answer DNS over QUIC (usually port 853); may be repeated
+    #[arg(long, value_name = "ADDR:PORT")]
+    dns_quic: Vec<String>,
+    /// The certificate of those three, with its chain (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Makes a certificate to try them out, on 127.0.0.1 with the ports 8853, 8443 and 8853 unless
+    /// others are given
+    #[arg(long)]
+    tls_self_signed: bool,
     /// Where to answer HTTP; may be repeated, port 0 picks one [default: 127.0.0.1:8500]
     #[arg(long, value_name = "ADDR:PORT")]
     http: Vec<String>,
@@ -59,6 +78,12 @@ impl ServeArgs {
         let one = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
         let flags = [
             ("dns.listen", self.dns),
+            ("dns.tls.listen", self.dns_tls),
+            ("dns.https.listen", self.dns_https),
+            ("dns.quic.listen", self.dns_quic),
+            ("tls.certificate", one(self.tls_certificate)),
+            ("tls.key", one(self.tls_key)),
+            ("tls.self_signed", one(self.tls_self_signed.then(|| "true".to_owned()))),
             ("http.listen", self.http),
             ("server.domain", one(self.domain)),
             ("server.data", one(self.data)),
@@ -97,7 +122,8 @@ mod tests {
     fn every_flag_reaches_its_key() {
         let line = "serve --dns 127.0.0.1:0 --dns [::1]:0 --http [::1]:1 --domain corp.example \
                     --data /d --zones /z --forward 192.0.2.53 --forward [2001:db8::53]:5353 \
-                    --log-filter warn --log-format json";
+                    --log-filter warn --log-format json --dns-tls [::1]:2 --dns-https [::1]:4 \
+                    --dns-quic [::1]:3 --tls-certificate c --tls-key k";
         let serve = Line::parse_from(line.split_whitespace()).serve;
         let config = Config::load(serve.sources(Vec::new())).unwrap();
         let differ = config.diff_reload(&Config::default());
@@ -108,6 +134,11 @@ mod tests {
                 "server.data",
                 "server.zones",
                 "dns.listen",
+                "dns.tls.listen",
+                "dns.https.listen",
+                "dns.quic.listen",
+                "tls.certificate",
+                "tls.key",
                 "http.listen",
                 "log.format"
             ]

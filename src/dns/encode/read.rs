@@ -55,7 +55,7 @@ impl Reply<'_> {
 }
 
 /// Where the name at `offset` ends: behind its zero, or behind its pointer.
-pub(super) fn after_name(message: &[u8], offset: usize) -> Option<usize> {
+pub(in crate::dns) fn after_name(message: &[u8], offset: usize) -> Option<usize> {
     let mut at = offset;
     loop {
         match *message.get(at)? {

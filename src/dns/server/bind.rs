@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, UdpSocket},
     sync::Arc,
 };
 
@@ -21,6 +21,10 @@ const BACKLOG: i32 = 1_024;
 /// Octets that the system holds for a connection each way, doubled by it for its own accounts: two
 /// of the longest messages. Left to itself it would keep megabytes for a client that never reads.
 const TCP_BUFFER_OCTETS: usize = 128 << 10;
+
+/// Octets that the system holds of all connections over QUIC each way, if its own limit allows as
+/// many: some hundred packets of the first handshakes, when all clients come back at once.
+const QUIC_BUFFER_OCTETS: usize = 1 << 20;
 
 /// The sockets of one address.
 #[derive(Debug)]
@@ -43,6 +47,14 @@ pub struct BindError {
     reason: io::Error,
 }
 
+// === impl BindError ===
+
+impl BindError {
+    pub(super) fn new(address: SocketAddr, transport: &'static str, reason: io::Error) -> Self {
+        Self { address, transport, reason }
+    }
+}
+
 // === impl Endpoint ===
 
 impl Endpoint {
@@ -50,11 +62,11 @@ impl Endpoint {
     pub(super) fn bind(address: SocketAddr, workers: usize) -> Result<Self, BindError> {
         let refused = |transport| move |reason| BindError { address, transport, reason };
         let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
-        let (first, tcp) = loop {
+        let (first, streams) = loop {
             let first = Socket::bind(address).map_err(refused("UDP"))?;
             tries -= 1;
-            match bind_tcp(first.local_addr()) {
-                Ok(tcp) => break (first, tcp),
+            match tcp(first.local_addr()) {
+                Ok(streams) => break (first, streams),
                 Err(error) if tries > 0 && error.kind() == io::ErrorKind::AddrInUse => {}
                 Err(error) => return Err(refused("TCP")(error)),
             }
@@ -66,11 +78,12 @@ impl Endpoint {
         for _ in 1..workers {
             udp.push(Arc::new(Socket::bind(address).map_err(refused("UDP"))?));
         }
-        Ok(Self { address, udp, tcp })
+        Ok(Self { address, udp, tcp: streams })
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+/// A listener for connections.
+pub(super) fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
@@ -84,6 +97,20 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A socket for QUIC, whose connections share it.
+pub(super) fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let domain = Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_send_buffer_size(QUIC_BUFFER_OCTETS)?;
+    socket.set_recv_buffer_size(QUIC_BUFFER_OCTETS)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
     Ok(socket.into())
 }
 

@@ -10,9 +10,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{DnsConfig, DnsServer, RunningDns, Wiring};
+use super::{DnsConfig, DnsServer, EncryptedListen, RunningDns, Wiring};
 use crate::{
-    dns::{Settings, SettingsSpec, TcpLimits, forward::ForwardHandle, zone::ZonesHandle},
+    dns::{
+        ConnectionLimits, Limits, Settings, SettingsSpec, forward::ForwardHandle, zone::ZonesHandle,
+    },
     model::{Addresses, Command, DnsName, Instance},
     registry::{Registry, testing},
     telemetry::{Board, Metrics},
@@ -31,9 +33,12 @@ struct Harness {
 }
 
 impl Harness {
-    fn start(listen: &str, limits: TcpLimits) -> Self {
-        let config =
-            DnsConfig { listen: vec![listen.parse().unwrap()], workers: NonZeroUsize::new(2) };
+    fn start(listen: &str, tcp: ConnectionLimits) -> Self {
+        let config = DnsConfig {
+            listen: vec![listen.parse().unwrap()],
+            workers: NonZeroUsize::new(2),
+            encrypted: EncryptedListen::default(),
+        };
         let server = DnsServer::bind(&config).unwrap();
         let address = server.local_addrs()[0];
         let spec = SettingsSpec::new(DnsName::parse("internal").unwrap());
@@ -43,7 +48,8 @@ impl Harness {
             zones: ZonesHandle::default(),
             settings: Arc::new(ArcSwap::from_pointee(Settings::new(&spec).unwrap())),
             forward: ForwardHandle::new(Board::default(), &metrics, Clock::system()),
-            tcp_limits: Arc::new(ArcSwap::from_pointee(limits)),
+            limits: Arc::new(ArcSwap::from_pointee(Limits { tcp, ..Limits::default() })),
+            encryption: None,
             metrics,
             clock: Clock::system(),
             stop: CancellationToken::new(),
@@ -114,8 +120,11 @@ async fn read_end(stream: &mut TcpStream) -> usize {
     rest.len()
 }
 
-fn idle_after(milliseconds: u64) -> TcpLimits {
-    TcpLimits { idle_timeout: Duration::from_millis(milliseconds), ..TcpLimits::default() }
+fn idle_after(milliseconds: u64) -> ConnectionLimits {
+    ConnectionLimits {
+        idle_timeout: Duration::from_millis(milliseconds),
+        ..ConnectionLimits::default()
+    }
 }
 
 #[tokio::test]
@@ -126,7 +135,7 @@ async fn a_udp_reply_leaves_from_the_address_that_was_asked() {
         ("127.0.0.3:0", "127.0.0.1:0", "127.0.0.3"),
         ("[::]:0", "[::1]:0", "::1"),
     ] {
-        let server = Harness::start(listen, TcpLimits::default());
+        let server = Harness::start(listen, ConnectionLimits::default());
         // A connected socket takes packets from its peer's address only. Many of them, so that
         // each worker gets some.
         for id in 0..16 {
@@ -150,7 +159,7 @@ async fn a_udp_reply_leaves_from_the_address_that_was_asked() {
 
 #[tokio::test]
 async fn what_the_registry_has_said_is_what_the_next_query_sees() {
-    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let server = Harness::start("127.0.0.1:0", ConnectionLimits::default());
     let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     udp.connect(server.address).await.unwrap();
     let mut tcp = server.connect().await;
@@ -178,7 +187,7 @@ async fn what_the_registry_has_said_is_what_the_next_query_sees() {
 /// next message may be what keeps an old one.
 #[tokio::test]
 async fn who_waits_keeps_no_old_world_alive() {
-    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let server = Harness::start("127.0.0.1:0", ConnectionLimits::default());
     let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     udp.connect(server.address).await.unwrap();
     let mut tcp = server.connect().await;
@@ -202,7 +211,7 @@ async fn who_waits_keeps_no_old_world_alive() {
 
 #[tokio::test]
 async fn a_udp_packet_that_is_no_query_gets_no_reply() {
-    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let server = Harness::start("127.0.0.1:0", ConnectionLimits::default());
     let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     client.connect(server.address).await.unwrap();
     let mut is_reply = query(1, false);
@@ -222,7 +231,7 @@ async fn a_udp_packet_that_is_no_query_gets_no_reply() {
 
 #[tokio::test]
 async fn pipelined_queries_are_all_answered() {
-    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let server = Harness::start("127.0.0.1:0", ConnectionLimits::default());
     let mut stream = server.connect().await;
     let all: Vec<u8> = (0..100).flat_map(|id| framed(&query(id, id % 3 == 0))).collect();
     stream.write_all(&all).await.unwrap();
@@ -239,7 +248,7 @@ async fn pipelined_queries_are_all_answered() {
 
 #[tokio::test]
 async fn who_asks_and_closes_its_side_is_still_answered() {
-    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let server = Harness::start("127.0.0.1:0", ConnectionLimits::default());
     let mut stream = server.connect().await;
     stream.write_all(&framed(&query(7, false))).await.unwrap();
     stream.shutdown().await.unwrap();
@@ -255,8 +264,8 @@ async fn an_idle_connection_is_closed() {
     stream.write_all(&framed(&query(7, false))).await.unwrap();
     read_reply(&mut stream).await;
     assert_eq!(read_end(&mut stream).await, 0);
-    server.until("rollcall_dns_tcp_connections_timed_out_total 1").await;
-    server.until("rollcall_dns_tcp_connections 0").await;
+    server.until("rollcall_dns_connections_timed_out_total{transport=\"tcp\"} 1").await;
+    server.until("rollcall_dns_connections{transport=\"tcp\"} 0").await;
     server.stop().await;
 }
 
@@ -278,7 +287,7 @@ async fn half_a_message_keeps_no_connection_open() {
         tokio::select! { () = drip => true, ended = ended => ended }
     };
     assert!(timeout(PATIENCE, race).await.expect("closed although octets came"));
-    server.until("rollcall_dns_tcp_connections_timed_out_total 1").await;
+    server.until("rollcall_dns_connections_timed_out_total{transport=\"tcp\"} 1").await;
     server.stop().await;
 }
 
@@ -290,7 +299,7 @@ async fn who_never_reads_is_closed() {
     let queries = framed(&query(7, false)).repeat(1_000);
     let flood = async { while stream.write_all(&queries).await.is_ok() {} };
     timeout(PATIENCE, flood).await.expect("closed although it asks");
-    server.until("rollcall_dns_tcp_connections_timed_out_total 1").await;
+    server.until("rollcall_dns_connections_timed_out_total{transport=\"tcp\"} 1").await;
     server.stop().await;
 }
 
@@ -298,7 +307,7 @@ async fn who_never_reads_is_closed() {
 #[tokio::test]
 async fn many_slow_questions_in_one_write_leave_the_others_their_turn() {
     const MANY: usize = 300;
-    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let server = Harness::start("127.0.0.1:0", ConnectionLimits::default());
     // All are one SRV record, which has to be found out for each question.
     let host = Addresses::Host(DnsName::parse("db.example.com").unwrap());
     let one = |n: usize| {
@@ -331,15 +340,19 @@ async fn many_slow_questions_in_one_write_leave_the_others_their_turn() {
 
 #[tokio::test]
 async fn connections_above_the_limit_are_closed_at_once() {
-    let limits = TcpLimits { connections_per_client: 2, ..TcpLimits::default() };
+    let limits = ConnectionLimits { connections_per_client: 2, ..ConnectionLimits::default() };
     let server = Harness::start("127.0.0.1:0", limits);
     let (first, mut second) = (server.connect().await, server.connect().await);
-    server.until("rollcall_dns_tcp_connections 2").await;
+    server.until("rollcall_dns_connections{transport=\"tcp\"} 2").await;
     let mut third = server.connect().await;
     assert_eq!(read_end(&mut third).await, 0);
-    server.until("rollcall_dns_tcp_connections_refused_total{reason=\"client_limit\"} 1").await;
+    server
+        .until(
+            "rollcall_dns_connections_refused_total{transport=\"tcp\",reason=\"client_limit\"} 1",
+        )
+        .await;
     drop(first);
-    server.until("rollcall_dns_tcp_connections 1").await;
+    server.until("rollcall_dns_connections{transport=\"tcp\"} 1").await;
     let mut fourth = server.connect().await;
     for stream in [&mut second, &mut fourth] {
         stream.write_all(&framed(&query(7, false))).await.unwrap();
@@ -350,7 +363,7 @@ async fn connections_above_the_limit_are_closed_at_once() {
 
 #[tokio::test]
 async fn a_malformed_message_over_tcp_is_refused_and_the_next_is_answered() {
-    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let server = Harness::start("127.0.0.1:0", ConnectionLimits::default());
     let mut stream = server.connect().await;
     stream.write_all(&framed(&query(7, false)[..20])).await.unwrap();
     let reply = read_reply(&mut stream).await;
@@ -362,10 +375,10 @@ async fn a_malformed_message_over_tcp_is_refused_and_the_next_is_answered() {
 
 #[tokio::test]
 async fn a_stop_answers_what_was_asked_and_ends_what_is_idle() {
-    let server = Harness::start("127.0.0.1:0", TcpLimits::default());
+    let server = Harness::start("127.0.0.1:0", ConnectionLimits::default());
     let (mut idle, mut busy) = (server.connect().await, server.connect().await);
     let address = server.address;
-    server.until("rollcall_dns_tcp_connections 2").await;
+    server.until("rollcall_dns_connections{transport=\"tcp\"} 2").await;
     let all: Vec<u8> = (0..50).flat_map(|id| framed(&query(id, false))).collect();
     busy.write_all(&all).await.unwrap();
     let _metrics = server.metrics.clone();

@@ -17,7 +17,7 @@ use prometheus_client::{
 
 use super::{
     Totals,
-    labels::{DropReason, RCODES, Refusal, TYPES},
+    labels::{DropReason, RCODES, TYPES},
     tally::{BUCKETS, Tally},
 };
 use crate::dns::{answer::Guarded, caller::Transport};
@@ -111,26 +111,8 @@ impl Totals {
         plain(encoder, "dns_unproven_cut", help, count(Guarded::Unproven))
     }
 
-    fn encode_connections(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (name, help) = ("dns_tcp_connections", "Open DNS connections over TCP.");
-        encoder
-            .encode_descriptor(name, help, None, MetricType::Gauge)?
-            .encode_gauge(&self.connections.load(Relaxed))?;
-        let help = "DNS connections over TCP that were accepted.";
-        plain(encoder, "dns_tcp_connections_accepted", help, self.accepted.load(Relaxed))?;
-        let refused: Counters<_> = Refusal::ALL
-            .iter()
-            .zip(&self.refused)
-            .map(|(name, count)| ([("reason", *name)], count.load(Relaxed)))
-            .collect();
-        let help = "DNS connections over TCP that were closed at once, by the limit they met.";
-        encode(encoder, "dns_tcp_connections_refused", help, &refused)?;
-        let help = "DNS connections over TCP that were closed for idleness.";
-        plain(encoder, "dns_tcp_connections_timed_out", help, self.timed_out.load(Relaxed))
-    }
-
     /// The transports that are served.
-    fn transports(&self) -> impl Iterator<Item = Transport> {
+    pub(super) fn transports(&self) -> impl Iterator<Item = Transport> {
         let tallies = self.tallies.lock();
         let is_served =
             Transport::ALL.map(|transport| tallies.iter().any(|(other, _)| *other == transport));
@@ -146,7 +128,7 @@ impl Totals {
 }
 
 /// Encodes a family of counters.
-fn encode<L: EncodeLabelSet>(
+pub(super) fn encode<L: EncodeLabelSet>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
@@ -157,7 +139,12 @@ fn encode<L: EncodeLabelSet>(
 }
 
 /// Encodes a counter without labels.
-fn plain(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, count: u64) -> fmt::Result {
+pub(super) fn plain(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    count: u64,
+) -> fmt::Result {
     one(&mut encoder.encode_descriptor(name, help, None, MetricType::Counter)?, count)
 }
 
@@ -188,8 +175,8 @@ mod tests {
         tcp.query(28);
         first.dropped(DropReason::Overlong, 3);
         first.duration(Duration::from_micros(3), 2);
-        let connection = stats.open_connection();
-        stats.refuse_connection(Refusal::ClientLimit);
+        let connection = stats.open_connection(Transport::Tcp);
+        stats.refuse_connection(Transport::Tcp, Refusal::ClientLimit);
         let text = metrics.encode().unwrap();
         for line in [
             "rollcall_dns_queries_total{transport=\"udp\",type=\"AAAA\"} 2",
@@ -198,12 +185,14 @@ mod tests {
             "rollcall_dns_response_duration_seconds_count{transport=\"udp\"} 2",
             "rollcall_dns_response_duration_seconds_bucket{le=\"0.000002\",transport=\"udp\"} 0",
             "rollcall_dns_response_duration_seconds_bucket{le=\"0.000004\",transport=\"udp\"} 2",
-            "rollcall_dns_tcp_connections 1",
-            "rollcall_dns_tcp_connections_refused_total{reason=\"client_limit\"} 1",
+            "rollcall_dns_connections{transport=\"tcp\"} 1",
+            "rollcall_dns_connections_refused_total{transport=\"tcp\",reason=\"client_limit\"} 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing from:\n{text}");
         }
         drop(connection);
-        assert!(metrics.encode().unwrap().contains("rollcall_dns_tcp_connections 0"));
+        let text = metrics.encode().unwrap();
+        assert!(text.contains("rollcall_dns_connections{transport=\"tcp\"} 0"));
+        assert!(!text.contains("transport=\"tls\""), "it is not served");
     }
 }

@@ -28,6 +28,15 @@ pub(in crate::dns) enum Refusal {
     TotalLimit,
 }
 
+/// Why a handshake failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::dns) enum HandshakeFault {
+    /// It was not done in time.
+    TimedOut,
+    /// The two sides do not agree, or one of them broke it off: another protocol, an alert.
+    Tls,
+}
+
 /// The record types that are counted by name, with their numbers; the last is for all the others.
 pub(super) const TYPES: [(u16, &str); 10] = [
     (1, "A"),
@@ -69,6 +78,13 @@ impl DropReason {
 impl Refusal {
     /// All of them, each at its place.
     pub(super) const ALL: [&'static str; 2] = ["client_limit", "total_limit"];
+}
+
+// === impl HandshakeFault ===
+
+impl HandshakeFault {
+    /// All of them, each at its place.
+    pub(super) const ALL: [&'static str; 2] = ["timed_out", "tls"];
 }
 
 /// The place of a record type in [`TYPES`].

@@ -5,26 +5,17 @@ use std::{
     cell::Cell,
     future::poll_fn,
     io,
-    net::IpAddr,
     pin::{Pin, pin},
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, Sleep, sleep_until},
-};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFuture;
 
-use super::{Shared, gate::Pass, line::Line};
-use crate::dns::{
-    Caller, Transport,
-    full::{Asked, Later, Outcome},
-    stats::{OpenConnection, SharedPen},
-};
+use super::{Visit, Wire, line::Line};
+use crate::dns::full::{Asked, Later, Outcome};
 
 /// Messages of one connection on the long lane. More would not be answered sooner, as there is one
 /// such lane, and their replies, which may be of the longest, wait here for a client to read them.
@@ -43,11 +34,9 @@ const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
 /// connection. A client that goes on and on is not waited for.
 const RESTS_MAX: usize = 16;
 
-/// A connection that is being served. Leaves the gate and the statistics when dropped.
-pub(super) struct Connection {
-    client: IpAddr,
-    shared: Arc<Shared>,
-    pen: SharedPen,
+/// A connection that is being served, whatever carries its octets.
+pub(in crate::dns) struct Connection {
+    visit: Visit,
     rng: fastrand::Rng,
     /// Replies that take long; `None` for one that failed.
     long: FuturesUnordered<Later>,
@@ -58,8 +47,6 @@ pub(super) struct Connection {
     is_closing: bool,
     /// Times that what is left may still be read.
     rests_left: usize,
-    _pass: Pass,
-    _open: OpenConnection,
 }
 
 /// What a connection waits for.
@@ -82,39 +69,36 @@ enum Event {
 
 impl Connection {
     /// A connection that was let in.
-    pub(super) fn new(shared: Arc<Shared>, pen: SharedPen, pass: Pass, client: IpAddr) -> Self {
+    pub(in crate::dns) fn new(visit: Visit) -> Self {
         Self {
-            client: client.to_canonical(),
-            pen,
             rng: fastrand::Rng::new(),
             long: FuturesUnordered::new(),
             forwarded: FuturesUnordered::new(),
-            deadline: shared.clock.instant(shared.clock.elapsed()),
+            deadline: visit.after(Duration::ZERO),
             is_closing: false,
             rests_left: RESTS_MAX,
-            _pass: pass,
-            _open: shared.stats.open_connection(),
-            shared,
+            visit,
         }
     }
 
     /// Replies to what comes until the client ends it, something breaks, nothing whole comes for
     /// too long, or the server stops.
-    pub(super) async fn serve(mut self, stream: std::net::TcpStream) {
+    pub(in crate::dns) async fn serve(mut self, wire: impl Wire) {
+        let mut line = Line::new(wire);
         // What is broken is the client's business.
-        if let Ok(stream) = TcpStream::from_std(stream) {
-            let _broken = self.converse(Line::new(stream)).await;
+        if self.converse(&mut line).await.is_ok() {
+            line.close();
         }
     }
 
-    async fn converse(&mut self, mut line: Line) -> io::Result<()> {
+    async fn converse(&mut self, line: &mut Line<impl Wire>) -> io::Result<()> {
         self.put_off_deadline();
-        let stop = self.shared.stop.clone();
+        let stop = self.visit.shared.stop.clone();
         let mut stopped = pin!(stop.cancelled());
         let mut alarm = pin!(sleep_until(self.deadline));
         loop {
             let event =
-                poll_fn(|context| self.poll(&mut line, stopped.as_mut(), alarm.as_mut(), context));
+                poll_fn(|context| self.poll(line, stopped.as_mut(), alarm.as_mut(), context));
             match event.await? {
                 Event::LongReply(reply) => {
                     // Our reply does not show that a client reads.
@@ -128,20 +112,20 @@ impl Connection {
                 Event::Read | Event::Sent | Event::Turn => {}
                 Event::Stopped => {
                     self.is_closing = true;
-                    self.deadline = self.deadline.min(self.after(CLOSING_TIMEOUT));
+                    self.deadline = self.deadline.min(self.visit.after(CLOSING_TIMEOUT));
                 }
                 // It is we who are late.
-                Event::TimedOut if !self.forwarded.is_empty() && !self.is_given_up(&line) => {
+                Event::TimedOut if !self.forwarded.is_empty() && !self.is_given_up(line) => {
                     self.put_off_deadline();
                 }
                 Event::TimedOut => {
-                    self.shared.stats.time_out_connection();
+                    self.visit.shared.stats.time_out_connection(self.visit.transport);
                     return Ok(());
                 }
             }
-            self.answer(&mut line)?;
+            self.answer(line)?;
             if self.is_closing {
-                self.answer_rest(&mut line)?;
+                self.answer_rest(line)?;
             }
             let is_waiting = !self.long.is_empty() || !self.forwarded.is_empty();
             let is_done = !line.is_blocked() && !line.is_behind() && !is_waiting;
@@ -158,7 +142,7 @@ impl Connection {
     /// The next thing that happens.
     fn poll(
         &mut self,
-        line: &mut Line,
+        line: &mut Line<impl Wire>,
         stopped: Pin<&mut WaitForCancellationFuture<'_>>,
         mut alarm: Pin<&mut Sleep>,
         context: &mut Context<'_>,
@@ -196,7 +180,7 @@ impl Connection {
             alarm.as_mut().reset(self.deadline);
         }
         while alarm.as_mut().poll(context).is_ready() {
-            if self.after(Duration::ZERO) >= self.deadline {
+            if self.visit.after(Duration::ZERO) >= self.deadline {
                 return Poll::Ready(Ok(Event::TimedOut));
             }
             alarm.as_mut().reset(self.deadline);
@@ -205,16 +189,17 @@ impl Connection {
     }
 
     /// Replies to the whole messages that have come, for one turn.
-    fn answer(&mut self, line: &mut Line) -> io::Result<()> {
-        let caller = self.caller();
-        let began = self.shared.clock.elapsed();
-        let mut view = self.shared.world.view();
+    fn answer(&mut self, line: &mut Line<impl Wire>) -> io::Result<()> {
+        let caller = self.visit.caller();
+        let shared = &*self.visit.shared;
+        let began = shared.clock.elapsed();
+        let mut view = shared.world.view();
         let sources = view.load();
         let (mut messages, mut replies) = (0, 0);
-        let mut pen = self.pen.lock();
-        let (rng, lanes) = (&mut self.rng, &self.shared.lanes);
+        let mut pen = self.visit.pen.lock();
+        let (rng, lanes) = (&mut self.rng, &shared.lanes);
         let (long, forwarded) = (&self.long, &self.forwarded);
-        let (clock, is_over) = (&self.shared.clock, Cell::new(false));
+        let (clock, is_over) = (&shared.clock, Cell::new(false));
         let answered = line.answer(
             |message, out| {
                 messages += 1;
@@ -235,7 +220,7 @@ impl Connection {
             || long.len() < LONG_MAX && !is_over.get(),
         );
         if messages > 0 {
-            let now = self.shared.clock.elapsed();
+            let now = shared.clock.elapsed();
             pen.duration(now.saturating_sub(began), replies);
             drop(pen);
             self.put_off_deadline();
@@ -243,16 +228,8 @@ impl Connection {
         answered
     }
 
-    /// Who asks on this connection, now.
-    fn caller(&self) -> Caller {
-        let idle = self.shared.limits.load().idle_timeout.as_millis() / 100;
-        let keepalive = u16::try_from(idle).unwrap_or(u16::MAX);
-        let now = self.shared.clock.wall_seconds();
-        Caller { keepalive, ..Caller::new(self.client, Transport::Tcp, now) }
-    }
-
     /// Replies to what has come by the time the server stops.
-    fn answer_rest(&mut self, line: &mut Line) -> io::Result<()> {
+    fn answer_rest(&mut self, line: &mut Line<impl Wire>) -> io::Result<()> {
         while !line.has_ended() && !line.is_blocked() && !line.is_behind() {
             if self.rests_left == 0 {
                 line.end();
@@ -266,7 +243,7 @@ impl Connection {
     }
 
     /// Whether it ends whatever is under way: the client does not read, or the server stops.
-    fn is_given_up(&self, line: &Line) -> bool {
+    fn is_given_up(&self, line: &Line<impl Wire>) -> bool {
         line.is_blocked() || self.is_closing
     }
 
@@ -279,12 +256,8 @@ impl Connection {
     /// Something happened; the client is not idle. Once the server stops, there is no more time.
     fn put_off_deadline(&mut self) {
         if !self.is_closing {
-            self.deadline = self.after(self.shared.limits.load().idle_timeout);
+            self.deadline = self.visit.after(self.visit.limits().idle_timeout);
         }
-    }
-
-    fn after(&self, time: Duration) -> Instant {
-        self.shared.clock.instant(self.shared.clock.elapsed() + time)
     }
 }
 

@@ -8,8 +8,15 @@ use std::{
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
-use super::TcpLimits;
-use crate::dns::stats::Refusal;
+use crate::dns::{ConnectionLimits, Transport, stats::Refusal};
+
+/// One gate for plain connections, and one for those that are encrypted: whoever fills one keeps
+/// nobody out of the other.
+#[derive(Debug, Default)]
+pub(in crate::dns) struct Gates {
+    plain: Gate,
+    encrypted: Gate,
+}
 
 /// Counts the open connections, in all and by client. Clones share the count.
 #[derive(Debug, Clone, Default)]
@@ -29,11 +36,24 @@ pub(super) struct Pass {
     client: IpAddr,
 }
 
+// === impl Gates ===
+
+impl Gates {
+    /// The gate that the connections of a transport go through.
+    pub(super) fn of(&self, transport: Transport) -> &Gate {
+        if transport.is_encrypted() { &self.encrypted } else { &self.plain }
+    }
+}
+
 // === impl Gate ===
 
 impl Gate {
     /// Lets a connection in, or says which limit it met.
-    pub(super) fn admit(&self, address: IpAddr, limits: &TcpLimits) -> Result<Pass, Refusal> {
+    pub(super) fn admit(
+        &self,
+        address: IpAddr,
+        limits: &ConnectionLimits,
+    ) -> Result<Pass, Refusal> {
         let client = client_of(address);
         let mut inside = self.0.lock();
         if inside.total >= limits.connections {
@@ -79,12 +99,12 @@ pub(in crate::dns) fn client_of(address: IpAddr) -> IpAddr {
 mod tests {
     use std::{net::IpAddr, time::Duration};
 
-    use super::{Gate, Refusal, TcpLimits};
+    use super::{ConnectionLimits, Gate, Refusal};
 
     #[test]
     fn a_client_and_all_clients_are_held_to_their_limits() {
         let idle_timeout = Duration::from_secs(1);
-        let limits = TcpLimits { connections: 3, connections_per_client: 2, idle_timeout };
+        let limits = ConnectionLimits { connections: 3, connections_per_client: 2, idle_timeout };
         let gate = Gate::default();
         let enter = |address: &str| gate.admit(address.parse::<IpAddr>().unwrap(), &limits);
         let first = enter("2001:db8::1").unwrap();

@@ -2,19 +2,15 @@
 
 use std::{
     cell::RefCell,
-    io::{self, Read},
-    pin::Pin,
+    io,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, BytesMut};
-use socket2::SockRef;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::ReadBuf;
 use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
 
+use super::Wire;
 use crate::dns::answer::TCP_REPLY_OCTETS_MAX;
 
 /// Octets that are read at once: some 300 queries, usually a third of a millisecond of answers.
@@ -41,8 +37,8 @@ thread_local! {
 }
 
 /// A stream of messages that are framed by their length (RFC 1035 §4.2.2).
-pub(super) struct Line {
-    stream: TcpStream,
+pub(super) struct Line<W> {
+    wire: W,
     codec: LengthDelimitedCodec,
     /// What was read and is not answered; nothing, not even room, while the client is idle.
     received: BytesMut,
@@ -55,12 +51,12 @@ pub(super) struct Line {
 
 // === impl Line ===
 
-impl Line {
-    pub(super) fn new(stream: TcpStream) -> Self {
+impl<W: Wire> Line<W> {
+    pub(super) fn new(wire: W) -> Self {
         let codec = LengthDelimitedCodec::builder().length_field_type::<u16>().new_codec();
         let (received, unsent) = (BytesMut::new(), BytesMut::new());
         let (has_ended, has_more, is_behind) = (false, false, false);
-        Self { stream, codec, received, unsent, has_ended, has_more, is_behind }
+        Self { wire, codec, received, unsent, has_ended, has_more, is_behind }
     }
 
     /// Whether the client has said all that it will say.
@@ -81,7 +77,7 @@ impl Line {
     /// Whether replies wait to be sent. Nothing more is read then, nor answered: who does not read
     /// is not listened to.
     pub(super) fn is_blocked(&self) -> bool {
-        !self.unsent.is_empty()
+        !self.unsent.is_empty() || self.wire.is_holding()
     }
 
     /// Reads what is there.
@@ -91,7 +87,7 @@ impl Line {
     pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ROOM.with_borrow_mut(|room| {
             let mut read = ReadBuf::new(&mut room.read);
-            ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+            ready!(self.wire.poll_read(context, &mut read))?;
             self.has_ended = read.filled().is_empty();
             self.has_more = read.remaining() == 0;
             self.received.extend_from_slice(read.filled());
@@ -104,16 +100,14 @@ impl Line {
         self.has_ended = true;
     }
 
-    /// Reads what is there; the end is where nothing more is. Asks the system itself: tokio knows
-    /// of octets only after it has heard of them from the system, and there is no time left to wait
-    /// for that.
+    /// Reads what is there; the end is where nothing more is.
     ///
     /// # Errors
     /// When the connection is broken.
     pub(super) fn read_rest(&mut self) -> io::Result<()> {
         ROOM.with_borrow_mut(|room| {
             self.has_ended = true;
-            match (&*SockRef::from(&self.stream)).read(&mut room.read) {
+            match self.wire.read_now(&mut room.read) {
                 Ok(octets) => {
                     self.has_ended = octets < READ_OCTETS;
                     self.received.extend_from_slice(&room.read[..octets]);
@@ -176,16 +170,9 @@ impl Line {
 
     /// Sends, behind what waits already, and keeps what the system does not take.
     fn send(&mut self, octets: &[u8]) -> io::Result<()> {
-        let sent = if self.is_blocked() { 0 } else { self.send_now(octets)? };
+        let sent = if self.is_blocked() { 0 } else { self.wire.write_now(octets)? };
         self.unsent.extend_from_slice(&octets[sent..]);
         Ok(())
-    }
-
-    fn send_now(&self, octets: &[u8]) -> io::Result<usize> {
-        match self.stream.try_write(octets) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            sent => sent,
-        }
     }
 
     /// Sends what waits.
@@ -193,11 +180,16 @@ impl Line {
     /// # Errors
     /// When the connection is broken.
     pub(super) fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.is_blocked() {
-            let sent = ready!(Pin::new(&mut self.stream).poll_write(context, &self.unsent))?;
+        while !self.unsent.is_empty() {
+            let sent = ready!(self.wire.poll_write(context, &self.unsent))?;
             self.unsent.advance(sent);
         }
         self.unsent = BytesMut::new();
-        Poll::Ready(Ok(()))
+        self.wire.poll_flush(context)
+    }
+
+    /// Ends it from our side.
+    pub(super) fn close(mut self) {
+        self.wire.bid_farewell();
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread,
 };
 
@@ -26,24 +29,26 @@ pub(in crate::dns) struct Runners {
 
 /// One of the threads.
 #[derive(Debug)]
-pub(super) struct Runner {
+pub(in crate::dns) struct Runner {
     /// The way to its runtime.
     pub runtime: Handle,
-    /// What its connections count with. Shared among them, so the lock is never waited for.
-    pub pen: SharedPen,
+    /// What its connections count with, for each transport that is served. Shared among them, so
+    /// the lock is never waited for.
+    pens: Vec<(Transport, SharedPen)>,
     _alive: oneshot::Sender<()>,
 }
 
 // === impl Runners ===
 
 impl Runners {
-    /// Starts `count` threads, at least one.
+    /// Starts `count` threads, at least one, for the connections of some transports.
     ///
     /// # Errors
     /// When the system refuses a thread or what a runtime needs.
     pub(in crate::dns) fn start(
         count: usize,
         stats: &Stats,
+        transports: &[Transport],
     ) -> io::Result<(Self, Vec<thread::JoinHandle<()>>)> {
         let (mut all, mut threads) = (Vec::new(), Vec::new());
         for number in 0..count.max(1) {
@@ -55,14 +60,24 @@ impl Runners {
                 // Nothing is ever sent: it ends with its sender.
                 let _ended = runtime.block_on(is_over);
             })?);
-            let pen = stats.pen(Transport::Tcp).shared();
-            all.push(Runner { runtime: handle, pen, _alive: alive });
+            let pens = transports.iter().map(|&it| (it, stats.pen(it).shared())).collect();
+            all.push(Runner { runtime: handle, pens, _alive: alive });
         }
         Ok((Self { all, turn: AtomicUsize::new(0) }, threads))
     }
 
     /// The one whose turn it is to take a connection.
-    pub(super) fn next(&self) -> &Runner {
+    pub(in crate::dns) fn next(&self) -> &Runner {
         &self.all[self.turn.fetch_add(1, Relaxed) % self.all.len()]
+    }
+}
+
+// === impl Runner ===
+
+impl Runner {
+    /// What connections of a transport that is served count with.
+    pub(in crate::dns) fn pen(&self, transport: Transport) -> SharedPen {
+        let pen = self.pens.iter().find(|(other, _)| *other == transport);
+        Arc::clone(&pen.expect("it is served: its pens are made at the start").1)
     }
 }

@@ -127,7 +127,10 @@ fn what_is_idle_or_stays_half_is_closed_and_what_asks_is_not() {
     }
     assert!(is_served(&mut asking), "it was open for four times as long");
     let metrics = node.api().text("/metrics");
-    assert!(metrics.contains("rollcall_dns_tcp_connections_timed_out_total 4\n"), "{metrics}");
+    assert!(
+        metrics.contains("rollcall_dns_connections_timed_out_total{transport=\"tcp\"} 4\n"),
+        "{metrics}"
+    );
 }
 
 #[test]
@@ -165,7 +168,8 @@ fn connections_above_the_limits_are_closed_at_once() {
     });
     let metrics = node.api().text("/metrics");
     for limit in ["client_limit", "total_limit"] {
-        let line = format!("rollcall_dns_tcp_connections_refused_total{{reason=\"{limit}\"}} 0\n");
+        let labels = format!("transport=\"tcp\",reason=\"{limit}\"");
+        let line = format!("rollcall_dns_connections_refused_total{{{labels}}} 0\n");
         assert!(!metrics.contains(&line), "{limit} is counted:\n{metrics}");
     }
 }

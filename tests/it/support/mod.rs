@@ -10,6 +10,7 @@ pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod peer;
 pub(crate) mod raw;
+pub(crate) mod tls;
 pub(crate) mod upstream;
 
 pub(crate) use backend::Backend;

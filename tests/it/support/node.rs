@@ -33,6 +33,8 @@ pub(crate) struct Node {
     lines: mpsc::Receiver<Value>,
     /// Where DNS listens, in the order of the flags.
     pub(crate) dns: Vec<SocketAddr>,
+    /// Where the encrypted transports listen, each with its name.
+    pub(crate) encrypted: Vec<(String, SocketAddr)>,
     /// Where HTTP listens.
     pub(crate) http: Vec<SocketAddr>,
 }
@@ -133,8 +135,8 @@ impl Builder {
                 let _closed = sender.send(line);
             }
         });
-        let (dns, http) = (Vec::new(), Vec::new());
-        let mut node = Node { child, builder: self, log, lines, dns, http };
+        let (dns, encrypted, http) = (Vec::new(), Vec::new(), Vec::new());
+        let mut node = Node { child, builder: self, log, lines, dns, encrypted, http };
         node.wait_until_ready();
         node
     }
@@ -169,6 +171,12 @@ impl Node {
     /// A client of its DNS.
     pub(crate) fn resolver(&self) -> Resolver {
         Resolver::new(self.dns[0])
+    }
+
+    /// Where an encrypted transport listens, for example `tls`.
+    pub(crate) fn encrypted(&self, transport: &str) -> SocketAddr {
+        let found = self.encrypted.iter().find(|(name, _)| name == transport);
+        found.unwrap_or_else(|| panic!("it does not listen for {transport}")).1
     }
 
     /// A path in its scratch directory.
@@ -238,6 +246,10 @@ impl Node {
             match fields["message"].as_str() {
                 Some("listening") => {
                     let address = fields["address"].as_str().unwrap().parse().unwrap();
+                    if let Some(transport) = fields["transport"].as_str() {
+                        self.encrypted.push((transport.to_owned(), address));
+                        continue;
+                    }
                     let list = match fields["protocol"].as_str() {
                         Some("dns") => &mut self.dns,
                         _ => &mut self.http,

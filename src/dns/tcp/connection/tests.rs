@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Connection, Event, LONG_MAX};
 use crate::{
     dns::{
-        Settings, SettingsSpec, TcpLimits,
+        Limits, Settings, SettingsSpec, Transport,
         forward::{ForwardHandle, ForwardLane},
         full::{Lanes, LongLane},
         stats::Stats,
-        tcp::{Gate, Runners, Shared, line::Line},
+        tcp::{Gates, Runners, Shared, Visit, line::Line},
         view::World,
         zone::ZonesHandle,
     },
@@ -49,19 +49,17 @@ fn connection() -> Connection {
         ForwardLane::start(world.clone(), &stats, clock.clone(), stop.clone()).unwrap();
     let (long_lane, _thread) =
         LongLane::start(world.clone(), &stats, clock.clone(), forward_lane.clone()).unwrap();
-    let (runners, _threads) = Runners::start(1, &stats).unwrap();
-    let limits = TcpLimits::default();
-    let gate = Gate::default();
-    let pass = gate.admit([127, 0, 0, 1].into(), &limits).unwrap();
-    let pen = Arc::clone(&runners.next().pen);
-    let limits = Arc::new(ArcSwap::from_pointee(limits));
-    let lanes = Lanes::new(long_lane, forward_lane);
-    let shared = Shared { world, stats, lanes, limits, clock, stop, gate, runners };
-    Connection::new(Arc::new(shared), pen, pass, [127, 0, 0, 1].into())
+    let (runners, _threads) = Runners::start(1, &stats, &[Transport::Tcp]).unwrap();
+    let pen = runners.next().pen(Transport::Tcp);
+    let limits = Arc::new(ArcSwap::from_pointee(Limits::default()));
+    let (lanes, gates) = (Lanes::new(long_lane, forward_lane), Gates::default());
+    let shared = Shared { world, stats, lanes, limits, clock, stop, gates, runners };
+    let visit = Visit::begin(&Arc::new(shared), Transport::Tcp, [127, 0, 0, 1].into(), pen);
+    Connection::new(visit.expect("nobody else is there"))
 }
 
 /// A line that is blocked, and the client that does not read.
-async fn blocked_line() -> (Line, TcpStream) {
+async fn blocked_line() -> (Line<TcpStream>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     socket2::SockRef::from(&client).set_recv_buffer_size(4_096).unwrap();
@@ -86,7 +84,7 @@ async fn what_takes_long_goes_on_while_the_client_does_not_read() {
         connection.long.push(ready(Some(vec![7])).boxed());
     }
     connection.put_off_deadline();
-    let stop = connection.shared.stop.clone();
+    let stop = connection.visit.shared.stop.clone();
     let mut stopped = pin!(stop.cancelled());
     let mut alarm = pin!(sleep_until(connection.deadline));
     for _ in 0..LONG_MAX {

@@ -1,0 +1,113 @@
+//! What spans several keys, each right by itself.
+
+use std::net::SocketAddr;
+
+use super::Config;
+use crate::dns::forward::is_own;
+
+/// A mistake between two keys: it is shown at the first of them that somebody has set.
+#[derive(Debug)]
+pub(super) struct Clash {
+    pub paths: [&'static str; 2],
+    pub message: String,
+}
+
+/// The addresses of one key, and which kinds of sockets are bound to them.
+struct Listening<'a> {
+    path: &'static str,
+    addresses: &'a [SocketAddr],
+    tcp: bool,
+    udp: bool,
+}
+
+/// All mistakes; `is_set` says whether somebody has set a key.
+pub(super) fn clashes(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<Clash> {
+    let mut clashes = shared_addresses(config);
+    let encrypted = &config.dns.encrypted;
+    for (per_client, all, table) in [
+        (
+            "dns.tcp_connections_per_client_max",
+            "dns.tcp_connections_max",
+            (config.dns.tcp_connections_per_client_max, config.dns.tcp_connections_max),
+        ),
+        (
+            "dns.encrypted.connections_per_client_max",
+            "dns.encrypted.connections_max",
+            (encrypted.connections_per_client_max, encrypted.connections_max),
+        ),
+    ] {
+        let (one, total) = table;
+        if one > total && is_set(per_client) {
+            let name = all.rsplit('.').next().unwrap_or(all);
+            let message = format!("`{per_client}`: `{one}` is above `{name}`, {total}");
+            clashes.push(Clash { paths: [per_client; 2], message });
+        }
+    }
+    clashes.extend(certificate(config));
+    clashes.extend(own_upstream(config));
+    clashes
+}
+
+fn shared_addresses(config: &Config) -> Vec<Clash> {
+    let dns = Listening { path: "dns.listen", addresses: &config.dns.listen, tcp: true, udp: true };
+    let http =
+        Listening { path: "http.listen", addresses: &config.http.listen, tcp: true, udp: false };
+    let mut all = vec![dns];
+    all.extend(config.dns.encrypted.lists().map(|(path, addresses)| {
+        let udp = path == "dns.quic.listen";
+        Listening { path, addresses, tcp: !udp, udp }
+    }));
+    all.push(http);
+    let mut clashes = Vec::new();
+    for (index, later) in all.iter().enumerate() {
+        for earlier in &all[..index] {
+            let collide = (later.tcp && earlier.tcp) || (later.udp && earlier.udp);
+            let is_taken =
+                |at: &&SocketAddr| at.port() != 0 && collide && earlier.addresses.contains(at);
+            if let Some(address) = later.addresses.iter().find(is_taken) {
+                let (path, other) = (later.path, earlier.path);
+                let message = format!("`{path}`: `{address}` is an address of `{other}` too");
+                clashes.push(Clash { paths: [path, other], message });
+            }
+        }
+    }
+    clashes
+}
+
+/// An upstream that is this server.
+fn own_upstream(config: &Config) -> Option<Clash> {
+    let listen = &config.dns.listen;
+    let upstream = config.forward.all_upstreams().find(|it| is_own(listen, it.address))?;
+    let message = format!(
+        "`forward.upstreams`: `{upstream}` is where this server itself listens (`dns.listen`), \
+         which would ask itself forever; name another server"
+    );
+    Some(Clash { paths: ["forward.upstreams", "forward.zones"], message })
+}
+
+/// Whether there is one certificate when there has to be.
+fn certificate(config: &Config) -> Option<Clash> {
+    let tls = &config.tls;
+    let clash = |path, message: String| Some(Clash { paths: [path; 2], message });
+    match (&tls.certificate, &tls.key, tls.self_signed) {
+        (Some(_), None, _) => clash(
+            "tls.certificate",
+            "`tls.certificate` is given without `tls.key`, the file of its private key".into(),
+        ),
+        (None, Some(_), _) => clash(
+            "tls.key",
+            "`tls.key` is given without `tls.certificate`, the file of its certificate".into(),
+        ),
+        (Some(_), Some(_), true) => clash(
+            "tls.self_signed",
+            "`tls.self_signed` is given beside `tls.certificate`; leave one of them out".into(),
+        ),
+        (None, None, false) => {
+            let lists = config.dns.encrypted.lists();
+            let (path, _) = lists.into_iter().find(|(_, addresses)| !addresses.is_empty())?;
+            let way_out = "give both, or `tls.self_signed` to try it out";
+            clash(path, format!("`{path}` needs `tls.certificate` and `tls.key`; {way_out}"))
+        }
+        _ => None,
+    }
+}

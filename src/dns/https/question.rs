@@ -1,0 +1,155 @@
+//! The DNS message in an HTTP request (RFC 8484 §4.1), or what is wrong with the request.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, StatusCode,
+    body::{Body, Incoming},
+    header::CONTENT_TYPE,
+    http::request::Parts,
+};
+use tokio::time::timeout;
+
+/// The media type of a DNS message (RFC 8484 §6).
+pub(super) const MEDIA_TYPE: &str = "application/dns-message";
+
+/// Octets of a message: what every other transport can carry.
+pub(super) const MESSAGE_OCTETS_MAX: usize = 65_535;
+
+/// Octets of a body that are passed over when a request is refused.
+const DRAINED_OCTETS_MAX: usize = 4 * MESSAGE_OCTETS_MAX;
+
+/// A request that is refused: why, for whoever looks at it with curl.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub status: StatusCode,
+    pub problem: String,
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, problem: impl Into<String>) -> Self {
+        Self { status, problem: problem.into() }
+    }
+}
+
+/// Reads the message of a request to `path`; the body has `patience` to arrive.
+pub(super) async fn read(
+    request: Request<Incoming>,
+    path: &str,
+    patience: Duration,
+) -> Result<Bytes, Refusal> {
+    let (head, mut body) = request.into_parts();
+    let read = match of_head(&head, path) {
+        Ok(Some(message)) => Ok(message),
+        Ok(None) => from_body(&mut body, patience).await,
+        Err(refusal) => Err(refusal),
+    };
+    if read.is_err() {
+        // A client that is refused while it is still sending may not read why.
+        let _late = timeout(patience, drain(body)).await;
+    }
+    read
+}
+
+/// The message of a request that has it in its head, nothing if it is to be in the body.
+fn of_head(head: &Parts, path: &str) -> Result<Option<Bytes>, Refusal> {
+    if head.uri.path() != path {
+        let problem = format!("DNS is answered at `{path}`");
+        return Err(Refusal::new(StatusCode::NOT_FOUND, problem));
+    }
+    match head.method {
+        Method::GET | Method::HEAD => from_query(head.uri.query().unwrap_or_default()).map(Some),
+        Method::POST => {
+            let given = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            check_media_type(given.unwrap_or_default())?;
+            Ok(None)
+        }
+        _ => {
+            let problem = "a question is asked by GET or POST";
+            Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, problem))
+        }
+    }
+}
+
+/// Passes over a body, but not for ever.
+async fn drain(mut body: Incoming) {
+    let mut octets = 0;
+    while octets <= DRAINED_OCTETS_MAX
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        octets += frame.data_ref().map_or(0, Bytes::len);
+    }
+}
+
+/// The parameter `dns` of a URL. Padding is refused, as RFC 8484 §6 has it, and as servers that
+/// people try their clients with do.
+fn from_query(query: &str) -> Result<Bytes, Refusal> {
+    let refuse = |problem: String| Err(Refusal::new(StatusCode::BAD_REQUEST, problem));
+    let Some(text) = query.split('&').find_map(|pair| pair.strip_prefix("dns=")) else {
+        return refuse("the URL has no parameter `dns` with the question in base64url".into());
+    };
+    match URL_SAFE_NO_PAD.decode(text) {
+        Ok(message) => Ok(message.into()),
+        Err(error) => refuse(format!("`dns` is no base64url without padding: {error}")),
+    }
+}
+
+fn check_media_type(given: &str) -> Result<(), Refusal> {
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(MEDIA_TYPE) {
+        return Ok(());
+    }
+    let problem = format!("the Content-Type is `{given}`, and has to be `{MEDIA_TYPE}`");
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, problem))
+}
+
+async fn from_body(body: &mut Incoming, patience: Duration) -> Result<Bytes, Refusal> {
+    let too_long = || {
+        let problem = format!("the body is above the limit of {MESSAGE_OCTETS_MAX} octets");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, problem)
+    };
+    if body.size_hint().lower() > MESSAGE_OCTETS_MAX as u64 {
+        return Err(too_long());
+    }
+    match timeout(patience, Limited::new(body, MESSAGE_OCTETS_MAX).collect()).await {
+        Ok(Ok(message)) => Ok(message.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
+        Ok(Err(_)) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the body did not arrive whole")),
+        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::StatusCode;
+
+    use super::{check_media_type, from_query};
+
+    #[test]
+    fn the_parameter_is_base64url_without_padding() {
+        let read = |query: &str| from_query(query).map(|message| message.to_vec());
+        for query in ["dns=AAE-_w", "ct=x&dns=AAE-_w", "dns=AAE-_w&dns=other"] {
+            assert_eq!(read(query), Ok(vec![0, 1, 0x3E, 0xFF]), "{query}");
+        }
+        assert_eq!(read("dns="), Ok(Vec::new()), "which is no query, and refused as that");
+        for query in ["", "DNS=AAE", "dns=AAE-_w==", "dns=AAE+/w", "dns=A", "dns=%41AE"] {
+            assert_eq!(read(query).unwrap_err().status, StatusCode::BAD_REQUEST, "{query}");
+        }
+    }
+
+    #[test]
+    fn only_dns_messages_are_posted() {
+        for right in ["application/dns-message", "Application/DNS-Message; charset=utf-8"] {
+            assert_eq!(check_media_type(right), Ok(()), "{right}");
+        }
+        for wrong in ["", "application/json", "application/x-www-form-urlencoded", "application"] {
+            let status = check_media_type(wrong).unwrap_err().status;
+            assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{wrong}");
+        }
+    }
+}

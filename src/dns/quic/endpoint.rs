@@ -1,0 +1,163 @@
+//! One address on which QUIC is spoken: who comes in.
+
+use std::{
+    io,
+    net::UdpSocket,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use quinn::{
+    EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    crypto::rustls::QuicServerConfig,
+};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use super::{code, connection};
+use crate::dns::{
+    Limits, Transport,
+    tcp::{Shared, Visit},
+};
+
+/// Handshakes under way with which an address has to be proven first. So many clients come at once
+/// when a server begins; a flood in others' names is held to so many connections.
+const UNPROVEN_MAX: usize = 64;
+
+/// Clients that wait to be let in, which happens at once; more are a flood.
+const INCOMING_MAX: usize = 1_024;
+
+/// Octets that those may have sent meanwhile, all together.
+const INCOMING_OCTETS_MAX: u64 = 1 << 20;
+
+/// Octets of one question with its length, with room to spare.
+const STREAM_WINDOW: u32 = 68 << 10;
+
+/// Octets of all questions of a connection that may come before they are read.
+const RECEIVE_WINDOW: u32 = 256 << 10;
+
+/// Octets of replies that are sent before the client has said that it has them.
+const SEND_WINDOW: u64 = 256 << 10;
+
+/// How much later than idleness ends a connection by a word to its client, silence ends it without
+/// one: the client is gone, and would not hear it.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long closed connections are waited for, whose clients are told so once more if they ask.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A socket on which QUIC is spoken.
+pub(in crate::dns) struct Endpoint {
+    quinn: quinn::Endpoint,
+    crypto: Arc<QuicServerConfig>,
+    shared: Arc<Shared>,
+    /// For which limits the configuration was made, and the configuration.
+    made: (Limits, Arc<ServerConfig>),
+}
+
+/// Counts a handshake while it is under way.
+pub(super) struct Handshaking(Arc<AtomicUsize>);
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// To be called within the runtime that is to watch the socket.
+    ///
+    /// # Errors
+    /// When the system refuses to watch it, or TLS is not what QUIC needs.
+    pub(in crate::dns) fn new(
+        socket: UdpSocket,
+        tls: rustls::ServerConfig,
+        shared: Arc<Shared>,
+    ) -> io::Result<Self> {
+        let crypto = Arc::new(QuicServerConfig::try_from(tls).map_err(io::Error::other)?);
+        let limits = **shared.limits.load();
+        let config = configure(&crypto, &limits);
+        let (endpoint, runtime) = (EndpointConfig::default(), Arc::new(TokioRuntime));
+        let quinn = quinn::Endpoint::new(endpoint, Some(config.clone()), socket, runtime)?;
+        Ok(Self { quinn, crypto, shared, made: (limits, Arc::new(config)) })
+    }
+
+    /// The configuration for whoever comes now.
+    fn config(&mut self) -> Arc<ServerConfig> {
+        let limits = **self.shared.limits.load();
+        if self.made.0 != limits {
+            self.made = (limits, Arc::new(configure(&self.crypto, &limits)));
+        }
+        Arc::clone(&self.made.1)
+    }
+}
+
+fn configure(crypto: &Arc<QuicServerConfig>, limits: &Limits) -> ServerConfig {
+    let mut transport = TransportConfig::default();
+    let idle = IdleTimeout::try_from(limits.encrypted.idle_timeout + SILENCE);
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(limits.streams))
+        // There is nothing that a client could say on them (RFC 9250 §4.3.3).
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .max_idle_timeout(Some(idle.expect("the limits are some minutes")))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
+        .send_window(SEND_WINDOW)
+        .datagram_receive_buffer_size(None);
+    let mut config = ServerConfig::with_crypto(Arc::clone(crypto) as _);
+    config
+        .transport_config(Arc::new(transport))
+        .max_incoming(INCOMING_MAX)
+        .incoming_buffer_size(INCOMING_OCTETS_MAX)
+        .incoming_buffer_size_total(INCOMING_OCTETS_MAX);
+    config
+}
+
+/// Serves the connections that come until stopped; returns when the last one is done.
+pub(in crate::dns) async fn serve(mut endpoint: Endpoint) {
+    let shared = Arc::clone(&endpoint.shared);
+    let connections = TaskTracker::new();
+    let handshakes = Arc::new(AtomicUsize::new(0));
+    loop {
+        let incoming = tokio::select! {
+            incoming = endpoint.quinn.accept() => incoming,
+            () = shared.stop.cancelled() => break,
+        };
+        let Some(incoming) = incoming else { break };
+        let is_proven = incoming.remote_address_validated() || !incoming.may_retry();
+        if !is_proven && handshakes.load(Relaxed) >= UNPROVEN_MAX {
+            shared.stats.ask_for_proof();
+            let _gone = incoming.retry();
+            continue;
+        }
+        let (client, runner) = (incoming.remote_address().ip(), shared.runners.next());
+        let pen = runner.pen(Transport::Quic);
+        match Visit::begin(&shared, Transport::Quic, client, pen) {
+            None => incoming.refuse(),
+            Some(visit) => {
+                let handshaking = Handshaking::begin(&handshakes);
+                let serving = connection::serve(incoming, endpoint.config(), visit, handshaking);
+                connections.spawn_on(serving, &runner.runtime);
+            }
+        }
+    }
+    endpoint.quinn.set_server_config(None);
+    connections.close();
+    connections.wait().await;
+    endpoint.quinn.close(code::NO_ERROR, b"the server stops");
+    let _late = timeout(CLOSING_TIMEOUT, endpoint.quinn.wait_idle()).await;
+}
+
+// === impl Handshaking ===
+
+impl Handshaking {
+    fn begin(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Relaxed);
+        Self(Arc::clone(all))
+    }
+}
+
+impl Drop for Handshaking {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,177 @@
+//! A connection that was let in, of whatever transport.
+
+use std::{
+    cell::RefCell,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Room, Shared, Taken, gate::Pass};
+use crate::dns::{
+    Caller, ConnectionLimits, Transport,
+    answer::TCP_REPLY_OCTETS_MAX,
+    full::{Asked, Later, Outcome},
+    stats::{OpenConnection, SharedPen},
+};
+
+/// Who is inside. Leaves the gate and the statistics when dropped.
+pub(in crate::dns) struct Visit {
+    /// The client's address; one of IPv4 is never written as one of IPv6.
+    pub client: IpAddr,
+    pub transport: Transport,
+    pub shared: Arc<Shared>,
+    pub pen: SharedPen,
+    answering: AtomicUsize,
+    _pass: Pass,
+    _open: OpenConnection,
+}
+
+thread_local! {
+    /// Room for the longest reply, used by a thread's connections in turn, never over an await.
+    static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; TCP_REPLY_OCTETS_MAX].into());
+}
+
+// === impl Visit ===
+
+impl Visit {
+    /// Lets a client in, if the limits allow it; else its refusal is counted.
+    pub(in crate::dns) fn begin(
+        shared: &Arc<Shared>,
+        transport: Transport,
+        client: IpAddr,
+        pen: SharedPen,
+    ) -> Option<Self> {
+        let limits = *shared.limits.load().of(transport);
+        match shared.gates.of(transport).admit(client, &limits) {
+            Ok(pass) => Some(Self {
+                client: client.to_canonical(),
+                transport,
+                pen,
+                answering: AtomicUsize::new(0),
+                _pass: pass,
+                _open: shared.stats.open_connection(transport),
+                shared: Arc::clone(shared),
+            }),
+            Err(refusal) => {
+                shared.stats.refuse_connection(transport, refusal);
+                None
+            }
+        }
+    }
+
+    /// What connections of its kind may take, now.
+    pub(in crate::dns) fn limits(&self) -> ConnectionLimits {
+        *self.shared.limits.load().of(self.transport)
+    }
+
+    /// Who asks, now.
+    pub(in crate::dns) fn caller(&self) -> Caller {
+        let idle = self.limits().idle_timeout.as_millis() / 100;
+        let keepalive = u16::try_from(idle).unwrap_or(u16::MAX);
+        let now = self.shared.clock.wall_seconds();
+        Caller { keepalive, ..Caller::new(self.client, self.transport, now) }
+    }
+
+    /// The instant that is so far away.
+    pub(in crate::dns) fn after(&self, time: Duration) -> Instant {
+        self.shared.clock.instant(self.shared.clock.elapsed() + time)
+    }
+
+    /// Replies to a message that came by itself, when there is room for the reply.
+    ///
+    /// # Errors
+    /// When there is no reply to it.
+    pub(in crate::dns) async fn reply(
+        &self,
+        message: &[u8],
+        room: &Room,
+    ) -> Result<(Vec<u8>, Taken), NoReply> {
+        // Taken before there is a reply, which would else wait for its room in memory.
+        let mut taken = room.take(TCP_REPLY_OCTETS_MAX).await;
+        let reply = match self.ask(message) {
+            Reply::Never => return Err(NoReply::NotAQuery),
+            Reply::Now(reply) => reply,
+            Reply::Later(reply) => self.waiting_for(reply).await?,
+            Reply::Forwarded(reply) => {
+                // Upstreams may take their time, and the others are not to wait for that.
+                drop(taken);
+                let reply = self.waiting_for(reply).await?;
+                let taken = room.take(reply.len()).await;
+                return Ok((reply, taken));
+            }
+        };
+        taken.shrink_to(reply.len());
+        Ok((reply, taken))
+    }
+
+    /// Whether any of its questions waits for us, and not for the client.
+    pub(in crate::dns) fn is_answering(&self) -> bool {
+        self.answering.load(Relaxed) > 0
+    }
+
+    async fn waiting_for(&self, reply: Later) -> Result<Vec<u8>, NoReply> {
+        let _answering = Answering::begin(&self.answering);
+        reply.await.ok_or(NoReply::Failed)
+    }
+
+    fn ask(&self, message: &[u8]) -> Reply {
+        let arrived = self.shared.clock.elapsed();
+        let asked = Asked { caller: self.caller(), message, arrived };
+        let mut view = self.shared.world.view();
+        let sources = view.load();
+        let mut rng = fastrand::Rng::new();
+        let mut pen = self.pen.lock();
+        ROOM.with_borrow_mut(|room| {
+            match self.shared.lanes.reply(&sources, asked, (&mut rng, &mut pen), room) {
+                Outcome::Never => Reply::Never,
+                Outcome::Now(octets) => {
+                    pen.duration(self.shared.clock.elapsed().saturating_sub(arrived), 1);
+                    Reply::Now(room[..octets].to_vec())
+                }
+                Outcome::Later(reply) => Reply::Later(reply),
+                Outcome::Forwarded(reply) => Reply::Forwarded(reply),
+            }
+        })
+    }
+}
+
+/// A question that waits for us.
+struct Answering<'a>(&'a AtomicUsize);
+
+// === impl Answering ===
+
+impl<'a> Answering<'a> {
+    fn begin(all: &'a AtomicUsize) -> Self {
+        all.fetch_add(1, Relaxed);
+        Self(all)
+    }
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A reply, or its promise.
+enum Reply {
+    Never,
+    Now(Vec<u8>),
+    Later(Later),
+    Forwarded(Later),
+}
+
+/// Why there is no reply to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::dns) enum NoReply {
+    /// It is a reply itself, or too short for anything.
+    NotAQuery,
+    /// Making the reply failed.
+    Failed,
+}

@@ -1,0 +1,238 @@
+//! Keeps the certificate that is shown as its files have it, and says when it is about to end.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::{
+    files::{CertificateError, CertificateFiles, Stamp},
+    identity::{Identity, ShownIdentity},
+    metrics::CertificateMetrics,
+};
+use crate::{
+    telemetry::{Board, Metrics},
+    util::Clock,
+};
+
+/// How long a change may go unnoticed, as for zone files.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The name of the condition on the board when the files cannot be used.
+const FILES_CONDITION: &str = "tls certificate";
+
+/// The name of the condition on the board when the certificate is not valid, or soon no more.
+const VALIDITY_CONDITION: &str = "tls certificate validity";
+
+/// Part of its lifetime that a certificate must have left; a tenth is far behind the time at which
+/// all clients of authorities renew theirs, whether it lives for days or for years.
+const LIFETIME_LEFT_DIVISOR: i64 = 10;
+
+/// Asks for the files to be read again at once; clones ask the same watcher.
+#[derive(Debug, Clone, Default)]
+pub struct CertificateReload(Arc<Notify>);
+
+/// Watches the certificate that is shown. Belongs to one task, [`Self::run`].
+#[derive(Debug)]
+pub struct CertificateWatcher {
+    /// None for a certificate that was made at the start.
+    files: Option<CertificateFiles>,
+    shown: ShownIdentity,
+    /// The files as they were when they were read last.
+    read: [Stamp; 2],
+    /// The files as they were at the last look.
+    seen: [Stamp; 2],
+    validity: Validity,
+    reload: CertificateReload,
+    clock: Clock,
+    board: Board,
+    metrics: CertificateMetrics,
+}
+
+/// How the certificate stands with the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Validity {
+    NotYet,
+    Valid,
+    Ending,
+    Over,
+}
+
+// === impl CertificateReload ===
+
+impl CertificateReload {
+    /// Asks for it.
+    pub fn ask(&self) {
+        self.0.notify_one();
+    }
+}
+
+// === impl CertificateWatcher ===
+
+impl CertificateWatcher {
+    /// Reads the files for the first time; blocks while it does.
+    ///
+    /// # Errors
+    /// When they cannot be used: there is nothing yet that could be shown instead.
+    pub fn open(
+        files: CertificateFiles,
+        clock: Clock,
+        board: Board,
+        metrics: &Metrics,
+    ) -> Result<Self, CertificateError> {
+        let stamps = files.stamps();
+        let identity = files.read()?;
+        Ok(Self::new((Some(files), stamps), identity, clock, board, metrics))
+    }
+
+    /// Watches over a certificate that is in no files.
+    pub fn without_files(
+        identity: Identity,
+        clock: Clock,
+        board: Board,
+        metrics: &Metrics,
+    ) -> Self {
+        let nowhere = CertificateFiles { certificate: "".into(), key: "".into() };
+        Self::new((None, nowhere.stamps()), identity, clock, board, metrics)
+    }
+
+    fn new(
+        (files, stamps): (Option<CertificateFiles>, [Stamp; 2]),
+        identity: Identity,
+        clock: Clock,
+        board: Board,
+        metrics: &Metrics,
+    ) -> Self {
+        let metrics = CertificateMetrics::new(metrics);
+        metrics.shown(identity.not_after());
+        info!(pin_sha256 = identity.pin(), ends = %day(identity.not_after()), "TLS certificate");
+        let mut watcher = Self {
+            files,
+            shown: ShownIdentity::new(identity),
+            read: stamps,
+            seen: stamps,
+            validity: Validity::Valid,
+            reload: CertificateReload::default(),
+            clock,
+            board,
+            metrics,
+        };
+        watcher.check_validity();
+        watcher
+    }
+
+    /// What is shown, for those who show it.
+    pub fn shown(&self) -> ShownIdentity {
+        self.shown.clone()
+    }
+
+    /// The way to ask for a reload.
+    pub fn reload(&self) -> CertificateReload {
+        self.reload.clone()
+    }
+
+    /// Watches until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let reload = self.reload();
+        loop {
+            let is_forced = tokio::select! {
+                () = stop.cancelled() => return,
+                () = reload.0.notified() => true,
+                () = tokio::time::sleep(POLL_INTERVAL) => false,
+            };
+            let looked = tokio::task::spawn_blocking(move || {
+                self.poll(is_forced);
+                self
+            });
+            match looked.await {
+                Ok(watcher) => self = watcher,
+                // Only when the runtime goes down, or by a mistake of ours; what is shown stays.
+                Err(error) => {
+                    error!(%error, "the certificate files are no longer watched");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Looks at the files and the time once; blocks while it reads.
+    fn poll(&mut self, is_forced: bool) {
+        if let Some(files) = self.files.clone() {
+            let stamps = files.stamps();
+            // The two files change one after the other, and between them they do not belong
+            // together: they are read when they have been the same for two looks.
+            let is_settled = stamps == self.seen;
+            self.seen = stamps;
+            if is_forced || (is_settled && stamps != self.read) {
+                self.read = stamps;
+                self.take_over(files.read());
+            }
+        }
+        self.check_validity();
+    }
+
+    fn take_over(&mut self, read: Result<Identity, CertificateError>) {
+        match read {
+            Ok(identity) => {
+                self.board.clear(FILES_CONDITION);
+                if identity.key.cert == self.shown.load().key.cert {
+                    self.metrics.restored();
+                    return;
+                }
+                let (pin, ends) = (identity.pin(), day(identity.not_after()));
+                info!(pin_sha256 = pin, %ends, "TLS certificate exchanged");
+                self.metrics.shown(identity.not_after());
+                self.shown.show(identity);
+            }
+            Err(problem) => {
+                error!(%problem, "TLS certificate refused; the one before stays");
+                self.metrics.refused();
+                let note = format!("{problem}; the certificate before it is still shown");
+                self.board.note(FILES_CONDITION, note);
+            }
+        }
+    }
+
+    /// Says once when the certificate changes from one state to another.
+    fn check_validity(&mut self) {
+        let identity = self.shown.load();
+        let now = i64::try_from(self.clock.wall_millis() / 1_000).unwrap_or(i64::MAX);
+        let validity = Validity::at(now, identity.not_before(), identity.not_after());
+        if std::mem::replace(&mut self.validity, validity) == validity {
+            return;
+        }
+        let (from, until) = (day(identity.not_before()), day(identity.not_after()));
+        let problem = match validity {
+            Validity::Valid => return self.board.clear(VALIDITY_CONDITION),
+            Validity::NotYet => format!("the TLS certificate is valid only from {from} on"),
+            Validity::Ending => format!("the TLS certificate ends on {until}; renew it"),
+            Validity::Over => format!("the TLS certificate has ended on {until}; renew it"),
+        };
+        warn!(problem, "clients may refuse to come");
+        self.board.note(VALIDITY_CONDITION, problem);
+    }
+}
+
+// === impl Validity ===
+
+impl Validity {
+    /// All of them seconds since the Unix epoch.
+    fn at(now: i64, not_before: i64, not_after: i64) -> Self {
+        let left = not_after.saturating_sub(now);
+        match () {
+            () if now < not_before => Self::NotYet,
+            () if left <= 0 => Self::Over,
+            () if left < not_after.saturating_sub(not_before) / LIFETIME_LEFT_DIVISOR => {
+                Self::Ending
+            }
+            () => Self::Valid,
+        }
+    }
+}
+
+/// A time as people read it.
+fn day(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
