@@ -53,6 +53,7 @@ scripts! {
     rfc6604
     rfc6672
     rfc6761
+    rfc6763
     rfc6891
     rfc7766
     rfc7828
@@ -68,6 +69,7 @@ scripts! {
     rfc9460
     rfc9471
     rfc9619
+    rfc9715
 }
 
 #[test]
