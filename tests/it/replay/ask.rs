@@ -10,6 +10,7 @@ use super::octets::{Pattern, hexadecimal, name_octets};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Tcp,
+    Tls,
     Udp,
 }
 

@@ -11,12 +11,15 @@ use super::{
 use crate::support::{
     Node,
     dns::{Connection, Resolver, framed},
+    tls::{Certificate, TlsConnection},
 };
 
 /// A script on its way.
 struct Run {
     node: Node,
     resolver: Resolver,
+    /// What the server shows, if it is asked over TLS.
+    certificate: Option<Certificate>,
     /// The rule's own connection, and the messages on it whose replies are not expected yet.
     line: Option<Connection>,
     sent: VecDeque<(Ask, Vec<u8>)>,
@@ -37,12 +40,16 @@ pub(super) fn run(script: &Script) {
     for (name, text) in &script.files {
         std::fs::write(builder.path(name), text).unwrap();
     }
+    let certificate = script.goes(Way::Tls).then(Certificate::new);
+    if let Some(certificate) = &certificate {
+        builder = builder.encrypted(certificate);
+    }
     let node = builder.start();
     let notes = node.api().get("/ready").body["notes"].to_string();
     assert!(!notes.contains("not served"), "{}: {notes}", script.file);
     let resolver = node.resolver();
     let (line, sent, early, last) = (None, VecDeque::new(), Vec::new(), None);
-    let mut run = Run { node, resolver, line, sent, early, last };
+    let mut run = Run { node, resolver, certificate, line, sent, early, last };
     let mut failed = Vec::new();
     let mut rule = "";
     for step in &script.steps {
@@ -113,6 +120,12 @@ impl Run {
                 replies.pop()
             }
             Way::Tcp => exchange_tcp(&self.node, &sent, expect.outcome),
+            Way::Tls => {
+                let certificate = self.certificate.as_ref().expect("made for such a script");
+                let mut line = TlsConnection::open(self.node.encrypted("tls"), certificate);
+                line.send(&[&sent]).unwrap();
+                line.read()
+            }
         };
         self.judge(ask, expect, &sent, reply)
     }

@@ -81,6 +81,11 @@ impl Script {
         assert!(!reading.script.steps.is_empty(), "{file} has no rule");
         Self { file, ..reading.script }
     }
+
+    /// Whether a question goes that way.
+    pub(super) fn goes(&self, way: Way) -> bool {
+        self.steps.iter().any(|step| matches!(&step.act, Act::Ask(_, ways) if ways.contains(&way)))
+    }
 }
 
 /// Splits the text; what begins with `;` is a comment, but not inside a block.
@@ -150,6 +155,7 @@ impl Reading {
         let (ways, rest) = match rest.split_once(' ') {
             Some(("udp", rest)) => (vec![Way::Udp], rest),
             Some(("tcp", rest)) => (vec![Way::Tcp], rest),
+            Some(("tls", rest)) => (vec![Way::Tls], rest),
             _ => (vec![Way::Udp, Way::Tcp], rest),
         };
         self.asked = Some((self.message(rest, body)?, ways));
