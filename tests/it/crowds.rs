@@ -9,9 +9,17 @@ use std::{
 
 use hickory_proto::rr::RecordType;
 use serde_json::{Value, json};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::support::{Node, api::instance_path, dns::question, eventually, peer::Peer, raw};
+use crate::support::{
+    Node,
+    api::instance_path,
+    dns::question,
+    eventually,
+    peer::Peer,
+    raw,
+    tls::{Certificate, TlsConnection},
+};
 
 /// The longest time that a question took.
 fn slowest(start: Instant, worst: &mut Duration) {
@@ -112,6 +120,45 @@ fn idle_dns_connections_are_bounded_and_disturb_nobody() {
     drop(crowd);
 }
 
+/// What a process has in memory, KiB.
+fn resident_kib(node: &Node) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_thousand_idle_connections_over_tls_take_little_memory_and_disturb_nobody() {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let certificate = Certificate::new();
+    let config = "[dns.encrypted]\nidle_timeout = \"10m\"";
+    let node = Node::builder().config(config).encrypted(&certificate).start();
+    node.api().register("web", "i", &json!({ "addresses": ["10.0.0.1"] }));
+    let (tls, trusting) =
+        (node.encrypted("tls"), std::sync::Arc::new(certificate.client(&["dot"])));
+    let message = question("web.service.internal.", RecordType::A, None).to_vec().unwrap();
+    let before = resident_kib(&node);
+    let mut crowd: Vec<TlsConnection> = (0..1_000)
+        .map(|n| {
+            let stream = connect_from(&format!("127.0.1.{}", n / 100 + 1), tls);
+            TlsConnection::over(stream, std::sync::Arc::clone(&trusting)).unwrap()
+        })
+        .collect();
+    for connection in &mut crowd {
+        connection.send(&[&message]).unwrap();
+        assert!(connection.read().is_some());
+    }
+    let each = resident_kib(&node).saturating_sub(before) / crowd.len();
+    eprintln!("{each} KiB for each idle connection over TLS");
+    assert!(each <= 64, "{each} KiB for each");
+    let refused = connect_from("127.0.2.1", tls);
+    assert!(TlsConnection::over(refused, trusting).is_err(), "the limit of all");
+    for _ in 0..100 {
+        assert_eq!(node.resolver().service("web").len(), 1);
+    }
+    assert!(is_served(&connect_from("127.0.2.1", node.dns[0])), "nor does plain TCP mind");
+}
+
 /// The value of a counter, over all its labels that begin so.
 fn counted(metrics: &str, start: &str) -> u64 {
     let lines = metrics.lines().filter(|line| line.starts_with(start));
@@ -129,12 +176,7 @@ fn who_asks_and_never_reads_is_bounded_and_let_go() {
         })
         .collect();
     assert_eq!(node.api().post("/api/v1/instances", &many.into()).status, 200);
-    let resident_kib = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap().to_owned();
-        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()
-    };
-    let before = resident_kib();
+    let before = resident_kib(&node);
     // The longest replies that there are, half of them from the long lane.
     let framed = |name: &str| {
         let bytes = question(name, RecordType::SRV, None).to_vec().unwrap();
@@ -155,10 +197,72 @@ fn who_asks_and_never_reads_is_bounded_and_let_go() {
     assert_eq!(node.api().get(&instance_path("web", "i7")).status, 200);
     // What a connection may hold (see `ConnectionLimits`), and as much again for the rest of the
     // process.
-    let grown = resident_kib().saturating_sub(before);
+    let grown = resident_kib(&node).saturating_sub(before);
     assert!(grown < 2 * CROWD * 416, "{grown} KiB for {CROWD} connections");
     let all = format!("rollcall_dns_connections_timed_out_total{{transport=\"tcp\"}} {CROWD}\n");
     eventually("they are let go", || node.api().text("/metrics").contains(&all).then_some(()));
+    drop(crowd);
+}
+
+#[test]
+fn who_asks_over_https_and_never_reads_is_bounded_and_let_go() {
+    const CROWD: usize = 20;
+    let certificate = Certificate::new();
+    let config = "[dns.encrypted]\nidle_timeout = \"3s\"";
+    let node = Node::builder().config(config).encrypted(&certificate).start();
+    let many: Vec<Value> = (0..200)
+        .map(|n| {
+            json!({ "service": "web", "instance": format!("i{n}"), "port": 80,
+            "addresses": [format!("10.0.0.{n}")], "tags": ["v1", "v2"] })
+        })
+        .collect();
+    assert_eq!(node.api().post("/api/v1/instances", &many.into()).status, 200);
+    let trusting = std::sync::Arc::new(certificate.client(&["h2"]));
+    let before = resident_kib(&node);
+    // A client that grants all the room there is, asks for the longest replies on as many streams
+    // as it may, and takes nothing from its socket.
+    let window = [
+        &b"\0\0\x06\x04\0\0\0\0\0\0\x04\x7F\xFF\xFF\xFF"[..],
+        b"\0\0\x04\x08\0\0\0\0\0\x7F\xFF\0\0",
+    ]
+    .concat();
+    let mut octets = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &window].concat();
+    for stream in 0..64_u32 {
+        let name = ["web.service.internal.", "v1.v2.web.service.internal."][stream as usize % 2];
+        let message = question(name, RecordType::SRV, None).to_vec().unwrap();
+        let path =
+            base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, message);
+        let path = format!("/dns-query?dns={path}");
+        // GET, https, authority a, and the path as it stands.
+        let length = u8::try_from(path.len()).unwrap();
+        let block = [&b"\x82\x87\x41\x01a\x04"[..], &[length], path.as_bytes()].concat();
+        let frame = [0, 0, u8::try_from(block.len()).unwrap(), 1, 5];
+        octets.extend([&frame[..], &(2 * stream + 1).to_be_bytes(), &block].concat());
+    }
+    let crowd: Vec<TlsConnection> = (0..CROWD)
+        .map(|_| {
+            let stream = connect_from("127.0.1.1", node.encrypted("https"));
+            SockRef::from(&stream).set_recv_buffer_size(4_096).unwrap();
+            let mut connection =
+                TlsConnection::over(stream, std::sync::Arc::clone(&trusting)).unwrap();
+            connection.0.write_all(&octets).unwrap();
+            connection
+        })
+        .collect();
+    let asked = || {
+        counted(&node.api().text("/metrics"), "rollcall_dns_responses_total{transport=\"https\"")
+    };
+    eventually("as many are answered as there is room for", || (asked() >= 8 * 20).then_some(()));
+    assert_eq!(node.resolver().service("web").len(), 8, "the others do not wait");
+    let all = format!("rollcall_dns_connections_timed_out_total{{transport=\"https\"}} {CROWD}\n");
+    let mut most = 0;
+    eventually("they are let go", || {
+        most = most.max(resident_kib(&node).saturating_sub(before));
+        node.api().text("/metrics").contains(&all).then_some(())
+    });
+    eprintln!("{} KiB for each connection whose client reads nothing", most / CROWD);
+    // What a connection may hold (see `ConnectionLimits`), and half as much again.
+    assert!(most < CROWD * 3_072, "{most} KiB for {CROWD} connections");
     drop(crowd);
 }
 

@@ -12,6 +12,7 @@ mod names;
 mod quic;
 mod records;
 mod reload;
+mod slow;
 mod sockets;
 mod tcp;
 mod tls;

@@ -35,8 +35,12 @@ fn query(name: &str) -> Vec<u8> {
     question(&full(name), RecordType::A, Some(1_232)).to_vec().unwrap()
 }
 
-fn in_url(message: &[u8]) -> String {
+pub(super) fn in_url(message: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(message)
+}
+
+pub(super) fn from_url(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
 /// Runs curl in the server's folder; `URL` is that of the server's address.
@@ -146,7 +150,7 @@ fn curl_resolves_a_service_by_it_and_fetches_from_there() {
 
 /// What a browser's resolver sends: one connection of HTTP/2, questions for A, AAAA and HTTPS at
 /// once, without an id, in its letters, and padded.
-const BROWSER: &str = r#"
+pub(super) const BROWSER: &str = r#"
 const http2 = require('http2'), fs = require('fs');
 const [, , url, ...questions] = process.argv;
 const client = http2.connect(url, { ca: fs.readFileSync('certificate.pem') });
@@ -199,7 +203,7 @@ fn what_a_browser_asks_at_once_on_one_connection_is_answered() {
         .map(|line| {
             let (status, reply) = line.split_once(' ').unwrap();
             assert_eq!(status, "200");
-            let reply = Message::from_vec(&URL_SAFE_NO_PAD.decode(reply).unwrap()).unwrap();
+            let reply = Message::from_vec(&from_url(reply)).unwrap();
             assert_eq!(reply.metadata.id, 0);
             let name = reply.queries[0].name().to_string();
             match reply.answers.len() {

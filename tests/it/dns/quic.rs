@@ -20,7 +20,8 @@ use crate::support::{
     tls::Certificate,
 };
 
-struct Client {
+/// A client of QUIC, with a runtime of its own.
+pub(super) struct Client {
     runtime: Runtime,
     endpoint: Endpoint,
     server: SocketAddr,
@@ -29,7 +30,7 @@ struct Client {
 // === impl Client ===
 
 impl Client {
-    fn new(node: &Node, certificate: &Certificate) -> Self {
+    pub(super) fn new(node: &Node, certificate: &Certificate) -> Self {
         let runtime = Runtime::new().unwrap();
         let crypto = QuicClientConfig::try_from(certificate.client(&["doq"])).unwrap();
         let _within = runtime.enter();
@@ -40,17 +41,21 @@ impl Client {
         Self { runtime, endpoint, server }
     }
 
-    fn connect(&self) -> Result<Connection, ConnectionError> {
+    pub(super) fn connect(&self) -> Result<Connection, ConnectionError> {
         let connecting = async { self.endpoint.connect(self.server, "localhost").unwrap().await };
         self.run(connecting)
     }
 
-    fn run<T>(&self, what: impl Future<Output = T>) -> T {
+    pub(super) fn run<T>(&self, what: impl Future<Output = T>) -> T {
         self.runtime.block_on(async { timeout(PATIENCE, what).await.expect("in time") })
     }
 
     /// Sends octets on a stream of their own, ends it, and reads what comes back.
-    fn exchange(&self, connection: &Connection, octets: &[u8]) -> Result<Vec<u8>, ReadToEndError> {
+    pub(super) fn exchange(
+        &self,
+        connection: &Connection,
+        octets: &[u8],
+    ) -> Result<Vec<u8>, ReadToEndError> {
         self.run(async {
             let (mut send, mut receive) = connection.open_bi().await.unwrap();
             let _stopped = send.write_all(octets).await;
@@ -82,7 +87,7 @@ fn query(name: &str) -> Vec<u8> {
 }
 
 /// The message of a stream, which has one whole one.
-fn message(framed: &[u8]) -> Message {
+pub(super) fn message(framed: &[u8]) -> Message {
     let (length, message) = framed.split_first_chunk::<2>().unwrap();
     assert_eq!(usize::from(u16::from_be_bytes(*length)), message.len());
     Message::from_vec(message).unwrap()
