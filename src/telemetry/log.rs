@@ -47,9 +47,10 @@ struct Dropped(ErrorCounter);
 
 /// Starts logging to standard error, by a filter such as `info` or `info,rollcall::dns=debug`.
 ///
-/// hickory logs each request at INFO, which would cost every query on the full path, and its
-/// decoder warns of odd packets, with which anybody could fill the disk; they are held to warnings
-/// and to errors unless the filter names them.
+/// hickory logs each request at INFO, which would cost every query on the full path, its decoder
+/// warns of odd packets and its clients of forged replies, with which anybody could fill the disk,
+/// and its resolver tells of each failure, which is counted here; they are held to warnings, to
+/// errors and to nothing unless the filter names them.
 ///
 /// # Errors
 /// When the filter does not parse, or logging was started before.
@@ -84,7 +85,8 @@ fn queue(
 /// # Errors
 /// When the text is no filter.
 pub fn parse_filter(filter: &str) -> Result<EnvFilter, anyhow::Error> {
-    const QUIET: &str = ",hickory_server=warn,hickory_net=warn,hickory_proto=error";
+    const QUIET: &str =
+        ",hickory_server=warn,hickory_net=error,hickory_proto=error,hickory_resolver=off";
     let quiet = if filter.contains("hickory") { "" } else { QUIET };
     Ok(EnvFilter::try_new(format!("{filter}{quiet}"))?)
 }
