@@ -4,11 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    failure::Failure,
-    key::{Key, KeyRef},
-    loops::Probes,
-    metrics::ForwardMetrics,
-    upstream::Upstream,
+    failure::Failure, key::KeyRef, loops::Probes, metrics::ForwardMetrics, upstream::Upstream,
 };
 use crate::{
     dns::code::{rcode, rtype},
@@ -42,30 +38,19 @@ impl Care {
         });
     }
 
-    /// Asks an upstream that is down until it answers; to be called within a runtime.
-    pub(super) fn bring_back(&self, upstream: Arc<Upstream>) {
+    /// Asks an upstream that has failed whether it answers at all, and if it does not, until it
+    /// does; to be called within a runtime.
+    pub(super) fn examine(&self, upstream: Arc<Upstream>) {
         let care = self.clone();
         tokio::spawn(async move {
             let retired = upstream.health.retired.clone();
             let back = async {
-                care.wait_for(&upstream).await;
-                care.check_for_loop(&upstream).await;
+                if wait_for(&upstream).await {
+                    care.check_for_loop(&upstream).await;
+                }
             };
             retired.run_until_cancelled(back).await;
         });
-    }
-
-    /// Waits until it says anything.
-    async fn wait_for(&self, upstream: &Upstream) {
-        let root = root_servers();
-        loop {
-            match upstream.ask(&root).await {
-                Err(failure) if failure.is_upstreams() || failure == Failure::Busy => {
-                    tokio::time::sleep(DOWN_INTERVAL).await;
-                }
-                _ => return upstream.health.answered(),
-            }
-        }
     }
 
     /// Asks for a name that nobody has, and waits for as long as that leads back to us.
@@ -97,7 +82,22 @@ impl Care {
     }
 }
 
-/// The question that every server answers from what it has.
-fn root_servers() -> Key {
-    KeyRef::new(b"\x00", rtype::NS, (false, false)).to_key()
+/// Waits until it says anything; returns whether it was down meanwhile.
+async fn wait_for(upstream: &Upstream) -> bool {
+    // The question that every server answers from what it has.
+    let root = KeyRef::new(b"\x00", rtype::NS, (false, false)).to_key();
+    let mut was_down = false;
+    loop {
+        match upstream.ask(&root).await {
+            Err(Failure::Busy) => {}
+            Err(failure) if failure.is_upstreams() => {
+                upstream.health.is_down(failure);
+                was_down = true;
+            }
+            _ => break,
+        }
+        tokio::time::sleep(DOWN_INTERVAL).await;
+    }
+    upstream.health.answered();
+    was_down
 }

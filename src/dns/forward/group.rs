@@ -100,8 +100,8 @@ async fn attempt(upstream: Arc<Upstream>, key: Key, care: Care) -> Result<Messag
     }
     match &told {
         Err(failure) if failure.is_upstreams() => {
-            if upstream.health.failed(*failure) {
-                care.bring_back(upstream);
+            if upstream.health.failed() {
+                care.examine(upstream);
             }
         }
         Err(Failure::Busy) => {}

@@ -1,8 +1,8 @@
 //! Whether an upstream works, as its own replies show.
 //!
 //! Nothing is asked of an upstream that works but what clients ask. One that has failed twice in a
-//! row is down: it is asked a small question now and then until it answers, and until then nobody
-//! waits for it.
+//! row may be down, or it may be slow with just those names: so it is asked a small question, and
+//! only if it leaves that unanswered too, nobody waits for it until it answers again.
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 use super::{failure::Failure, metrics::ForwardMetrics};
 use crate::telemetry::Board;
 
-/// Failures in a row that make an upstream down: one is a lost packet.
+/// Failures in a row after which an upstream is examined: one is a lost packet.
 const FAILURES_MAX: u32 = 2;
 
 /// The state of one upstream, told on every change: log, board, metrics.
@@ -27,9 +27,16 @@ pub(super) struct Health {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Up { failures: u32 },
+    Up { failures: u32, is_examined: bool },
     Down,
     Looping,
+}
+
+// === impl State ===
+
+impl State {
+    /// As good as new.
+    const UP: Self = Self::Up { failures: 0, is_examined: false };
 }
 
 // === impl Health ===
@@ -38,7 +45,7 @@ impl Health {
     /// The upstream of that name, which works until it shows otherwise.
     pub(super) fn new(name: String, board: Board, metrics: ForwardMetrics) -> Self {
         metrics.set_up(&name, true);
-        let state = Mutex::new(State::Up { failures: 0 });
+        let state = Mutex::new(State::UP);
         Self { name, state, board, metrics, retired: CancellationToken::new() }
     }
 
@@ -61,27 +68,29 @@ impl Health {
     pub(super) fn answered(&self) {
         let mut state = self.state.lock();
         match *state {
-            State::Up { .. } => *state = State::Up { failures: 0 },
+            State::Up { .. } => *state = State::UP,
             State::Down => self.come_back(&mut state),
             State::Looping => {}
         }
     }
 
-    /// It has not. Returns whether that makes it down, from which it has to be brought back.
-    pub(super) fn failed(&self, why: Failure) -> bool {
+    /// It has not. Returns whether it is to be examined now.
+    pub(super) fn failed(&self) -> bool {
         let mut state = self.state.lock();
-        match &mut *state {
-            State::Up { failures } if *failures + 1 < FAILURES_MAX => *failures += 1,
-            State::Up { .. } => {
-                *state = State::Down;
-                let why = why.extended().1;
-                warn!(upstream = self.name, why, "the upstream is down");
-                self.tell(&format!("does not answer ({why}); others are asked if there are any"));
-                return true;
-            }
-            State::Down | State::Looping => {}
+        let State::Up { failures, is_examined } = &mut *state else { return false };
+        *failures += 1;
+        *failures >= FAILURES_MAX && !std::mem::replace(is_examined, true)
+    }
+
+    /// It was examined, and has not answered.
+    pub(super) fn is_down(&self, why: Failure) {
+        let mut state = self.state.lock();
+        if let State::Up { .. } = *state {
+            *state = State::Down;
+            let why = why.extended().1;
+            warn!(upstream = self.name, why, "the upstream is down");
+            self.tell(&format!("does not answer ({why}); others are asked if there are any"));
         }
-        false
     }
 
     /// It leads back to us. Returns whether that is news.
@@ -116,7 +125,7 @@ impl Health {
     }
 
     fn come_back(&self, state: &mut State) {
-        *state = State::Up { failures: 0 };
+        *state = State::UP;
         info!(upstream = self.name, "the upstream is up again");
         self.board.clear(&self.condition());
         self.metrics.set_up(&self.name, true);
@@ -143,14 +152,17 @@ mod tests {
     };
 
     #[test]
-    fn two_failures_in_a_row_take_an_upstream_out_and_a_reply_brings_it_back() {
+    fn two_failures_in_a_row_have_an_upstream_examined_and_a_reply_brings_it_back() {
         let (board, metrics) = (Board::default(), Metrics::new());
         let health = Health::new("u".into(), board.clone(), ForwardMetrics::new(&metrics));
-        assert!(!health.failed(Failure::Silent) && health.is_up());
+        assert!(!health.failed());
         health.answered();
-        assert!(!health.failed(Failure::Silent) && health.is_up(), "the count began again");
-        assert!(health.failed(Failure::Silent), "it is to be brought back");
-        assert!(!health.failed(Failure::Silent), "once");
+        assert!(!health.failed(), "the count began again");
+        assert!(health.failed(), "it is to be examined");
+        assert!(!health.failed() && health.is_up(), "once, and it is asked meanwhile");
+        health.answered();
+        assert!(!health.failed() && health.failed(), "it answers: all begins again");
+        health.is_down(Failure::Silent);
         assert_eq!(health.trouble(), Some(Failure::Down));
         assert_eq!(board.conditions().len(), 1);
         health.answered();

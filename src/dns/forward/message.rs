@@ -67,14 +67,9 @@ pub(super) struct Limits {
     pub negative_max_ttl: u32,
 }
 
-/// A message of an upstream is no answer.
+/// A message takes more room than anything has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unusable {
-    /// It says who else might know, and that is not what was asked.
-    Referral,
-    /// It takes more room than anything has.
-    TooLong,
-}
+pub(super) struct TooLong;
 
 /// One kept record.
 struct Part<'m> {
@@ -83,6 +78,15 @@ struct Part<'m> {
     ttl: u32,
     owner: &'m [u8],
     data: &'m [u8],
+}
+
+/// Whether a message only says who else might know, which is not what was asked: the server does
+/// not resolve names.
+pub(super) fn is_referral(message: &Message) -> bool {
+    let has = |kind: u16| message.authorities.iter().any(|it| u16::from(it.record_type()) == kind);
+    let is_nothing =
+        message.answers.is_empty() && message.metadata.response_code == ResponseCode::NoError;
+    is_nothing && has(rtype::NS) && !has(rtype::SOA)
 }
 
 // === impl Kept ===
@@ -94,7 +98,7 @@ impl Kept {
         message: &Message,
         limits: Limits,
         came: Duration,
-    ) -> Result<Self, Unusable> {
+    ) -> Result<Self, TooLong> {
         let rcode = u16::from(message.metadata.response_code);
         let is_positive =
             message.answers.iter().any(|it| u16::from(it.record_type()) == key.qtype());
@@ -104,13 +108,6 @@ impl Kept {
         }
         let has_soa =
             message.authorities.iter().any(|it| u16::from(it.record_type()) == rtype::SOA);
-        let is_nothing =
-            message.answers.is_empty() && message.metadata.response_code == ResponseCode::NoError;
-        let names_servers =
-            message.authorities.iter().any(|it| u16::from(it.record_type()) == rtype::NS);
-        if is_nothing && names_servers && !has_soa {
-            return Err(Unusable::Referral);
-        }
         for record in &message.authorities {
             let kind = u16::from(record.record_type());
             if PROOFS.contains(&kind) || (kind == rtype::SOA && !is_positive) {
@@ -219,7 +216,7 @@ struct Shelf {
 // === impl Shelf ===
 
 impl Shelf {
-    fn put(&mut self, section: Section, record: &Record) -> Result<(), Unusable> {
+    fn put(&mut self, section: Section, record: &Record) -> Result<(), TooLong> {
         if record.dns_class != DNSClass::IN {
             return Ok(());
         }
@@ -234,8 +231,8 @@ impl Shelf {
             ttl = ttl.min(minimum).min(self.limits.negative_max_ttl);
         }
         self.ttl = self.ttl.min(ttl);
-        let owner_octets = u8::try_from(owner.len()).map_err(|_| Unusable::TooLong)?;
-        let data_octets = u16::try_from(data.len()).map_err(|_| Unusable::TooLong)?;
+        let owner_octets = u8::try_from(owner.len()).map_err(|_| TooLong)?;
+        let data_octets = u16::try_from(data.len()).map_err(|_| TooLong)?;
         self.octets.push(section as u8);
         self.octets.extend(kind.to_be_bytes());
         self.octets.extend(ttl.to_be_bytes());
@@ -243,23 +240,23 @@ impl Shelf {
         self.octets.extend(data_octets.to_be_bytes());
         self.octets.extend(owner);
         self.octets.extend(data);
-        if self.octets.len() > OCTETS_MAX { Err(Unusable::TooLong) } else { Ok(()) }
+        if self.octets.len() > OCTETS_MAX { Err(TooLong) } else { Ok(()) }
     }
 }
 
 /// A name as wire labels with the root's zero, in the upstream's letters.
-fn wire(name: &Name) -> Result<Vec<u8>, Unusable> {
+fn wire(name: &Name) -> Result<Vec<u8>, TooLong> {
     encoded(|encoder| name.emit(encoder).is_ok())
 }
 
 /// The data of a record, names in it uncompressed.
-fn data(record: &Record) -> Result<Vec<u8>, Unusable> {
+fn data(record: &Record) -> Result<Vec<u8>, TooLong> {
     encoded(|encoder| record.data.emit(encoder).is_ok())
 }
 
-fn encoded(emit: impl FnOnce(&mut BinEncoder<'_>) -> bool) -> Result<Vec<u8>, Unusable> {
+fn encoded(emit: impl FnOnce(&mut BinEncoder<'_>) -> bool) -> Result<Vec<u8>, TooLong> {
     let mut octets = Vec::new();
     let mut encoder = BinEncoder::new(&mut octets);
     encoder.set_name_encoding(NameEncoding::Uncompressed);
-    if emit(&mut encoder) { Ok(octets) } else { Err(Unusable::TooLong) }
+    if emit(&mut encoder) { Ok(octets) } else { Err(TooLong) }
 }

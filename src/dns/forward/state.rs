@@ -180,7 +180,7 @@ impl Forward {
         let now = self.care.clock.elapsed();
         let kept = told.and_then(|message| {
             let kept = Kept::new(&key, &message, self.limits, now);
-            kept.map(Arc::new).map_err(|_unusable| Failure::Garbled)
+            kept.map(Arc::new).map_err(|_too_long| Failure::Garbled)
         });
         match &kept {
             Ok(message) => self.cache.keep(&key, message),

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{UpstreamSpec, failure::Failure, health::Health, key::Key, provider::Provider};
+use super::{
+    UpstreamSpec, failure::Failure, health::Health, key::Key, message::is_referral,
+    provider::Provider,
+};
 use crate::dns::SettingsSpec;
 use hickory_resolver::{
     NameServerPool, PoolContext, TlsConfig,
@@ -115,6 +118,7 @@ impl Upstream {
             Ok(Err(error)) => told_of(error),
             Err(_elapsed) => Err(Failure::Silent),
         }
+        .and_then(|message| if is_referral(&message) { Err(Failure::Garbled) } else { Ok(message) })
     }
 }
 

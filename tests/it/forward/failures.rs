@@ -7,7 +7,7 @@ use std::{
 
 use hickory_proto::{
     op::{Message, ResponseCode},
-    rr::RecordType,
+    rr::{Name, RData, Record, RecordType},
 };
 use serde_json::json;
 
@@ -59,6 +59,66 @@ fn the_next_upstream_stands_in_for_a_silent_one_until_that_is_back() {
     assert_eq!(first.count("third.example."), 1, "and first again");
     let said = node.api().get("/ready").body.to_string();
     assert!(!said.contains(&first.address.to_string()), "{said}");
+}
+
+#[test]
+fn an_upstream_that_is_slow_with_some_names_is_not_down() {
+    let upstream = Upstream::start(|seen| match seen.name.starts_with("slow") {
+        true => Said::Nothing,
+        false => known(RECORDS, seen),
+    });
+    let node = forwarding(&[&upstream], "timeout = \"300ms\"").start();
+    for n in 0..6 {
+        let reply = node.resolver().ask(&format!("slow{n}.example."), A);
+        assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+        assert_eq!(extended_errors(&reply), [22]);
+    }
+    assert!(upstream.count(".") >= 1, "it was examined");
+    assert_eq!(node.find_log("the upstream is down"), None);
+    assert_eq!(node.resolver().ask("www.example.", A).answers.len(), 1);
+}
+
+#[test]
+fn a_lie_is_no_answer() {
+    // The wrong number, the answer to another question, and a referral to others.
+    let liar = Upstream::start(|seen| {
+        let other = |message: &mut Message| {
+            *message = question("other.example.", A, None).into_response();
+            message.metadata.id = seen.message.metadata.id;
+        };
+        let mut message = seen.message.clone().into_response();
+        match &*seen.name {
+            "number.example." => message.metadata.id = message.metadata.id.wrapping_add(1),
+            "question.example." => other(&mut message),
+            "referral.example." => {
+                let name = Name::from_ascii("example.").unwrap();
+                let server = Name::from_ascii("ns.example.").unwrap();
+                let ns = RData::NS(hickory_proto::rr::rdata::NS(server));
+                message.authorities.push(Record::from_rdata(name, 60, ns));
+            }
+            _ => return known(RECORDS, seen),
+        }
+        Said::Octets(message.to_vec().unwrap())
+    });
+    let good = Upstream::start(|seen| Said::records(seen, &["60 A 192.0.2.7"]));
+    let node = forwarding(&[&liar, &good], "").start();
+    for name in ["number.example.", "question.example.", "referral.example."] {
+        let reply = node.resolver().ask(name, A);
+        assert_eq!(lines(&reply.answers), [format!("{name} 60 A 192.0.2.7")]);
+    }
+    let warnings = ["WARN", "ERROR"].map(|level| node.count_log(&format!("\"level\":\"{level}\"")));
+    assert_eq!(warnings, [0, 0], "whoever forges replies does not fill the log");
+}
+
+#[test]
+fn an_upstream_may_be_asked_over_tcp_alone() {
+    let upstream = Upstream::of(RECORDS);
+    let config = format!("[forward]\nupstreams = [\"tcp://{}\"]\n", upstream.address);
+    let node = Node::builder().config(&config).start();
+    for name in ["www.example.", "short.example."] {
+        assert_eq!(node.resolver().ask(name, A).answers.len(), 1);
+    }
+    assert!(upstream.seen().iter().all(|seen| seen.over_tcp));
 }
 
 #[test]
@@ -116,7 +176,8 @@ fn with_every_upstream_dead_names_of_ours_are_as_quick_as_ever() {
         let meanwhile = quickest(200);
         assert!(meanwhile < before * 10 + Duration::from_millis(2), "{before:?}, {meanwhile:?}");
     });
-    // It is known to be down by now: that is said at once, and an alias of ours is answered.
+    // Once it is known to be down that is said at once, and an alias of ours is answered.
+    node.wait_for_log("the upstream is down");
     let began = Instant::now();
     let reply = client.ask("late.example.", A);
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
