@@ -16,6 +16,7 @@ const TXT: RecordType = RecordType::TXT;
 
 const SOA: &str = "ns example.internal. 30 SOA ns1.example.internal. hostmaster.example.internal. \
                    2026112001 3600 600 604800 30";
+const PAY: &str = "an _pay._tcp.example.internal. 300 SRV 0 0 8080 payment.service.internal.";
 const BRANCH: [&str; 6] = [
     "NOERROR",
     "ns branch.example.internal. 300 NS ns1.branch.example.internal.",
@@ -119,6 +120,17 @@ const EXAMPLE: &[(&str, RecordType, &[&str])] = &[
             "ar web2.example.internal. 300 A 192.0.2.11",
         ],
     ),
+    ("_pay._tcp", RecordType::SRV, &["NOERROR aa", PAY]),
+    (
+        "site",
+        RecordType::HTTPS,
+        &[
+            "NOERROR aa",
+            "an site.example.internal. 300 HTTPS 1 web1.example.internal. alpn=h2,h3,",
+            "ar web1.example.internal. 300 A 192.0.2.10",
+            "ar web1.example.internal. 300 AAAA 2001:db8::10",
+        ],
+    ),
     // The wildcard, and where it does not reach.
     ("x.dev", A, &["NOERROR aa", "an x.dev.example.internal. 60 A 192.0.2.80"]),
     ("Y.x.dev", A, &["NOERROR aa", "an Y.x.dev.example.internal. 60 A 192.0.2.80"]),
@@ -176,6 +188,8 @@ fn an_alias_may_lead_to_a_service_and_a_service_to_a_static_name() {
     api.register("payment", "one", &json!({ "addresses": ["10.0.0.1"] }));
     let told = whole(&resolver.ask("shop.example.internal.", A));
     assert_eq!(told, ["NOERROR aa", "an payment.service.internal. 5 A 10.0.0.1", alias]);
+    let told = whole(&resolver.ask("_pay._tcp.example.internal.", RecordType::SRV));
+    assert_eq!(told, ["NOERROR aa", PAY, "ar payment.service.internal. 5 A 10.0.0.1"]);
     let told = whole(&resolver.ask("shop.example.internal.", AAAA));
     assert_eq!(told[..2], ["NOERROR aa", alias]);
     assert!(told[2].starts_with("ns service.internal. 5 SOA "), "{told:?}");
