@@ -20,7 +20,8 @@ use std::{
 use arc_swap::ArcSwap;
 use rollcall::{
     dns::{
-        DnsConfig, DnsServer, EncryptedListen, Limits, Settings, SettingsSpec, Wiring,
+        AccessRule, CookieSecrets, DnsConfig, DnsServer, EncryptedListen, Limits, RateLimit,
+        Settings, SettingsSpec, Wiring,
         forward::ForwardHandle,
         zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
     },
@@ -141,6 +142,24 @@ fn query(name: &str, qtype: u8) -> Vec<u8> {
     query
 }
 
+/// The same with a cookie of the client's, NSID, and an option that means nothing.
+fn with_options(name: &str, qtype: u8) -> Vec<u8> {
+    let mut query = query(name, qtype);
+    let options = b"\x00\x0A\x00\x08abcdefgh\x00\x03\x00\x00\xFD\xE9\x00\x02xy";
+    let length = query.len() - 1;
+    query[length] = u8::try_from(options.len()).expect("they are few");
+    query.extend(options);
+    query
+}
+
+/// A question about the server itself: TXT in the class CHAOS.
+fn chaos(name: &str) -> Vec<u8> {
+    let mut query = bare(name, 16);
+    let class = query.len() - 1;
+    query[class] = 3;
+    query
+}
+
 /// The same without an OPT record: the reply has 512 octets at the most.
 fn bare(name: &str, qtype: u8) -> Vec<u8> {
     let name = DnsName::parse(name).expect("a name");
@@ -182,6 +201,10 @@ fn questions() -> Vec<(&'static str, Vec<u8>, Says)> {
         ("NODATA", query("web.service.internal", 15), found(0)),
         ("NXDOMAIN", query("nobody.service.internal", 1), (0, 3, false)),
         ("REFUSED", query("example.net", 1), (0, 5, false)),
+        ("A, options", with_options("web.service.internal", 1), found(8)),
+        ("SRV, options", with_options("_web._tcp.service.internal", 33), found(10)),
+        ("NXDOMAIN, options", with_options("nobody.service.internal", 1), (0, 3, false)),
+        ("CHAOS", chaos("version.bind"), found(1)),
     ]
 }
 
@@ -198,6 +221,21 @@ fn start(stop: &CancellationToken) -> (SocketAddr, impl Future<Output = ()>) {
     let domain = DnsName::parse("internal").expect("a name");
     let mut spec = SettingsSpec::new(domain);
     spec.reverse = vec!["10.0.0.0/8".parse().expect("a prefix")];
+    // Everybody is a stranger whose replies are counted, and every name meets a rule.
+    spec.cookies = Some(CookieSecrets::random().expect("the system has randomness"));
+    spec.identity.nsid = b"here"[..].into();
+    spec.identity.version = "Rollcall".into();
+    let allow = vec!["127.0.0.0/8".parse().expect("a prefix")];
+    let zone = DnsName::parse(".").expect("the root");
+    spec.access = vec![AccessRule { zone, allow, deny: Vec::new() }];
+    let (exempt, per_second) = (Vec::new(), RateLimit::PER_SECOND_MAX);
+    spec.rate_limit = Some(RateLimit {
+        responses_per_second: per_second,
+        all_per_second: per_second,
+        unproven_udp_size: 1_232,
+        exempt,
+        ..RateLimit::default()
+    });
     let settings = Settings::new(&spec).expect("the usual settings");
     let (clock, metrics) = (Clock::system(), Metrics::new());
     let running = server.start(&Wiring {

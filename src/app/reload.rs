@@ -77,6 +77,7 @@ impl Reloader {
             parse_filter(&next.log.filter)?,
         );
         self.filter.reload(filter)?;
+        let settings = settings.in_place_of(&self.settings.load());
         self.settings.store(Arc::new(settings));
         self.dns_limits.store(Arc::new(next.dns_limits()));
         self.forward.configure(&next.forward);

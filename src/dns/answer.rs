@@ -7,10 +7,11 @@ use super::{
     caller::Caller,
     chaos::{self, CLASS_CHAOS},
     code::{extended, rcode, rtype},
-    encode::{CLASS_IN, Reply},
+    encode::{CLASS_IN, Reply, Section},
     forward::{Forwarding, Reach},
     guard::{Strangers, Verdict},
     query::Query,
+    service,
     settings::Settings,
     terms::{self, Terms},
     turn::{Later, Turn},
@@ -112,9 +113,7 @@ pub fn answer(
     let mut terms = Terms::of(sources.settings, query, &caller);
     let strangers = sources.settings.strangers.as_ref();
     let strangers = strangers.filter(|them| !terms.is_proven && them.include(&caller));
-    if let Some(strangers) = strangers {
-        terms.hold_to(strangers.octets_max());
-    }
+    let is_held = strangers.is_some_and(|strangers| terms.hold_to(strangers.octets_max()));
     let mut reply = Reply::new(query, terms.octets_max, terms.opt, out);
     if let Some(forwarding) = &sources.forward {
         reply.set_recursion_available(forwarding.forward.allows(caller.client));
@@ -127,6 +126,7 @@ pub fn answer(
         fail_open: None,
         guarded: None,
     };
+    let mut first = Source::Refused;
     if let Some(rcode) = terms::fault(query, &caller) {
         reply.set_rcode(rcode);
     } else if query.qclass != CLASS_IN || matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
@@ -135,18 +135,21 @@ pub fn answer(
         let (reply, summary) = (&mut reply, &mut summary);
         let mut turn = Turn { sources, query, caller, rng, reply, summary };
         match turn.answer() {
-            Ok(()) => {}
+            Ok(source) => first = source,
             Err(Later::Forward) => return Answered::NeedsForward,
             Err(Later::Full) => return Answered::NeedsFull,
         }
     }
     if let Some(strangers) = strangers {
-        let kind = Kind::of(sources, query, &reply, summary.source);
+        let kind = Kind::of(sources, query, &reply, first);
         let verdict = strangers.judge(&caller, kind, rng);
         if verdict == Verdict::Drop {
             return Answered::Limited;
         }
-        summary.guarded = summary.guarded.or(hold_back(strangers, verdict, query, &mut reply));
+        let is_cut = is_held && reply.is_truncated();
+        let held_back = hold_back(strangers, verdict, query, &mut reply);
+        let held_back = held_back.or(is_cut.then_some(Guarded::Unproven));
+        summary.guarded = summary.guarded.or(held_back);
     }
     (summary.rcode, summary.truncated) = (reply.rcode(), reply.is_truncated());
     summary.octets = reply.finish();
@@ -161,10 +164,11 @@ impl Guarded {
 }
 
 /// What replies have in common that are counted together. Of names that do not exist there is no
-/// end, so they count by the zone; and so do those that a wildcard makes.
-#[derive(Hash)]
-enum Kind<'q> {
-    /// An answer to this name.
+/// end, nor of those that exist without anything, as the nibbles of an IPv6 address, nor of those
+/// that wildcards and combinations of tags make: they count by who says so.
+#[derive(Debug, Hash)]
+pub(super) enum Kind<'q> {
+    /// An answer to this name, or to all names below it that are of no finite number.
     Name(&'q [u8]),
     /// A response code of this source.
     Rest(u16, Source),
@@ -173,10 +177,18 @@ enum Kind<'q> {
 // === impl Kind ===
 
 impl<'q> Kind<'q> {
-    fn of(sources: &Sources<'_>, query: &'q Query<'_>, reply: &Reply<'_>, source: Source) -> Self {
-        let is_there = reply.rcode() == rcode::NOERROR
-            && (source != Source::Static || sources.zones.has(query.name()));
-        if is_there { Self::Name(query.name()) } else { Self::Rest(reply.rcode(), source) }
+    /// That of a reply; `first` is who answered the name that was asked for.
+    fn of(sources: &Sources<'_>, query: &'q Query<'_>, reply: &Reply<'_>, first: Source) -> Self {
+        let (name, rcode) = (query.name(), reply.rcode());
+        if rcode != rcode::NOERROR || reply.count(Section::Answer) == 0 {
+            return Self::Rest(rcode, first);
+        }
+        match first {
+            Source::Reverse => Self::Name(name),
+            Source::Service => Self::Name(service::finite(name, sources.settings.origin())),
+            Source::Static if sources.zones.has(name) => Self::Name(name),
+            Source::Forward | Source::Refused | Source::Static => Self::Rest(rcode, first),
+        }
     }
 }
 

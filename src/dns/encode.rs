@@ -181,9 +181,11 @@ impl<'b> Reply<'b> {
         self.suffixes.count = mark.suffix_count;
     }
 
-    /// Octets that the reply has as it is, an extended error and padding aside.
+    /// Octets that the reply has as it is, padding aside.
     pub fn octets(&self) -> usize {
-        self.at + self.opt.as_ref().map_or(0, Opt::octets)
+        let Some(opt) = &self.opt else { return self.at };
+        let error = self.extended_error.as_ref().map_or(0, ExtendedError::octets);
+        self.at + opt.octets() + error
     }
 
     /// Whether the client gets a cookie.
@@ -191,13 +193,17 @@ impl<'b> Reply<'b> {
         self.opt.is_some_and(|opt| opt.cookie.is_some())
     }
 
-    /// Takes everything back but the question and the OPT record.
+    /// Takes everything back but the question and the OPT record, of which only a cookie stays:
+    /// what is left is no longer than a question, or by the server's part of that.
     pub fn take_back(&mut self) {
         self.at = HEADER_OCTETS + self.question_octets;
         (self.counts, self.section) = ([0; 3], Section::Answer);
         self.suffixes.count = 0;
         (self.rcode, self.authoritative, self.truncated) = (0, false, false);
         self.extended_error = None;
+        if let Some(opt) = &mut self.opt {
+            opt.nsid = &[];
+        }
     }
 
     /// Writes the header and the OPT record, and returns the length of the whole reply.

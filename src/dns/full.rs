@@ -27,7 +27,10 @@ pub(super) use lanes::{Asked, Lanes, Later, Outcome};
 pub(super) use long::{LongLane, Pens};
 pub(super) use short::{ShortLane, send};
 
-use super::{Answered, Caller, Parsed, Query, Sources, Summary, answer, code::rcode, parse};
+use super::{
+    Answered, Caller, Parsed, Query, Settings, Source, Sources, Summary, answer, answer::Kind,
+    code::rcode, guard::Verdict, parse,
+};
 use decode::decode;
 
 /// A reply that stands in the buffer, as statistics want to know it.
@@ -66,7 +69,10 @@ pub(super) fn respond(
         Parsed::Drop => Responded::Silence,
         Parsed::Query(query) => plain(sources, caller, &query, rng, out),
         Parsed::Other => match decode(message) {
-            Err(refusal) => Responded::With(refusal.write(sources.settings, &caller, message, out)),
+            Err(refusal) => {
+                let replied = refusal.write(sources.settings, &caller, message, out);
+                judged(sources.settings, &caller, replied, rng)
+            }
             Ok(simple) => match parse(&simple) {
                 Parsed::Query(query) => plain(sources, caller, &query, rng, out),
                 Parsed::Drop | Parsed::Other => {
@@ -75,6 +81,21 @@ pub(super) fn respond(
                 }
             },
         },
+    }
+}
+
+/// A refusal, unless it is one too many for a stranger. It is short already, so none is cut.
+fn judged(
+    settings: &Settings,
+    caller: &Caller,
+    replied: Replied,
+    rng: &mut fastrand::Rng,
+) -> Responded {
+    let strangers = settings.strangers.as_ref().filter(|strangers| strangers.include(caller));
+    let kind = Kind::Rest(replied.summary.rcode, Source::Refused);
+    match strangers.map(|strangers| strangers.judge(caller, kind, rng)) {
+        Some(Verdict::Drop) => Responded::Limited,
+        None | Some(Verdict::Answer | Verdict::Slip) => Responded::With(replied),
     }
 }
 

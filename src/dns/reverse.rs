@@ -17,6 +17,7 @@ use super::{
     caller::Caller,
     code::rtype,
     encode::{Reply, Section},
+    guard::Visitor,
     service::put_instance,
     verdict::Verdict,
 };
@@ -71,8 +72,7 @@ pub(super) fn answer<'s>(
     let zone = zones.max_by_key(|zone| zone.prefix.prefix_len())?;
     let octets = asked.name.len() - usize::from(stem.starts[stem.labels - zone.labels()]);
     // A static zone inside is closer to the name.
-    let inside = sources.zones.find(asked.name);
-    if inside.is_some_and(|inside| inside.origin().as_wire().len() > octets) {
+    if sources.zones.closest(asked.name) > octets {
         return None;
     }
     let apex = Apex::of_reverse(sources, &asked, octets);
@@ -86,7 +86,7 @@ pub(super) fn answer<'s>(
         match sources.snapshot.by_address.get(&stem.address) {
             Some(_) if asked.qtype != rtype::PTR => Verdict::Nodata,
             Some(keys) if keys.len() > FAST_NAMES_MAX && !caller.may_allocate => Verdict::NeedsFull,
-            Some(keys) => names(sources, &asked, keys, reply),
+            Some(keys) => names(sources, &asked, keys, caller, reply),
             None => Verdict::Nxdomain,
         }
     };
@@ -98,17 +98,25 @@ fn names(
     sources: &Sources<'_>,
     asked: &Asked<'_>,
     keys: &[InstanceKey],
+    caller: Caller,
     reply: &mut Reply<'_>,
 ) -> Verdict {
-    let services = keys.iter().filter_map(|key| sources.snapshot.service(key.service.as_str()));
+    let origin = sources.settings.origin().as_wire();
+    let visitor = Visitor::new(&sources.settings.access, caller.client);
+    let is_shown = |key: &&InstanceKey| visitor.may_see_service(key.service.as_str(), origin);
+    if !keys.iter().any(|key| is_shown(&key)) {
+        return Verdict::Nxdomain;
+    }
+    let keys = || keys.iter().filter(is_shown);
+    let services = keys().filter_map(|key| sources.snapshot.service(key.service.as_str()));
     // One set has one TTL (RFC 2181 §5.2): the shortest that any of the services allows.
     let ttl = services.map(|service| service.policy.ttl_seconds).min().unwrap_or_default();
     // What does not fit marks the reply as cut by itself.
-    let _ = keys.iter().try_for_each(|key| {
+    let _ = keys().try_for_each(|key| {
         let written =
             reply.record_with(Section::Answer, asked.owner(), (rtype::PTR, ttl), |data| {
                 put_instance(data, key.id.as_bytes(), key.service.as_bytes())?;
-                data.put(sources.settings.origin().as_wire())
+                data.put(origin)
             });
         written.map(drop)
     });

@@ -175,6 +175,15 @@ impl Settings {
         })
     }
 
+    /// The same choices in the place of others: what was counted is not forgotten.
+    #[must_use]
+    pub fn in_place_of(mut self, before: &Self) -> Self {
+        if let (Some(new), Some(old)) = (self.strangers.take(), &before.strangers) {
+            self.strangers = Some(new.going_on_from(old));
+        }
+        self
+    }
+
     /// The zone of the services, `service.<domain>`.
     pub fn origin(&self) -> &DnsName {
         &self.origin

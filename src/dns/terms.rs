@@ -46,10 +46,22 @@ impl<'s> Terms<'s> {
         terms
     }
 
-    /// Holds the reply to so many octets, but to no fewer than any question needs.
-    pub(super) fn hold_to(&mut self, octets_max: usize) {
-        let least = usize::from(UDP_OCTETS_WITHOUT_EDNS);
-        self.octets_max = self.octets_max.min(octets_max.max(least));
+    /// Those of a refusal, which says no more than it must.
+    pub(super) fn of_refusal(settings: &'s Settings, query: &Query<'_>, caller: &Caller) -> Self {
+        let mut terms = Self::of(settings, query, caller);
+        if let Some(opt) = &mut terms.opt {
+            opt.nsid = &[];
+        }
+        terms
+    }
+
+    /// Holds the reply to so many octets, but to no fewer than any question needs; returns whether
+    /// it might have had more.
+    pub(super) fn hold_to(&mut self, octets_max: usize) -> bool {
+        let most = octets_max.max(UDP_OCTETS_WITHOUT_EDNS.into());
+        let is_held = most < self.octets_max;
+        self.octets_max = self.octets_max.min(most);
+        is_held
     }
 
     /// What the client's options ask for. Whatever is wrong with them, a cookie is answered, so

@@ -61,12 +61,14 @@ impl Turn<'_, '_, '_> {
     /// Answers the query. AA and the owner of the first record are those of the question, the
     /// response code is that of the last name (RFC 6604 §2.1).
     #[inline]
-    pub(super) fn answer(&mut self) -> Result<(), Later> {
-        match self.ask(Asked::by(self.query))? {
+    /// Returns who answered the name that was asked for, whoever answered those it led to.
+    pub(super) fn answer(&mut self) -> Result<Source, Later> {
+        let next = self.ask(Asked::by(self.query))?;
+        let first = self.summary.source;
+        match next {
             Next::Alias(at) => {
-                let is_ours = self.summary.source != Source::Forward;
                 self.follow(at)?;
-                if !is_ours {
+                if first == Source::Forward {
                     self.reply.set_authoritative(false);
                 }
             }
@@ -78,7 +80,10 @@ impl Turn<'_, '_, '_> {
             Next::Done => {}
             Next::Elsewhere => self.refuse(),
         }
-        if self.may_lead_to_services(self.query.qtype) { self.add_addresses() } else { Ok(()) }
+        if self.may_lead_to_services(self.query.qtype) {
+            self.add_addresses()?;
+        }
+        Ok(first)
     }
 
     /// Refuses a name that is not ours, and says why.
@@ -145,7 +150,7 @@ impl Turn<'_, '_, '_> {
         }
         let (zones, name) = (sources.zones, asked.name);
         if zones.awaits(name) {
-            return Ok(self.not_ready());
+            return Ok(self.not_ready(&asked));
         }
         let mut writing = zone::Writing {
             reply: &mut *self.reply,
@@ -159,7 +164,11 @@ impl Turn<'_, '_, '_> {
         let next = match told {
             zone::Answered::Elsewhere if sources.forward.is_none() => return Ok(Next::Elsewhere),
             zone::Answered::Elsewhere => return self.forward(asked),
-            zone::Answered::Exits(_) if sources.forward.is_none() => Next::Done,
+            zone::Answered::Exits(departure)
+                if sources.forward.is_none() && !zones.awaits(departure.target()) =>
+            {
+                Next::Done
+            }
             zone::Answered::Exits(departure) | zone::Answered::Leaves(departure) => {
                 Next::Alias(departure.position)
             }
@@ -171,9 +180,11 @@ impl Turn<'_, '_, '_> {
 
     /// Says that the zone of a name should be there and is not: its file has a mistake.
     #[cold]
-    fn not_ready(&mut self) -> Next {
+    fn not_ready(&mut self, asked: &Asked<'_>) -> Next {
         self.summary.source = Source::Static;
-        self.reply.set_authoritative(false);
+        if asked.at == QUESTION {
+            self.reply.set_authoritative(false);
+        }
         self.reply.set_rcode(rcode::SERVFAIL);
         self.reply.set_extended_error(extended::NOT_READY, "the zone is not loaded");
         Next::Done
@@ -193,11 +204,12 @@ impl Turn<'_, '_, '_> {
         apex: &Apex<'_>,
         asked: &Asked<'_>,
     ) -> Result<Next, Later> {
-        self.reply.set_authoritative(true);
+        self.reply.set_authoritative(verdict != Verdict::Denied);
         // An SOA that does not fit marks the reply as cut by itself.
         match verdict {
             Verdict::Alias(target) => return Ok(target.map_or(Next::Done, Next::Alias)),
             Verdict::Answered(fail_open) => self.summary.fail_open = fail_open,
+            Verdict::Denied => return Ok(Next::Denied),
             Verdict::NeedsFull => return Err(Later::Full),
             Verdict::Nodata if asked.qtype == rtype::ANY => {
                 let _ = apex.minimal_any(asked, self.reply);

@@ -9,6 +9,8 @@ pub(super) enum Verdict {
     Alias(Option<usize>),
     /// The records are written; why instances that are not healthy are among them, if so.
     Answered(Option<FailOpen>),
+    /// The client may not ask for the service.
+    Denied,
     /// The answer has to allocate or takes long, and the caller may not.
     NeedsFull,
     /// The name is there, records of the type are not (RFC 2308 §2.2).

@@ -33,25 +33,17 @@ pub struct InstanceKey {
 /// The label under which instances are named, `I.instance.S`; therefore no tag.
 const INSTANCE_LABEL: &str = "instance";
 
-/// The label under which it is told what can be browsed, `_dns-sd._udp`; therefore no service.
-const BROWSE_LABEL: &str = "dns-sd";
-
 // === impl ServiceName ===
 
 impl ServiceName {
     /// Parses a service name.
     ///
     /// # Errors
-    /// When it is not a DNS label, or is reserved: for the zone's name servers (`ns1` … `ns9`), or
-    /// for browsing (`dns-sd`, whose `_dns-sd._udp` is above the names of RFC 6763 §9 and §11).
+    /// When it is not a DNS label, or is reserved for the zone's name servers (`ns1` … `ns9`).
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let label = parse_label("service", text)?;
         if let [b'n', b's', b'1'..=b'9'] = label.as_bytes() {
             let problem = "is reserved for the name servers of the zone (ns1 to ns9)";
-            return Err(Invalid::new("service", text, problem));
-        }
-        if label == BROWSE_LABEL {
-            let problem = "is reserved: browsers of services begin at `_dns-sd._udp`";
             return Err(Invalid::new("service", text, problem));
         }
         Ok(Self(label))
@@ -189,7 +181,6 @@ mod tests {
         assert_eq!(ServiceName::parse("Payment").unwrap().as_str(), "payment");
         assert!(ServiceName::parse("ns1").is_err());
         assert!(ServiceName::parse("ns10").is_ok());
-        assert!(ServiceName::parse("DNS-SD").is_err());
         assert!(Tag::parse("Instance").is_err());
     }
 }

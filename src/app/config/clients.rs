@@ -18,9 +18,19 @@ pub(super) fn networks(given: &Given) -> Result<Vec<IpNet>, Refusal> {
         let problem = format!("has {} networks, above the limit of {limit}", list.len());
         return Err(given.refuse(problem));
     }
-    distinct(&list, |item| match item.text()?.parse::<IpAddr>() {
-        Ok(address) => Ok(address.into()),
-        Err(_) => network(item),
+    distinct(&list, |item| {
+        let network = match item.text()?.parse::<IpAddr>() {
+            Ok(address) => address.into(),
+            Err(_) => network(item)?,
+        };
+        if let IpNet::V6(mapped) = network
+            && let Some(address) = mapped.addr().to_ipv4_mapped()
+            && mapped.prefix_len() > 0
+        {
+            let problem = format!("is never seen: write it as one of IPv4, as in `{address}`");
+            return Err(item.refuse(problem));
+        }
+        Ok(network)
     })
 }
 

@@ -436,7 +436,7 @@ pub(super) static KEYS: &[Key] = &[
 ];
 
 /// What a rate may be; zero is none.
-const PER_SECOND: RangeInclusive<i128> = 0..=1_000_000;
+const PER_SECOND: RangeInclusive<i128> = 0..=100_000;
 
 const FORWARD_TTL_MAX: u32 = limit::FORWARD_TTL_SECONDS_MAX;
 const SECOND: Duration = Duration::from_secs(1);

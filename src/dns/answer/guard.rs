@@ -6,8 +6,9 @@ use hickory_proto::{op::ResponseCode, rr::RecordType};
 
 use crate::{
     dns::{
-        AccessRule, CookieSecrets, RateLimit, Transport,
+        AccessRule, CookieSecrets, RateLimit, Sources, Transport,
         answer::Guarded,
+        full,
         guard::{Access, Strangers},
         testing::{Ask, Told, World, member},
         zone::Zones,
@@ -24,6 +25,7 @@ fn world(limits: &RateLimit) -> World {
     let mut members: Vec<_> = crowd.collect();
     members.push(member("web/a", "10.0.0.1"));
     members.push(member("api/a", "10.0.0.2"));
+    members.push(member("tagged/a", "10.0.0.2").tags(&["tag"]));
     let mut world = World::new(members);
     world.settings.strangers = Some(Strangers::new(limits).unwrap());
     let secret = "e5e973e5a6b2a43f48e7dc849e37bfcf";
@@ -68,15 +70,49 @@ fn a_stranger_gets_its_share_and_then_every_other_reply_empty() {
 
 #[test]
 fn names_without_end_count_together() {
-    let mut world = world(&RateLimit { slip: 0, ..limits() });
-    let corp = "@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n*.wild A 192.0.2.7\n";
-    world.zones = Zones::of_texts(&[("corp.test", corp)], &["service.internal"]);
-    for (what, suffix) in
-        [("NXDOMAIN", ""), ("refusal", ".test."), ("wildcard", ".wild.corp.test.")]
-    {
-        let answered =
-            (0..100).filter(|n| world.put(&Ask::new(&format!("x{n}{suffix}"), A)).is_some());
+    let corp = "@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n*.wild A 192.0.2.7\n\
+        *.alias CNAME web.service.internal.\n";
+    let names: [(&str, &dyn Fn(usize) -> String); 6] = [
+        ("NXDOMAIN", &|n| format!("x{n}")),
+        ("a refusal", &|n| format!("x{n}.test.")),
+        ("a wildcard", &|n| format!("x{n}.wild.corp.test.")),
+        ("a wildcard alias", &|n| format!("x{n}.alias.corp.test.")),
+        ("tags", &|n| format!("{}tag.tag.tagged", "tag.".repeat(n % 40))),
+        ("nibbles", &|n| format!("{:x}.{:x}.d.f.ip6.arpa.", n % 16, n / 16)),
+    ];
+    for (what, name) in names {
+        let mut world = world(&RateLimit { slip: 0, ..limits() });
+        world.zones = Zones::of_texts(&[("corp.test", corp)], &["service.internal"]);
+        let answered = (0..100).filter(|&n| world.put(&Ask::new(&name(n), A)).is_some());
         assert_eq!(answered.count(), 10, "{what}");
+    }
+}
+
+#[test]
+fn refusals_count_and_say_no_more_than_they_must() {
+    let mut world = world(&RateLimit { slip: 0, ..limits() });
+    world.settings.identity.nsid = [b'x'; 64].into();
+    let mut respond = |message: &[u8]| {
+        let sources = Sources {
+            snapshot: &world.snapshot,
+            zones: &world.zones,
+            settings: &world.settings,
+            forward: None,
+        };
+        let caller = Ask::new("web", A).caller();
+        let mut out = [0; 4_096];
+        match full::respond(&sources, caller, message, &mut world.rng, &mut out) {
+            full::Responded::With(replied) => Some(replied.summary.octets),
+            _ => None,
+        }
+    };
+    let nsid = b"\x00\x00\x29\x04\xD0\x00\x00\x00\x00\x00\x04\x00\x03\x00\x00";
+    for opcode in [0x78, 0x20] {
+        let head = [0x12, 0x34, opcode, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let message = [&head[..], nsid].concat();
+        let replies: Vec<usize> = (0..100).filter_map(|_| respond(&message)).collect();
+        assert!(replies.iter().all(|&octets| octets <= message.len()), "{replies:?}");
+        assert_eq!(replies.len(), if opcode == 0x78 { 10 } else { 0 }, "one kind of error");
     }
 }
 
@@ -123,8 +159,17 @@ fn a_long_reply_is_for_who_has_proven_its_address() {
     let cookie = told.octets[start..].to_vec();
     let told = with_cookie(&mut strict, &ask, &cookie);
     assert!(told.octets.len() > 512 && told.summary.guarded.is_none());
+    // The name of the server would make it longer, and so may an error.
+    strict.settings.identity.nsid = [b'x'; 64].into();
+    let mut packet = ask.packet();
+    let end = packet.len() - 1;
+    packet[end] = 4;
+    packet.extend([0, 3, 0, 0]);
+    let told = strict.put_packet(&packet, &ask).unwrap();
+    assert!(told.octets.len() <= packet.len(), "{}", told.octets.len());
     // A cut reply is full as far as it may be by default.
     let told = world(&limits()).put(&ask).unwrap();
+    assert_eq!(told.summary.guarded, Some(Guarded::Unproven));
     assert!(told.message.metadata.truncation && !told.message.answers.is_empty());
     assert!(told.octets.len() <= 512);
 }
@@ -147,7 +192,45 @@ fn who_may_not_ask_is_refused_and_told_so() {
             assert!(told.octets.ends_with(&[0, 15, 0, 2, 0, 18]), "{name}: RFC 8914 §4.19");
         }
     }
-    assert_eq!(world.ask("1.0.0.10.in-addr.arpa.", RecordType::PTR).answers().len(), 1);
+}
+
+#[test]
+fn a_rule_for_a_service_is_one_for_all_of_its_names() {
+    let mut world = World::new(vec![
+        member("web/a", "10.0.0.1").tags(&["v1"]),
+        member("open/a", "10.0.0.1"),
+        member("alias/a", "10.0.0.2").host("web.service.internal"),
+    ]);
+    let names = [
+        ("web", A),
+        ("v1.web", A),
+        ("a.instance.web", A),
+        ("_web._tcp", SRV),
+        ("_web._v1", SRV),
+        ("_web._tcp", RecordType::PTR),
+        ("a._web._tcp", RecordType::TXT),
+        ("_v1._sub._web._tcp", RecordType::PTR),
+    ];
+    let ptr = |world: &mut World, name: &str| world.ask(name, RecordType::PTR).sorted();
+    assert_eq!(ptr(&mut world, "_services._dns-sd._udp").len(), 3);
+    deny(&mut world, "web.service.internal");
+    for (name, rtype) in names {
+        let told = world.ask(name, rtype);
+        assert_eq!(told.rcode(), ResponseCode::Refused, "{name} {rtype}");
+        assert!(told.message.all_sections().next().is_none(), "{name} {rtype}");
+        assert!(!told.message.metadata.authoritative, "{name} {rtype}");
+    }
+    assert_eq!(world.ask("open", A).answers(), ["10.0.0.1"]);
+    assert_eq!(world.ask("alias", A).answers(), ["web.service.internal."]);
+    assert_eq!(
+        ptr(&mut world, "_services._dns-sd._udp"),
+        ["_alias._tcp.service.internal.", "_open._tcp.service.internal."]
+    );
+    let reverse = ptr(&mut world, "1.0.0.10.in-addr.arpa.");
+    assert_eq!(reverse, ["a.instance.open.service.internal."]);
+    deny(&mut world, "service.internal");
+    let told = world.ask("1.0.0.10.in-addr.arpa.", RecordType::PTR);
+    assert_eq!(told.rcode(), ResponseCode::NXDomain);
 }
 
 #[test]

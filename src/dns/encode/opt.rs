@@ -41,6 +41,15 @@ pub struct ExtendedError {
     pub text: &'static str,
 }
 
+// === impl ExtendedError ===
+
+impl ExtendedError {
+    /// Octets of the option.
+    pub(super) fn octets(&self) -> usize {
+        OPTION_HEAD + 2 + self.text.len()
+    }
+}
+
 // === impl Opt ===
 
 impl Opt<'_> {

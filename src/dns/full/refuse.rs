@@ -63,7 +63,7 @@ fn echo(
     out: &mut [u8],
 ) -> Replied {
     let query = salvage(message);
-    let terms = Terms::of(settings, &query, caller);
+    let terms = Terms::of_refusal(settings, &query, caller);
     let mut reply = Reply::new(&query, terms.octets_max, terms.opt, out);
     reply.set_rcode(rcode);
     let octets = reply.finish();
@@ -80,7 +80,7 @@ fn cookie(
     out: &mut [u8],
 ) -> Replied {
     let query = Asked::unread(message, &[], Some(*edns));
-    let terms = Terms::of(settings, &query, caller);
+    let terms = Terms::of_refusal(settings, &query, caller);
     let fault = terms::fault(&query, caller);
     // Without secrets no cookie is given, and a message without a question is what it always was.
     let rcode = match (fault, edns.options.cookie, &settings.cookies) {

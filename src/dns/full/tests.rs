@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::{Replied, Responded, decode::decode, respond};
 use crate::dns::{
-    Answered, Caller, Parsed, Sources, Transport, answer,
+    Answered, Caller, CookieSecrets, Parsed, Sources, Transport, answer,
     answer::TCP_REPLY_OCTETS_MAX,
     parse,
     testing::{CLIENT, NOW, World, member},
@@ -25,7 +25,11 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         member("down/a", "10.0.0.4").critical(),
     ];
     members.extend(crowd);
-    World::new(members)
+    let mut world = World::new(members);
+    let secret = "e5e973e5a6b2a43f48e7dc849e37bfcf";
+    world.settings.cookies = Some(CookieSecrets::parse(secret).unwrap());
+    world.settings.identity.nsid = b"here"[..].into();
+    world
 });
 
 /// What the full path says to `message`, by chance that repeats itself.

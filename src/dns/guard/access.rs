@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
+use arrayvec::ArrayVec;
 use ipnet::IpNet;
 
 use super::Networks;
 use crate::{
     dns::zone::is_within,
-    model::{DnsName, Invalid},
+    model::{DnsName, Invalid, limit::NAME_OCTETS_MAX},
 };
 
 /// Rules: each is compared with every name that is asked for.
@@ -116,6 +117,23 @@ impl<'g> Visitor<'g> {
     #[inline]
     pub fn may_see(&self, name: &[u8]) -> bool {
         self.access.rules.is_empty() || self.access.admit(name, self.client)
+    }
+
+    /// Whether it may see a service of the zone, whichever of its names it asks for: a rule for
+    /// `S.zone` is about `_S._tcp.zone` as well.
+    #[inline]
+    pub fn may_see_service(&self, service: &str, zone: &[u8]) -> bool {
+        self.access.rules.is_empty() || self.may_see_below(service.as_bytes(), zone)
+    }
+
+    #[inline(never)]
+    fn may_see_below(&self, label: &[u8], zone: &[u8]) -> bool {
+        let mut name = ArrayVec::<u8, NAME_OCTETS_MAX>::new();
+        let length = u8::try_from(label.len()).unwrap_or_default();
+        // The zone is held to a length that leaves room for all of its names.
+        let parts = [&[length], label, zone];
+        parts.into_iter().all(|part| name.try_extend_from_slice(part).is_ok())
+            && self.may_see(&name)
     }
 }
 

@@ -60,8 +60,8 @@ pub(in crate::dns) enum Verdict {
 // === impl RateLimit ===
 
 impl RateLimit {
-    /// The highest rate: what one core answers in a second, several times over.
-    pub const PER_SECOND_MAX: u32 = 1_000_000;
+    /// The highest rate, which is counted to a tenth: above it, no limit is the honest one.
+    pub const PER_SECOND_MAX: u32 = 100_000;
 
     /// The largest `slip`: BIND's.
     pub const SLIP_MAX: u8 = 10;
@@ -122,6 +122,11 @@ impl Strangers {
             octets_max: limits.unproven_udp_size.into(),
             limiter: Arc::new(Limiter::new()),
         })
+    }
+
+    /// The same choices that go on counting where others have left off.
+    pub(in crate::dns) fn going_on_from(self, before: &Self) -> Self {
+        Self { limiter: Arc::clone(&before.limiter), ..self }
     }
 
     /// Whether the client is one, unless it has proven its address.

@@ -20,11 +20,15 @@ use crate::{
         caller::Caller,
         code::rtype,
         encode::{Full, Owner, Reply, Section},
+        guard::Visitor,
         select,
         verdict::Verdict,
     },
-    model::limit::{INSTANCE_ADDRESSES_MAX, LABEL_OCTETS_MAX},
-    registry::{FailOpen, Member, Selection},
+    model::{
+        ServiceName,
+        limit::{INSTANCE_ADDRESSES_MAX, LABEL_OCTETS_MAX},
+    },
+    registry::{FailOpen, Member, Selection, ServiceEntry},
 };
 
 /// TTL of the domains to browse, seconds: they change when the configuration does.
@@ -71,7 +75,14 @@ pub(super) fn types(
     // A new service is seen as soon as one that was asked for too early.
     let kind = (rtype::PTR, sources.settings.soa.ttl_seconds);
     let (zone, first) = (zone_of(sources, asked), reply.position());
-    let services = sources.snapshot.services.iter().map(|(name, _)| name.as_bytes());
+    let visitor = Visitor::new(&sources.settings.access, caller.client);
+    let origin = sources.settings.origin().as_wire();
+    let is_shown = |name: &ServiceName, service: &ServiceEntry| {
+        !service.members.is_empty() && visitor.may_see_service(name.as_str(), origin)
+    };
+    let services = sources.snapshot.services.iter();
+    let services = services.filter(|(name, service)| is_shown(name, service));
+    let services = services.map(|(name, _)| name.as_bytes());
     // A name of the greatest length leaves no room for the underscore.
     let mut services = services.filter(|name| name.len() < LABEL_OCTETS_MAX);
     // Breaks off where the reply is full.

@@ -12,5 +12,5 @@ mod srv;
 mod txt;
 mod zone;
 
-pub(super) use name::put_instance;
+pub(super) use name::{finite, put_instance};
 pub(super) use zone::answer;

@@ -2,7 +2,10 @@
 
 use arrayvec::ArrayVec;
 
-use crate::dns::encode::{Data, Full};
+use crate::{
+    dns::encode::{Data, Full},
+    model::DnsName,
+};
 
 /// What a name asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +98,18 @@ pub(in crate::dns) fn put_instance(
     data.put_label(id)?;
     data.put(INSTANCE_LABEL)?;
     data.put_label(service)
+}
+
+/// The name itself (lower-case wire labels), or the end of it that it shares with others of which
+/// there is no end: the service, if in front of it is a combination of tags.
+pub(in crate::dns) fn finite<'q>(name: &'q [u8], origin: &DnsName) -> &'q [u8] {
+    let origin = origin.as_wire();
+    match meaning(name, origin) {
+        Some(Meaning::TaggedAll { service, .. }) => {
+            &name[name.len() - origin.len() - service.len() - 1..]
+        }
+        _ => name,
+    }
 }
 
 /// What `name` means in the zone `origin` (both lower-case wire labels); `None` when it is not in

@@ -13,6 +13,7 @@ use crate::{
         caller::Caller,
         code::{extended, rtype},
         encode::Reply,
+        guard::Visitor,
         verdict::Verdict,
     },
     model::WhenNoneHealthy,
@@ -68,6 +69,9 @@ pub(in crate::dns) fn answer<'s>(
         | Meaning::Tagged { service, .. }
         | Meaning::TaggedAll { service, .. } => service,
     };
+    if !Visitor::new(&settings.access, caller.client).may_see_service(label, origin) {
+        return Some((Verdict::Denied, apex));
+    }
     let verdict = match sources.snapshot.service(label) {
         Some(service) => Answering { service, origin, asked, caller, rng, reply }.answer(meaning),
         // No service is called as a name server is: these names are reserved.

@@ -1,5 +1,7 @@
 //! The values that labels may have, each with its place in a tally.
 
+use crate::dns::code::rcode;
+
 /// Why a packet got no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::dns) enum DropReason {
@@ -52,11 +54,17 @@ pub(super) const TYPES: [(u16, &str); 10] = [
 ];
 
 /// The response codes, each at its number (RFC 6895 §2.3); the last is for all the others.
-pub(super) const RCODES: [&str; 8] =
-    ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "BADVERS", "other"];
-
-/// The number of BADVERS (RFC 6891 §9), which needs the OPT record's upper bits.
-const BADVERS: u16 = 16;
+pub(super) const RCODES: [&str; 9] = [
+    "NOERROR",
+    "FORMERR",
+    "SERVFAIL",
+    "NXDOMAIN",
+    "NOTIMP",
+    "REFUSED",
+    "BADVERS",
+    "BADCOOKIE",
+    "other",
+];
 
 // === impl DropReason ===
 
@@ -99,8 +107,9 @@ pub(super) fn type_index(qtype: u16) -> usize {
 pub(super) fn rcode_index(rcode: u16) -> usize {
     match rcode {
         0..=5 => usize::from(rcode),
-        BADVERS => 6,
-        _ => 7,
+        rcode::BADVERS => 6,
+        rcode::BADCOOKIE => 7,
+        _ => 8,
     }
 }
 
@@ -116,7 +125,9 @@ mod tests {
         for (qtype, name) in [(1, "A"), (28, "AAAA"), (65, "HTTPS"), (0, "other"), (48, "other")] {
             assert_eq!(TYPES[type_index(qtype)].1, name);
         }
-        for (rcode, name) in [(0, "NOERROR"), (3, "NXDOMAIN"), (16, "BADVERS"), (9, "other")] {
+        for (rcode, name) in
+            [(0, "NOERROR"), (3, "NXDOMAIN"), (16, "BADVERS"), (23, "BADCOOKIE"), (9, "other")]
+        {
             assert_eq!(RCODES[rcode_index(rcode)], name);
         }
     }

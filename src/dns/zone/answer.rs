@@ -169,7 +169,9 @@ impl Zones {
             if !writing.visitor.may_see(name) {
                 return Answered::Whole;
             }
-            let Some(zone) = self.find_for(name, qtype) else {
+            // A zone that should be there and is not is for who knows what to say then.
+            let zone = self.find_for(name, qtype).filter(|_| !self.awaits(name));
+            let Some(zone) = zone else {
                 return match at.place {
                     Place::At(position) => Answered::Exits(Departure { target: at.name, position }),
                     Place::Lost | Place::Question => Answered::Whole,

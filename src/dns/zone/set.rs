@@ -94,18 +94,25 @@ impl Zones {
         self
     }
 
+    /// Octets of the name of the closest zone above a name (lower-case wire labels), whether it is
+    /// there or only should be; zero when there is none.
+    pub fn closest(&self, name: &[u8]) -> usize {
+        let known = self.find(name).map_or(0, |zone| zone.origin().as_wire().len());
+        known.max(self.closest_awaited(name))
+    }
+
+    fn closest_awaited(&self, name: &[u8]) -> usize {
+        let awaited = self.awaited.iter().map(DnsName::as_wire);
+        awaited.filter(|zone| is_within(name, zone)).map(<[u8]>::len).max().unwrap_or_default()
+    }
+
     /// Whether a name (lower-case wire labels) is in a zone that should be there and is not: then
     /// nothing is known of it, which is not the same as that it is not there.
     #[inline]
     pub fn awaits(&self, name: &[u8]) -> bool {
-        !self.awaited.is_empty() && self.misses(name)
-    }
-
-    #[inline(never)]
-    fn misses(&self, name: &[u8]) -> bool {
-        let known = self.find(name).map_or(0, |zone| zone.origin().as_wire().len());
-        let longer = |zone: &&DnsName| zone.as_wire().len() > known;
-        self.awaited.iter().filter(longer).any(|zone| is_within(name, zone.as_wire()))
+        !self.awaited.is_empty()
+            && self.closest_awaited(name)
+                > self.find(name).map_or(0, |zone| zone.origin().as_wire().len())
     }
 
     /// Whether the registry answers for a name (lower-case wire labels).

@@ -64,6 +64,8 @@ pub(super) fn run(script: &Script) {
                 .map(|trouble| format!("{}:{}: {}\n{trouble}", script.file, step.line, step.rule)),
         );
     }
+    let has_all = run.sent.is_empty() && run.early.is_empty();
+    assert!(has_all, "{}: a reply in `{rule}` is not expected", script.file);
     let count = failed.len();
     assert!(failed.is_empty(), "{count} failed\n\n{}", failed.join("\n\n"));
 }

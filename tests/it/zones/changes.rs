@@ -85,20 +85,31 @@ fn a_broken_file_leaves_the_zone_as_it_was_and_says_where_until_it_is_mended() {
 fn a_broken_file_at_the_start_keeps_nobody_from_being_served() {
     let node = Node::builder()
         .zone("a.test.zone", "$TTL 1m\n@ SOA ns1 hostmaster 1 1h 10m 1w 30s\n@ TXT \"no end\n")
-        .zone("b.test.zone", &zone(1, "192.0.2.2", ""))
+        .zone("b.test.zone", &zone(1, "192.0.2.2", "alias CNAME www.c\n"))
+        .zone("5.0.10.in-addr.arpa.zone", "1 PTR what is this\n")
+        .config("[dns]\nreverse = [\"10.0.0.0/8\"]")
         .zone("file.zone", "$ORIGIN c.b.test.\n@ SOA what is this\n")
         .start();
     wait_for(&node, "www.b.test.", Some("192.0.2.2"));
     let rcode = |name: &str| node.resolver().rcode(name);
     // Nothing is known of these names, and resolvers are to ask another server for them; that this
     // one is not in charge would be another answer.
-    for name in ["www.a.test.", "a.test.", "www.c.b.test."] {
+    let inside = ["www.a.test.", "a.test.", "www.c.b.test.", "1.5.0.10.in-addr.arpa."];
+    for name in inside {
         assert_eq!(rcode(name), ResponseCode::ServFail, "{name}");
     }
-    assert_eq!(rcode("x.b.test."), ResponseCode::NXDomain);
+    for name in ["x.b.test.", "1.6.0.10.in-addr.arpa."] {
+        assert_eq!(rcode(name), ResponseCode::NXDomain, "{name}");
+    }
+    // What an alias leads to is no less unknown (RFC 6604 §2.1).
+    let reply = node.resolver().ask("alias.b.test.", super::RecordType::A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+    assert!(reply.metadata.authoritative && reply.answers.len() == 1, "{reply}");
     assert_eq!(rcode("test."), ResponseCode::Refused);
     fs::remove_file(file(&node, "file.zone")).unwrap();
     eventually("it is forgotten", || (rcode("c.b.test.") == ResponseCode::NXDomain).then_some(()));
+    fs::remove_file(file(&node, "5.0.10.in-addr.arpa.zone")).unwrap();
+    eventually("one note is left", || (notes(&node).len() == 1).then_some(()));
     let told = notes(&node);
     assert!(told[0].starts_with("zone a.test.zone: a.test.zone:3: "), "{told:?}");
     assert!(told[0].ends_with("the zone is not served"), "{told:?}");
