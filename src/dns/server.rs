@@ -105,11 +105,13 @@ pub struct DnsServer {
     workers: usize,
 }
 
+type Threads = Vec<thread::JoinHandle<()>>;
+
 /// A server that answers.
 #[derive(Debug)]
 #[must_use = "its threads should be waited for"]
 pub struct RunningDns {
-    threads: Vec<thread::JoinHandle<()>>,
+    threads: Threads,
     tasks: JoinSet<()>,
 }
 
@@ -163,10 +165,12 @@ impl DnsServer {
         let pen = stats.pen(Transport::Udp);
         let lanes = (long_lane.clone(), forward_lane.clone());
         let (full_path, short) = ShortLane::start(world.clone(), pen, clock.clone(), lanes)?;
-        let transports = self.connected_transports();
-        let (runners, connections) = tcp::Runners::start(self.workers, &stats, &transports)?;
+        let (runners, connections) =
+            tcp::Runners::start(("dns-tcp", self.workers), &stats, &[Transport::Tcp])?;
+        let (encrypted_runners, encrypted) = self.start_encrypted(&stats)?.unzip();
         let mut running = RunningDns { threads: vec![forward, long, short], tasks: JoinSet::new() };
         running.threads.extend(connections);
+        running.threads.extend(encrypted.into_iter().flatten());
         let shared = Arc::new(tcp::Shared {
             world: world.clone(),
             stats: stats.clone(),
@@ -176,6 +180,7 @@ impl DnsServer {
             stop: stop.clone(),
             gates: tcp::Gates::default(),
             runners,
+            encrypted_runners,
         });
         let mut workers = 0;
         for endpoint in self.endpoints {
@@ -210,12 +215,14 @@ impl DnsServer {
         Ok(running)
     }
 
-    /// The transports with connections that are served.
-    fn connected_transports(&self) -> Vec<Transport> {
-        let is_served = |transport: &Transport| {
-            *transport == Transport::Tcp || self.doors.iter().any(|it| it.transport == *transport)
-        };
-        Transport::ALL.into_iter().filter(is_served).collect()
+    /// Starts threads for the connections of the encrypted transports, if any is to be served.
+    fn start_encrypted(&self, stats: &Stats) -> io::Result<Option<(tcp::Runners, Threads)>> {
+        let is_served = |it: &Transport| self.doors.iter().any(|door| door.transport == *it);
+        let transports: Vec<_> = Transport::ALL.into_iter().filter(is_served).collect();
+        if transports.is_empty() {
+            return Ok(None);
+        }
+        tcp::Runners::start(("dns-tls", self.workers), stats, &transports).map(Some)
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) use self::{
     connection::Connection,
     gate::{Gates, client_of},
     room::{Room, Taken},
-    runners::Runners,
+    runners::{Runner, Runners},
     visit::{NoReply, Visit},
     wire::Wire,
 };
@@ -50,6 +50,19 @@ pub(super) struct Shared {
     pub stop: CancellationToken,
     pub gates: Gates,
     pub runners: Runners,
+    /// Those of the encrypted transports, if any is served. A handshake takes a millisecond of a
+    /// core, and is not to be in the way of whoever asks again over TCP.
+    pub encrypted_runners: Option<Runners>,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// The thread whose turn it is to take a connection.
+    pub(super) fn runner(&self, transport: Transport) -> &Runner {
+        let encrypted = self.encrypted_runners.as_ref().filter(|_| transport.is_encrypted());
+        encrypted.unwrap_or(&self.runners).next()
+    }
 }
 
 /// What is spoken on the connections of a listener.
@@ -111,7 +124,8 @@ fn admit(
     shared: &Arc<Shared>,
     connections: &TaskTracker,
 ) {
-    let (transport, runner) = (speech.transport(), shared.runners.next());
+    let transport = speech.transport();
+    let runner = shared.runner(transport);
     let visit = Visit::begin(shared, transport, peer.ip(), runner.pen(transport));
     let Some(visit) = visit else { return };
     // A reply waits for no acknowledgement of the one before. Without it, it is only slow.

@@ -129,7 +129,7 @@ pub(in crate::dns) async fn serve(mut endpoint: Endpoint) {
             let _gone = incoming.retry();
             continue;
         }
-        let (client, runner) = (incoming.remote_address().ip(), shared.runners.next());
+        let (client, runner) = (incoming.remote_address().ip(), shared.runner(Transport::Quic));
         let pen = runner.pen(Transport::Quic);
         match Visit::begin(&shared, Transport::Quic, client, pen) {
             None => incoming.refuse(),

@@ -78,7 +78,7 @@ impl Door {
             }
             Socket::Quic(socket) => {
                 let config = config(&["doq"])?;
-                let runtime = shared.runners.next().runtime.clone();
+                let runtime = shared.runner(self.transport).runtime.clone();
                 let _within = runtime.enter();
                 let endpoint = quic::Endpoint::new(socket, config, Arc::clone(&shared))?;
                 tasks.spawn_on(quic::serve(endpoint), &runtime);

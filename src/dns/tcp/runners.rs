@@ -41,12 +41,13 @@ pub(in crate::dns) struct Runner {
 // === impl Runners ===
 
 impl Runners {
-    /// Starts `count` threads, at least one, for the connections of some transports.
+    /// Starts `count` threads, at least one, for the connections of some transports; `name` is how
+    /// the system shows them.
     ///
     /// # Errors
     /// When the system refuses a thread or what a runtime needs.
     pub(in crate::dns) fn start(
-        count: usize,
+        (name, count): (&str, usize),
         stats: &Stats,
         transports: &[Transport],
     ) -> io::Result<(Self, Vec<thread::JoinHandle<()>>)> {
@@ -55,7 +56,7 @@ impl Runners {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let handle = runtime.handle().clone();
             let (alive, is_over) = oneshot::channel::<()>();
-            let name = format!("dns-tcp-{number}");
+            let name = format!("{name}-{number}");
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 // Nothing is ever sent: it ends with its sender.
                 let _ended = runtime.block_on(is_over);

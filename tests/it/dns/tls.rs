@@ -173,7 +173,8 @@ fn sessions_are_resumed_and_nothing_is_taken_before_the_handshake() {
 
 #[test]
 fn encrypted_connections_have_limits_of_their_own() {
-    let config = "[dns.encrypted]\nconnections_max = 5\nconnections_per_client_max = 3\n\
+    let config = "[dns]\ntcp_connections_max = 1\ntcp_connections_per_client_max = 1\n\
+                  [dns.encrypted]\nconnections_max = 5\nconnections_per_client_max = 3\n\
                   idle_timeout = \"10m\"";
     let (node, certificate) = node(config);
     let mut inside: Vec<TlsConnection> = Vec::new();
@@ -203,6 +204,18 @@ fn encrypted_connections_have_limits_of_their_own() {
     eventually("a place that was left is free", || {
         open_from(1, node.encrypted("tls"), &certificate)
     });
+}
+
+#[test]
+fn handshakes_are_in_the_way_of_no_plain_connection() {
+    let threads = |node: &Node| {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", node.pid())).unwrap();
+        let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
+        let names: Vec<String> = names.map(Result::unwrap).collect();
+        ["dns-tcp-", "dns-tls-"].map(|begin| names.iter().any(|name| name.starts_with(begin)))
+    };
+    assert_eq!(threads(&Node::start()), [true, false]);
+    assert_eq!(threads(&node("").0), [true, true]);
 }
 
 #[test]

@@ -49,11 +49,13 @@ fn connection() -> Connection {
         ForwardLane::start(world.clone(), &stats, clock.clone(), stop.clone()).unwrap();
     let (long_lane, _thread) =
         LongLane::start(world.clone(), &stats, clock.clone(), forward_lane.clone()).unwrap();
-    let (runners, _threads) = Runners::start(1, &stats, &[Transport::Tcp]).unwrap();
+    let (runners, _threads) = Runners::start(("dns-tcp", 1), &stats, &[Transport::Tcp]).unwrap();
     let pen = runners.next().pen(Transport::Tcp);
     let limits = Arc::new(ArcSwap::from_pointee(Limits::default()));
     let (lanes, gates) = (Lanes::new(long_lane, forward_lane), Gates::default());
-    let shared = Shared { world, stats, lanes, limits, clock, stop, gates, runners };
+    let encrypted_runners = None;
+    let shared =
+        Shared { world, stats, lanes, limits, clock, stop, gates, runners, encrypted_runners };
     let visit = Visit::begin(&Arc::new(shared), Transport::Tcp, [127, 0, 0, 1].into(), pen);
     Connection::new(visit.expect("nobody else is there"))
 }
