@@ -172,11 +172,40 @@ fn each_value_is_held_to_its_type_and_range() {
         ("dns.forwarders = []", "is not known in `[dns]`, which has `listen`"),
         ("log.filter = \"info\"\nlog.filter = \"info\"", "duplicate key"),
     ];
+    are_refused(&cases);
+}
+
+/// Each of these lines is refused by what is said of it, and shown.
+fn are_refused(cases: &[(&str, &str)]) {
     for (line, expected) in cases {
         let error = error_of(&format!("version = 1\n{line}\n"));
         assert!(error.contains(expected), "{line}: {error}");
         assert!(error.contains("\n --> rollcall.toml:"), "{line}: {error}");
     }
+}
+
+#[test]
+fn what_encryption_lacks_is_said_with_the_way_out() {
+    are_refused(&[
+        ("dns.encrypted.connections_per_client_max = 2000", "is above `connections_max`, 1000"),
+        ("dns.quic.listen = [\"[::1]:853\"]", "needs `tls.certificate` and `tls.key`"),
+        ("dns.https.path = \"dns-query\"", "is no path, which begins with `/`"),
+        ("dns.https.path = \"/dns query\"", "has the character ' '"),
+        ("tls.key = \"key.pem\"", "is given without `tls.certificate`"),
+        ("tls.certificate = \"cert.pem\"", "is given without `tls.key`"),
+        (
+            "tls = { certificate = \"a\", key = \"b\", self_signed = true }",
+            "is given beside `tls.certificate`",
+        ),
+        (
+            "tls.self_signed = true\ndns.tls.listen = [\"127.0.0.1:8600\"]",
+            "`dns.tls.listen`: `127.0.0.1:8600` is an address of `dns.listen` too",
+        ),
+        (
+            "tls.self_signed = true\ndns.quic.listen = [\"127.0.0.1:8600\"]",
+            "`dns.quic.listen`: `127.0.0.1:8600` is an address of `dns.listen` too",
+        ),
+    ]);
 }
 
 #[test]
@@ -329,6 +358,23 @@ fn what_is_left_out_follows_from_what_is_given() {
     assert_eq!(mailbox.dns.hostmaster.to_string(), "j\\.doe.example.org");
     let shown: Vec<_> = mailbox.shown().filter(|(path, _)| *path == "dns.hostmaster").collect();
     assert_eq!(shown, [("dns.hostmaster", "\"j.doe@example.org\"".to_owned())]);
+}
+
+#[test]
+fn with_a_certificate_of_its_own_it_listens_nearby_unless_told_where() {
+    let ports = |text: &str| {
+        let listen = load(&format!("version = 1\n{text}"), |_| ()).unwrap().dns.encrypted.listen;
+        [listen.tls, listen.https, listen.quic].map(|list| {
+            list.iter().map(|at| (at.ip().is_loopback(), at.port())).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(ports(""), [vec![], vec![], vec![]]);
+    let nearby = [8853, 8443, 8853].map(|port| vec![(true, port)]);
+    assert_eq!(ports("tls.self_signed = true"), nearby);
+    // HTTPS and QUIC may share a port, which is one of TCP and one of UDP.
+    let given = "tls.self_signed = true\n[dns]\nhttps.listen = [\"[::1]:443\"]\n\
+                 quic.listen = [\"[::1]:443\"]";
+    assert_eq!(ports(given), [vec![], vec![(true, 443)], vec![(true, 443)]]);
 }
 
 #[test]
