@@ -136,6 +136,10 @@ impl Turn<'_, '_, '_> {
         if !self.visitor().may_see(asked.name) {
             return Ok(Next::Denied);
         }
+        // The parent's side of a cut has the DS records (RFC 4035 §3.1.4.1).
+        if asked.qtype == rtype::DS && sources.zones.delegates(asked.name) {
+            return self.ask_zones(asked);
+        }
         if let Some((verdict, apex)) = service::answer(sources, asked, caller, self.rng, self.reply)
         {
             self.summary.source = Source::Service;
@@ -148,6 +152,13 @@ impl Turn<'_, '_, '_> {
             self.summary.source = Source::Reverse;
             return self.conclude(verdict, &apex, &asked);
         }
+        self.ask_zones(asked)
+    }
+
+    /// Answers one name that is neither a service's nor a reverse one.
+    #[inline]
+    fn ask_zones(&mut self, asked: Asked<'_>) -> Result<Next, Later> {
+        let (sources, caller) = (self.sources, self.caller);
         let (zones, name) = (sources.zones, asked.name);
         if zones.awaits(name) {
             return Ok(self.not_ready(&asked));

@@ -79,6 +79,13 @@ impl Zones {
         self.find(name).is_some_and(|zone| zone.node(name).is_some())
     }
 
+    /// Whether one of the zones delegates a name (lower-case wire labels), to whomever.
+    pub fn delegates(&self, name: &[u8]) -> bool {
+        let above = name.split_first().and_then(|(&length, rest)| rest.get(usize::from(length)..));
+        let parent = above.and_then(|above| self.find(above));
+        parent.and_then(|parent| parent.node(name)).is_some_and(|node| node.is_cut)
+    }
+
     /// The zones in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Zone> {
         self.by_origin.values().map(|zone| &**zone)
