@@ -22,7 +22,7 @@ use rollcall::{
     dns::{
         AccessRule, CookieSecrets, DnsConfig, DnsServer, EncryptedListen, Limits, RateLimit,
         Settings, SettingsSpec, Wiring,
-        forward::ForwardHandle,
+        forward::{ForwardHandle, ForwardSpec},
         zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
     },
     model::{
@@ -238,11 +238,18 @@ fn start(stop: &CancellationToken) -> (SocketAddr, impl Future<Output = ()>) {
     });
     let settings = Settings::new(&spec).expect("the usual settings");
     let (clock, metrics) = (Clock::system(), Metrics::new());
+    // On, for others than this client: whom it is on for is looked at for each packet.
+    let forward = ForwardHandle::new(Board::default(), &metrics, clock.clone());
+    forward.configure(&ForwardSpec {
+        upstreams: vec!["127.0.0.1:9".parse().expect("an upstream")],
+        allow: vec!["203.0.113.0/24".parse().expect("a network")],
+        ..ForwardSpec::default()
+    });
     let running = server.start(&Wiring {
         registry: registry(clock.clone()),
         zones: zones(),
         settings: Arc::new(ArcSwap::from_pointee(settings)),
-        forward: ForwardHandle::new(Board::default(), &metrics, clock.clone()),
+        forward,
         limits: Arc::new(ArcSwap::from_pointee(Limits::default())),
         encryption: None,
         metrics,

@@ -5,6 +5,7 @@ mod cache;
 mod failures;
 mod loops;
 mod names;
+mod real;
 
 use crate::support::{Node, Upstream, node::Builder, raw};
 

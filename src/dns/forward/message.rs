@@ -260,3 +260,6 @@ fn encoded(emit: impl FnOnce(&mut BinEncoder<'_>) -> bool) -> Result<Vec<u8>, To
     encoder.set_name_encoding(NameEncoding::Uncompressed);
     if emit(&mut encoder) { Ok(octets) } else { Err(TooLong) }
 }
+
+#[cfg(test)]
+mod tests;

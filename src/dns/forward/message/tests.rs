@@ -1,0 +1,132 @@
+//! What is kept of a message, and what is written of it.
+
+use std::time::Duration;
+
+use hickory_resolver::proto::{
+    op::{Message, ResponseCode},
+    rr::{Name, RData, Record, rdata},
+};
+
+use super::{Age, Kept, Limits, is_referral};
+use crate::dns::{
+    Parsed,
+    asked::Asked,
+    encode::Reply,
+    forward::key::{Key, KeyRef},
+    parse,
+};
+
+const LIMITS: Limits = Limits { max_ttl: 1_000, negative_max_ttl: 500 };
+
+fn name(text: &str) -> Name {
+    Name::from_ascii(text).unwrap()
+}
+
+fn a(owner: &str, ttl: u32) -> Record {
+    Record::from_rdata(name(owner), ttl, RData::A(rdata::A::new(192, 0, 2, 1)))
+}
+
+fn alias(owner: &str, ttl: u32, target: &str) -> Record {
+    Record::from_rdata(name(owner), ttl, RData::CNAME(rdata::CNAME(name(target))))
+}
+
+fn soa(ttl: u32, minimum: u32) -> Record {
+    let (server, mailbox) = (name("ns.example."), name("hostmaster.example."));
+    let soa = rdata::SOA::new(server, mailbox, 1, 2, 3, 4, minimum);
+    Record::from_rdata(name("example."), ttl, RData::SOA(soa))
+}
+
+fn message(code: ResponseCode, answers: Vec<Record>, authorities: Vec<Record>) -> Message {
+    let mut message = Message::query().into_response();
+    message.metadata.response_code = code;
+    (message.answers, message.authorities) = (answers, authorities);
+    message
+}
+
+fn key() -> Key {
+    KeyRef::new(b"\x03www\x07example\x00", 1, (false, false)).to_key()
+}
+
+fn kept(message: &Message) -> Kept {
+    Kept::new(&key(), message, LIMITS, Duration::from_secs(5)).unwrap()
+}
+
+/// The reply that is written, and where the name stands that is still to be asked for.
+fn written(kept: &Kept, age: Age) -> (Message, Option<usize>) {
+    let mut packet = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    packet.extend(b"\x03WWW\x07Example\x00\x00\x01\x00\x01");
+    let Parsed::Query(query) = parse(&packet) else { panic!("a plain query") };
+    let mut out = vec![0; 4_096];
+    let mut reply = Reply::new(&query, 4_096, None, &mut out);
+    let alias = kept.write(&Asked::by(&query), age, &mut reply);
+    let octets = reply.finish();
+    (Message::from_vec(&out[..octets]).unwrap(), alias)
+}
+
+#[test]
+fn a_message_lives_as_long_as_its_shortest_record() {
+    let ok = ResponseCode::NoError;
+    let gone = ResponseCode::NXDomain;
+    let chain = || alias("www.example.", 300, "web.example.");
+    for (what, message, lifetime) in [
+        ("a record", message(ok, vec![a("www.example.", 60)], vec![]), 60),
+        ("a chain", message(ok, vec![chain(), a("web.example.", 400)], vec![]), 300),
+        ("the limit", message(ok, vec![a("www.example.", 9_999)], vec![]), 1_000),
+        ("no TTL at all", message(ok, vec![a("www.example.", 1 << 31)], vec![]), 0),
+        ("nothing, by MINIMUM", message(gone, vec![], vec![soa(100, 20)]), 20),
+        ("nothing, by TTL", message(ok, vec![], vec![soa(30, 200)]), 30),
+        ("nothing, at the limit", message(ok, vec![], vec![soa(900, 900)]), 500),
+        ("nothing, for nobody knows how long", message(gone, vec![], vec![]), 0),
+        ("a chain to nothing", message(gone, vec![chain()], vec![soa(100, 20)]), 20),
+        ("an alias that goes on", message(ok, vec![chain()], vec![]), 300),
+    ] {
+        assert_eq!(kept(&message).lifetime(), lifetime, "{what}");
+    }
+}
+
+#[test]
+fn records_are_written_with_the_time_that_is_left_under_the_name_that_was_asked() {
+    let told = message(
+        ResponseCode::NoError,
+        vec![alias("www.EXAMPLE.", 300, "Web.example."), a("web.example.", 60)],
+        vec![Record::from_rdata(name("example."), 9, RData::NS(rdata::NS(name("ns.example."))))],
+    );
+    let kept = kept(&told);
+    assert_eq!(kept.age(Duration::from_secs(15)), 10);
+    for (age, ttls) in
+        [(Age::Fresh(0), [300, 60]), (Age::Fresh(10), [290, 50]), (Age::Stale, [30; 2])]
+    {
+        let (reply, alias) = written(&kept, age);
+        assert_eq!(reply.answers.iter().map(|record| record.ttl).collect::<Vec<_>>(), ttls);
+        assert_eq!(reply.answers[0].name.to_string(), "WWW.Example.");
+        assert_eq!(reply.answers[0].data.to_string(), "Web.example.");
+        assert!(alias.is_none() && reply.authorities.is_empty(), "who would know is of no use");
+    }
+}
+
+#[test]
+fn an_alias_without_its_end_is_to_be_followed_and_one_to_nothing_is_not() {
+    let chain = vec![alias("www.example.", 300, "web.example.")];
+    let (_, alias) =
+        written(&kept(&message(ResponseCode::NoError, chain.clone(), vec![])), Age::Stale);
+    assert!(alias.is_some());
+    for code in [ResponseCode::NoError, ResponseCode::NXDomain] {
+        let nothing = kept(&message(code, chain.clone(), vec![soa(60, 60)]));
+        let (reply, alias) = written(&nothing, Age::Fresh(1));
+        assert!(alias.is_none());
+        assert_eq!((reply.metadata.response_code, reply.authorities[0].ttl), (code, 59));
+        // Names in data are written out, wherever the upstream had them.
+        assert_eq!(reply.authorities[0].data, soa(60, 60).data);
+    }
+}
+
+#[test]
+fn who_says_only_who_else_might_know_has_not_answered() {
+    let ns = Record::from_rdata(name("example."), 9, RData::NS(rdata::NS(name("ns.example."))));
+    let ok = ResponseCode::NoError;
+    assert!(is_referral(&message(ok, vec![], vec![ns.clone()])));
+    assert!(!is_referral(&message(ok, vec![], vec![ns.clone(), soa(60, 60)])));
+    assert!(!is_referral(&message(ok, vec![a("www.example.", 60)], vec![ns.clone()])));
+    assert!(!is_referral(&message(ResponseCode::NXDomain, vec![], vec![ns])));
+    assert!(!is_referral(&message(ok, vec![], vec![])));
+}
