@@ -9,7 +9,7 @@ use crate::dns::{CookieSecrets, Settings};
 /// When the start would be refused for it: settings that do not go together, a certificate or a key
 /// that cannot be used.
 pub fn check(config: &Config) -> anyhow::Result<()> {
-    Settings::new(&config.dns_settings(&CookieSecrets::random()?))?;
+    Settings::new(&config.dns_settings(&CookieSecrets::random()?)?)?;
     if let Some(files) = config.tls.files() {
         files.read()?;
     }

@@ -73,7 +73,7 @@ impl Reloader {
     fn apply(&self, next: &Config) -> anyhow::Result<()> {
         // Everything that can fail comes first.
         let (settings, filter) = (
-            Settings::new(&next.dns_settings(&self.own_cookies))?,
+            Settings::new(&next.dns_settings(&self.own_cookies)?)?,
             parse_filter(&next.log.filter)?,
         );
         self.filter.reload(filter)?;

@@ -166,7 +166,7 @@ fn bind(config: &Config) -> anyhow::Result<Bound> {
 
 fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
     let Common { clock, board, metrics, files, own_cookies } = common;
-    let settings = Settings::new(&config.dns_settings(own_cookies))?;
+    let settings = Settings::new(&config.dns_settings(own_cookies)?)?;
     // Before anything is made: what is wrong here is a mistake of the configuration.
     let certificate = encryption::certificate(config, common)?;
     let (mut store, loaded) = Store::open(&config.server.data)?;

@@ -5,7 +5,7 @@
 //! it is no means of flooding somebody else. Nothing is kept for that: the cookie carries its time
 //! and a keyed hash of it, of the client's part and of the client's address.
 
-use std::{fmt, hash::Hasher, net::IpAddr};
+use std::{fmt, fs::File, hash::Hasher, io::Read, net::IpAddr, path::Path};
 
 use siphasher::sip::SipHasher24;
 
@@ -26,6 +26,9 @@ const AHEAD_MAX: i32 = 300;
 
 /// The age from which a cookie is replaced, seconds (RFC 9018 §4.3).
 const RENEWAL_AGE: i32 = 1_800;
+
+/// Octets of a file of secrets: three of them with room for remarks.
+const FILE_OCTETS_MAX: u64 = 4_096;
 
 /// What a server cookie is.
 type ServerCookie = [u8; SERVER_COOKIE_OCTETS];
@@ -53,6 +56,27 @@ impl CookieSecrets {
     /// and the one before; each costs a hash for every wrong cookie.
     pub const COUNT_MAX: usize = 3;
 
+    /// Reads the secrets in a file; see [`CookieSecrets::parse`].
+    ///
+    /// # Errors
+    /// Names the file, and what is wrong with it.
+    pub fn read(file: &Path) -> Result<Self, Invalid> {
+        let refused = |problem: String| Invalid::new("", file.display(), problem);
+        let mut text = String::new();
+        let opened = File::open(file).and_then(|open| {
+            open.take(FILE_OCTETS_MAX + 1).read_to_string(&mut text).map(|_| text.len() as u64)
+        });
+        match opened {
+            Err(error) => Err(refused(format!("cannot be read: {error}"))),
+            Ok(octets) if octets > FILE_OCTETS_MAX => {
+                Err(refused(format!("is above the limit of {FILE_OCTETS_MAX} octets")))
+            }
+            Ok(_) => Self::parse(&text).map_err(|invalid| {
+                refused(format!("has a mistake: `{}` {}", invalid.value, invalid.problem))
+            }),
+        }
+    }
+
     /// Secrets as a file has them: 32 hexadecimal digits a line; empty lines and those that begin
     /// with `#` mean nothing. The first makes cookies, all are accepted.
     ///
@@ -65,13 +89,13 @@ impl CookieSecrets {
         let secrets = lines.map(|(line, number)| {
             secret(line).ok_or_else(|| {
                 let problem = "is not 32 hexadecimal digits (`openssl rand -hex 16` makes some)";
-                Invalid::new("cookie_secret_file", format!("line {number}"), problem)
+                Invalid::new("", format!("line {number}"), problem)
             })
         });
         let secrets = secrets.collect::<Result<Box<[_]>, _>>()?;
         if !(1..=Self::COUNT_MAX).contains(&secrets.len()) {
             let problem = format!("secrets are outside the limits of 1 to {}", Self::COUNT_MAX);
-            return Err(Invalid::new("cookie_secret_file", secrets.len(), problem));
+            return Err(Invalid::new("", secrets.len(), problem));
         }
         Ok(Self { secrets })
     }

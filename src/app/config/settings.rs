@@ -13,7 +13,7 @@ use super::{EncryptedSettings, Sources, TlsSettings};
 use crate::{
     dns::{self, CookieSecrets, forward::ForwardSpec},
     health, http,
-    model::{DnsName, Policy},
+    model::{DnsName, Invalid, Policy},
     registry::{self, SelfPreservation},
     telemetry::LogFormat,
 };
@@ -69,8 +69,6 @@ pub struct DnsSettings {
     pub cookies: bool,
     /// The file of the cookies' secrets.
     pub cookie_secret_file: Option<PathBuf>,
-    /// What stands in it.
-    pub cookie_secrets: Option<CookieSecrets>,
     /// Who may ask for which zone.
     pub access: Vec<dns::AccessRule>,
     /// `[dns.rate_limit]`: what strangers get.
@@ -164,9 +162,19 @@ impl Default for Config {
 impl Config {
     /// The part of the answers.
     /// `own` are the secrets of cookies that this server makes up when it is given none.
-    pub fn dns_settings(&self, own: &CookieSecrets) -> dns::SettingsSpec {
-        let given = self.dns.cookie_secrets.as_ref();
-        dns::SettingsSpec {
+    ///
+    /// # Errors
+    /// When the file of the cookies' secrets cannot be read, or has a mistake.
+    pub fn dns_settings(&self, own: &CookieSecrets) -> Result<dns::SettingsSpec, Invalid> {
+        let cookies = match &self.dns.cookie_secret_file {
+            _ if !self.dns.cookies => None,
+            None => Some(own.clone()),
+            Some(file) => {
+                let read = CookieSecrets::read(file);
+                Some(read.map_err(|invalid| invalid.under("dns.cookie_secret_file"))?)
+            }
+        };
+        Ok(dns::SettingsSpec {
             domain: self.server.domain.clone(),
             nameservers: self.dns.nameservers.iter().map(|s| s.addresses.clone()).collect(),
             hostmaster: Some(self.dns.hostmaster.clone()),
@@ -175,10 +183,10 @@ impl Config {
             reverse: self.dns.reverse.clone(),
             udp_size: self.dns.udp_size,
             identity: self.dns.told.clone(),
-            cookies: self.dns.cookies.then(|| given.unwrap_or(own).clone()),
+            cookies,
             access: self.dns.access.clone(),
             rate_limit: Some(self.dns.rate_limit.clone()),
-        }
+        })
     }
 
     /// The part of the API.
@@ -267,7 +275,6 @@ impl Default for DnsSettings {
             told: dns::Identity::default(),
             cookies: true,
             cookie_secret_file: None,
-            cookie_secrets: None,
             access: Vec::new(),
             rate_limit: dns::RateLimit::default(),
             negative_ttl: Duration::from_secs(5),

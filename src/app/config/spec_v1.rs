@@ -11,7 +11,7 @@ use super::{
     parse,
 };
 use crate::{
-    dns::{self, CookieSecrets},
+    dns,
     model::{
         Policy, Share, WhenNoneHealthy,
         limit::{self, CHARACTER_STRING_OCTETS_MAX},
@@ -94,9 +94,11 @@ pub(super) static KEYS: &[Key] = &[
     .reloads(),
     key("dns.cookies", |c, v| set(&mut c.dns.cookies, v.boolean()), |c| c.dns.cookies.to_string())
         .reloads(),
-    key("dns.cookie_secret_file", set_cookie_secrets, |c| {
-        path(c.dns.cookie_secret_file.as_deref().unwrap_or(Path::new("")))
-    })
+    key(
+        "dns.cookie_secret_file",
+        |c, v| set(&mut c.dns.cookie_secret_file, v.optional_path()),
+        |c| path(c.dns.cookie_secret_file.as_deref().unwrap_or(Path::new(""))),
+    )
     .reloads(),
     key(
         "dns.negative_ttl",
@@ -487,23 +489,6 @@ fn whole_seconds(given: &Given, range: RangeInclusive<u64>) -> Result<Duration, 
         return Err(given.refuse("has a fraction of a second, which no TTL has"));
     }
     Ok(duration)
-}
-
-/// Reads the file too, so that a mistake in it is found where its name stands.
-fn set_cookie_secrets(config: &mut Config, given: &Given) -> Result<(), Refusal> {
-    config.dns.cookie_secret_file = given.optional_text()?.map(Into::into);
-    config.dns.cookie_secrets = match &config.dns.cookie_secret_file {
-        None => None,
-        Some(file) => {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| given.refuse(format!("cannot be read: {error}")))?;
-            let secrets = CookieSecrets::parse(&text).map_err(|invalid| {
-                given.refuse(format!("has a mistake: {} {}", invalid.value, invalid.problem))
-            })?;
-            Some(secrets)
-        }
-    };
-    Ok(())
 }
 
 /// The same as a number of seconds.

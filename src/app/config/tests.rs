@@ -351,7 +351,8 @@ fn what_is_left_out_follows_from_what_is_given() {
     assert_eq!(Config::default().http_options(), http::Options::default());
     assert_eq!(config.health_options().ca_file, config.health.ca_file);
     let settings =
-        dns::Settings::new(&config.dns_settings(&CookieSecrets::random().unwrap())).unwrap();
+        dns::Settings::new(&config.dns_settings(&CookieSecrets::random().unwrap()).unwrap())
+            .unwrap();
     assert_eq!(settings.origin().to_string(), "service.corp.example");
     assert_eq!(config.health.ca_file, Some(PathBuf::from("/etc/ca.pem")));
     let mailbox = load("version = 1\ndns.hostmaster = \"j.doe@example.org\"", |_| ()).unwrap();
