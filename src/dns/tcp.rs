@@ -50,8 +50,8 @@ pub(super) struct Shared {
     pub stop: CancellationToken,
     pub gates: Gates,
     pub runners: Runners,
-    /// Those of the encrypted transports, if any is served. A handshake takes a millisecond of a
-    /// core, and is not to be in the way of whoever asks again over TCP.
+    /// Those of the encrypted transports, if any is served. A handshake takes half a millisecond
+    /// of a core, and is not to be in the way of whoever asks again over TCP.
     pub encrypted_runners: Option<Runners>,
 }
 

@@ -260,8 +260,41 @@ fn a_connection_on_which_nothing_is_asked_is_closed_and_pings_are_no_question() 
 }
 
 #[test]
-fn a_flood_of_cancelled_streams_ends_its_connection_and_no_other() {
+fn a_stop_tells_whoever_is_connected() {
+    let (mut node, certificate) = node("[server]\nlame_duck = \"0s\"");
+    let server = node.encrypted("https");
+    let [mut http2, mut http1] = [&["h2"], &["http/1.1"]].map(|protocols| {
+        TlsConnection::try_open(server, certificate.client(protocols).into()).unwrap()
+    });
+    http2.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    http2.0.read_exact(&mut [0; 9]).unwrap();
+    node.signal("TERM");
+    let mut rest = Vec::new();
+    // It does not say that it has heard it (a PING that is to be returned), so it is cut off.
+    let _cut = http2.0.read_to_end(&mut rest);
+    assert!(rest.windows(5).any(|frame| frame == b"\0\0\x08\x07\0"), "GOAWAY: {rest:?}");
+    assert_eq!(http1.0.read(&mut [0; 1]).unwrap(), 0);
+    assert!(node.wait().success());
+}
+
+#[test]
+fn headers_without_an_end_are_cut_off() {
     let (node, certificate) = node("");
+    let config = certificate.client(&["h2"]);
+    let mut flood = TlsConnection::try_open(node.encrypted("https"), config.into()).unwrap();
+    flood.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    // A head of GET, and then more of it in frames that each promise another one.
+    flood.0.write_all(b"\0\0\x01\x01\0\0\0\0\x01\x82").unwrap();
+    let more = [&b"\0\x04\0\x09\0\0\0\0\x01"[..], &b"\x10\x01a\x01b".repeat(205)[..1_024]];
+    let more = more.concat().repeat(10);
+    let sent = (0..1_000).take_while(|_| flood.0.write_all(&more).is_ok()).count();
+    assert!(sent < 1_000, "{} KiB of headers were taken", sent * 10);
+    assert_eq!(asked(&node, POST).0, "2 200 application/dns-message max-age=5");
+}
+
+#[test]
+fn a_flood_of_cancelled_streams_ends_its_connection_and_no_other() {
+    let (node, certificate) = node("[dns.encrypted]\nidle_timeout = \"10m\"");
     let config = certificate.client(&["h2"]);
     let mut flood = TlsConnection::try_open(node.encrypted("https"), config.into()).unwrap();
     flood.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
@@ -274,8 +307,9 @@ fn a_flood_of_cancelled_streams_ends_its_connection_and_no_other() {
         frames.extend([headers, reset].concat());
     }
     let _closed = flood.0.write_all(&frames);
-    let mut rest = Vec::new();
-    let _reset = flood.0.read_to_end(&mut rest);
-    assert!(rest.windows(5).any(|frame| frame == b"\0\0\x08\x07\0" || frame[3] == 7), "GOAWAY");
+    // A GOAWAY may be lost with what it was sent amid, the end is not.
+    let ended = flood.0.read_to_end(&mut Vec::new());
+    let is_open = ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+    assert!(!is_open, "the connection goes on");
     assert_eq!(asked(&node, POST).0, "2 200 application/dns-message max-age=5");
 }

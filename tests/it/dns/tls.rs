@@ -207,6 +207,27 @@ fn encrypted_connections_have_limits_of_their_own() {
 }
 
 #[test]
+fn the_limits_change_on_a_signal() {
+    let (node, certificate) = node("");
+    let mut first = TlsConnection::open(node.encrypted("tls"), &certificate);
+    let changed = "version = 1\n[dns.encrypted]\nconnections_max = 1\nidle_timeout = \"10m\"\n\
+                   connections_per_client_max = 1\n";
+    std::fs::write(node.path("rollcall.toml"), changed).unwrap();
+    node.signal("HUP");
+    node.wait_for_log("configuration reloaded");
+    assert!(open_from(2, node.encrypted("tls"), &certificate).is_none(), "there is one already");
+    assert!(is_served(&mut first));
+    // What clients are told of idleness, in tenths of a second (RFC 7828).
+    let mut asking = query(1, "web");
+    let length = asking.len();
+    asking[length - 1] = 4;
+    asking.extend([0, 11, 0, 0]);
+    first.send(&[&asking]).unwrap();
+    let reply = first.read().unwrap();
+    assert_eq!(reply[reply.len() - 6..], [0, 11, 0, 2, 0x17, 0x70], "6000: {reply:?}");
+}
+
+#[test]
 fn handshakes_are_in_the_way_of_no_plain_connection() {
     let threads = |node: &Node| {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", node.pid())).unwrap();
