@@ -9,8 +9,8 @@
 //! - additional records beyond those that all three have: those of Rollcall must only be true;
 //! - how much of a truncated reply is there (RFC 2181 §9): as a client would, each server that has
 //!   truncated is asked again over TCP, and what it says then is compared;
-//! - a TC of Rollcall's alone, if its whole reply is above the limit: it does not compress names in
-//!   record data, so the same records are longer;
+//! - a TC that is due to length alone: the same records are longer in one server's reply than in
+//!   another's, as Rollcall does not compress names in record data, nor the others all of them;
 //! - what follows when a chain of aliases leaves its zone for another that is there: Knot and BIND
 //!   leave that to the client, NSD and Rollcall go on. Of such an answer only what comes before is
 //!   compared; the rest must be what Rollcall says when it is asked for the target itself;
@@ -72,8 +72,8 @@ const FLAGS: [(&str, u16); 6] = [
 /// Knot after five, BIND after eleven, Rollcall after sixteen.
 const CHAIN: usize = 6;
 
-/// The octets that Rollcall itself puts into a datagram at the most.
-const OWN_UDP_OCTETS_MAX: usize = 1232;
+/// The octets that a server puts into a datagram at the most: the default of all four.
+const UDP_OCTETS_MAX: usize = 1232;
 
 // === impl Told ===
 
@@ -120,17 +120,20 @@ impl Case<'_> {
         part("response code", &|told| format!("{}/{}", told.first.rcode, told.content().rcode));
         part("answer", &|told| lines(&told.content().answer));
         part("authority", &|told| lines(&told.content().authority));
-        if !self.is_longer() {
+        if !self.differs_in_length() {
             part("TC", &|told| told.first.is_truncated().to_string());
         }
         compared.additional(self);
         compared
     }
 
-    /// Whether Rollcall's whole reply is too long for the datagram that it was asked for.
-    fn is_longer(&self) -> bool {
-        let limit = self.question.udp_octets_max().min(OWN_UDP_OCTETS_MAX);
-        self.ours.whole.as_ref().is_some_and(|whole| whole.octets > limit)
+    /// Whether Rollcall's whole reply fits into the datagram that was asked for, but none of the
+    /// peers' does, or the other way round.
+    fn differs_in_length(&self) -> bool {
+        let limit = self.question.udp_octets_max().min(UDP_OCTETS_MAX);
+        let fits = |told: &Told| told.content().octets <= limit;
+        let fit = self.peers.iter().filter(|told| fits(told)).count();
+        if fits(&self.ours) { fit == 0 } else { self.ours.whole.is_some() }
     }
 
     fn has_long_chain(&self) -> bool {

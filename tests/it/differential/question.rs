@@ -154,6 +154,13 @@ fn name(world: &World, zone: &Zone, rng: &mut fastrand::Rng) -> Name {
         let deeper = name.as_ref().filter(|_| rng.u8(..4) == 0).and_then(|name| below(name, rng));
         return deeper.or(name).unwrap_or_else(|| (*wildcard).clone());
     }
+    let trees: Vec<&Name> =
+        zone.owners().filter(|name| zone.types(name).contains(&DNAME)).collect();
+    if let Some(tree) = rng.choice(&trees).filter(|_| rng.u8(..16) == 0) {
+        // Many of these are too long below the DNAME's target.
+        let name = tree.child(&[b'z'; 50]).and_then(|name| name.child(&[b'z'; 60]));
+        return name.unwrap_or_else(|| (*tree).clone());
+    }
     let name = match rng.u8(..100) {
         0..=31 => Some(owner.clone()),
         32..=44 => below(&owner, rng),
@@ -166,10 +173,8 @@ fn name(world: &World, zone: &Zone, rng: &mut fastrand::Rng) -> Name {
         }
         78..=86 => Some(target),
         87..=90 => below(&target, rng),
-        91..=93 => below(&zone.origin, rng),
-        94 => Some(Name::plain(if rng.bool() { "outside.test" } else { "" })),
-        // Below a DNAME these may become too long.
-        _ => owner.child(&[b'z'; 50]).and_then(|name| name.child(&[b'z'; 40])),
+        91..=97 => below(&zone.origin, rng),
+        _ => Some(Name::plain(if rng.bool() { "outside.test" } else { "" })),
     };
     name.unwrap_or(owner).to_lower()
 }

@@ -278,7 +278,7 @@ fn the_alias_that_a_dname_makes_is_the_whole_answer_to_who_asks_for_it() {
     );
 }
 
-/// The client that asks again over TCP sees the same code; BIND, Knot and NSD do it so.
+/// The client that asks again over TCP sees the same code; BIND and NSD do it so.
 #[test]
 fn a_chain_that_is_cut_has_the_response_code_of_its_last_name() {
     let long = ["x"; 110].join(".");

@@ -44,10 +44,16 @@ fn reply() -> Reply {
 
 /// The parts in which Rollcall differs, when the peers and it say this.
 fn differences(peers: [Reply; 3], ours: Reply) -> Vec<&'static str> {
-    let told = |first| Told { first, whole: None };
+    parts(peers.map(told), told(ours))
+}
+
+fn told(first: Reply) -> Told {
+    Told { first, whole: None }
+}
+
+fn parts(peers: [Told; 3], ours: Told) -> Vec<&'static str> {
     let question = Question::soa(&Name::plain("a.one"));
-    let (world, peers) = (world(), peers.map(told));
-    let case = Case { world: &world, question: &question, peers, ours: told(ours), beyond: None };
+    let case = Case { world: &world(), question: &question, peers, ours, beyond: None };
     case.compare().differences.iter().map(|difference| difference.part).collect()
 }
 
@@ -101,6 +107,22 @@ fn what_only_some_of_the_three_have_is_free_but_must_be_of_one_of_them() {
 }
 
 #[test]
+fn who_truncates_is_free_where_only_one_side_fits_into_a_datagram() {
+    let of = |octets| but(|r| r.octets = octets);
+    let cut = |octets| {
+        let first = but(|r| r.flags |= TRUNCATED);
+        Told { first, whole: Some(of(octets)) }
+    };
+    let (short, long) = (|| [400; 3].map(|n| told(of(n))), || [600; 3].map(cut));
+    assert_eq!(parts(long(), told(of(512))), [""; 0]);
+    assert_eq!(parts(short(), cut(513)), [""; 0]);
+    assert_eq!(parts(short(), cut(512)), ["TC"]);
+    let one_fits = [told(of(400)), cut(600), cut(600)];
+    assert_eq!(parts(one_fits, told(of(512))), [""; 0]);
+    assert_eq!(parts([400; 3].map(cut), told(of(400))), ["TC"]);
+}
+
+#[test]
 fn a_chain_that_leaves_the_zone_goes_on_as_it_is_there() {
     let target = Name::plain("www.two").to_wire();
     let stays = || {
@@ -125,7 +147,6 @@ fn a_chain_that_leaves_the_zone_goes_on_as_it_is_there() {
     assert_eq!(differences([goes_on(2), stays(), stays()], goes_on(2)), [""; 0]);
     let (world, question) = (world(), Question::soa(&Name::plain("a.one")));
     for (octet, parts) in [(2, &[][..]), (3, &["beyond the zone"])] {
-        let told = |first| Told { first, whole: None };
         let (peers, ours) = ([stays(), stays(), stays()].map(told), told(goes_on(octet)));
         let beyond = Some(beyond());
         let case = Case { world: &world, question: &question, peers, ours, beyond };
