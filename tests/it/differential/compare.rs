@@ -11,6 +11,8 @@
 //!   truncated is asked again over TCP, and what it says then is compared;
 //! - a TC that is due to length alone: the same records are longer in one server's reply than in
 //!   another's, as Rollcall does not compress names in record data, nor the others all of them;
+//! - addresses of servers outside the delegated zone, where they have no room: a reply may do
+//!   without them (RFC 9471 §3.2), and Rollcall's has less room, as above;
 //! - what follows when a chain of aliases leaves its zone for another that is there: Knot and BIND
 //!   leave that to the client, NSD and Rollcall go on. Of such an answer only what comes before is
 //!   compared; the rest must be what Rollcall says when it is asked for the target itself;
@@ -18,7 +20,7 @@
 //! - the size in the OPT record, and the options, as none is asked for.
 
 use super::{
-    data::{A, AAAA, CNAME, HTTPS, SVCB, Type},
+    data::{A, AAAA, CNAME, HTTPS, NS, SVCB, Type},
     name::Name,
     question::Question,
     reply::{AUTHORITATIVE, Reply, Set},
@@ -136,6 +138,17 @@ impl Case<'_> {
         if fits(&self.ours) { fit == 0 } else { self.ours.whole.is_some() }
     }
 
+    /// Whether an additional set must be there: glue inside the delegated zone in any case, other
+    /// sets if Rollcall's reply has room for them.
+    fn has_room_for(&self, set: &Set) -> bool {
+        let own = self.ours.content();
+        let cuts = own.authority.iter().filter(|above| above.rtype == NS.0);
+        let is_inside = cuts.map(|cut| &cut.owner).any(|cut| set.owner.is_within(cut));
+        let is_datagram = !self.question.tcp && self.ours.whole.is_none();
+        let limit = self.question.udp_octets_max().min(UDP_OCTETS_MAX);
+        is_inside || !is_datagram || own.octets + set.octets() <= limit
+    }
+
     fn has_long_chain(&self) -> bool {
         let mut all = self.peers.iter().chain([&self.ours]);
         all.any(|told| told.content().answer.len() >= CHAIN)
@@ -187,7 +200,7 @@ impl Compared {
         let sets = case.peers.each_ref().map(|told| &told.content().additional);
         for set in sets[0] {
             let is_required = sets.iter().all(|sets| sets.contains(set));
-            if is_required && !own.additional.contains(set) {
+            if is_required && !own.additional.contains(set) && case.has_room_for(set) {
                 self.differs("additional", set.to_string());
             }
         }

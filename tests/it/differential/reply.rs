@@ -128,6 +128,12 @@ impl std::fmt::Display for Reply {
 // === impl Set ===
 
 impl Set {
+    /// How long it is at the most, its owner written out.
+    pub(crate) fn octets(&self) -> usize {
+        let one = |data: &Vec<u8>| self.owner.octets() + 10 + data.len();
+        self.data.iter().map(one).sum()
+    }
+
     /// The names that its data refers to.
     pub(crate) fn targets(&self) -> impl Iterator<Item = Name> {
         let at = match self.rtype {

@@ -123,6 +123,30 @@ fn who_truncates_is_free_where_only_one_side_fits_into_a_datagram() {
 }
 
 #[test]
+fn addresses_beside_the_delegated_zone_are_required_where_there_is_room() {
+    // A server with an address, and how long the reply is without it.
+    let of = |server: &str, octets| {
+        but(|r| {
+            r.authority = vec![set("cut.one", NS, &Name::plain(server).to_wire())];
+            (r.additional, r.octets) = (vec![set(server, A, &[192, 0, 2, 3])], octets);
+        })
+    };
+    let bare = |server, octets| {
+        let mut reply = of(server, octets);
+        reply.additional.clear();
+        reply
+    };
+    for (server, octets, parts) in [
+        ("ns.cut.one", 500, &["additional"][..]),
+        ("www.one", 400, &["additional"]),
+        ("www.one", 500, &[]),
+    ] {
+        let peers = [(); 3].map(|()| of(server, 450));
+        assert_eq!(differences(peers, bare(server, octets)), parts, "{server} {octets}");
+    }
+}
+
+#[test]
 fn a_chain_that_leaves_the_zone_goes_on_as_it_is_there() {
     let target = Name::plain("www.two").to_wire();
     let stays = || {
