@@ -148,6 +148,8 @@ impl Zones {
                     // stood in the zone. RFC 6672 §3.2 goes on; NSD, Knot and BIND do not.
                     next.filter(|_| qtype != rtype::CNAME)
                 }
+                // A chain that leads to a DNAME which stands in the reply already.
+                Found::Answer(set) if seen.has_tree(set) => None,
                 Found::Answer(_) | Found::NoData | Found::NxDomain | Found::Referral(..) => {
                     let Some(zone) = self.find_for(at.name.as_wire(), qtype) else {
                         return Answered::Whole;
@@ -361,9 +363,14 @@ impl<'z> Seen<'z> {
 
     /// Notes a DNAME of the name noted last; whether it was not there.
     fn is_new_tree(&mut self, alias: &'z RrSet) -> bool {
-        let is_new = !self.trees.iter().flatten().any(|known| std::ptr::eq(*known, alias));
+        let is_new = !self.has_tree(alias);
         self.trees[self.count - 1] = Some(alias);
         is_new
+    }
+
+    /// Whether these records are a DNAME that was noted.
+    fn has_tree(&self, set: &RrSet) -> bool {
+        self.trees.iter().flatten().any(|known| std::ptr::eq(*known, set))
     }
 }
 

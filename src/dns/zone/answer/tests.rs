@@ -278,6 +278,18 @@ fn the_alias_that_a_dname_makes_is_the_whole_answer_to_who_asks_for_it() {
     );
 }
 
+#[test]
+fn a_chain_that_comes_to_its_own_dname_has_it_once() {
+    let answer: &[&str] = &[
+        "NoError aa",
+        "an old.example. 300 DNAME new.example.",
+        "an www.old.example. 300 CNAME www.new.example.",
+        "an www.new.example. 300 CNAME old.example.",
+    ];
+    let text = example("old DNAME new\nwww.new CNAME old\n");
+    expect(&[&text], &[("www.old.example. DNAME", answer)]);
+}
+
 /// The client that asks again over TCP sees the same code; BIND and NSD do it so.
 #[test]
 fn a_chain_that_is_cut_has_the_response_code_of_its_last_name() {
