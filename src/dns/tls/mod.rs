@@ -3,7 +3,7 @@
 //! One certificate is shown on all of them. It is read from two files ([`CertificateFiles`]), which
 //! are looked at every second like zone files, and the pair is taken over as a whole or not at all:
 //! what is wrong is refused by file and line, and what was shown before stays. Connections that
-//! are open are left alone. Or it is made at the start and signed by itself ([`self_signed`]).
+//! are open are left alone. Or it is made at the start and signed by itself ([`self_signed()`]).
 //!
 //! hickory's own transports are not used, for the reason that is given in `tcp.rs`, and because
 //! they have no limit on connections, handshakes or streams. TLS is rustls' with aws-lc-rs, of the
