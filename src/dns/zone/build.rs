@@ -73,17 +73,17 @@ pub(super) struct Group<'m> {
 
 impl<'m> Builder<'m> {
     fn place(&self, at: &Record) -> Place {
-        Place { file: self.master.files[at.file].clone(), line: at.line }
+        Place::new(&self.master.files[at.file], at.line)
     }
 
     fn error(&self, at: &Record, problem: impl Into<String>) -> ZoneError {
-        ZoneError { place: self.place(at), problem: problem.into(), zone: None }
+        ZoneError::at(self.place(at), problem)
     }
 
     pub(super) fn warn(&mut self, at: &Record, problem: String) {
         if self.warnings.len() < WARNINGS_MAX {
             let place = self.place(at);
-            self.warnings.push(ZoneWarning { place, problem });
+            self.warnings.push(ZoneWarning::new(place, problem));
         }
     }
 

@@ -38,8 +38,11 @@ pub struct Place {
 
 impl ZoneError {
     pub(super) fn new(file: &str, line: u32, problem: impl Into<String>) -> Self {
-        let place = Place { file: file.to_owned(), line };
-        Self { place, problem: problem.into(), zone: None }
+        Self::at(Place::new(file, line), problem)
+    }
+
+    pub(super) fn at(place: Place, problem: impl Into<String>) -> Self {
+        Self { place, problem: one_line(problem.into()), zone: None }
     }
 
     /// The same of a file that would be this zone (wire labels).
@@ -48,7 +51,21 @@ impl ZoneError {
     }
 }
 
+// === impl ZoneWarning ===
+
+impl ZoneWarning {
+    pub(super) fn new(place: Place, problem: String) -> Self {
+        Self { place, problem: one_line(problem) }
+    }
+}
+
 // === impl Place ===
+
+impl Place {
+    pub(super) fn new(file: &str, line: u32) -> Self {
+        Self { file: one_line(file.to_owned()), line }
+    }
+}
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,4 +75,24 @@ impl fmt::Display for Place {
         }
         Ok(())
     }
+}
+
+/// The text with its control characters as `\DDD` (RFC 1035 §5.1): what a zone file says must not
+/// write lines of a log, or move about on the terminal that shows them.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for char in text.chars() {
+        if char.is_control() {
+            let mut octets = [0; 4];
+            for octet in char.encode_utf8(&mut octets).bytes() {
+                line.push_str(&format!("\\{octet:03}"));
+            }
+        } else {
+            line.push(char);
+        }
+    }
+    line
 }

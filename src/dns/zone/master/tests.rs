@@ -124,6 +124,10 @@ fn a_mistake_is_reported_with_file_and_line() {
         ("$GENERATE 1-9 h$ A 1.0.0.$", "z:5: $GENERATE is not supported"),
         ("$FOO", "z:5: `$FOO` is no directive"),
         ("$INCLUDE nope", "z:5: cannot read `nope`"),
+        // Else a line of the log would be another's to write.
+        ("$INCLUDE a\\010b", "z:5: cannot read `a\\010b`"),
+        ("b 1 T\\\tXT a", "z:5: `T\\\\009XT` is not a record type"),
+        ("b 1 \u{85}", "z:5: `\\194\\133` is not a record type"),
         ("$INCLUDE z", "z:5: $INCLUDE is nested above the limit of 8"),
         ("$INCLUDE inc", "inc:2: A record: "),
         ("other. A 1.0.0.1", "z:5: `other` is outside the zone `file`"),
