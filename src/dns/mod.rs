@@ -17,6 +17,8 @@ pub mod encode;
 mod foreign;
 pub mod forward;
 mod full;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod guard;
 mod https;
 mod limits;
@@ -30,7 +32,9 @@ mod settings;
 mod stats;
 mod tcp;
 mod terms;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(unused, reason = "the targets need some of it"))]
+#[allow(clippy::unwrap_used, reason = "for tests and targets only, which clippy does not see")]
 pub(crate) mod testing;
 pub mod tls;
 mod turn;

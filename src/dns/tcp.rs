@@ -12,10 +12,14 @@
 //! read, and how many of its messages are on the long lane.
 
 mod connection;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod gate;
 mod line;
 mod room;
 mod runners;
+#[cfg(any(test, fuzzing))]
+mod testing;
 mod visit;
 mod wire;
 
@@ -25,6 +29,8 @@ use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+#[cfg(any(test, fuzzing))]
+pub use self::fuzzing::framing;
 pub(super) use self::{
     connection::Connection,
     gate::{Gates, client_of},

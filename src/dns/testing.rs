@@ -133,17 +133,21 @@ impl World {
 
     /// The same with policies for some services.
     pub(crate) fn with_policies(members: Vec<Member>, policies: &[(&str, Policy)]) -> Self {
-        let mut spec = SettingsSpec::new(DnsName::parse("internal").unwrap());
-        spec.nameservers = vec![
-            vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
-            vec!["192.0.2.2".parse().unwrap()],
-        ];
-        spec.reverse = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
         Self {
             snapshot: snapshot(members, policies),
             zones: Zones::default(),
-            settings: Settings::new(&spec).unwrap(),
+            settings: Settings::new(&spec()).unwrap(),
             rng: fastrand::Rng::with_seed(5),
+        }
+    }
+
+    /// All of it, to answer from.
+    pub(crate) fn sources(&self) -> Sources<'_> {
+        Sources {
+            snapshot: &self.snapshot,
+            zones: &self.zones,
+            settings: &self.settings,
+            forward: None,
         }
     }
 
@@ -182,6 +186,17 @@ impl World {
             }
         }
     }
+}
+
+/// The choices of its operator: two name servers, and two prefixes in reverse.
+pub(crate) fn spec() -> SettingsSpec {
+    let mut spec = SettingsSpec::new(DnsName::parse("internal").unwrap());
+    spec.nameservers = vec![
+        vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+        vec!["192.0.2.2".parse().unwrap()],
+    ];
+    spec.reverse = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
+    spec
 }
 
 /// A snapshot as the registry's writer would build it.

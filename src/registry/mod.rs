@@ -25,7 +25,9 @@ mod restore;
 mod selection;
 mod shards;
 mod snapshot;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(unused, reason = "the targets need some of it"))]
+#[allow(clippy::unwrap_used, reason = "for tests and targets only, which clippy does not see")]
 pub(crate) mod testing;
 mod writer;
 

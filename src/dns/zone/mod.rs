@@ -20,6 +20,8 @@ mod build;
 mod built_in;
 mod data;
 mod error;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod lint;
 mod lookup;
 mod master;
@@ -28,7 +30,9 @@ mod publish;
 mod rdata;
 mod set;
 mod source;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(unused, reason = "the targets need some of it"))]
+#[allow(clippy::unwrap_used, reason = "for tests and targets only, which clippy does not see")]
 mod testing;
 #[cfg(test)]
 mod tests;
@@ -39,6 +43,8 @@ pub use answer::{Answered, Departure, Writing};
 pub use data::Zone;
 pub(super) use data::target;
 pub use error::{Place, ZoneError, ZoneWarning};
+#[cfg(any(test, fuzzing))]
+pub use fuzzing::zone_file;
 pub use publish::{ZonesHandle, ZonesReader};
 pub use set::Zones;
 pub(super) use set::is_within;

@@ -7,56 +7,30 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep_until, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{Connection, Event, LONG_MAX};
 use crate::{
     dns::{
-        Limits, Settings, SettingsSpec, Transport,
-        forward::{ForwardHandle, ForwardLane},
-        full::{Lanes, LongLane},
-        stats::Stats,
-        tcp::{Gates, Runners, Shared, Visit, line::Line},
-        view::World,
-        zone::ZonesHandle,
+        Settings, SettingsSpec, Transport,
+        tcp::{Visit, line::Line, testing::shared},
     },
     model::DnsName,
     registry::testing,
-    telemetry::{Board, Metrics},
-    util::Clock,
 };
 
 /// What nothing here should take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn connection() -> Connection {
-    let (stats, clock) = (Stats::new(&Metrics::new()), Clock::system());
     let spec = SettingsSpec::new(DnsName::parse("internal").unwrap());
-    let world = World {
-        registry: testing::registry(),
-        zones: ZonesHandle::default(),
-        settings: Arc::new(ArcSwap::from_pointee(Settings::new(&spec).unwrap())),
-        forward: ForwardHandle::new(Board::default(), &Metrics::new(), clock.clone()),
-    };
-    let stop = CancellationToken::new();
-    let (forward_lane, _thread) =
-        ForwardLane::start(world.clone(), &stats, clock.clone(), stop.clone()).unwrap();
-    let (long_lane, _thread) =
-        LongLane::start(world.clone(), &stats, clock.clone(), forward_lane.clone()).unwrap();
-    let (runners, _threads) = Runners::start(("dns-tcp", 1), &stats, &[Transport::Tcp]).unwrap();
-    let pen = runners.next().pen(Transport::Tcp);
-    let limits = Arc::new(ArcSwap::from_pointee(Limits::default()));
-    let (lanes, gates) = (Lanes::new(long_lane, forward_lane), Gates::default());
-    let encrypted_runners = None;
-    let shared =
-        Shared { world, stats, lanes, limits, clock, stop, gates, runners, encrypted_runners };
-    let visit = Visit::begin(&Arc::new(shared), Transport::Tcp, [127, 0, 0, 1].into(), pen);
+    let shared = Arc::new(shared(testing::registry(), Settings::new(&spec).unwrap()));
+    let pen = shared.runners.next().pen(Transport::Tcp);
+    let visit = Visit::begin(&shared, Transport::Tcp, [127, 0, 0, 1].into(), pen);
     Connection::new(visit.expect("nobody else is there"))
 }
 
