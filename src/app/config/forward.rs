@@ -73,6 +73,11 @@ fn suffix(given: &Given) -> Result<DnsName, Refusal> {
     if name.as_wire().len() == 1 {
         return Err(given.refuse("is the root; `upstreams` of `[forward]` are for all names"));
     }
+    let (octets, limit) = (name.as_wire().len(), limit::FORWARD_SUFFIX_OCTETS_MAX);
+    if octets > limit {
+        let problem = format!("has {octets} octets on the wire, above the limit of {limit}");
+        return Err(given.refuse(problem));
+    }
     Ok(name)
 }
 

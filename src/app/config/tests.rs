@@ -309,6 +309,14 @@ fn a_wrong_upstream_is_refused_with_its_line() {
         ("zones = [{ suffix = \"corp\" }]", "has no `upstreams`"),
         ("zones = [{ suffix = \"corp\", upstreams = [] }]", "is empty; name who knows"),
         ("zones = [{ suffix = \".\", upstreams = [\"::1\"] }]", "is the root"),
+        (
+            "zones = [{ suffix = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.\
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.\
+             cccccccccccccccccccccccccccccccccccccccccccccccccc.\
+             dddddddddddddddddddddddddddddddddddddddddddddddddd.\
+             eeeeeeeeeeeeeeeeeeeeeeeee\", upstreams = [\"::1\"] }]",
+            "has 231 octets on the wire, above the limit of 221",
+        ),
         ("zones = [{ suffx = \"corp\" }]", "`forward.zones[0]`: `suffx` is not known"),
         (
             "zones = [{ suffix = \"a\", upstreams = [\"::1\"] }, \

@@ -36,7 +36,7 @@ pub(super) struct Probe {
 // === impl Probes ===
 
 impl Probes {
-    /// A random name at `suffix`, wire labels, to be asked for.
+    /// A random name at `suffix`, wire labels with room for it, to be asked for.
     pub(super) fn send(&self, suffix: &[u8]) -> Probe {
         let mut name = Vec::with_capacity(34 + suffix.len());
         // Two labels: some forwarders keep names of one to themselves.
@@ -45,9 +45,6 @@ impl Probes {
             name.extend(format!("{:016x}", fastrand::u64(..)).bytes());
         }
         name.extend(suffix);
-        if name.len() > crate::model::limit::NAME_OCTETS_MAX {
-            name.drain(..17);
-        }
         let key = KeyRef::new(&name, rtype::HINFO, (false, false)).to_key();
         let has_come_back = Arc::new(AtomicBool::new(false));
         self.0.lock().insert(name.into(), Arc::clone(&has_come_back));
@@ -89,6 +86,7 @@ impl Drop for Probe {
 #[cfg(test)]
 mod tests {
     use super::Probes;
+    use crate::model::limit;
 
     #[test]
     fn a_name_that_comes_back_is_known_for_as_long_as_it_is_out() {
@@ -101,8 +99,9 @@ mod tests {
         let name = first.key().name().to_vec();
         drop(first);
         assert!(!probes.is_out(&name));
-        let long = [[&[63][..], &[b'x'; 63]].concat().repeat(3), vec![40], vec![b'x'; 40]].concat();
-        let long = [&long[..], &[0]].concat();
-        assert!(probes.send(&long).key().name().len() <= 255);
+        let label = |octets: u8| [vec![octets], vec![b'x'; octets.into()]].concat();
+        let long = [label(63), label(63), label(63), label(27), vec![0]].concat();
+        assert_eq!(long.len(), limit::FORWARD_SUFFIX_OCTETS_MAX);
+        assert_eq!(probes.send(&long).key().name().len(), limit::NAME_OCTETS_MAX);
     }
 }

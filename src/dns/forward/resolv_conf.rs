@@ -1,7 +1,13 @@
 //! Upstreams from a resolv.conf: its `nameserver` lines, and no more of it. Search lists and
 //! options are for those who ask us, who have their own.
 
-use std::{fs, io::Read, net::SocketAddr, os::unix::fs::MetadataExt, path::Path};
+use std::{
+    fs,
+    io::Read,
+    net::{Ipv6Addr, SocketAddr},
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
 
 use super::UpstreamSpec;
 
@@ -51,6 +57,10 @@ fn parse(text: &str) -> Result<Vec<UpstreamSpec>, (usize, String)> {
         let Some(address) = words.next() else {
             return Err((number, "`nameserver` has no address".into()));
         };
+        if is_of_a_link(address) {
+            tracing::warn!(address, "a name server of one link cannot be asked; it is left out");
+            continue;
+        }
         let Ok(ip) = address.parse() else {
             let problem = format!("`{address}` is no address of a name server");
             return Err((number, problem));
@@ -61,9 +71,16 @@ fn parse(text: &str) -> Result<Vec<UpstreamSpec>, (usize, String)> {
         }
     }
     if servers.is_empty() {
-        return Err((0, "has no `nameserver` line".into()));
+        return Err((0, "has no `nameserver` line that can be used".into()));
     }
     Ok(servers)
+}
+
+/// Whether it is an address together with a link (`fe80::1%eth0`, RFC 4007 §11), as routers
+/// announce them: right for who asks by itself, but hickory knows of no links.
+fn is_of_a_link(address: &str) -> bool {
+    let ip = address.split_once('%').map(|(ip, _)| ip.parse::<Ipv6Addr>());
+    matches!(ip, Some(Ok(_)))
 }
 
 #[cfg(test)]
@@ -73,7 +90,8 @@ mod tests {
     #[test]
     fn the_nameserver_lines_are_taken_in_their_order() {
         let text = "# resolver\nsearch example.com\nnameserver 192.0.2.53\n\
-            nameserver\t2001:db8::53 # the second\nnameserver 192.0.2.53\noptions ndots:5\n";
+            nameserver\t2001:db8::53 # the second\nnameserver 192.0.2.53\noptions ndots:5\n\
+            nameserver fe80::1%eth0\n";
         let servers = parse(text).unwrap();
         let shown: Vec<_> = servers.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["192.0.2.53:53", "[2001:db8::53]:53"]);
@@ -84,7 +102,8 @@ mod tests {
         for (text, line) in [
             ("nameserver 192.0.2.53\nnameserver 192.0.2.\n", 2),
             ("\nnameserver\n", 2),
-            ("nameserver fe80::1%eth0\n", 1),
+            ("nameserver fe80::1%eth0\n", 0),
+            ("nameserver 192.0.2.1%eth0\n", 1),
             ("search example.com\n", 0),
             ("", 0),
         ] {
