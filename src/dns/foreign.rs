@@ -124,7 +124,19 @@ impl Turn<'_, '_, '_> {
                     };
                     self.reply.set_extended_error(code, "");
                 }
-                message.write(&asked, *age, self.reply).map_or(Next::Done, Next::Alias)
+                let (sources, caller) = (self.sources, self.caller);
+                let visitor = Visitor::new(&sources.settings.access, caller.client);
+                let is_special = |name: &[u8]| {
+                    sources.forward.is_some_and(|it| it.forward.special(name).is_some())
+                };
+                let is_ours = |name: &[u8]| {
+                    zone::is_within(name, sources.settings.origin().as_wire())
+                        || sources.zones.has(name)
+                        || sources.zones.awaits(name)
+                        || is_special(name)
+                        || !visitor.may_see(name)
+                };
+                message.write(&asked, *age, is_ours, self.reply).map_or(Next::Done, Next::Alias)
             }
         }
     }

@@ -104,10 +104,8 @@ impl Cache {
             let told = Told::Message(Arc::clone(message), Age::Fresh(age));
             return Found::Known(told, entry.is_to_be_prefetched(message.lifetime(), age));
         }
-        let is_useful = |age: u32, message: &Kept| {
-            message.lifetime() > 0 && age - message.lifetime() < self.stale_max
-        };
-        let stale = message.filter(|message| age.is_some_and(|age| is_useful(age, message)));
+        let is_useful = |message: &&Arc<Kept>| age.is_some_and(|age| self.is_useful(message, age));
+        let stale = message.filter(is_useful);
         let failure = entry.as_ref().and_then(|entry| entry.failure);
         let failure = failure.filter(|(_, until)| now < *until).map(|(failure, _)| failure);
         match (failure.or(is_down), stale) {
@@ -134,15 +132,30 @@ impl Cache {
 
     /// Remembers for a moment that a question could not be answered.
     pub(super) fn fail(&self, key: &Key, failure: Failure, now: Duration) {
-        let message = self.entries.get(key).and_then(|entry| entry.message.clone());
-        let hold = if message.is_some() { STALE_HOLD } else { FAILURE_HOLD };
-        self.put(key, message, Some((failure, now + hold)));
+        let entry = self.entries.get(key);
+        let message = entry.as_ref().and_then(|entry| entry.message.clone());
+        let may_be_given = |message: &Arc<Kept>| self.is_useful(message, message.age(now));
+        let hold = match message.as_ref().is_some_and(may_be_given) {
+            true => STALE_HOLD,
+            false => FAILURE_HOLD,
+        };
+        let next = Entry::new(message, Some((failure, now + hold)));
+        // One that was to be fetched in time, and could not be, is not fetched again and again.
+        if let Some(entry) = entry {
+            next.asked_for.store(entry.asked_for.load(Relaxed), Relaxed);
+            next.is_prefetched.store(entry.is_prefetched.load(Relaxed), Relaxed);
+        }
+        self.entries.insert(key.clone(), Arc::new(next));
+    }
+
+    /// Whether a message may still be given, in its time or for a while after it.
+    fn is_useful(&self, message: &Kept, age: u32) -> bool {
+        let lifetime = message.lifetime();
+        lifetime > 0 && (age < lifetime || age - lifetime < self.stale_max)
     }
 
     fn put(&self, key: &Key, message: Option<Arc<Kept>>, failure: Option<(Failure, Duration)>) {
-        let (asked_for, is_prefetched) = (AtomicU32::new(0), AtomicBool::new(false));
-        let entry = Entry { message, failure, asked_for, is_prefetched };
-        self.entries.insert(key.clone(), Arc::new(entry));
+        self.entries.insert(key.clone(), Arc::new(Entry::new(message, failure)));
     }
 
     /// Shows how full it is.
@@ -157,6 +170,11 @@ impl Cache {
 // === impl Entry ===
 
 impl Entry {
+    fn new(message: Option<Arc<Kept>>, failure: Option<(Failure, Duration)>) -> Self {
+        let (asked_for, is_prefetched) = (AtomicU32::new(0), AtomicBool::new(false));
+        Self { message, failure, asked_for, is_prefetched }
+    }
+
     /// Whether it is time to fetch it again: in the last tenth of its time, or its last second, if
     /// it was asked for before. Says so once.
     fn is_to_be_prefetched(&self, lifetime: u32, age: u32) -> bool {
@@ -165,5 +183,80 @@ impl Entry {
             && asked_for >= POPULAR
             && lifetime - age <= (lifetime / 10).max(1)
             && !self.is_prefetched.swap(true, Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use hickory_resolver::proto::{
+        op::Message,
+        rr::{Name, RData, Record, rdata},
+    };
+
+    use super::{Cache, Found, Told};
+    use crate::{
+        dns::forward::{
+            failure::Failure,
+            key::KeyRef,
+            message::{Kept, Limits},
+            metrics::ForwardMetrics,
+        },
+        telemetry::Metrics,
+    };
+
+    const FAILURE: Failure = Failure::Code(2);
+
+    fn asked() -> KeyRef {
+        KeyRef::new(b"\x03www\x07example\x00", 1, (false, false))
+    }
+
+    /// A cache with an address for `ttl` seconds, which came at 100 seconds.
+    fn cache(ttl: u32, stale_max: u32) -> Cache {
+        let cache = Cache::new(1 << 20, stale_max, ForwardMetrics::new(&Metrics::new()));
+        let mut message = Message::query().into_response();
+        let owner = Name::from_ascii("www.example.").unwrap();
+        let data = RData::A(rdata::A::new(192, 0, 2, 1));
+        message.answers = vec![Record::from_rdata(owner, ttl, data)];
+        let limits = Limits { max_ttl: 1_000, negative_max_ttl: 500 };
+        let kept = Kept::new(&asked().to_key(), &message, limits, at(0.0)).unwrap();
+        cache.keep(&asked().to_key(), &Arc::new(kept));
+        cache
+    }
+
+    fn at(seconds: f64) -> Duration {
+        Duration::from_secs_f64(100.0 + seconds)
+    }
+
+    /// Whether it is to be fetched again; `None` when it is not known.
+    fn prefetch(cache: &Cache, seconds: f64) -> Option<bool> {
+        match cache.find(&asked(), at(seconds), None) {
+            Found::Known(Told::Message(..), prefetch) => Some(prefetch),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_fetched_in_time_is_not_fetched_again_and_again() {
+        let cache = cache(20, 0);
+        for _ in 0..10 {
+            assert_eq!(prefetch(&cache, 1.0), Some(false), "it is young");
+        }
+        assert_eq!(prefetch(&cache, 18.5), Some(true));
+        for _ in 0..10 {
+            cache.fail(&asked().to_key(), FAILURE, at(18.6));
+            assert_eq!(prefetch(&cache, 18.7), Some(false), "once is enough");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_believed_for_longer_only_when_something_old_is_there_to_be_given() {
+        for (stale_max, known_after_2) in [(0, false), (60, true)] {
+            let cache = cache(5, stale_max);
+            cache.fail(&asked().to_key(), FAILURE, at(6.0));
+            let found = cache.find(&asked(), at(8.0), None);
+            assert_eq!(matches!(found, Found::Known(..)), known_after_2, "{found:?}");
+        }
     }
 }

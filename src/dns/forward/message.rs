@@ -2,8 +2,9 @@
 //!
 //! hickory reads the upstream's message; here its records are written down once more, names
 //! uncompressed, so that any of them can be put anywhere. A message is kept under the question that
-//! it answers and under no other: what an upstream says of other names is believed by nobody, so it
-//! cannot spread.
+//! it answers and under no other, and of it only what leads from that question to its answer: what an
+//! upstream says of other names is believed by nobody, here or behind us, so it cannot spread. Nor
+//! does it get to say what names of ours lead to, or those that a client may not ask for.
 //!
 //! Left out are the NS records beside a positive answer and their addresses (they say who would
 //! know, which is of no use to who knows already) and the upstream's EDNS options.
@@ -16,11 +17,12 @@ use hickory_resolver::proto::{
     serialize::binary::{BinEncodable, BinEncoder, NameEncoding},
 };
 
-use super::key::Key;
+use super::{chain::Chain, key::Key};
 use crate::dns::{
     asked::Asked,
     code::{rcode, rtype},
     encode::{Owner, Reply, Section},
+    zone,
 };
 
 /// TTL of records that are answered after their time, seconds (RFC 8767 §4).
@@ -33,8 +35,11 @@ const OCTETS_MAX: usize = 256 << 10;
 /// Octets in front of the owner of a kept record: section, type, TTL, two lengths.
 const HEAD: usize = 10;
 
+/// The type of signatures (RFC 4034 §3).
+pub(super) const RRSIG: u16 = 46;
+
 /// The types of records that prove something (RFC 4034, RFC 5155).
-const PROOFS: [u16; 3] = [46, 47, 50];
+const PROOFS: [u16; 3] = [RRSIG, 47, 50];
 
 /// A message, kept.
 #[derive(Debug)]
@@ -100,32 +105,32 @@ impl Kept {
         came: Duration,
     ) -> Result<Self, TooLong> {
         let rcode = u16::from(message.metadata.response_code);
-        let is_positive =
-            message.answers.iter().any(|it| u16::from(it.record_type()) == key.qtype());
+        let chain = Chain::of(key, &message.answers)?;
+        let (is_positive, answers) = (chain.is_whole, &chain.records);
         let mut shelf = Shelf { octets: Vec::new(), ttl: limits.max_ttl, limits };
-        for record in &message.answers {
+        for record in answers {
             shelf.put(Section::Answer, record)?;
         }
         let has_soa =
             message.authorities.iter().any(|it| u16::from(it.record_type()) == rtype::SOA);
+        let ends_in_alias = !is_positive
+            && !has_soa
+            && rcode == rcode::NOERROR
+            && answers.iter().any(|it| u16::from(it.record_type()) == rtype::CNAME);
         for record in &message.authorities {
             let kind = u16::from(record.record_type());
-            if PROOFS.contains(&kind) || (kind == rtype::SOA && !is_positive) {
+            // Behind an alias that is followed, what it leads to will be written as an answer.
+            let is_proof = PROOFS.contains(&kind) && !ends_in_alias;
+            if is_proof || (kind == rtype::SOA && !is_positive) {
                 shelf.put(Section::Authority, record)?;
             }
         }
+        let lifetime = shelf.ttl;
         if is_positive {
-            for record in &message.additionals {
-                shelf.put(Section::Additional, record)?;
-            }
+            shelf.put_addresses(answers, &message.additionals)?;
         }
         // "There is nothing" without an SOA must not be kept (RFC 2308 §5).
-        let is_alias_only = !is_positive && !message.answers.is_empty();
-        let ends_in_alias = is_alias_only
-            && !has_soa
-            && rcode == rcode::NOERROR
-            && message.answers.iter().any(|it| u16::from(it.record_type()) == rtype::CNAME);
-        let lifetime = if is_positive || has_soa || ends_in_alias { shelf.ttl } else { 0 };
+        let lifetime = if is_positive || has_soa || ends_in_alias { lifetime } else { 0 };
         Ok(Self { rcode, records: shelf.octets.into(), lifetime, came, ends_in_alias })
     }
 
@@ -155,17 +160,24 @@ impl Kept {
         self.rcode == rcode::NXDOMAIN
     }
 
-    /// Writes the answer to what was asked. Returns where the name stands that the last alias leads
-    /// to, if what that leads to is still to be asked for.
+    /// Writes the answer to what was asked, and no further than to an alias whose target `is_ours`.
+    /// Returns where the name stands that the last alias leads to, if what that leads to is still to
+    /// be asked for.
     pub(in crate::dns) fn write(
         &self,
         asked: &Asked<'_>,
         age: Age,
+        is_ours: impl Fn(&[u8]) -> bool,
         reply: &mut Reply<'_>,
     ) -> Option<usize> {
         reply.set_rcode(self.rcode);
-        let mut alias = None;
+        let (mut alias, mut leaves) = (None, None);
         for part in self.parts() {
+            // Behind the alias that leads to us, only its signature is the upstream's to say.
+            let is_signature = part.rtype == RRSIG && part.section == Section::Answer;
+            if leaves.is_some_and(|owner| !is_signature || part.owner != owner) {
+                continue;
+            }
             let ttl = match age {
                 Age::Fresh(seconds) => part.ttl.saturating_sub(seconds),
                 Age::Stale => STALE_TTL,
@@ -177,13 +189,17 @@ impl Kept {
             match reply.record(part.section, owner, (part.rtype, ttl), &[part.data]) {
                 Ok(at) if part.section == Section::Answer && part.rtype == rtype::CNAME => {
                     alias = Some(at);
+                    if asked.qtype != rtype::CNAME && is_ours(&part.data.to_ascii_lowercase()) {
+                        reply.set_rcode(rcode::NOERROR);
+                        leaves = Some(part.owner);
+                    }
                 }
                 Ok(_) => {}
                 // It marks the reply as cut by itself where that matters.
                 Err(_) => return None,
             }
         }
-        alias.filter(|_| self.ends_in_alias)
+        alias.filter(|_| self.ends_in_alias || leaves.is_some())
     }
 
     fn parts(&self) -> impl Iterator<Item = Part<'_>> {
@@ -216,6 +232,23 @@ struct Shelf {
 // === impl Shelf ===
 
 impl Shelf {
+    /// Puts the addresses of what the answer leads to, which do not shorten its life.
+    fn put_addresses(&mut self, answers: &[&Record], others: &[Record]) -> Result<(), TooLong> {
+        let mut targets = Vec::new();
+        for record in answers {
+            let data = data(record)?;
+            let target = zone::target(record.record_type().into(), &data);
+            targets.extend(target.map(|(_, name)| name.to_ascii_lowercase()));
+        }
+        for record in others {
+            let is_address = matches!(u16::from(record.record_type()), rtype::A | rtype::AAAA);
+            if is_address && targets.contains(&wire(&record.name)?.to_ascii_lowercase()) {
+                self.put(Section::Additional, record)?;
+            }
+        }
+        Ok(())
+    }
+
     fn put(&mut self, section: Section, record: &Record) -> Result<(), TooLong> {
         if record.dns_class != DNSClass::IN {
             return Ok(());
@@ -245,12 +278,12 @@ impl Shelf {
 }
 
 /// A name as wire labels with the root's zero, in the upstream's letters.
-fn wire(name: &Name) -> Result<Vec<u8>, TooLong> {
+pub(super) fn wire(name: &Name) -> Result<Vec<u8>, TooLong> {
     encoded(|encoder| name.emit(encoder).is_ok())
 }
 
 /// The data of a record, names in it uncompressed.
-fn data(record: &Record) -> Result<Vec<u8>, TooLong> {
+pub(super) fn data(record: &Record) -> Result<Vec<u8>, TooLong> {
     encoded(|encoder| record.data.emit(encoder).is_ok())
 }
 

@@ -22,6 +22,7 @@
 
 mod cache;
 mod care;
+mod chain;
 mod failure;
 mod gate;
 mod group;

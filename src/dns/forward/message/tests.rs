@@ -58,7 +58,8 @@ fn written(kept: &Kept, age: Age) -> (Message, Option<usize>) {
     let Parsed::Query(query) = parse(&packet) else { panic!("a plain query") };
     let mut out = vec![0; 4_096];
     let mut reply = Reply::new(&query, 4_096, None, &mut out);
-    let alias = kept.write(&Asked::by(&query), age, &mut reply);
+    let is_ours = |name: &[u8]| name == b"\x04ours\x07example\x00";
+    let alias = kept.write(&Asked::by(&query), age, is_ours, &mut reply);
     let octets = reply.finish();
     (Message::from_vec(&out[..octets]).unwrap(), alias)
 }
@@ -129,4 +130,53 @@ fn who_says_only_who_else_might_know_has_not_answered() {
     assert!(!is_referral(&message(ok, vec![a("www.example.", 60)], vec![ns.clone()])));
     assert!(!is_referral(&message(ResponseCode::NXDomain, vec![], vec![ns])));
     assert!(!is_referral(&message(ok, vec![], vec![])));
+}
+
+#[test]
+fn only_what_leads_from_the_question_to_its_answer_is_kept() {
+    let ok = ResponseCode::NoError;
+    let chain = || alias("www.example.", 300, "web.example.");
+    let stranger = || a("bank.example.", 9);
+    for (what, answers, lifetime, shown) in [
+        ("another name", vec![stranger()], 0, 0),
+        ("beside the answer", vec![stranger(), a("www.example.", 60), stranger()], 60, 1),
+        ("out of order", vec![a("web.example.", 60), stranger(), chain()], 60, 2),
+        ("in a circle", vec![chain(), alias("web.example.", 300, "www.example.")], 300, 2),
+    ] {
+        let kept = kept(&message(ok, answers, vec![]));
+        assert_eq!(kept.lifetime(), lifetime, "{what}");
+        let (reply, _) = written(&kept, Age::Fresh(0));
+        assert_eq!(reply.answers.len(), shown, "{what}: {reply}");
+        assert!(reply.answers.iter().all(|record| record.name != name("bank.example.")), "{what}");
+    }
+    let mut told = message(ok, vec![a("www.example.", 60)], vec![]);
+    told.additionals = vec![stranger()];
+    assert!(written(&kept(&told), Age::Fresh(0)).0.additionals.is_empty());
+}
+
+#[test]
+fn behind_an_alias_that_is_followed_nothing_stands_in_the_way_of_answers() {
+    let proof = Record::from_rdata(
+        name("example."),
+        60,
+        RData::Unknown { code: 47.into(), rdata: rdata::NULL::with(vec![0, 0, 1, 0x40]) },
+    );
+    let chain = vec![alias("www.example.", 300, "web.example.")];
+    let (reply, alias) =
+        written(&kept(&message(ResponseCode::NoError, chain, vec![proof])), Age::Fresh(0));
+    assert!(alias.is_some() && reply.authorities.is_empty(), "{reply}");
+}
+
+#[test]
+fn an_upstream_does_not_say_what_a_name_of_ours_leads_to() {
+    let chain = || alias("www.example.", 300, "Ours.example.");
+    for (code, answers, authorities) in [
+        (ResponseCode::NoError, vec![chain(), a("ours.example.", 60)], vec![]),
+        (ResponseCode::NXDomain, vec![chain()], vec![soa(60, 60)]),
+    ] {
+        let (reply, alias) = written(&kept(&message(code, answers, authorities)), Age::Fresh(0));
+        assert!(alias.is_some(), "it is followed here");
+        assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+        assert_eq!((reply.answers.len(), reply.authorities.len()), (1, 0), "{reply}");
+    }
 }
