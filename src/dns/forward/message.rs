@@ -2,9 +2,9 @@
 //!
 //! hickory reads the upstream's message; here its records are written down once more, names
 //! uncompressed, so that any of them can be put anywhere. A message is kept under the question that
-//! it answers and under no other, and of it only what leads from that question to its answer: what an
-//! upstream says of other names is believed by nobody, here or behind us, so it cannot spread. Nor
-//! does it get to say what names of ours lead to, or those that a client may not ask for.
+//! it answers and under no other, and of it only what leads from that question to its answer: what
+//! an upstream says of other names is believed by nobody, here or behind us, so it cannot spread.
+//! Nor does it get to say what names of ours lead to, or those that a client may not ask for.
 //!
 //! Left out are the NS records beside a positive answer and their addresses (they say who would
 //! know, which is of no use to who knows already) and the upstream's EDNS options.
@@ -160,9 +160,9 @@ impl Kept {
         self.rcode == rcode::NXDOMAIN
     }
 
-    /// Writes the answer to what was asked, and no further than to an alias whose target `is_ours`.
-    /// Returns where the name stands that the last alias leads to, if what that leads to is still to
-    /// be asked for.
+    /// Writes the answer to what was asked, and no further than to an alias whose target
+    /// `is_ours`. Returns where the name stands that the last alias leads to, if what that leads
+    /// to is still to be asked for.
     pub(in crate::dns) fn write(
         &self,
         asked: &Asked<'_>,

@@ -103,6 +103,20 @@ async fn finish(connection: &Connection, mut streams: JoinSet<Result<(), Fatal>>
     connection.close(code::NO_ERROR, b"the server stops");
 }
 
+/// Sends a reply behind its length, and waits until the client has all of it: what is merely
+/// handed to QUIC is lost when the connection is closed. What is gone meanwhile is the client's
+/// business.
+async fn write(send: &mut SendStream, reply: &[u8]) {
+    let length = u16::try_from(reply.len()).expect("no reply is longer");
+    let written = async {
+        send.write_all(&length.to_be_bytes()).await?;
+        send.write_all(reply).await
+    };
+    if written.await.is_ok() && send.finish().is_ok() {
+        let _stopped_or_gone = send.stopped().await;
+    }
+}
+
 // === impl Desk ===
 
 impl Desk {
@@ -135,13 +149,10 @@ impl Desk {
         };
         match reply {
             Ok((reply, _room)) => {
-                let length = u16::try_from(reply.len()).expect("no reply is longer");
-                let framed = [&length.to_be_bytes(), reply.as_slice()].concat();
                 // A client that takes nothing for so long does not get the rest: dropped, the
                 // stream would end as if it were whole.
-                match timeout(patience, send.write_all(&framed)).await {
-                    Ok(_sent_or_gone) => drop(send.finish()),
-                    Err(_late) => drop(send.reset(code::UNSPECIFIED_ERROR)),
+                if timeout(patience, write(&mut send, &reply)).await.is_err() {
+                    let _gone = send.reset(code::UNSPECIFIED_ERROR);
                 }
                 Ok(())
             }

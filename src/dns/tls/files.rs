@@ -151,6 +151,10 @@ fn sections(path: &Path) -> Result<Vec<Section>, CertificateError> {
     let fault = |line, problem: String| CertificateError::new(path, line, problem);
     let unreadable = |error: io::Error| fault(0, format!("cannot be read: {error}"));
     let mut text = Vec::new();
+    // A pipe would be waited for without end.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(fault(0, "is no regular file".into()));
+    }
     let file = fs::File::open(path).map_err(unreadable)?;
     file.take(FILE_OCTETS_MAX + 1).read_to_end(&mut text).map_err(unreadable)?;
     if text.len() as u64 > FILE_OCTETS_MAX {

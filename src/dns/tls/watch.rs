@@ -43,7 +43,8 @@ pub struct CertificateWatcher {
     read: [Stamp; 2],
     /// The files as they were at the last look.
     seen: [Stamp; 2],
-    validity: Validity,
+    /// What was last said of the certificate's time, and of which: from when and until when.
+    told: (Validity, (i64, i64)),
     reload: CertificateReload,
     clock: Clock,
     board: Board,
@@ -112,7 +113,7 @@ impl CertificateWatcher {
             shown: ShownIdentity::new(identity),
             read: stamps,
             seen: stamps,
-            validity: Validity::Valid,
+            told: (Validity::Valid, (0, 0)),
             reload: CertificateReload::default(),
             clock,
             board,
@@ -174,6 +175,14 @@ impl CertificateWatcher {
 
     fn take_over(&mut self, read: Result<Identity, CertificateError>) {
         match read {
+            Ok(identity) if self.would_shut_out(&identity) => {
+                let problem = format!(
+                    "the certificate is valid from {} to {}, which is not now",
+                    day(identity.not_before()),
+                    day(identity.not_after())
+                );
+                self.refuse(&problem);
+            }
             Ok(identity) => {
                 self.board.clear(FILES_CONDITION);
                 if identity.key.cert == self.shown.load().key.cert {
@@ -185,21 +194,37 @@ impl CertificateWatcher {
                 self.metrics.shown(identity.not_after());
                 self.shown.show(identity);
             }
-            Err(problem) => {
-                error!(%problem, "TLS certificate refused; the one before stays");
-                self.metrics.refused();
-                let note = format!("{problem}; the certificate before it is still shown");
-                self.board.note(FILES_CONDITION, note);
-            }
+            Err(problem) => self.refuse(&problem.to_string()),
         }
+    }
+
+    /// Whether clients that come now would refuse it, while they take what is shown.
+    fn would_shut_out(&self, identity: &Identity) -> bool {
+        let is_taken = |identity: &Identity| {
+            let validity = Validity::at(self.now(), identity.not_before(), identity.not_after());
+            matches!(validity, Validity::Ending | Validity::Valid)
+        };
+        !is_taken(identity) && is_taken(&self.shown.load())
+    }
+
+    fn refuse(&self, problem: &str) {
+        error!(problem, "TLS certificate refused; the one before stays");
+        self.metrics.refused();
+        let note = format!("{problem}; the certificate before it is still shown");
+        self.board.note(FILES_CONDITION, note);
+    }
+
+    /// Seconds since the Unix epoch.
+    fn now(&self) -> i64 {
+        i64::try_from(self.clock.wall_millis() / 1_000).unwrap_or(i64::MAX)
     }
 
     /// Says once when the certificate changes from one state to another.
     fn check_validity(&mut self) {
         let identity = self.shown.load();
-        let now = i64::try_from(self.clock.wall_millis() / 1_000).unwrap_or(i64::MAX);
-        let validity = Validity::at(now, identity.not_before(), identity.not_after());
-        if std::mem::replace(&mut self.validity, validity) == validity {
+        let times = (identity.not_before(), identity.not_after());
+        let validity = Validity::at(self.now(), times.0, times.1);
+        if std::mem::replace(&mut self.told, (validity, times)) == (validity, times) {
             return;
         }
         let (from, until) = (day(identity.not_before()), day(identity.not_after()));

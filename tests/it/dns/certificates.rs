@@ -87,6 +87,14 @@ fn a_wrong_certificate_is_refused_by_file_and_line_and_the_one_before_stays() {
         });
         assert!(!node.api().text("/ready").contains("tls certificate"));
     }
+    // One that nobody would take is no exchange for one that everybody takes.
+    Certificate::until(2021).write(&node.path("."));
+    eventually("/ready tells of its time", || {
+        let ready = node.api().text("/ready");
+        let told = "valid from 2020-01-01 00:00:00 UTC to 2021-01-01 00:00:00 UTC";
+        (ready.contains(told) && ready.contains("is still shown")).then_some(())
+    });
+    assert!(is_shown(&node, &first) && is_served(&mut open));
     std::fs::remove_file(&key).unwrap();
     eventually("/ready tells that a file is gone", || {
         node.api().text("/ready").contains("key.pem` cannot be read: No such file").then_some(())
@@ -119,6 +127,9 @@ fn at_the_start_a_wrong_certificate_is_refused_and_so_it_is_by_check_config() {
     let done = run(serve.arg(&data));
     done.fails(78, told);
     assert!(done.stderr.contains("openssl"), "the way out: {done:#?}");
+    let pipe = folder.path().join("pipe.pem");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    run(&mut rollcall(["check-config", &file("pipe.pem")])).fails(78, "is no regular file");
     let mut missing = rollcall(["serve", "--dns-tls", "127.0.0.1:0"]);
     run(&mut missing).fails(78, "`dns.tls.listen` needs `tls.certificate` and `tls.key`");
 }
@@ -133,6 +144,11 @@ fn a_certificate_that_has_ended_is_served_and_told_of() {
     let metrics = node.api().text("/metrics");
     let ends = "rollcall_tls_certificate_not_after_seconds 1609459200\n";
     assert!(metrics.contains(ends), "{metrics}");
+    Certificate::until(2022).write(&node.path("."));
+    eventually("it is told of the certificate that is shown", || {
+        let ready = node.api().text("/ready");
+        ready.contains("has ended on 2022-01-01 00:00:00 UTC").then_some(())
+    });
     Certificate::new().write(&node.path("."));
     eventually("the new one clears it", || {
         (!node.api().text("/ready").contains("has ended")).then_some(())

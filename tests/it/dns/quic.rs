@@ -5,13 +5,13 @@ use std::{net::SocketAddr, process::Command, sync::Arc, time::Duration};
 
 use hickory_proto::{op::Message, rr::RecordType};
 use quinn::{
-    ApplicationClose, ClientConfig, Connection, ConnectionError, Endpoint, ReadToEndError, VarInt,
-    crypto::rustls::QuicClientConfig,
+    ApplicationClose, ClientConfig, Connection, ConnectionError, Endpoint, ReadToEndError,
+    TransportConfig, VarInt, crypto::rustls::QuicClientConfig,
 };
 use serde_json::json;
 use tokio::{runtime::Runtime, time::timeout};
 
-use super::{full, said};
+use super::{full, register_many, said};
 use crate::support::{
     Node, PATIENCE,
     command::run,
@@ -31,7 +31,16 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(node: &Node, certificate: &Certificate) -> Self {
-        let runtime = Runtime::new().unwrap();
+        Self::within(Runtime::new().unwrap(), node, certificate)
+    }
+
+    /// One that does nothing, acknowledging included, but while it is told to.
+    fn drowsy(node: &Node, certificate: &Certificate) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Self::within(runtime.unwrap(), node, certificate)
+    }
+
+    fn within(runtime: Runtime, node: &Node, certificate: &Certificate) -> Self {
         let crypto = QuicClientConfig::try_from(certificate.client(&["doq"])).unwrap();
         let _within = runtime.enter();
         let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -218,7 +227,7 @@ fn a_question_that_is_cancelled_or_never_ends_hurts_nobody() {
 }
 
 #[test]
-fn connections_and_streams_are_limited_and_a_stop_answers_first() {
+fn connections_and_streams_are_limited() {
     let config = "[server]\nlame_duck = \"0s\"\n[dns.encrypted]\nstreams_max = 3\n\
                   connections_max = 4\nconnections_per_client_max = 2";
     let (mut node, certificate) = node(config);
@@ -251,6 +260,33 @@ fn connections_and_streams_are_limited_and_a_stop_answers_first() {
     assert_eq!(message(&reply.unwrap()).answers.len(), 1);
     assert_eq!((client.closed_with(&first), client.closed_with(&third)), (0, 0));
     drop(streams);
+    assert!(node.wait().success());
+}
+
+#[test]
+fn a_stop_sends_the_rest_of_a_reply_that_is_made() {
+    let (mut node, certificate) = node("[server]\nlame_duck = \"0s\"");
+    register_many(&node.api(), "big", 800);
+    // Without acknowledgements the server sends a part of the reply, and has all of it ready.
+    let client = Client::drowsy(&node, &certificate);
+    let connection = client.connect().unwrap();
+    let asked = question(&full("big"), RecordType::SRV, Some(1_232)).to_vec().unwrap();
+    let mut receive = client.run(async {
+        let (mut send, mut receive) = connection.open_bi().await.unwrap();
+        send.write_all(&framed(&asked)).await.unwrap();
+        send.finish().unwrap();
+        let mut first = [0; 1];
+        receive.read_exact(&mut first).await.unwrap();
+        (receive, first)
+    });
+    node.signal("TERM");
+    eventually("it has stopped listening", || {
+        std::net::TcpStream::connect(node.dns[0]).is_err().then_some(())
+    });
+    let rest = client.run(receive.0.read_to_end(70_000)).expect("a whole reply");
+    let reply = message(&[&receive.1[..], &rest].concat());
+    assert_eq!(reply.answers.len(), 800);
+    assert_eq!(client.closed_with(&connection), 0);
     assert!(node.wait().success());
 }
 
