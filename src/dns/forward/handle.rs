@@ -19,11 +19,12 @@ use super::{
     loops::Probes,
     message::Limits,
     metrics::ForwardMetrics,
-    resolv_conf::{self, Stamp},
+    resolv_conf::{self, Stamp, Unread},
     state::{Flights, Forward, Routes},
     upstream::Upstream,
 };
 use crate::{
+    dns::guard::Networks,
     telemetry::{Board, Metrics},
     util::Clock,
 };
@@ -193,9 +194,17 @@ impl Shared {
                 work.from_file = servers;
                 is_other
             }
-            Err(problem) => {
-                error!(problem, "the upstreams stay as they were");
-                self.board.note(CONDITION, format!("{problem}; the upstreams stay as they were"));
+            Err(Unread { problem, may_pass }) => {
+                if may_pass {
+                    // Nobody writes the file again for that: it is read until it can be.
+                    work.stamp = Stamp::default();
+                }
+                let note = format!("{problem}; the upstreams stay as they were");
+                let pinned = self.board.conditions();
+                if !pinned.iter().any(|(name, is)| name == CONDITION && is.message == note) {
+                    error!(problem, "the upstreams stay as they were");
+                    self.board.note(CONDITION, note);
+                }
                 false
             }
         }
@@ -237,7 +246,7 @@ impl Shared {
         work.routes = routes;
         self.current.store(Some(Arc::new(Forward {
             routes: Routes::new(groups),
-            allow: spec.allow.into(),
+            allow: Networks::new(&spec.allow),
             cache,
             cache_terms: terms,
             limits,

@@ -126,6 +126,10 @@ impl Health {
 
     fn come_back(&self, state: &mut State) {
         *state = State::UP;
+        // One that is asked no more is nobody's news, and the note may be its successor's.
+        if self.retired.is_cancelled() {
+            return;
+        }
         info!(upstream = self.name, "the upstream is up again");
         self.board.clear(&self.condition());
         self.metrics.set_up(&self.name, true);
@@ -167,6 +171,18 @@ mod tests {
         assert_eq!(board.conditions().len(), 1);
         health.answered();
         assert!(health.is_up() && board.conditions().is_empty());
+    }
+
+    #[test]
+    fn a_late_reply_brings_nothing_back_that_is_configured_no_more() {
+        let (board, metrics) = (Board::default(), Metrics::new());
+        let health = Health::new("u".into(), board.clone(), ForwardMetrics::new(&metrics));
+        health.is_down(Failure::Silent);
+        health.retire();
+        board.note("upstream u", "that of another one of this name".to_owned());
+        health.answered();
+        assert!(!metrics.encode().unwrap().contains("upstream=\"u\""));
+        assert_eq!(board.conditions().len(), 1);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{ErrorKind, Read},
     net::{Ipv6Addr, SocketAddr},
     os::unix::fs::MetadataExt,
     path::Path,
@@ -27,22 +27,35 @@ pub(super) fn stamp(path: &Path) -> Stamp {
     Stamp(known.map(|known| (known.ctime(), known.ctime_nsec(), known.size(), known.ino())))
 }
 
+/// Why there are no servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unread {
+    /// The file, the line and the reason.
+    pub problem: String,
+    /// Whether it may be another time although the file is the same.
+    pub may_pass: bool,
+}
+
 /// Reads the servers that the file names.
 ///
 /// # Errors
 /// With the file, the line and the reason.
-pub(super) fn read(path: &Path) -> Result<Vec<UpstreamSpec>, String> {
+pub(super) fn read(path: &Path) -> Result<Vec<UpstreamSpec>, Unread> {
     let shown = path.display();
     let mut text = Vec::new();
     fs::File::open(path)
         .and_then(|file| file.take(OCTETS_MAX + 1).read_to_end(&mut text))
-        .map_err(|error| format!("cannot read `{shown}`: {error}"))?;
+        .map_err(|error| {
+            let may_pass = error.kind() != ErrorKind::NotFound;
+            Unread { problem: format!("cannot read `{shown}`: {error}"), may_pass }
+        })?;
+    let wrong = |problem: String| Unread { problem, may_pass: false };
     if text.len() as u64 > OCTETS_MAX {
-        return Err(format!("`{shown}` is larger than the limit of {OCTETS_MAX} octets"));
+        return Err(wrong(format!("`{shown}` is larger than the limit of {OCTETS_MAX} octets")));
     }
     parse(&String::from_utf8_lossy(&text)).map_err(|(line, problem)| match line {
-        0 => format!("{shown}: {problem}"),
-        line => format!("{shown}:{line}: {problem}"),
+        0 => wrong(format!("{shown}: {problem}")),
+        line => wrong(format!("{shown}:{line}: {problem}")),
     })
 }
 

@@ -7,7 +7,6 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use hashbrown::HashMap;
-use ipnet::IpNet;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
@@ -19,13 +18,13 @@ use super::{
     key::{Key, KeyRef},
     message::{Age, Kept, Limits},
 };
-use crate::dns::zone::Zones;
+use crate::dns::{guard::Networks, zone::Zones};
 
 /// Forwarding, as it is configured now.
 #[derive(Debug)]
 pub struct Forward {
     pub(super) routes: Routes,
-    pub(super) allow: Box<[IpNet]>,
+    pub(super) allow: Networks,
     pub(super) cache: Cache,
     /// What the cache was made with.
     pub(super) cache_terms: (u64, u32),
@@ -109,7 +108,7 @@ impl Forward {
     /// Whether a client may ask for names that are not ours.
     #[inline]
     pub(in crate::dns) fn allows(&self, client: IpAddr) -> bool {
-        self.allow.iter().any(|network| network.contains(&client))
+        self.allow.contains(client)
     }
 
     /// Who is asked for `name`.

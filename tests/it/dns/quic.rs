@@ -5,8 +5,8 @@ use std::{net::SocketAddr, process::Command, sync::Arc, time::Duration};
 
 use hickory_proto::{op::Message, rr::RecordType};
 use quinn::{
-    ApplicationClose, ClientConfig, Connection, ConnectionError, Endpoint, ReadToEndError,
-    TransportConfig, VarInt, crypto::rustls::QuicClientConfig,
+    ApplicationClose, ClientConfig, Connection, ConnectionError, Endpoint, ReadToEndError, VarInt,
+    crypto::rustls::QuicClientConfig,
 };
 use serde_json::json;
 use tokio::{runtime::Runtime, time::timeout};
