@@ -6,14 +6,19 @@ use std::{
 };
 
 use super::{config::Config, serve::Common};
-use crate::dns::tls::{CertificateWatcher, self_signed};
+use crate::{
+    dns::tls::{CertificateWatcher, self_signed},
+    model::DnsName,
+};
 
-/// Reads the certificate, or makes it; nothing when none is configured.
+/// Reads the certificate, or makes it for `zone`, the service zone, and its name servers; nothing
+/// when none is configured.
 ///
 /// # Errors
 /// When it cannot be used, or made.
 pub(super) fn certificate(
     config: &Config,
+    zone: &DnsName,
     common: &Common,
 ) -> anyhow::Result<Option<CertificateWatcher>> {
     let Common { clock, board, metrics, .. } = common;
@@ -24,9 +29,8 @@ pub(super) fn certificate(
     if !config.tls.self_signed {
         return Ok(None);
     }
-    let zone = format!("service.{}", config.server.domain);
     let servers = config.dns.nameservers.iter().map(|server| format!("{}.{zone}", server.name));
-    let names: Vec<String> = servers.chain([zone.clone()]).collect();
+    let names: Vec<String> = servers.chain([zone.to_string()]).collect();
     let listen = &config.dns.encrypted.listen;
     let listened = [&listen.tls, &listen.https, &listen.quic].into_iter().flatten();
     let addresses: Vec<IpAddr> = listened.map(SocketAddr::ip).collect();

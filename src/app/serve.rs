@@ -168,7 +168,7 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
     let Common { clock, board, metrics, files, own_cookies } = common;
     let settings = Settings::new(&config.dns_settings(own_cookies)?)?;
     // Before anything is made: what is wrong here is a mistake of the configuration.
-    let certificate = encryption::certificate(config, common)?;
+    let certificate = encryption::certificate(config, settings.origin(), common)?;
     let (mut store, loaded) = Store::open(&config.server.data)?;
     store.register(metrics);
     store.report_to(board.clone());

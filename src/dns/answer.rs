@@ -147,7 +147,7 @@ pub fn answer(
             return Answered::Limited;
         }
         let is_cut = is_held && reply.is_truncated();
-        let held_back = hold_back(strangers, verdict, query, &mut reply);
+        let held_back = hold_back(strangers, verdict, &mut reply);
         let held_back = held_back.or(is_cut.then_some(Guarded::Unproven));
         summary.guarded = summary.guarded.or(held_back);
     }
@@ -193,20 +193,14 @@ impl<'q> Kind<'q> {
 }
 
 /// Takes the answer back from a stranger that has to prove its address first.
-fn hold_back(
-    strangers: &Strangers,
-    verdict: Verdict,
-    query: &Query<'_>,
-    reply: &mut Reply<'_>,
-) -> Option<Guarded> {
+fn hold_back(strangers: &Strangers, verdict: Verdict, reply: &mut Reply<'_>) -> Option<Guarded> {
     let is_long = reply.octets() > strangers.octets_max();
     if verdict == Verdict::Answer && !is_long {
         return None;
     }
     reply.take_back();
     // A client that knows cookies has one now, and need not come by TCP (RFC 7873 §5.2.3).
-    let has_cookie = query.edns.is_some_and(|edns| edns.options.cookie.is_some());
-    if has_cookie && reply.has_cookie() {
+    if reply.has_cookie() {
         reply.set_rcode(rcode::BADCOOKIE);
     } else {
         reply.set_truncated();

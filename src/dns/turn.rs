@@ -60,8 +60,8 @@ pub(super) enum Next {
 impl Turn<'_, '_, '_> {
     /// Answers the query. AA and the owner of the first record are those of the question, the
     /// response code is that of the last name (RFC 6604 §2.1).
-    #[inline]
     /// Returns who answered the name that was asked for, whoever answered those it led to.
+    #[inline]
     pub(super) fn answer(&mut self) -> Result<Source, Later> {
         let next = self.ask(Asked::by(self.query))?;
         let first = self.summary.source;

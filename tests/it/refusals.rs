@@ -330,3 +330,14 @@ fn a_page_of_another_site_changes_nothing() {
     let reply = raw::call(node.http[0], ("PUT", WEB), &[("origin", &own)], body);
     assert_eq!(reply.status, 201, "its own page may");
 }
+
+/// They were refused before the router, and not logged.
+#[test]
+fn what_is_refused_for_its_host_is_logged() {
+    let node = Node::builder().config("[log]\nfilter = \"debug\"").start();
+    let hosts = [("host", "a"), ("host", "b")];
+    raw::call(node.http[0], ("GET", "/health"), &hosts, b"").problem(400, "bad-host");
+    let line = node.wait_for_log("\"status\":400");
+    let fields = &line["fields"];
+    assert_eq!((&fields["message"], &fields["path"]), (&json!("request"), &json!("/health")));
+}

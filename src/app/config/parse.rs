@@ -91,10 +91,8 @@ pub(super) fn url_path(given: &Given) -> Result<String, Refusal> {
     }
     let is_wrong = |c: &char| !c.is_ascii_alphanumeric() && !"/-._~".contains(*c);
     if let Some(wrong) = path.chars().find(is_wrong) {
-        return Err(given.refuse(format!(
-            "has the character {wrong:?}; a path here has letters, \
-                                         digits and `/-._~`"
-        )));
+        let legal = "a path here has letters, digits and `/-._~`";
+        return Err(given.refuse(format!("has the character {wrong:?}; {legal}")));
     }
     Ok(path.to_owned())
 }

@@ -141,13 +141,13 @@ pub(super) static KEYS: &[Key] = &[
     // === [dns.rate_limit] ===
     key(
         "dns.rate_limit.responses_per_second",
-        |c, v| set(&mut c.dns.rate_limit.responses_per_second, v.integer(PER_SECOND)),
+        |c, v| set(&mut c.dns.rate_limit.responses_per_second, v.integer(per_second())),
         |c| c.dns.rate_limit.responses_per_second.to_string(),
     )
     .reloads(),
     key(
         "dns.rate_limit.all_per_second",
-        |c, v| set(&mut c.dns.rate_limit.all_per_second, v.integer(PER_SECOND)),
+        |c, v| set(&mut c.dns.rate_limit.all_per_second, v.integer(per_second())),
         |c| c.dns.rate_limit.all_per_second.to_string(),
     )
     .reloads(),
@@ -171,7 +171,12 @@ pub(super) static KEYS: &[Key] = &[
     .reloads(),
     key(
         "dns.rate_limit.unproven_udp_size",
-        |c, v| set(&mut c.dns.rate_limit.unproven_udp_size, v.integer(0..=4096)),
+        |c, v| {
+            set(
+                &mut c.dns.rate_limit.unproven_udp_size,
+                v.integer(0..=dns::RateLimit::UNPROVEN_UDP_SIZE_MAX.into()),
+            )
+        },
         |c| c.dns.rate_limit.unproven_udp_size.to_string(),
     )
     .reloads(),
@@ -265,7 +270,7 @@ pub(super) static KEYS: &[Key] = &[
     .reloads(),
     key(
         "forward.resolv_conf",
-        |c, v| set(&mut c.forward.resolv_conf, v.optional_text().map(|text| text.map(Into::into))),
+        |c, v| set(&mut c.forward.resolv_conf, v.optional_path()),
         |c| path(c.forward.resolv_conf.as_deref().unwrap_or(Path::new(""))),
     )
     .reloads(),
@@ -437,9 +442,6 @@ pub(super) static KEYS: &[Key] = &[
     .flag("--log-format"),
 ];
 
-/// What a rate may be; zero is none.
-const PER_SECOND: RangeInclusive<i128> = 0..=100_000;
-
 const FORWARD_TTL_MAX: u32 = limit::FORWARD_TTL_SECONDS_MAX;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -489,6 +491,11 @@ fn whole_seconds(given: &Given, range: RangeInclusive<u64>) -> Result<Duration, 
         return Err(given.refuse("has a fraction of a second, which no TTL has"));
     }
     Ok(duration)
+}
+
+/// What a rate may be; zero is none.
+fn per_second() -> RangeInclusive<i128> {
+    0..=dns::RateLimit::PER_SECOND_MAX.into()
 }
 
 /// The same as a number of seconds.

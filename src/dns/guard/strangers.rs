@@ -66,6 +66,9 @@ impl RateLimit {
     /// The largest `slip`: BIND's.
     pub const SLIP_MAX: u8 = 10;
 
+    /// The largest `unproven_udp_size`: no reply by UDP is longer.
+    pub const UNPROVEN_UDP_SIZE_MAX: u16 = 4_096;
+
     fn check(&self) -> Result<(), Invalid> {
         let fields = [
             ("responses_per_second", self.responses_per_second, Self::PER_SECOND_MAX),
@@ -73,7 +76,11 @@ impl RateLimit {
             ("slip", self.slip.into(), Self::SLIP_MAX.into()),
             ("ipv4_prefix", self.ipv4_prefix.into(), Ipv4Addr::BITS),
             ("ipv6_prefix", self.ipv6_prefix.into(), Ipv6Addr::BITS),
-            ("unproven_udp_size", self.unproven_udp_size.into(), 4_096),
+            (
+                "unproven_udp_size",
+                self.unproven_udp_size.into(),
+                Self::UNPROVEN_UDP_SIZE_MAX.into(),
+            ),
         ];
         match fields.into_iter().find(|(_, value, limit)| value > limit) {
             None => Ok(()),

@@ -2,7 +2,7 @@
 //! would take it. hickory's reader of text lets pass what they refuse, as keys that stand twice;
 //! one such record has a client ignore the whole set (§2.2).
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 /// The data in its parts.
 #[derive(Debug, Clone, Copy)]
@@ -137,21 +137,16 @@ fn is_list_of_protocols(mut rest: &[u8]) -> bool {
 }
 
 /// A key as a zone file has it.
-fn name(number: u16) -> String {
-    let known = match number {
+fn name(number: u16) -> Cow<'static, str> {
+    Cow::Borrowed(match number {
         key::MANDATORY => "mandatory",
         key::ALPN => "alpn",
         key::NO_DEFAULT_ALPN => "no-default-alpn",
         key::PORT => "port",
         key::IPV4HINT => "ipv4hint",
         key::IPV6HINT => "ipv6hint",
-        _ => "key",
-    };
-    let mut name = known.to_owned();
-    if known == "key" {
-        let _ = write!(name, "{number}");
-    }
-    name
+        _ => return Cow::Owned(format!("key{number}")),
+    })
 }
 
 #[cfg(test)]
