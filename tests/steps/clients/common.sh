@@ -73,13 +73,59 @@ crash() {
   wait "$1" 2>/dev/null || true
 }
 
+# start_rollcall [FLAGS…]
 start_rollcall() {
   mkdir -p "$scratch/rollcall"
   run_at_servers rollcall sh -c 'cd "$1" && shift && exec "$@"' sh "$scratch/rollcall" \
     "$rollcall" serve --data data --dns 127.0.0.1:8600 --dns 10.0.0.2:53 --dns '[fd00::2]:53' \
-    --http 127.0.0.1:8500
+    --http 127.0.0.1:8500 "$@"
   wait_until 15 in_servers curl -fsS -o /dev/null -m 2 http://127.0.0.1:8500/ready ||
     fail "Rollcall is not ready after 15 s"
+}
+
+# start_second [FLAGS…]: another Rollcall, with a registry of its own, on 10.0.0.4; its process is
+# `second_pid`, and `http=$second` before a command means it.
+second=http://127.0.0.1:8501
+start_second() {
+  mkdir "$scratch/second"
+  run_at_servers second sh -c 'cd "$1" && shift && exec "$@"' sh "$scratch/second" \
+    "$rollcall" serve --data data --dns 10.0.0.4:53 --http 127.0.0.1:8501 "$@"
+  second_pid=$!
+  wait_until 15 in_servers curl -fsS -o /dev/null -m 2 $second/ready ||
+    fail "the second server is not ready"
+}
+
+# What its certificate calls it, which is no name that a client could resolve.
+tls_name=dns.corp.internal
+# The authority that clients are told to trust; and another one, which nobody's certificate is of.
+authority=$scratch/authority.pem stranger=$scratch/stranger.pem
+
+# make_certificates: an authority as companies have them, and a certificate of it for Rollcall;
+# `encrypted` are the flags that go with it.
+make_certificates() {
+  need openssl openssl
+  local name=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2)
+  {
+    openssl req -x509 "${name[@]}" -subj "/CN=authority" -keyout "$scratch/authority.key" \
+      -out "$authority"
+    openssl req -x509 "${name[@]}" -subj "/CN=stranger" -keyout /dev/null -out "$stranger"
+    openssl req -x509 "${name[@]}" -subj "/CN=$tls_name" -keyout "$scratch/tls.key" \
+      -CA "$authority" -CAkey "$scratch/authority.key" -addext basicConstraints=CA:FALSE \
+      -addext "subjectAltName=DNS:$tls_name,IP:10.0.0.2" -out "$scratch/tls.pem"
+  } 2>"$scratch/openssl.log" || fail "no certificates: $(<"$scratch/openssl.log")"
+  encrypted=(--dns-tls 10.0.0.2:853 --dns-https 10.0.0.2:443 --dns-quic 10.0.0.2:853
+    --tls-certificate "$scratch/tls.pem" --tls-key "$scratch/tls.key")
+}
+
+# trusts HOST FILE: what is started on that host from now on trusts this authority and no other, as
+# if the system's package of authorities had nothing else.
+trusts() {
+  local folder=/etc/netns/$1/ssl
+  mkdir -p "$folder/certs"
+  cp "$2" "$folder/certs/ca-certificates.crt"
+  # OpenSSL looks for a file by the hash of the name.
+  rm -f "$folder"/certs/*.0
+  cp "$2" "$folder/certs/$(openssl x509 -noout -hash -in "$2").0"
 }
 
 # request METHOD PATH [BODY]
@@ -134,22 +180,32 @@ refused() {
 
 # --- the rest of the world ------------------------------------------------------------------------
 
-# A name server for one name that is not Rollcall's; it knows nothing else, and it writes down what
-# it is asked. It is below `internal`, as names of others in a company are, so that what is trusted
-# without a signature for Rollcall's sake is trusted there.
+# A name server for some names that are not Rollcall's; it knows nothing else, and it writes down
+# what it is asked. They are below `internal`, as names of others in a company are, so that what is
+# trusted without a signature for Rollcall's sake is trusted there.
 world_name=www.corp.internal
 world_address=198.18.0.80
+# With both families; and with more addresses than a UDP reply has room for.
+world_both=both.corp.internal world_both_addresses="198.18.0.81 2001:db8::81"
+world_crowd=crowd.corp.internal
 start_world() {
   need dnsmasq dnsmasq-base
-  run_at_servers world dnsmasq --no-daemon --conf-file=/dev/null --no-resolv --no-hosts \
-    --listen-address=10.0.0.53 --bind-interfaces --log-queries --cache-size=0 \
-    --local=/corp.internal/ --host-record="$world_name,$world_address"
+  local i crowd=()
+  for ((i = 1; i <= 100; i++)); do crowd+=("--host-record=$world_crowd,198.18.1.$i"); done
+  # Not --no-daemon, with which nobody else is answered while a TCP connection lasts.
+  run_at_servers world dnsmasq --keep-in-foreground --user=root --pid-file= --log-facility=- \
+    --conf-file=/dev/null --no-resolv --no-hosts --listen-address=10.0.0.53 \
+    --bind-interfaces --log-queries --cache-size=0 --local-ttl=60 --local=/corp.internal/ \
+    --local=/cluster.example/ --host-record="$world_name,$world_address" \
+    --host-record="$world_both,${world_both_addresses/ /,}" "${crowd[@]}"
+  world_pid=$!
   wait_until 10 world_answers || fail "the rest of the world does not answer"
 }
 world_answers() {
   [[ $(in_servers dig +short +time=1 @10.0.0.53 "$world_name") == "$world_address" ]]
 }
 world_knows() { grep -qi -- "query.*$1" "$scratch/world.log"; }
+world_was_asked() { grep -ci -- "query.*$1" "$scratch/world.log" || true; }
 
 # --- what is expected -----------------------------------------------------------------------------
 
@@ -184,13 +240,18 @@ refuses() {
 
 # costs COUNT COMMAND…: exactly that many queries reach Rollcall. More mean that the client did not
 # take the first answer.
-costs() {
-  local wanted=$1 before now
-  shift
-  before=$(asked)
+costs() { costs_over '' "$@"; }
+
+# costs_over TRANSPORT COUNT COMMAND…: so many over that one (https, quic, tcp, tls, udp), whatever
+# came over others.
+costs_over() {
+  local over=$1 wanted=$2 before now
+  shift 2
+  before=$(asked "$over")
   "$@"
-  now=$(asked)
-  ((now - before == wanted)) || fail "$*: expected $wanted queries, Rollcall had $((now - before))"
+  now=$(asked "$over")
+  ((now - before == wanted)) ||
+    fail "$*: expected $wanted queries${over:+ over $over}, Rollcall had $((now - before))"
 }
 
 # words COUNT COMMAND…: how many words it says.
