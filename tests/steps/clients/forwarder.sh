@@ -25,11 +25,12 @@ is() { # WANTED NAME TYPE
   [[ $out == "$wanted" ]] || fail "$*: expected \`$wanted\`, got \`$out\`"
 }
 
+# start_behind_forwarder [FLAGS OF ROLLCALL…]
 start_behind_forwarder() {
   open_network
   start_world
   export ROLLCALL_DNS_REVERSE=10.0.0.0/24 ROLLCALL_DNS_NEGATIVE_TTL=${ttl}s
-  start_rollcall
+  start_rollcall "$@"
   register_pool
   client_asks "$forwarder"
 }
@@ -69,6 +70,15 @@ check_large_answers() {
   words 400 ask_short crowd.service.internal SRV
   (($(asked tcp) >= before + 2)) || fail "100 records came without TCP"
   note "100 addresses and 100 services, by TCP on both ways"
+}
+
+# check_kept [COUNT]: what is asked for again reaches Rollcall so often, 0 times if nothing is said.
+check_kept() {
+  register kept kept-1 '{"addresses": ["10.0.0.19"], "port": 80}'
+  policy kept '{"ttl": "60s"}'
+  costs 1 gives "10.0.0.19" ask_short kept.service.internal A
+  costs "${1:-0}" gives "10.0.0.19" ask_short kept.service.internal A
+  note "an answer that is asked for again costs Rollcall ${1:-0} more queries"
 }
 
 # A resolver in between keeps an answer for its TTL, and not longer.
