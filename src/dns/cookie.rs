@@ -5,12 +5,12 @@
 //! it is no means of flooding somebody else. Nothing is kept for that: the cookie carries its time
 //! and a keyed hash of it, of the client's part and of the client's address.
 
-use std::{fmt, fs::File, hash::Hasher, io::Read, net::IpAddr, path::Path};
+use std::{fmt, hash::Hasher, io, net::IpAddr, path::Path};
 
 use siphasher::sip::SipHasher24;
 
 use super::query::{CLIENT_COOKIE_OCTETS, Cookie, SERVER_COOKIE_OCTETS};
-use crate::model::Invalid;
+use crate::{model::Invalid, util::read_file};
 
 /// Octets of a secret: a key of SipHash.
 const SECRET_OCTETS: usize = 16;
@@ -28,7 +28,7 @@ const AHEAD_MAX: i32 = 300;
 const RENEWAL_AGE: i32 = 1_800;
 
 /// Octets of a file of secrets: three of them with room for remarks.
-const FILE_OCTETS_MAX: u64 = 4_096;
+const FILE_OCTETS_MAX: usize = 4_096;
 
 /// What a server cookie is.
 type ServerCookie = [u8; SERVER_COOKIE_OCTETS];
@@ -62,19 +62,12 @@ impl CookieSecrets {
     /// Names the file, and what is wrong with it.
     pub fn read(file: &Path) -> Result<Self, Invalid> {
         let refused = |problem: String| Invalid::new("", file.display(), problem);
-        let mut text = String::new();
-        let opened = File::open(file).and_then(|open| {
-            open.take(FILE_OCTETS_MAX + 1).read_to_string(&mut text).map(|_| text.len() as u64)
-        });
-        match opened {
-            Err(error) => Err(refused(format!("cannot be read: {error}"))),
-            Ok(octets) if octets > FILE_OCTETS_MAX => {
-                Err(refused(format!("is above the limit of {FILE_OCTETS_MAX} octets")))
-            }
-            Ok(_) => Self::parse(&text).map_err(|invalid| {
-                refused(format!("has a mistake: `{}` {}", invalid.value, invalid.problem))
-            }),
-        }
+        let text = read_file(file, FILE_OCTETS_MAX)
+            .and_then(|octets| String::from_utf8(octets).map_err(io::Error::other))
+            .map_err(|error| refused(format!("cannot be read: {error}")))?;
+        Self::parse(&text).map_err(|invalid| {
+            refused(format!("has a mistake: `{}` {}", invalid.value, invalid.problem))
+        })
     }
 
     /// Secrets as a file has them: 32 hexadecimal digits a line; empty lines and those that begin

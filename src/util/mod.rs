@@ -1,14 +1,16 @@
-//! Small tools without business words: the clock, durations as text, panics caught quietly, tables
-//! with short names, and the timer wheel.
+//! Small tools without business words: the clock, durations as text, files read up to a limit,
+//! panics caught quietly, tables with short names, and the timer wheel.
 
 mod clock;
 mod duration;
+mod file;
 mod quiet;
 mod slots;
 mod wheel;
 
 pub use clock::Clock;
 pub use duration::{NoDuration, format_duration, parse_duration};
+pub use file::{FileStamp, read_file, read_limited};
 pub use quiet::catch_quietly;
 pub use slots::{SlotId, Slots};
 pub use wheel::Wheel;

@@ -1,6 +1,6 @@
 //! Where the configuration comes from, and how the sources become one.
 
-use std::{collections::BTreeMap, io::Read, ops::Range, path::PathBuf};
+use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 
 use toml::de::DeTable;
 
@@ -12,9 +12,10 @@ use super::{
     nearest::nearest,
     spec_v1::{KEYS, Key, VERSION},
 };
+use crate::util::read_limited;
 
 /// Octets of a configuration file: every key with a page of comment is a tenth of it.
-const FILE_OCTETS_MAX: u64 = 1 << 20;
+const FILE_OCTETS_MAX: usize = 1 << 20;
 
 /// The sources, the weakest first. What none of them names has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,13 +80,9 @@ impl Config {
 
 fn read_file(path: &std::path::Path) -> Result<String, ConfigError> {
     let fault = |problem: String| ConfigError::new(vec![format!("`{}` {problem}", path.display())]);
-    let mut octets = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(FILE_OCTETS_MAX + 1).read_to_end(&mut octets))
+    let octets = std::fs::File::open(path)
+        .and_then(|file| read_limited(file, FILE_OCTETS_MAX))
         .map_err(|error| fault(format!("cannot be read: {error}")))?;
-    if octets.len() as u64 > FILE_OCTETS_MAX {
-        return Err(fault(format!("is larger than the limit of {FILE_OCTETS_MAX} octets")));
-    }
     String::from_utf8(octets).map_err(|error| {
         let octet = error.utf8_error().valid_up_to() + 1;
         fault(format!("is not UTF-8 from octet {octet} on; TOML has no other encoding"))

@@ -3,9 +3,7 @@
 //! rustls-pki-types decodes; it does not tell lines, so the text is cut into sections here first.
 
 use std::{
-    fmt, fs, io,
-    io::Read as _,
-    os::unix::fs::MetadataExt as _,
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -22,9 +20,10 @@ use super::{
     identity::{Identity, provider},
     x509,
 };
+use crate::util::{FileStamp, read_file};
 
 /// Octets of a file: a chain of a dozen certificates with remarks is a twentieth of it.
-const FILE_OCTETS_MAX: u64 = 1 << 20;
+const FILE_OCTETS_MAX: usize = 1 << 20;
 
 /// Certificates of a chain: the longest in use have five, and each is sent in every handshake.
 const CHAIN_MAX: usize = 16;
@@ -48,10 +47,6 @@ pub struct CertificateError {
     /// What is wrong with it, and the way out.
     pub problem: String,
 }
-
-/// What tells one state of a file from another without reading it, as in `zone/source.rs`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp(Option<(i64, i64, u64, u64)>);
 
 /// A part of a file between two markers.
 struct Section {
@@ -101,8 +96,8 @@ impl CertificateFiles {
     }
 
     /// The states of the two files now.
-    pub(super) fn stamps(&self) -> [Stamp; 2] {
-        [Stamp::of(&self.certificate), Stamp::of(&self.key)]
+    pub(super) fn stamps(&self) -> [FileStamp; 2] {
+        [FileStamp::of(&self.certificate), FileStamp::of(&self.key)]
     }
 }
 
@@ -149,17 +144,8 @@ fn read_key(path: &Path) -> Result<(usize, PrivateKeyDer<'static>), CertificateE
 /// The sections of a file that are of a kind that is known.
 fn sections(path: &Path) -> Result<Vec<Section>, CertificateError> {
     let fault = |line, problem: String| CertificateError::new(path, line, problem);
-    let unreadable = |error: io::Error| fault(0, format!("cannot be read: {error}"));
-    let mut text = Vec::new();
-    // A pipe would be waited for without end.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(fault(0, "is no regular file".into()));
-    }
-    let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(FILE_OCTETS_MAX + 1).read_to_end(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > FILE_OCTETS_MAX {
-        return Err(fault(0, format!("is larger than the limit of {FILE_OCTETS_MAX} octets")));
-    }
+    let text = read_file(path, FILE_OCTETS_MAX)
+        .map_err(|error| fault(0, format!("cannot be read: {error}")))?;
     let mut starts = Vec::new();
     let mut at = 0;
     for (index, line) in text.split_inclusive(|octet| *octet == b'\n').enumerate() {
@@ -207,12 +193,3 @@ impl fmt::Display for CertificateError {
 }
 
 impl std::error::Error for CertificateError {}
-
-// === impl Stamp ===
-
-impl Stamp {
-    fn of(path: &Path) -> Self {
-        let known = fs::metadata(path).ok();
-        Self(known.map(|known| (known.ctime(), known.ctime_nsec(), known.size(), known.ino())))
-    }
-}

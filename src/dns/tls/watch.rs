@@ -7,13 +7,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    files::{CertificateError, CertificateFiles, Stamp},
+    files::{CertificateError, CertificateFiles},
     identity::{Identity, ShownIdentity},
     metrics::CertificateMetrics,
 };
 use crate::{
     telemetry::{Board, Metrics},
-    util::Clock,
+    util::{Clock, FileStamp},
 };
 
 /// How long a change may go unnoticed, as for zone files.
@@ -40,9 +40,9 @@ pub struct CertificateWatcher {
     files: Option<CertificateFiles>,
     shown: ShownIdentity,
     /// The files as they were when they were read last.
-    read: [Stamp; 2],
+    read: [FileStamp; 2],
     /// The files as they were at the last look.
-    seen: [Stamp; 2],
+    seen: [FileStamp; 2],
     /// What was last said of the certificate's time, and of which: from when and until when.
     told: (Validity, (i64, i64)),
     reload: CertificateReload,
@@ -99,7 +99,7 @@ impl CertificateWatcher {
     }
 
     fn new(
-        (files, stamps): (Option<CertificateFiles>, [Stamp; 2]),
+        (files, stamps): (Option<CertificateFiles>, [FileStamp; 2]),
         identity: Identity,
         clock: Clock,
         board: Board,

@@ -2,7 +2,7 @@
 //!
 //! rustls checks other people's certificates and shows ours as they are; neither needs to tell.
 
-use yasna::{ASN1Result, BERReaderSeq, Tag, parse_der};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
 
 /// A certificate's facts (RFC 5280 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,48 +15,15 @@ pub(super) struct Facts {
     pub public_key: Vec<u8>,
 }
 
-/// Reads a certificate; nothing if it is none.
+/// Reads a certificate; nothing if it is none, or if anything comes behind it.
 pub(super) fn read(der: &[u8]) -> Option<Facts> {
-    let read = parse_der(der, |certificate| {
-        certificate.read_sequence(|parts| {
-            let facts = parts.next().read_sequence(read_signed)?;
-            let _algorithm = parts.next().read_der()?;
-            let _signature = parts.next().read_der()?;
-            Ok(facts)
-        })
-    });
-    read.ok()
-}
-
-/// The part that is signed (RFC 5280 §4.1.2).
-fn read_signed(parts: &mut BERReaderSeq<'_, '_>) -> ASN1Result<Facts> {
-    let _version = parts.read_optional(|part| {
-        part.read_tagged(Tag::context(0), |version| version.read_u8().map(drop))
-    })?;
-    let _serial = parts.next().read_der()?;
-    let _algorithm = parts.next().read_der()?;
-    let _issuer = parts.next().read_der()?;
-    let validity = parts.next().read_sequence(|times| Ok((read_time(times)?, read_time(times)?)));
-    let (not_before, not_after) = validity?;
-    let _subject = parts.next().read_der()?;
-    let public_key = parts.next().read_der()?;
-    // Unique identifiers and extensions. Only these may be left out, and nothing comes after them.
-    for tag in 1..=3 {
-        let _part = parts.read_optional(|part| match part.lookahead_tag()? {
-            found if found == Tag::context(tag) => part.read_tagged_der(),
-            _other => Err(yasna::ASN1Error::new(yasna::ASN1ErrorKind::Invalid)),
-        })?;
-    }
-    Ok(Facts { not_before, not_after, public_key })
-}
-
-/// A time in either of its two forms (RFC 5280 §4.1.2.5).
-fn read_time(times: &mut BERReaderSeq<'_, '_>) -> ASN1Result<i64> {
-    let short = times.read_optional(|time| Ok(time.read_utctime()?.datetime().unix_timestamp()))?;
-    match short {
-        Some(seconds) => Ok(seconds),
-        None => Ok(times.next().read_generalized_time()?.datetime().unix_timestamp()),
-    }
+    let (rest, certificate) = X509Certificate::from_der(der).ok()?;
+    let validity = certificate.validity();
+    rest.is_empty().then(|| Facts {
+        not_before: validity.not_before.timestamp(),
+        not_after: validity.not_after.timestamp(),
+        public_key: certificate.public_key().raw.to_vec(),
+    })
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 use std::{
     cell::RefCell,
     fs, io,
-    io::Read,
-    os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
 };
+
+use crate::util::{FileStamp, read_file};
 
 /// Gives the text of files by their path within the zone folder.
 pub(super) trait Source {
@@ -25,18 +25,12 @@ pub(super) trait Source {
 #[derive(Debug, Clone)]
 pub(super) struct Folder(PathBuf);
 
-/// What tells one state of a file from another without reading it: the time of its last change
-/// (of its content or its name, so that a file put back with an old date counts too), its size, its
-/// number. A file that is not there has a stamp too, so that its appearance is a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamp(Option<(i64, i64, u64, u64)>);
-
 /// A folder that notes what is read from it. The stamp is taken before the text, so that a change
 /// in between is seen next time.
 #[derive(Debug)]
 pub(super) struct Noted<'f> {
     folder: &'f Folder,
-    stamps: RefCell<Vec<(String, Stamp)>>,
+    stamps: RefCell<Vec<(String, FileStamp)>>,
 }
 
 // === impl Folder ===
@@ -64,9 +58,8 @@ impl Folder {
     }
 
     /// The stamp of a file as it is now.
-    pub(super) fn stamp(&self, path: &str) -> Stamp {
-        let known = fs::metadata(self.0.join(path)).ok();
-        Stamp(known.map(|known| (known.ctime(), known.ctime_nsec(), known.size(), known.ino())))
+    pub(super) fn stamp(&self, path: &str) -> FileStamp {
+        FileStamp::of(&self.0.join(path))
     }
 
     /// The path to open, after all links.
@@ -81,25 +74,18 @@ impl Folder {
         if !file.starts_with(&folder) {
             return Err(format!("`{path}` is a link that leads out of the zone folder"));
         }
-        if !file.is_file() {
-            return Err(format!("`{path}` is not a file"));
-        }
         Ok(file)
     }
 }
 
 impl Source for Folder {
     fn read(&self, path: &str, octets_max: usize) -> Result<Vec<u8>, String> {
-        let unreadable = |error: io::Error| format!("cannot read `{path}`: {error}");
-        let file = fs::File::open(self.resolve(path)?).map_err(unreadable)?;
-        let mut text = Vec::new();
-        // One octet more than allowed, to see that there is more.
-        let limit = u64::try_from(octets_max).unwrap_or(u64::MAX).saturating_add(1);
-        file.take(limit).read_to_end(&mut text).map_err(unreadable)?;
-        if text.len() > octets_max {
-            return Err(format!("`{path}` takes the zone above the limit on its text"));
-        }
-        Ok(text)
+        read_file(&self.resolve(path)?, octets_max).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => {
+                format!("`{path}` takes the zone above the limit on its text")
+            }
+            _ => format!("cannot read `{path}`: {error}"),
+        })
     }
 }
 
@@ -115,7 +101,7 @@ impl<'f> Noted<'f> {
     }
 
     /// The files that were asked for, each with its stamp.
-    pub(super) fn into_stamps(self) -> Vec<(String, Stamp)> {
+    pub(super) fn into_stamps(self) -> Vec<(String, FileStamp)> {
         self.stamps.into_inner()
     }
 
@@ -159,7 +145,7 @@ mod tests {
             ("../secret", Err("leads out")),
             ("include/../../secret", Err("leads out")),
             (absolute.to_str().unwrap(), Err("leads out")),
-            ("include", Err("not a file")),
+            ("include", Err("no regular file")),
             ("missing", Err("cannot read `missing`")),
         ] {
             match (source.read(path, 100), expected) {

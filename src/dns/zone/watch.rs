@@ -21,11 +21,12 @@ use super::{
     master,
     publish::ZonesHandle,
     set::Zones,
-    source::{Folder, Noted, Stamp},
+    source::{Folder, Noted},
 };
 use crate::{
     model::{DnsName, limit},
     telemetry::{Board, Metrics},
+    util::FileStamp,
 };
 
 /// How long a change may go unnoticed: short enough to try things out, long enough that a thousand
@@ -74,7 +75,7 @@ pub struct ZoneWatcher {
 #[derive(Debug, Default)]
 struct File {
     /// The files it was made of, as they were then.
-    stamps: Vec<(String, Stamp)>,
+    stamps: Vec<(String, FileStamp)>,
     /// The last zone that it held without a mistake.
     zone: Option<Arc<Zone>>,
     /// The mistake in it now.
@@ -160,7 +161,7 @@ impl ZoneWatcher {
         let mut is_changed = !gone.is_empty();
         for name in names {
             let known = self.files.get(&name);
-            let is_same = |(file, stamp): &(String, Stamp)| self.folder.stamp(file) == *stamp;
+            let is_same = |(file, stamp): &(String, FileStamp)| self.folder.stamp(file) == *stamp;
             if known.is_none_or(|file| file.stamps.is_empty() || !file.stamps.iter().all(is_same)) {
                 self.load(&name);
                 is_changed = true;
