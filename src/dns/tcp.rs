@@ -34,7 +34,7 @@ pub use self::fuzzing::framing;
 pub(super) use self::{
     connection::Connection,
     gate::{Gates, client_of},
-    room::{Room, Taken},
+    room::{Full, Question, Room, Taken, WAITING_OCTETS_MAX},
     runners::{Runner, Runners},
     visit::{NoReply, Visit},
     wire::Wire,

@@ -120,13 +120,6 @@ fn idle_dns_connections_are_bounded_and_disturb_nobody() {
     drop(crowd);
 }
 
-/// What a process has in memory, KiB.
-fn resident_kib(node: &Node) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 #[test]
 fn a_thousand_idle_connections_over_tls_take_little_memory_and_disturb_nobody() {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
@@ -137,7 +130,7 @@ fn a_thousand_idle_connections_over_tls_take_little_memory_and_disturb_nobody() 
     let (tls, trusting) =
         (node.encrypted("tls"), std::sync::Arc::new(certificate.client(&["dot"])));
     let message = question("web.service.internal.", RecordType::A, None).to_vec().unwrap();
-    let before = resident_kib(&node);
+    let before = node.resident_kib();
     let mut crowd: Vec<TlsConnection> = (0..1_000)
         .map(|n| {
             let stream = connect_from(&format!("127.0.1.{}", n / 100 + 1), tls);
@@ -148,7 +141,7 @@ fn a_thousand_idle_connections_over_tls_take_little_memory_and_disturb_nobody() 
         connection.send(&[&message]).unwrap();
         assert!(connection.read().is_some());
     }
-    let each = resident_kib(&node).saturating_sub(before) / crowd.len();
+    let each = node.resident_kib().saturating_sub(before) / crowd.len();
     eprintln!("{each} KiB for each idle connection over TLS");
     assert!(each <= 64, "{each} KiB for each");
     let refused = connect_from("127.0.2.1", tls);
@@ -176,7 +169,7 @@ fn who_asks_and_never_reads_is_bounded_and_let_go() {
         })
         .collect();
     assert_eq!(node.api().post("/api/v1/instances", &many.into()).status, 200);
-    let before = resident_kib(&node);
+    let before = node.resident_kib();
     // The longest replies that there are, half of them from the long lane.
     let framed = |name: &str| {
         let bytes = question(name, RecordType::SRV, None).to_vec().unwrap();
@@ -197,7 +190,7 @@ fn who_asks_and_never_reads_is_bounded_and_let_go() {
     assert_eq!(node.api().get(&instance_path("web", "i7")).status, 200);
     // What a connection may hold (see `ConnectionLimits`), and as much again for the rest of the
     // process.
-    let grown = resident_kib(&node).saturating_sub(before);
+    let grown = node.resident_kib().saturating_sub(before);
     assert!(grown < 2 * CROWD * 416, "{grown} KiB for {CROWD} connections");
     let all = format!("rollcall_dns_connections_timed_out_total{{transport=\"tcp\"}} {CROWD}\n");
     eventually("they are let go", || node.api().text("/metrics").contains(&all).then_some(()));
@@ -218,7 +211,7 @@ fn who_asks_over_https_and_never_reads_is_bounded_and_let_go() {
         .collect();
     assert_eq!(node.api().post("/api/v1/instances", &many.into()).status, 200);
     let trusting = std::sync::Arc::new(certificate.client(&["h2"]));
-    let before = resident_kib(&node);
+    let before = node.resident_kib();
     // A client that grants all the room there is, asks for the longest replies on as many streams
     // as it may, and takes nothing from its socket.
     let window = [
@@ -257,7 +250,7 @@ fn who_asks_over_https_and_never_reads_is_bounded_and_let_go() {
     let all = format!("rollcall_dns_connections_timed_out_total{{transport=\"https\"}} {CROWD}\n");
     let mut most = 0;
     eventually("they are let go", || {
-        most = most.max(resident_kib(&node).saturating_sub(before));
+        most = most.max(node.resident_kib().saturating_sub(before));
         node.api().text("/metrics").contains(&all).then_some(())
     });
     eprintln!("{} KiB for each connection whose client reads nothing", most / CROWD);

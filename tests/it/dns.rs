@@ -17,6 +17,7 @@ mod sockets;
 mod tcp;
 mod tls;
 mod truncation;
+mod unfinished;
 
 use hickory_proto::{
     op::{Message, ResponseCode},

@@ -32,7 +32,7 @@ use super::{
     freshness::max_age,
     question::{self, MEDIA_TYPE, Refusal},
 };
-use crate::dns::tcp::{NoReply, Room, Visit};
+use crate::dns::tcp::{Full, NoReply, Room, Visit};
 
 /// Octets of a request's headers: those of browsers have some hundred, and a question in a URL as
 /// many; a longer one can be posted.
@@ -158,9 +158,10 @@ impl Desk {
         request: Request<Incoming>,
     ) -> Result<Response<ReplyBody>, Refusal> {
         let patience = self.visit.limits().idle_timeout;
-        let message = question::read(request, &self.path, patience).await?;
+        let message = question::read(request, &self.path, self.room.question(), patience).await?;
         let reply = self.visit.reply(&message, &self.room).await;
         self.touch();
+        drop(message);
         let (reply, room) = reply.map_err(|none| match none {
             NoReply::NotAQuery => {
                 Refusal::new(StatusCode::BAD_REQUEST, "the message is no DNS query")
@@ -168,6 +169,7 @@ impl Desk {
             NoReply::Failed => {
                 Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the question cannot be answered now")
             }
+            NoReply::TooMuch => question::too_much(Full),
         })?;
         let fresh = format!("max-age={}", max_age(&reply));
         let mut response = Response::new(ReplyBody::of_room(reply, Arc::clone(self), room));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::{
     Method, Request, StatusCode,
     body::{Body, Incoming},
@@ -12,6 +12,8 @@ use hyper::{
     http::request::Parts,
 };
 use tokio::time::timeout;
+
+use crate::dns::tcp::{Full, Question, WAITING_OCTETS_MAX};
 
 /// The media type of a DNS message (RFC 8484 §6).
 pub(super) const MEDIA_TYPE: &str = "application/dns-message";
@@ -41,23 +43,30 @@ impl Refusal {
 pub(super) async fn read(
     request: Request<Incoming>,
     path: &str,
+    mut question: Question,
     patience: Duration,
-) -> Result<Bytes, Refusal> {
+) -> Result<Question, Refusal> {
     let (head, mut body) = request.into_parts();
     let read = match of_head(&head, path) {
-        Ok(Some(message)) => Ok(message),
-        Ok(None) => from_body(&mut body, patience).await,
+        Ok(Some(message)) => question.push(&message).map_err(too_much),
+        Ok(None) => match timeout(patience, from_body(&mut question, &mut body)).await {
+            Ok(read) => read,
+            Err(_late) => {
+                let problem = "the body did not arrive in time";
+                Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, problem))
+            }
+        },
         Err(refusal) => Err(refusal),
     };
     if read.is_err() {
         // A client that is refused while it is still sending may not read why.
         let _late = timeout(patience, drain(body)).await;
     }
-    read
+    read.map(|()| question)
 }
 
 /// The message of a request that has it in its head, nothing if it is to be in the body.
-fn of_head(head: &Parts, path: &str) -> Result<Option<Bytes>, Refusal> {
+fn of_head(head: &Parts, path: &str) -> Result<Option<Vec<u8>>, Refusal> {
     if head.uri.path() != path {
         let problem = format!("DNS is answered at `{path}`");
         return Err(Refusal::new(StatusCode::NOT_FOUND, problem));
@@ -88,13 +97,13 @@ async fn drain(mut body: Incoming) {
 
 /// The parameter `dns` of a URL. Padding is refused, as RFC 8484 §6 has it, and as servers that
 /// people try their clients with do.
-fn from_query(query: &str) -> Result<Bytes, Refusal> {
+fn from_query(query: &str) -> Result<Vec<u8>, Refusal> {
     let refuse = |problem: String| Err(Refusal::new(StatusCode::BAD_REQUEST, problem));
     let Some(text) = query.split('&').find_map(|pair| pair.strip_prefix("dns=")) else {
         return refuse("the URL has no parameter `dns` with the question in base64url".into());
     };
     match URL_SAFE_NO_PAD.decode(text) {
-        Ok(message) => Ok(message.into()),
+        Ok(message) => Ok(message),
         Err(error) => refuse(format!("`dns` is no base64url without padding: {error}")),
     }
 }
@@ -108,20 +117,33 @@ fn check_media_type(given: &str) -> Result<(), Refusal> {
     Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, problem))
 }
 
-async fn from_body(body: &mut Incoming, patience: Duration) -> Result<Bytes, Refusal> {
-    let too_long = || {
-        let problem = format!("the body is above the limit of {MESSAGE_OCTETS_MAX} octets");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, problem)
-    };
+/// Copies, because the parts of a body may be of one octet each, and keep what they came in.
+async fn from_body(question: &mut Question, body: &mut Incoming) -> Result<(), Refusal> {
     if body.size_hint().lower() > MESSAGE_OCTETS_MAX as u64 {
         return Err(too_long());
     }
-    match timeout(patience, Limited::new(body, MESSAGE_OCTETS_MAX).collect()).await {
-        Ok(Ok(message)) => Ok(message.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
-        Ok(Err(_)) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the body did not arrive whole")),
-        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "the body did not arrive whole"));
+        };
+        let part = frame.data_ref().map_or(&[][..], |part| part);
+        if question.len() + part.len() > MESSAGE_OCTETS_MAX {
+            return Err(too_long());
+        }
+        question.push(part).map_err(too_much)?;
     }
+    Ok(())
+}
+
+fn too_long() -> Refusal {
+    let problem = format!("the body is above the limit of {MESSAGE_OCTETS_MAX} octets");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, problem)
+}
+
+/// More waits on the connection than may.
+pub(super) fn too_much(Full: Full) -> Refusal {
+    let problem = format!("more than {WAITING_OCTETS_MAX} octets wait on this connection");
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem)
 }
 
 #[cfg(test)]
@@ -132,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_parameter_is_base64url_without_padding() {
-        let read = |query: &str| from_query(query).map(|message| message.to_vec());
+        let read = from_query;
         for query in ["dns=AAE-_w", "ct=x&dns=AAE-_w", "dns=AAE-_w&dns=other"] {
             assert_eq!(read(query), Ok(vec![0, 1, 0x3E, 0xFF]), "{query}");
         }

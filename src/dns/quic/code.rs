@@ -8,5 +8,7 @@ pub(super) const NO_ERROR: VarInt = VarInt::from_u32(0);
 pub(super) const INTERNAL_ERROR: VarInt = VarInt::from_u32(1);
 /// The client does not keep to the protocol.
 pub(super) const PROTOCOL_ERROR: VarInt = VarInt::from_u32(2);
+/// More waits on the connection than may.
+pub(super) const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(4);
 /// The client takes too long with one question.
 pub(super) const UNSPECIFIED_ERROR: VarInt = VarInt::from_u32(5);

@@ -127,7 +127,7 @@ impl Desk {
         mut receive: RecvStream,
     ) -> Result<(), Fatal> {
         let patience = self.visit.limits().idle_timeout;
-        let message = match question::read(&mut receive, patience).await {
+        let message = match question::read(&mut receive, self.room.question(), patience).await {
             Ok(message) => message,
             Err(Fault::Protocol(problem)) => {
                 // Dropped, it would end like that of a reply.
@@ -135,11 +135,13 @@ impl Desk {
                 return Err(problem);
             }
             Err(fault) => {
+                let code = match fault {
+                    Fault::TooMuch => code::EXCESSIVE_LOAD,
+                    _ => code::UNSPECIFIED_ERROR,
+                };
                 // A client that has cancelled a question wants no reply (RFC 9250 §4.3.1).
-                if fault == Fault::Late {
-                    let _gone = receive.stop(code::UNSPECIFIED_ERROR);
-                }
-                let _gone = send.reset(code::UNSPECIFIED_ERROR);
+                let _gone = receive.stop(code);
+                let _gone = send.reset(code);
                 return Ok(());
             }
         };
@@ -147,23 +149,24 @@ impl Desk {
             reply = self.visit.reply(&message, &self.room) => reply,
             _cancelled = send.stopped() => return Ok(()),
         };
-        match reply {
+        drop(message);
+        let code = match reply {
             Ok((reply, _room)) => {
                 // A client that takes nothing for so long does not get the rest: dropped, the
                 // stream would end as if it were whole.
-                if timeout(patience, write(&mut send, &reply)).await.is_err() {
-                    let _gone = send.reset(code::UNSPECIFIED_ERROR);
+                if timeout(patience, write(&mut send, &reply)).await.is_ok() {
+                    return Ok(());
                 }
-                Ok(())
+                code::UNSPECIFIED_ERROR
             }
             Err(NoReply::NotAQuery) => {
                 let _gone = send.reset(code::PROTOCOL_ERROR);
-                Err("a message that is no query")
+                return Err("a message that is no query");
             }
-            Err(NoReply::Failed) => {
-                let _gone = send.reset(code::INTERNAL_ERROR);
-                Ok(())
-            }
-        }
+            Err(NoReply::Failed) => code::INTERNAL_ERROR,
+            Err(NoReply::TooMuch) => code::EXCESSIVE_LOAD,
+        };
+        let _gone = send.reset(code);
+        Ok(())
     }
 }

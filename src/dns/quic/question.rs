@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use quinn::{ReadError, ReadToEndError, RecvStream};
+use quinn::{ReadExactError, RecvStream};
 use tokio::time::timeout;
 
-use crate::dns::{Parsed, Query, parse, query::Keepalive};
+use crate::dns::{
+    Parsed, Query, parse,
+    query::Keepalive,
+    tcp::{Full, Question},
+};
 
 /// Octets of the length in front of a message.
 const PREFIX_OCTETS: usize = 2;
-
-/// Octets of a message behind its length.
-const FRAMED_OCTETS_MAX: usize = PREFIX_OCTETS + u16::MAX as usize;
 
 /// Why there is no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,35 +23,49 @@ pub(super) enum Fault {
     Late,
     /// A mistake for which the whole connection is closed (RFC 9250 §4.3.3), and which one.
     Protocol(&'static str),
+    /// More waits on the connection than may.
+    TooMuch,
 }
 
 /// Reads the question of a stream up to its end, for which it has `patience`.
-pub(super) async fn read(stream: &mut RecvStream, patience: Duration) -> Result<Vec<u8>, Fault> {
-    let mut framed = match timeout(patience, stream.read_to_end(FRAMED_OCTETS_MAX)).await {
-        Ok(Ok(framed)) => framed,
-        Ok(Err(ReadToEndError::TooLong)) => return Err(Fault::Protocol(MORE_THAN_ONE)),
-        Ok(Err(ReadToEndError::Read(ReadError::Reset(_)))) => return Err(Fault::Cancelled),
-        Ok(Err(ReadToEndError::Read(_))) => return Err(Fault::Cancelled),
+pub(super) async fn read(
+    stream: &mut RecvStream,
+    mut question: Question,
+    patience: Duration,
+) -> Result<Question, Fault> {
+    match timeout(patience, fill(&mut question, stream)).await {
+        Ok(filled) => filled?,
         Err(_late) => return Err(Fault::Late),
-    };
-    check(&framed).map_err(Fault::Protocol)?;
-    Ok(framed.split_off(PREFIX_OCTETS))
+    }
+    check(&question).map_err(Fault::Protocol)?;
+    Ok(question)
 }
 
-const MORE_THAN_ONE: &str = "more than one message on a stream";
+/// Reads in order: quinn would hand out what comes too early in pieces, each of which keeps the
+/// packet that it came in.
+async fn fill(question: &mut Question, stream: &mut RecvStream) -> Result<(), Fault> {
+    let mut prefix = [0; PREFIX_OCTETS];
+    stream.read_exact(&mut prefix).await.map_err(|error| match error {
+        ReadExactError::FinishedEarly(_) => Fault::Protocol("the stream ended before a message"),
+        ReadExactError::ReadError(_) => Fault::Cancelled,
+    })?;
+    let length = usize::from(u16::from_be_bytes(prefix));
+    while let Some(chunk) =
+        stream.read_chunk(usize::MAX, true).await.map_err(|_| Fault::Cancelled)?
+    {
+        if question.len() + chunk.bytes.len() > length {
+            return Err(Fault::Protocol("more than one message on a stream"));
+        }
+        question.push(&chunk.bytes).map_err(|Full| Fault::TooMuch)?;
+    }
+    if question.len() < length {
+        return Err(Fault::Protocol("the stream ended before the message did"));
+    }
+    Ok(())
+}
 
-/// Whether a stream has one whole question that may come over QUIC; else what is wrong.
-fn check(framed: &[u8]) -> Result<(), &'static str> {
-    let Some((prefix, message)) = framed.split_first_chunk::<PREFIX_OCTETS>() else {
-        return Err("the stream ended before a message");
-    };
-    let length = usize::from(u16::from_be_bytes(*prefix));
-    if message.len() < length {
-        return Err("the stream ended before the message did");
-    }
-    if message.len() > length {
-        return Err(MORE_THAN_ONE);
-    }
+/// Whether a question may come over QUIC; else what is wrong.
+fn check(message: &[u8]) -> Result<(), &'static str> {
     // The stream tells questions apart (§4.2.1).
     if message.first_chunk::<2>().is_some_and(|id| *id != [0; 2]) {
         return Err("a message with an ID other than 0");

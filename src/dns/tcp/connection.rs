@@ -19,7 +19,7 @@ use crate::dns::full::{Asked, Later, Outcome};
 
 /// Messages of one connection on the long lane. More would not be answered sooner, as there is one
 /// such lane, and their replies, which may be of the longest, wait here for a client to read them.
-const LONG_MAX: usize = 4;
+pub(super) const LONG_MAX: usize = 4;
 
 /// How long messages are answered before it is another connection's turn: half as long again as a
 /// whole read of ordinary ones takes. One that is slow may take 20 times as long as one of those,

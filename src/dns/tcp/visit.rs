@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Room, Shared, Taken, gate::Pass};
+use super::{Full, Room, Shared, Taken, gate::Pass};
 use crate::dns::{
     Caller, ConnectionLimits, Transport,
     answer::TCP_REPLY_OCTETS_MAX,
@@ -94,20 +94,29 @@ impl Visit {
     ) -> Result<(Vec<u8>, Taken), NoReply> {
         // Taken before there is a reply, which would else wait for its room in memory.
         let mut taken = room.take(TCP_REPLY_OCTETS_MAX).await;
-        let reply = match self.ask(message) {
-            Reply::Never => return Err(NoReply::NotAQuery),
-            Reply::Now(reply) => reply,
-            Reply::Later(reply) => self.waiting_for(reply).await?,
-            Reply::Forwarded(reply) => {
-                // Upstreams may take their time, and the others are not to wait for that.
+        match self.ask(message) {
+            Reply::Never => Err(NoReply::NotAQuery),
+            Reply::Now(reply) => {
+                taken.shrink_to(reply.len());
+                Ok((reply, taken))
+            }
+            // What takes its time takes no room meanwhile, for which the others would wait.
+            Reply::Later(reply) => {
                 drop(taken);
+                // As few replies as may take long at once wait for their room.
+                let _turn = room.turn().await;
                 let reply = self.waiting_for(reply).await?;
                 let taken = room.take(reply.len()).await;
-                return Ok((reply, taken));
+                Ok((reply, taken))
             }
-        };
-        taken.shrink_to(reply.len());
-        Ok((reply, taken))
+            Reply::Forwarded(reply) => {
+                drop(taken);
+                let reply = self.waiting_for(reply).await?;
+                let _waiting = room.wait(reply.len()).map_err(|Full| NoReply::TooMuch)?;
+                let taken = room.take(reply.len()).await;
+                Ok((reply, taken))
+            }
+        }
     }
 
     /// Whether any of its questions waits for us, and not for the client.
@@ -174,4 +183,6 @@ pub(in crate::dns) enum NoReply {
     NotAQuery,
     /// Making the reply failed.
     Failed,
+    /// More waits on the connection than may.
+    TooMuch,
 }
