@@ -12,7 +12,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     thread,
 };
@@ -179,6 +179,7 @@ impl DnsServer {
             clock: clock.clone(),
             stop: stop.clone(),
             gates: tcp::Gates::default(),
+            unproven: AtomicUsize::new(0),
             runners,
             encrypted_runners,
         });

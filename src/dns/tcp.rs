@@ -23,7 +23,11 @@ mod testing;
 mod visit;
 mod wire;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
@@ -55,6 +59,8 @@ pub(super) struct Shared {
     pub clock: Clock,
     pub stop: CancellationToken,
     pub gates: Gates,
+    /// Handshakes over QUIC of addresses that are not proven.
+    pub unproven: AtomicUsize,
     pub runners: Runners,
     /// Those of the encrypted transports, if any is served. A handshake takes half a millisecond
     /// of a core, and is not to be in the way of whoever asks again over TCP.

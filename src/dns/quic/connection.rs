@@ -35,7 +35,7 @@ pub(super) async fn serve(
     incoming: Incoming,
     config: Arc<ServerConfig>,
     visit: Visit,
-    handshaking: Handshaking,
+    handshaking: Option<Handshaking>,
 ) {
     let (shared, transport) = (Arc::clone(&visit.shared), visit.transport);
     let patience = shared.limits.load().handshake_timeout;

@@ -3,10 +3,7 @@
 use std::{
     io,
     net::UdpSocket,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -23,9 +20,13 @@ use crate::dns::{
     tcp::{Shared, Visit},
 };
 
-/// Handshakes under way with which an address has to be proven first. So many clients come at once
-/// when a server begins; a flood in others' names is held to so many connections.
+/// Handshakes of unproven addresses under way, over all sockets, with which an address has to be
+/// proven first. So many clients come at once when a server begins.
 const UNPROVEN_MAX: usize = 64;
+
+/// The part of a limit on connections that those may take: a flood in others' names leaves the
+/// rest to whoever is there.
+const UNPROVEN_DIVISOR: usize = 4;
 
 /// Clients that wait to be let in, which happens at once; more are a flood.
 const INCOMING_MAX: usize = 1_024;
@@ -58,8 +59,8 @@ pub(in crate::dns) struct Endpoint {
     made: (Limits, Arc<ServerConfig>),
 }
 
-/// Counts a handshake while it is under way.
-pub(super) struct Handshaking(Arc<AtomicUsize>);
+/// Counts a handshake of an unproven address while it is under way.
+pub(super) struct Handshaking(Arc<Shared>);
 
 // === impl Endpoint ===
 
@@ -116,7 +117,6 @@ fn configure(crypto: &Arc<QuicServerConfig>, limits: &Limits) -> ServerConfig {
 pub(in crate::dns) async fn serve(mut endpoint: Endpoint) {
     let shared = Arc::clone(&endpoint.shared);
     let connections = TaskTracker::new();
-    let handshakes = Arc::new(AtomicUsize::new(0));
     loop {
         let incoming = tokio::select! {
             incoming = endpoint.quinn.accept() => incoming,
@@ -124,7 +124,7 @@ pub(in crate::dns) async fn serve(mut endpoint: Endpoint) {
         };
         let Some(incoming) = incoming else { break };
         let is_proven = incoming.remote_address_validated() || !incoming.may_retry();
-        if !is_proven && handshakes.load(Relaxed) >= UNPROVEN_MAX {
+        if !is_proven && shared.unproven.load(Relaxed) >= unproven_max(&shared) {
             shared.stats.ask_for_proof();
             let _gone = incoming.retry();
             continue;
@@ -134,7 +134,7 @@ pub(in crate::dns) async fn serve(mut endpoint: Endpoint) {
         match Visit::begin(&shared, Transport::Quic, client, pen) {
             None => incoming.refuse(),
             Some(visit) => {
-                let handshaking = Handshaking::begin(&handshakes);
+                let handshaking = (!is_proven).then(|| Handshaking::begin(&shared));
                 let serving = connection::serve(incoming, endpoint.config(), visit, handshaking);
                 connections.spawn_on(serving, &runner.runtime);
             }
@@ -147,17 +147,25 @@ pub(in crate::dns) async fn serve(mut endpoint: Endpoint) {
     let _late = timeout(CLOSING_TIMEOUT, endpoint.quinn.wait_idle()).await;
 }
 
+/// Handshakes of unproven addresses that may be under way now. Each takes a place among all
+/// connections, and one of those of the client in whose name it comes.
+fn unproven_max(shared: &Shared) -> usize {
+    let limits = shared.limits.load().encrypted;
+    let places = limits.connections.min(limits.connections_per_client);
+    UNPROVEN_MAX.min(places / UNPROVEN_DIVISOR)
+}
+
 // === impl Handshaking ===
 
 impl Handshaking {
-    fn begin(all: &Arc<AtomicUsize>) -> Self {
-        all.fetch_add(1, Relaxed);
-        Self(Arc::clone(all))
+    fn begin(shared: &Arc<Shared>) -> Self {
+        shared.unproven.fetch_add(1, Relaxed);
+        Self(Arc::clone(shared))
     }
 }
 
 impl Drop for Handshaking {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.0.unproven.fetch_sub(1, Relaxed);
     }
 }

@@ -1,6 +1,6 @@
 //! What connections share, for tests and for the fuzzer.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,6 @@ pub(super) fn shared(registry: Registry, settings: Settings) -> Shared {
     let (runners, _threads) = runners.expect("the system has a thread to give");
     let (lanes, gates) = (Lanes::new(long, forward), Gates::default());
     let limits = Arc::new(ArcSwap::from_pointee(Limits::default()));
-    let encrypted_runners = None;
-    Shared { world, stats, lanes, limits, clock, stop, gates, runners, encrypted_runners }
+    let (unproven, encrypted_runners) = (AtomicUsize::new(0), None);
+    Shared { world, stats, lanes, limits, clock, stop, gates, unproven, runners, encrypted_runners }
 }

@@ -309,6 +309,31 @@ fn with_many_handshakes_under_way_an_address_has_to_be_proven() {
     drop(crowd);
 }
 
+#[test]
+fn handshakes_without_proof_are_counted_over_all_addresses_and_leave_most_places_free() {
+    let certificate = Certificate::new();
+    let node = Node::builder().encrypted(&certificate).arg("--dns-quic").arg("127.0.0.2:0");
+    let node = node.start();
+    node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"] }));
+    let of_quic = node.encrypted.iter().filter(|(transport, _)| transport == "quic");
+    let clients: Vec<_> = of_quic
+        .map(|(_, server)| Client { server: *server, ..Client::new(&node, &certificate) })
+        .collect();
+    assert_eq!(clients.len(), 2);
+    // Forty of the hundred places that one client may have.
+    let _crowd: Vec<_> = clients.iter().map(|client| initial_packets(client, 20)).collect();
+    eventually("all beyond a quarter of the places are asked for proof", || {
+        let metrics = node.api().text("/metrics");
+        let line = "rollcall_dns_quic_address_proofs_total 15\n";
+        metrics.contains(line).then_some(())
+    });
+    for client in &clients {
+        let connection = client.connect().expect("who can prove it comes in");
+        let reply = client.exchange(&connection, &framed(&query("web"))).unwrap();
+        assert_eq!(message(&reply).answers.len(), 1);
+    }
+}
+
 /// Sends the first packet of so many connections, each from a port of its own, and no other.
 fn initial_packets(client: &Client, count: usize) -> Vec<std::net::UdpSocket> {
     (0..count)
