@@ -96,7 +96,8 @@ pub(in crate::dns) async fn serve(stream: TlsStream<TcpStream>, visit: Visit, pa
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            .header_read_timeout(limits.encrypted.idle_timeout)
+            // The alarm of `attend` rings for headers too, and is counted.
+            .header_read_timeout(None)
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEADERS_OCTETS_MAX.into());
         desk.attend(builder.serve_connection(stream, service)).await;
@@ -157,7 +158,8 @@ impl Desk {
         self: &Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<ReplyBody>, Refusal> {
-        let patience = self.visit.limits().idle_timeout;
+        // So that the client is told before the connection is closed for idleness.
+        let patience = self.visit.limits().idle_timeout / 2;
         let message = question::read(request, &self.path, self.room.question(), patience).await?;
         let reply = self.visit.reply(&message, &self.room).await;
         self.touch();

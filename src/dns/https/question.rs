@@ -24,6 +24,9 @@ pub(super) const MESSAGE_OCTETS_MAX: usize = 65_535;
 /// Octets of a body that are passed over when a request is refused.
 const DRAINED_OCTETS_MAX: usize = 4 * MESSAGE_OCTETS_MAX;
 
+/// How long a body is passed over: for what is on its way. A client that is slow is told before.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A request that is refused: why, for whoever looks at it with curl.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -58,9 +61,11 @@ pub(super) async fn read(
         },
         Err(refusal) => Err(refusal),
     };
-    if read.is_err() {
-        // A client that is refused while it is still sending may not read why.
-        let _late = timeout(patience, drain(body)).await;
+    // A client that is refused while it is still sending may not read why.
+    if let Err(Refusal { status, .. }) = &read
+        && *status != StatusCode::REQUEST_TIMEOUT
+    {
+        let _late = timeout(DRAIN_TIMEOUT, drain(body)).await;
     }
     read.map(|()| question)
 }

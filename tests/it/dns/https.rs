@@ -260,6 +260,49 @@ fn a_connection_on_which_nothing_is_asked_is_closed_and_pings_are_no_question() 
 }
 
 #[test]
+fn whoever_is_idle_is_counted_over_both_versions() {
+    const EACH: usize = 8;
+    let (node, certificate) = node("[dns.encrypted]\nidle_timeout = \"1s\"");
+    let server = node.encrypted("https");
+    let crowd: Vec<_> = [&["h2"], &["http/1.1"]]
+        .into_iter()
+        .flat_map(|protocols| {
+            let config = std::sync::Arc::new(certificate.client(protocols));
+            (0..EACH).map(move |_| TlsConnection::try_open(server, config.clone()).unwrap())
+        })
+        .collect();
+    let metrics = eventually("all are gone", || {
+        let none = "rollcall_dns_connections{transport=\"https\"} 0\n";
+        Some(node.api().text("/metrics")).filter(|metrics| metrics.contains(none))
+    });
+    let line = "rollcall_dns_connections_timed_out_total{transport=\"https\"}";
+    assert!(metrics.contains(&format!("{line} {}\n", 2 * EACH)), "{metrics}");
+    drop(crowd);
+}
+
+#[test]
+fn a_body_that_does_not_end_is_not_waited_for() {
+    let (head, half) = ("POST /dns-query HTTP/1.1\r\nhost: a\r\ncontent-length:", "\r\n\r\nhalf");
+    let dns = "\r\ncontent-type: application/dns-message";
+    for (idle, request, status) in [
+        ("3s", format!("{head} 40{dns}{half}"), "408"),
+        ("10m", format!("{head} 70000{dns}{half}"), "413"),
+        ("10m", format!("{head} 40{half}"), "415"),
+        ("10m", format!("{head} 40{half}").replace("/dns-query", "/"), "404"),
+    ] {
+        let (node, certificate) = node(&format!("[dns.encrypted]\nidle_timeout = {idle:?}"));
+        let config = certificate.client(&["http/1.1"]);
+        let server = node.encrypted("https");
+        let mut connection = TlsConnection::try_open(server, config.into()).unwrap();
+        connection.0.write_all(request.as_bytes()).unwrap();
+        let mut reply = Vec::new();
+        let ended = connection.0.read_to_end(&mut reply);
+        let reply = String::from_utf8(reply).unwrap();
+        assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {ended:?} {reply}");
+    }
+}
+
+#[test]
 fn a_stop_tells_whoever_is_connected() {
     let (mut node, certificate) = node("[server]\nlame_duck = \"0s\"");
     let server = node.encrypted("https");
