@@ -25,6 +25,7 @@ mod short;
 
 pub(super) use lanes::{Asked, Lanes, Later, Outcome};
 pub(super) use long::{LongLane, Pens};
+pub(super) use salvage::salvage;
 pub(super) use short::{ShortLane, send};
 
 use super::{

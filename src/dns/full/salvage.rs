@@ -31,7 +31,7 @@ struct End {
 }
 
 /// Reads what can be read of `message`, which has a whole header.
-pub(super) fn salvage(message: &[u8]) -> Query<'_> {
+pub(in crate::dns) fn salvage(message: &[u8]) -> Query<'_> {
     let count = |at: usize| u16::from_be_bytes([message[at], message[at + 1]]);
     let opcode = message[2] >> 3 & 0x0F;
     let end = question_end(message, HEADER_OCTETS);

@@ -6,7 +6,7 @@ use quinn::{ReadExactError, RecvStream};
 use tokio::time::timeout;
 
 use crate::dns::{
-    Parsed, Query, parse,
+    Parsed, full, parse,
     query::Keepalive,
     tcp::{Full, Question},
 };
@@ -71,12 +71,18 @@ fn check(message: &[u8]) -> Result<(), &'static str> {
         return Err("a message with an ID other than 0");
     }
     // Idleness is agreed on by QUIC (§5.5.2).
-    match parse(message) {
-        Parsed::Query(query) if has_keepalive(&query) => Err("edns-tcp-keepalive over QUIC"),
-        _ => Ok(()),
+    if keepalive(message) != Keepalive::Absent {
+        return Err("edns-tcp-keepalive over QUIC");
     }
+    Ok(())
 }
 
-fn has_keepalive(query: &Query<'_>) -> bool {
-    query.edns.as_ref().is_some_and(|edns| edns.options.keepalive != Keepalive::Absent)
+/// What a message says of keeping the connection, however odd it is otherwise.
+fn keepalive(message: &[u8]) -> Keepalive {
+    let edns = match parse(message) {
+        Parsed::Drop => None,
+        Parsed::Query(query) => query.edns,
+        Parsed::Other => full::salvage(message).edns,
+    };
+    edns.map_or(Keepalive::Absent, |edns| edns.options.keepalive)
 }

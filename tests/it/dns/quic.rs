@@ -176,6 +176,12 @@ fn who_does_not_keep_to_the_protocol_loses_the_connection() {
     let length = keepalive.len();
     keepalive[length - 1] = 4;
     keepalive.extend([0, 11, 0, 0]);
+    // Truncated, which no query is: hickory reads it.
+    let mut odd = keepalive.clone();
+    odd[2] |= 2;
+    // An operation that is unknown, so that nobody reads it.
+    let mut unknown = keepalive.clone();
+    unknown[2] |= 0x58;
     let reply = framed(&[0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     for (what, octets) in [
         ("an ID", &numbered[..]),
@@ -184,6 +190,8 @@ fn who_does_not_keep_to_the_protocol_loses_the_connection() {
         ("two messages", &[&good[..], &good].concat()),
         ("too much", &[0xFF; 66_000]),
         ("edns-tcp-keepalive", &framed(&keepalive)),
+        ("the same in an odd query", &framed(&odd)),
+        ("the same in what is no query", &framed(&unknown)),
         ("a reply", &reply),
         ("nothing", b""),
     ] {
