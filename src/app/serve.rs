@@ -148,6 +148,9 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     built.forward.listens_on(&dns);
     built.forward.configure(&config.forward);
     let running = start(&config, common, built, bound)?;
+    for warning in config.warnings() {
+        warn!("{warning}");
+    }
     info!("ready");
     // Whoever wants the log as JSON has no person reading along.
     if config.log.format == LogFormat::Text {

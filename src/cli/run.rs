@@ -45,7 +45,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         }
         Verb::CheckConfig(check) => {
             no_client(&before, "check-config")?;
-            check.run(&mut Output::stdout(false))
+            check.run(&mut Output::stdout(false), std::io::stderr(), &Clock::system())
         }
         Verb::Completions(completions) => {
             no_client(&before, "completions")?;

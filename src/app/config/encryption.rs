@@ -92,6 +92,23 @@ impl Config {
         }
     }
 
+    /// What is most likely not meant, of a configuration that is right.
+    pub fn warnings(&self) -> Vec<String> {
+        let key = match &self.tls {
+            tls if tls.files().is_some() => "tls.certificate",
+            TlsSettings { self_signed: true, .. } => "tls.self_signed",
+            _ => return Vec::new(),
+        };
+        let lists = self.dns.encrypted.lists();
+        if lists.iter().any(|(_, addresses)| !addresses.is_empty()) {
+            return Vec::new();
+        }
+        let [tls, https, quic] = lists.map(|(path, _)| path);
+        vec![format!(
+            "`{key}` is shown to nobody: there is no address in `{tls}`, `{https}` or `{quic}`"
+        )]
+    }
+
     /// Where whoever tries things out with `tls.self_signed` finds the encrypted transports: ports
     /// that need no privilege, and remind of 853 and 443.
     pub(super) fn self_signed_listen() -> dns::EncryptedListen {

@@ -1,6 +1,6 @@
 //! `rollcall check-config`: says whether a file is right, and where it is not.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 
@@ -10,6 +10,7 @@ use crate::{
         config::{Config, Sources},
     },
     cli::{exit::Failure, output::Output},
+    util::Clock,
 };
 
 /// Which file.
@@ -22,10 +23,18 @@ pub(in crate::cli) struct CheckConfigArgs {
 // === impl CheckConfigArgs ===
 
 impl CheckConfigArgs {
-    /// Prints one line if the file is right; else the failure is the list of mistakes.
-    pub(in crate::cli) fn run(self, output: &mut Output) -> Result<(), Failure> {
+    /// Prints one line if the file is right, and to `errors` what is most likely not meant; else
+    /// the failure is the list of mistakes.
+    pub(in crate::cli) fn run(
+        self,
+        output: &mut Output,
+        mut errors: impl Write,
+        clock: &Clock,
+    ) -> Result<(), Failure> {
         let sources = Sources { file: Some(self.file.clone()), ..Sources::default() };
-        app::check(&Config::load(sources)?)?;
+        for warning in app::check(&Config::load(sources)?, clock)? {
+            writeln!(errors, "warning: {warning}")?;
+        }
         Ok(output.line(&format!("{}: OK", self.file.display()))?)
     }
 }
@@ -35,7 +44,7 @@ mod tests {
     use std::fs;
 
     use super::CheckConfigArgs;
-    use crate::cli::testing::Buffer;
+    use crate::{cli::testing::Buffer, util::Clock};
 
     #[test]
     fn a_file_is_right_or_its_mistake_is_pointed_at() {
@@ -43,7 +52,10 @@ mod tests {
         let file = folder.path().join("rollcall.toml");
         fs::write(&file, include_str!("../../../examples/rollcall.toml")).unwrap();
         let buffer = Buffer::default();
-        let run = || CheckConfigArgs { file: file.clone() }.run(&mut buffer.output(false));
+        let run = || {
+            let (args, clock) = (CheckConfigArgs { file: file.clone() }, Clock::system());
+            args.run(&mut buffer.output(false), &mut Vec::new(), &clock)
+        };
         run().unwrap();
         assert_eq!(buffer.text(), format!("{}: OK\n", file.display()));
         fs::write(&file, "version = 1\n[dns]\nudp_size = \"big\"\n").unwrap();

@@ -227,15 +227,24 @@ impl CertificateWatcher {
         if std::mem::replace(&mut self.told, (validity, times)) == (validity, times) {
             return;
         }
-        let (from, until) = (day(identity.not_before()), day(identity.not_after()));
-        let problem = match validity {
-            Validity::Valid => return self.board.clear(VALIDITY_CONDITION),
-            Validity::NotYet => format!("the TLS certificate is valid only from {from} on"),
-            Validity::Ending => format!("the TLS certificate ends on {until}; renew it"),
-            Validity::Over => format!("the TLS certificate has ended on {until}; renew it"),
-        };
-        warn!(problem, "clients may refuse to come");
-        self.board.note(VALIDITY_CONDITION, problem);
+        match validity.problem(times) {
+            None => self.board.clear(VALIDITY_CONDITION),
+            Some(problem) => {
+                warn!(problem, "clients may refuse to come");
+                self.board.note(VALIDITY_CONDITION, problem);
+            }
+        }
+    }
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// Why clients may refuse it at a time, seconds since the Unix epoch, or will soon; nothing
+    /// when all is well.
+    pub fn problem(&self, now: i64) -> Option<String> {
+        let times = (self.not_before(), self.not_after());
+        Validity::at(now, times.0, times.1).problem(times)
     }
 }
 
@@ -252,6 +261,17 @@ impl Validity {
                 Self::Ending
             }
             () => Self::Valid,
+        }
+    }
+
+    /// What is wrong with it, of a certificate with these times.
+    fn problem(self, (not_before, not_after): (i64, i64)) -> Option<String> {
+        let (from, until) = (day(not_before), day(not_after));
+        match self {
+            Self::Valid => None,
+            Self::NotYet => Some(format!("the TLS certificate is valid only from {from} on")),
+            Self::Ending => Some(format!("the TLS certificate ends on {until}; renew it")),
+            Self::Over => Some(format!("the TLS certificate has ended on {until}; renew it")),
         }
     }
 }

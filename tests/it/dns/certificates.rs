@@ -157,3 +157,30 @@ fn a_certificate_that_has_ended_is_served_and_told_of() {
         (!node.api().text("/ready").contains("has ended")).then_some(())
     });
 }
+
+#[test]
+fn a_certificate_that_is_shown_to_nobody_or_has_ended_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let keys =
+        format!("[tls]\ncertificate = {:?}\nkey = {:?}", path("certificate.pem"), path("key.pem"));
+    let check = |listen: &str, certificate: &Certificate| {
+        certificate.write(folder.path());
+        std::fs::write(path("rollcall.toml"), format!("version = 1\n{listen}{keys}\n")).unwrap();
+        let done = run(&mut rollcall(["check-config", &path("rollcall.toml")]));
+        assert_eq!(
+            (done.code, &*done.stdout),
+            (Some(0), &*format!("{}: OK\n", path("rollcall.toml")))
+        );
+        done.stderr
+    };
+    let listen = "[dns.quic]\nlisten = [\"127.0.0.1:0\"]\n";
+    let nobody = "`tls.certificate` is shown to nobody: there is no address in `dns.tls.listen`, \
+                  `dns.https.listen` or `dns.quic.listen`";
+    assert_eq!(check(listen, &Certificate::new()), "");
+    let ended = "the TLS certificate has ended on 2021-01-01 00:00:00 UTC; renew it";
+    assert_eq!(check(listen, &Certificate::until(2021)), format!("warning: {ended}\n"));
+    assert_eq!(check("", &Certificate::new()), format!("warning: {nobody}\n"));
+    let node = Node::builder().config(&keys).start();
+    node.wait_for_log("is shown to nobody");
+}
