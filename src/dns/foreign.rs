@@ -99,8 +99,8 @@ impl Turn<'_, '_, '_> {
         Next::Done
     }
 
-    /// Writes what is known. An alias of ours is an answer also when what it leads to cannot be
-    /// found out.
+    /// Writes what is known. The code is that of the last name (RFC 6604 §3): where it cannot be
+    /// found out, who asked for recursion must not take the alias alone for "no such record".
     fn tell(&mut self, asked: Asked<'_>, told: &Told) -> Next {
         let is_first = asked.at == QUESTION;
         if is_first {
@@ -109,9 +109,7 @@ impl Turn<'_, '_, '_> {
         }
         match told {
             Told::Failed(failure) => {
-                if is_first {
-                    self.reply.set_rcode(rcode::SERVFAIL);
-                }
+                self.reply.set_rcode(rcode::SERVFAIL);
                 let (code, why) = failure.extended();
                 self.reply.set_extended_error(code, why);
                 Next::Done
