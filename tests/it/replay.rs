@@ -2,6 +2,7 @@
 //! described beside them. Every script has a server of its own, and is a test of its own.
 
 mod ask;
+mod encrypted;
 mod expect;
 mod octets;
 mod reply;
@@ -37,6 +38,7 @@ macro_rules! scripts {
 }
 
 scripts! {
+    forwarding
     internal
     rfc1034
     rfc1035
@@ -64,10 +66,12 @@ scripts! {
     rfc7873
     rfc8020
     rfc8482
+    rfc8484
     rfc8490
     rfc8906
     rfc8914
     rfc9018
+    rfc9250
     rfc9460
     rfc9471
     rfc9619
@@ -88,7 +92,8 @@ fn every_script_is_run() {
 /// updates and signatures. RFC 5966 became RFC 7766, 6762 and the like are in 6761, 7314 in 7871.
 const ROWS: &[u16] = &[
     1034, 1035, 1982, 2181, 2308, 2782, 3597, 4035, 4343, 4592, 4892, 5001, 5358, 6604, 6672, 6761,
-    6891, 7766, 7828, 7830, 7858, 7871, 7873, 8020, 8482, 8490, 8906, 8914, 9018, 9460, 9471, 9619,
+    6891, 7766, 7828, 7830, 7858, 7871, 7873, 8020, 8482, 8484, 8490, 8906, 8914, 9018, 9250, 9460,
+    9471, 9619,
 ];
 
 #[test]

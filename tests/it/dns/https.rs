@@ -35,7 +35,7 @@ fn query(name: &str) -> Vec<u8> {
     question(&full(name), RecordType::A, Some(1_232)).to_vec().unwrap()
 }
 
-pub(super) fn in_url(message: &[u8]) -> String {
+pub(crate) fn in_url(message: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(message)
 }
 
@@ -52,7 +52,7 @@ fn curl(node: &Node, words: &str) -> Done {
 }
 
 /// What curl says of a request: protocol, status and some headers, and the body as it was written.
-fn asked(node: &Node, words: &str) -> (String, Vec<u8>) {
+pub(crate) fn asked(node: &Node, words: &str) -> (String, Vec<u8>) {
     let format = "%{http_version} %{http_code} %{content_type} %header{cache-control}";
     let url = format!("https://{}", node.encrypted("https"));
     let mut command = Command::new("curl");
@@ -65,7 +65,9 @@ fn asked(node: &Node, words: &str) -> (String, Vec<u8>) {
     (said, reply)
 }
 
-const POST: &str = "-H content-type:application/dns-message --data-binary @query.bin URL/dns-query";
+/// A request with the message of the file `query.bin`.
+pub(crate) const POST: &str =
+    "-H content-type:application/dns-message --data-binary @query.bin URL/dns-query";
 
 #[test]
 fn a_question_is_asked_by_get_and_by_post_over_both_versions() {

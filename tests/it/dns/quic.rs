@@ -24,7 +24,7 @@ use crate::support::{
 const LONG: usize = 40;
 
 /// A client of QUIC, with a runtime of its own.
-pub(super) struct Client {
+pub(crate) struct Client {
     runtime: Runtime,
     endpoint: Endpoint,
     server: SocketAddr,
@@ -33,7 +33,7 @@ pub(super) struct Client {
 // === impl Client ===
 
 impl Client {
-    pub(super) fn new(node: &Node, certificate: &Certificate) -> Self {
+    pub(crate) fn new(node: &Node, certificate: &Certificate) -> Self {
         Self::within(Runtime::new().unwrap(), node, certificate)
     }
 
@@ -53,7 +53,7 @@ impl Client {
         Self { runtime, endpoint, server }
     }
 
-    pub(super) fn connect(&self) -> Result<Connection, ConnectionError> {
+    pub(crate) fn connect(&self) -> Result<Connection, ConnectionError> {
         let connecting = async { self.endpoint.connect(self.server, "localhost").unwrap().await };
         self.run(connecting)
     }
@@ -63,7 +63,7 @@ impl Client {
     }
 
     /// Sends octets on a stream of their own, ends it, and reads what comes back.
-    pub(super) fn exchange(
+    pub(crate) fn exchange(
         &self,
         connection: &Connection,
         octets: &[u8],

@@ -9,10 +9,24 @@ use super::octets::{Pattern, hexadecimal, name_octets};
 /// How a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
+    /// Over HTTPS by GET.
+    Get,
+    /// Over HTTPS by POST.
+    Post,
+    Quic,
     Tcp,
     Tls,
     Udp,
 }
+
+/// The ways by their names in a script.
+pub(super) const WAYS: &[(&str, &[Way])] = &[
+    ("https", &[Way::Get, Way::Post]),
+    ("quic", &[Way::Quic]),
+    ("tcp", &[Way::Tcp]),
+    ("tls", &[Way::Tls]),
+    ("udp", &[Way::Udp]),
+];
 
 /// A message, and what a reply to it must have in common with it.
 #[derive(Debug, Clone, Default)]

@@ -20,6 +20,8 @@ pub(super) struct Expect {
     own_size: Option<u16>,
     question: Option<bool>,
     octets_max: Option<usize>,
+    /// For how long HTTP may keep it; said by nothing else.
+    pub(super) max_age: Option<u32>,
     contains: Vec<Pattern>,
 }
 
@@ -115,6 +117,7 @@ impl Expect {
             ("question", "") => self.question = Some(true),
             ("no", "question") => self.question = Some(false),
             ("own-size", size) => self.own_size = Some(size.parse().ok()?),
+            ("max-age", seconds) => self.max_age = Some(seconds.parse().ok()?),
             ("octets", most) => self.octets_max = Some(most.parse().ok()?),
             ("contains", octets) => self.contains.push(Pattern::parse(octets).ok()?),
             ("option", option) => {

@@ -4,14 +4,16 @@ use std::{collections::VecDeque, io::Write};
 
 use super::{
     ask::{Ask, Way},
+    encrypted,
     expect::{Expect, Outcome},
     reply::Reply,
     script::{Act, Script, Step},
 };
 use crate::support::{
-    Node,
+    Node, Upstream,
     dns::{Connection, Resolver, framed},
     tls::{Certificate, TlsConnection},
+    upstream::known,
 };
 
 /// A script on its way.
@@ -33,20 +35,25 @@ struct Run {
 /// # Panics
 /// With all the steps that did not come out as expected.
 pub(super) fn run(script: &Script) {
-    let mut builder = Node::builder().config(&script.config);
+    let records = script.upstream.clone();
+    let upstream = Upstream::start(move |seen| {
+        known(&records.iter().map(String::as_str).collect::<Vec<_>>(), seen)
+    });
+    let config = script.config.replace("UPSTREAM", &upstream.address.to_string());
+    let mut builder = Node::builder().config(&config);
     for (name, text) in &script.zones {
         builder = builder.zone(name, text);
     }
     for (name, text) in &script.files {
         std::fs::write(builder.path(name), text).unwrap();
     }
-    let certificate = script.goes(Way::Tls).then(Certificate::new);
+    let certificate = script.is_encrypted().then(Certificate::new);
     if let Some(certificate) = &certificate {
         builder = builder.encrypted(certificate);
     }
     let node = builder.start();
     let notes = node.api().get("/ready").body["notes"].to_string();
-    assert!(!notes.contains("not served"), "{}: {notes}", script.file);
+    assert_eq!(notes.contains("not served"), script.is_broken, "{}: {notes}", script.file);
     let resolver = node.resolver();
     let (line, sent, early, last) = (None, VecDeque::new(), Vec::new(), None);
     let mut run = Run { node, resolver, certificate, line, sent, early, last };
@@ -111,8 +118,20 @@ impl Run {
     }
 
     fn ask(&mut self, ask: &Ask, expect: &Expect, way: Way) -> Option<String> {
-        let sent = self.octets(ask);
+        let mut sent = self.octets(ask);
+        let mut max_age = None;
         let reply = match way {
+            Way::Get | Way::Post => {
+                let (octets, told) = encrypted::https(&self.node, &sent, way);
+                max_age = told;
+                Some(octets)
+            }
+            Way::Quic => {
+                // RFC 9250 §4.2.1: the number is always 0.
+                sent[..2].fill(0);
+                let certificate = self.certificate.as_ref().expect("made for such a script");
+                encrypted::quic(&self.node, certificate, &sent)
+            }
             Way::Udp => {
                 let mut replies = match expect.outcome {
                     Outcome::Reply => self.resolver.replies_until(&sent),
@@ -129,7 +148,9 @@ impl Run {
                 line.read()
             }
         };
-        self.judge(ask, expect, &sent, reply)
+        let trouble = self.judge(ask, expect, &sent, reply);
+        let other = expect.max_age.is_some_and(|wanted| max_age.is_some_and(|told| told != wanted));
+        trouble.or_else(|| other.then(|| format!("    {}\n    - max-age {max_age:?}", ask.text)))
     }
 
     fn octets(&self, ask: &Ask) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    ask::{Ask, Way},
+    ask::{Ask, WAYS, Way},
     expect::Expect,
 };
 
@@ -16,6 +16,10 @@ pub(super) struct Script {
     pub(super) files: Vec<(String, String)>,
     /// File names and texts.
     pub(super) zones: Vec<(String, String)>,
+    /// Whether one of them has a mistake, and is not to be served.
+    pub(super) is_broken: bool,
+    /// What the upstream knows, `OWNER TTL TYPE DATA`; its address is `UPSTREAM` in `config`.
+    pub(super) upstream: Vec<String>,
     pub(super) steps: Vec<Step>,
 }
 
@@ -82,9 +86,11 @@ impl Script {
         Self { file, ..reading.script }
     }
 
-    /// Whether a question goes that way.
-    pub(super) fn goes(&self, way: Way) -> bool {
-        self.steps.iter().any(|step| matches!(&step.act, Act::Ask(_, ways) if ways.contains(&way)))
+    /// Whether a question goes by something that needs a certificate.
+    pub(super) fn is_encrypted(&self) -> bool {
+        let is_plain = |way: &Way| matches!(way, Way::Tcp | Way::Udp);
+        let encrypted = |act: &Act| matches!(act, Act::Ask(_, ways) if !ways.iter().all(is_plain));
+        self.steps.iter().any(|step| encrypted(&step.act))
     }
 }
 
@@ -122,7 +128,12 @@ impl Reading {
                 self.script.files.push((rest.to_owned(), body.join("\n")));
                 return Ok(());
             }
-            "zone" => {
+            "upstream" => {
+                self.script.upstream = body;
+                return Ok(());
+            }
+            "zone" | "broken-zone" => {
+                self.script.is_broken |= key == "broken-zone";
                 let text = body.join("\n") + "\n";
                 self.script.zones.push((rest.to_owned(), text));
                 return Ok(());
@@ -152,11 +163,10 @@ impl Reading {
     }
 
     fn ask(&mut self, rest: &str, body: &[String]) -> Result<(), String> {
-        let (ways, rest) = match rest.split_once(' ') {
-            Some(("udp", rest)) => (vec![Way::Udp], rest),
-            Some(("tcp", rest)) => (vec![Way::Tcp], rest),
-            Some(("tls", rest)) => (vec![Way::Tls], rest),
-            _ => (vec![Way::Udp, Way::Tcp], rest),
+        let (first, behind) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (ways, rest) = match WAYS.iter().find(|(name, _)| *name == first) {
+            Some((_, ways)) => (ways.to_vec(), behind),
+            None => (vec![Way::Udp, Way::Tcp], rest),
         };
         self.asked = Some((self.message(rest, body)?, ways));
         Ok(())
