@@ -97,6 +97,7 @@ fn a_name_that_many_ask_for_at_once_is_asked_for_once() {
         eventually("all wait", || {
             (metric(&node, "rollcall_forward_in_flight ").as_deref() == Some("20")).then_some(())
         });
+        eventually("the question has come", || (upstream.held() == 1).then_some(()));
         upstream.release();
     });
     let ids: std::collections::BTreeSet<_> =
