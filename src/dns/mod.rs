@@ -19,6 +19,7 @@ pub mod forward;
 mod full;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod gate;
 mod guard;
 mod https;
 mod limits;

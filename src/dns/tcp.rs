@@ -14,7 +14,7 @@
 mod connection;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
-mod gate;
+mod gates;
 mod line;
 mod room;
 mod runners;
@@ -37,7 +37,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::fuzzing::framing;
 pub(super) use self::{
     connection::Connection,
-    gate::{Gates, client_of},
+    gates::Gates,
     room::{Full, Question, Room, Taken, WAITING_OCTETS_MAX},
     runners::{Runner, Runners},
     visit::{NoReply, Visit},

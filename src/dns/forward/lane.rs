@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     cache::Told,
     failure::Failure,
-    gate::{Gate, Pass},
+    metrics::ForwardMetrics,
     state::fresh,
     view::{Held, Reach, Wanted},
 };
@@ -32,6 +32,7 @@ use crate::{
         Caller,
         answer::TCP_REPLY_OCTETS_MAX,
         full::{Pens, Replied, Responded, respond, send},
+        gate::{Gate, Limit, Pass},
         stats::{DropReason, Stats},
         udp::{Deferred, REPLY_OCTETS_MAX},
         view::World,
@@ -64,6 +65,13 @@ struct Inner {
     pens: Mutex<Pens>,
     gate: Gate,
     waiting: TaskTracker,
+}
+
+/// One message that waits; leaves when dropped.
+#[derive(Debug)]
+struct Place {
+    metrics: ForwardMetrics,
+    _pass: Pass,
 }
 
 /// Too much waits already.
@@ -111,11 +119,11 @@ impl ForwardLane {
     /// Has a packet answered; it comes back when too much waits already.
     #[must_use = "a packet that comes back has to be answered without asking anybody"]
     pub(in crate::dns) fn take(&self, packet: Deferred) -> Option<Deferred> {
-        let Some(pass) = self.admit(packet.caller()) else { return Some(packet) };
+        let Some(place) = self.admit(packet.caller()) else { return Some(packet) };
         let inner = Arc::clone(&self.inner);
         let task = async move {
             let reply = inner.serve(packet.caller(), packet.packet(), REPLY_OCTETS_MAX).await;
-            drop(pass);
+            drop(place);
             if let Some(reply) = reply {
                 let transport = packet.caller().transport;
                 send(inner.pens.lock().of(transport), &inner.clock, &packet, &reply);
@@ -152,7 +160,7 @@ impl ForwardLane {
         arrived: Duration,
         reply: &mut Option<oneshot::Sender<Vec<u8>>>,
     ) -> Result<(), Crowded> {
-        let pass = self.admit(caller).ok_or(Crowded)?;
+        let place = self.admit(caller).ok_or(Crowded)?;
         let inner = Arc::clone(&self.inner);
         let (octets, Some(reply)) = (Box::<[u8]>::from(octets), reply.take()) else {
             return Ok(());
@@ -160,7 +168,7 @@ impl ForwardLane {
         let task = async move {
             inner.pens.lock().of(caller.transport).full_path();
             let made = inner.serve(caller, &octets, TCP_REPLY_OCTETS_MAX).await;
-            drop(pass);
+            drop(place);
             if let Some(made) = made {
                 let took = inner.clock.elapsed().saturating_sub(arrived);
                 inner.pens.lock().of(caller.transport).duration(took, 1);
@@ -171,10 +179,28 @@ impl ForwardLane {
         Ok(())
     }
 
-    fn admit(&self, caller: Caller) -> Option<Pass> {
+    fn admit(&self, caller: Caller) -> Option<Place> {
         let forward = self.inner.world.forward.load()?;
-        let limits = (forward.in_flight_max, forward.in_flight_per_client_max);
-        self.inner.gate.admit(caller.client, limits, &forward.care.metrics)
+        let metrics = &forward.care.metrics;
+        let (total, of_client) = (forward.in_flight_max, forward.in_flight_per_client_max);
+        match self.inner.gate.admit(caller.client, Limit { total, of_client }) {
+            Ok(pass) => {
+                metrics.in_flight.inc();
+                Some(Place { metrics: metrics.clone(), _pass: pass })
+            }
+            Err(refusal) => {
+                metrics.reject(refusal);
+                None
+            }
+        }
+    }
+}
+
+// === impl Place ===
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
     }
 }
 

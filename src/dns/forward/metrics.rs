@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::Unit,
 };
 
-use crate::telemetry::Metrics;
+use crate::{dns::stats::Refusal, telemetry::Metrics};
 
 /// The metrics of forwarding; clones share them. Upstreams are labels by the address that they are
 /// configured with; there are only as many as are configured.
@@ -96,7 +96,7 @@ impl ForwardMetrics {
             rejected: Family::default(),
         };
         // Those whose labels are known are there from the start, so that growth is seen.
-        for reason in ["client_limit", "total_limit"] {
+        for reason in Refusal::ALL {
             new.rejected.get_or_create(&ReasonLabel { reason }).inc_by(0);
         }
         for kind in ["negative", "positive"] {
@@ -163,9 +163,9 @@ impl ForwardMetrics {
         self.hits.get_or_create(&HitLabel { kind }).inc();
     }
 
-    /// A message was turned away by the limit of that name.
-    pub(super) fn reject(&self, reason: &'static str) {
-        self.rejected.get_or_create(&ReasonLabel { reason }).inc();
+    /// A message was turned away by that limit.
+    pub(super) fn reject(&self, refusal: Refusal) {
+        self.rejected.get_or_create(&ReasonLabel { reason: refusal.as_str() }).inc();
     }
 
     /// Whether an upstream is asked.

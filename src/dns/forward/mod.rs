@@ -24,7 +24,6 @@ mod cache;
 mod care;
 mod chain;
 mod failure;
-mod gate;
 mod group;
 mod handle;
 mod health;

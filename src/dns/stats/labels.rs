@@ -21,7 +21,7 @@ pub(in crate::dns) enum DropReason {
     SendRefused,
 }
 
-/// Why a connection was closed at once.
+/// Why a connection was closed at once, or a message turned away that would have to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::dns) enum Refusal {
     /// The client has as many as one client may.
@@ -85,7 +85,12 @@ impl DropReason {
 
 impl Refusal {
     /// All of them, each at its place.
-    pub(super) const ALL: [&'static str; 2] = ["client_limit", "total_limit"];
+    pub(in crate::dns) const ALL: [&'static str; 2] = ["client_limit", "total_limit"];
+
+    /// Its name as a label of metrics.
+    pub(in crate::dns) fn as_str(self) -> &'static str {
+        Self::ALL[self as usize]
+    }
 }
 
 // === impl HandshakeFault ===

@@ -12,11 +12,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Full, Room, Shared, Taken, gate::Pass};
+use super::{Full, Room, Shared, Taken};
 use crate::dns::{
     Caller, ConnectionLimits, Transport,
     answer::TCP_REPLY_OCTETS_MAX,
     full::{Asked, Later, Outcome},
+    gate::Pass,
     stats::{OpenConnection, SharedPen},
 };
 
@@ -48,7 +49,7 @@ impl Visit {
         pen: SharedPen,
     ) -> Option<Self> {
         let limits = *shared.limits.load().of(transport);
-        match shared.gates.of(transport).admit(client, &limits) {
+        match shared.gates.of(transport).admit(client, limits.of_gate()) {
             Ok(pass) => Some(Self {
                 client: client.to_canonical(),
                 transport,

@@ -1,4 +1,4 @@
-//! Who may still come in.
+//! Who may still come in: limits on what there is at once, in all and of one client.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -8,59 +8,48 @@ use std::{
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
-use crate::dns::{ConnectionLimits, Transport, stats::Refusal};
+use super::stats::Refusal;
 
-/// One gate for plain connections, and one for those that are encrypted: whoever fills one keeps
-/// nobody out of the other.
-#[derive(Debug, Default)]
-pub(in crate::dns) struct Gates {
-    plain: Gate,
-    encrypted: Gate,
-}
-
-/// Counts the open connections, in all and by client. Clones share the count.
+/// Counts what is inside (connections, messages that wait), in all and by client. Clones share the
+/// count.
 #[derive(Debug, Clone, Default)]
-pub(in crate::dns) struct Gate(Arc<Mutex<Inside>>);
+pub(super) struct Gate(Arc<Mutex<Inside>>);
+
+/// How many may be inside at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    /// In all.
+    pub total: usize,
+    /// Of one client: an IPv4 address, or an IPv6 /64.
+    pub of_client: usize,
+}
 
 #[derive(Debug, Default)]
 struct Inside {
     total: usize,
-    /// Clients that have a connection; as long as the number of connections at the most.
+    /// Clients that have something inside; as long as there is of that at the most.
     by_client: HashMap<IpAddr, usize>,
 }
 
-/// One connection inside; leaves when dropped.
+/// One inside; leaves when dropped.
 #[derive(Debug)]
 pub(super) struct Pass {
     gate: Gate,
     client: IpAddr,
 }
 
-// === impl Gates ===
-
-impl Gates {
-    /// The gate that the connections of a transport go through.
-    pub(super) fn of(&self, transport: Transport) -> &Gate {
-        if transport.is_encrypted() { &self.encrypted } else { &self.plain }
-    }
-}
-
 // === impl Gate ===
 
 impl Gate {
-    /// Lets a connection in, or says which limit it met.
-    pub(super) fn admit(
-        &self,
-        address: IpAddr,
-        limits: &ConnectionLimits,
-    ) -> Result<Pass, Refusal> {
+    /// Lets one more of a client in, or says which limit it met.
+    pub(super) fn admit(&self, address: IpAddr, limit: Limit) -> Result<Pass, Refusal> {
         let client = client_of(address);
         let mut inside = self.0.lock();
-        if inside.total >= limits.connections {
+        if inside.total >= limit.total {
             return Err(Refusal::TotalLimit);
         }
         let own = inside.by_client.get(&client).copied().unwrap_or_default();
-        if own >= limits.connections_per_client {
+        if own >= limit.of_client {
             return Err(Refusal::ClientLimit);
         }
         inside.by_client.insert(client, own + 1);
@@ -85,7 +74,7 @@ impl Drop for Pass {
 }
 
 /// The client behind an address: all of an IPv6 /64 is one host's to choose from.
-pub(in crate::dns) fn client_of(address: IpAddr) -> IpAddr {
+fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {
@@ -97,16 +86,15 @@ pub(in crate::dns) fn client_of(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::IpAddr, time::Duration};
+    use std::net::IpAddr;
 
-    use super::{ConnectionLimits, Gate, Refusal};
+    use super::{Gate, Limit, Refusal};
 
     #[test]
     fn a_client_and_all_clients_are_held_to_their_limits() {
-        let idle_timeout = Duration::from_secs(1);
-        let limits = ConnectionLimits { connections: 3, connections_per_client: 2, idle_timeout };
+        let limit = Limit { total: 3, of_client: 2 };
         let gate = Gate::default();
-        let enter = |address: &str| gate.admit(address.parse::<IpAddr>().unwrap(), &limits);
+        let enter = |address: &str| gate.admit(address.parse::<IpAddr>().unwrap(), limit);
         let first = enter("2001:db8::1").unwrap();
         let _second = enter("2001:db8::2").unwrap();
         assert_eq!(enter("2001:db8::3").unwrap_err(), Refusal::ClientLimit, "one /64, one client");
