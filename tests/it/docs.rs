@@ -258,6 +258,7 @@ fn the_metrics_that_are_named_exist() {
     let has = |metrics: &str, name: &str| {
         metrics.lines().any(|line| line.split(['{', ' ']).next() == Some(name))
     };
+    node.resolver().ask("www.example.", hickory_proto::rr::RecordType::A);
     crate::support::eventually("the check has a result", || {
         has(&node.api().text("/metrics"), "rollcall_check_results_total").then_some(())
     });

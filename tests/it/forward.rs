@@ -3,6 +3,7 @@
 mod answers;
 mod cache;
 mod failures;
+mod limits;
 mod loops;
 mod names;
 mod real;

@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    failure::Failure, key::KeyRef, loops::Probes, metrics::ForwardMetrics, upstream::Upstream,
+    attempts::Attempts, failure::Failure, key::KeyRef, loops::Probes, metrics::ForwardMetrics,
+    upstream::Upstream,
 };
 use crate::{
     dns::code::{rcode, rtype},
@@ -24,11 +25,19 @@ pub(super) struct Care {
     pub clock: Clock,
     pub metrics: ForwardMetrics,
     pub probes: Probes,
+    pub attempts: Attempts,
 }
 
 // === impl Care ===
 
 impl Care {
+    /// Counts what came of asking an upstream, unless it is configured no more.
+    pub(super) fn tell(&self, upstream: &Upstream, result: &'static str, took: Duration) {
+        if !upstream.health.retired.is_cancelled() {
+            self.metrics.asked(&upstream.spec().to_string(), result, took);
+        }
+    }
+
     /// Finds out whether a new upstream leads back to us; to be called within a runtime.
     pub(super) fn welcome(&self, upstream: Arc<Upstream>) {
         let care = self.clone();

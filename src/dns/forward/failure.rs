@@ -2,6 +2,9 @@
 
 use crate::dns::code::{extended, rcode};
 
+/// What metrics say of an upstream that nobody waited for any more.
+pub(super) const GIVEN_UP: &str = "given_up";
+
 /// The reasons, those first that tell least of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::dns) enum Failure {

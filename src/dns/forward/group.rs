@@ -1,25 +1,20 @@
 //! The upstreams of a zone, and the way from one to the next.
 //!
 //! One is asked first; the next one is asked when that fails, or is silent for a while: who waits
-//! for a lost packet would else wait for all of the timeout. The first answer counts. A question
-//! that has lost the race goes on to its own end, so that the upstream's failure is noticed.
+//! for a lost packet would else wait for all of the timeout. The first answer counts.
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
 use hickory_resolver::proto::op::Message;
 
 use super::{
     ForwardOrder,
     care::Care,
-    failure::{Failure, code_name},
+    failure::Failure,
     key::Key,
+    race::{PATIENCE, Race},
     upstream::Upstream,
 };
-
-/// How long an upstream may be silent before the next one is asked as well: longer than nearly all
-/// replies take, and so short that nobody minds.
-const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Upstreams that are asked one question at the most: with more, one that nobody can answer would
 /// become many.
@@ -30,13 +25,19 @@ const ASKED_MAX: usize = 4;
 pub(super) struct Group {
     upstreams: Box<[Arc<Upstream>]>,
     order: ForwardOrder,
+    /// Questions that may be under way in all, to these and to others.
+    attempts_max: usize,
 }
 
 // === impl Group ===
 
 impl Group {
-    pub(super) fn new(upstreams: Vec<Arc<Upstream>>, order: ForwardOrder) -> Self {
-        Self { upstreams: upstreams.into(), order }
+    pub(super) fn new(
+        upstreams: Vec<Arc<Upstream>>,
+        order: ForwardOrder,
+        attempts_max: usize,
+    ) -> Self {
+        Self { upstreams: upstreams.into(), order, attempts_max }
     }
 
     /// Why none of the upstreams can be asked; nothing when one can.
@@ -51,26 +52,27 @@ impl Group {
     /// Asks until one of the upstreams has answered.
     ///
     /// # Errors
-    /// What tells most, when none has.
+    /// What tells most, when none has; `Busy` when as much is under way already as may be.
     pub(super) async fn ask(&self, key: &Key, care: &Care) -> Result<Message, Failure> {
         let mut waiting = self.in_order().into_iter().take(ASKED_MAX);
-        let mut worst = self.trouble().unwrap_or(Failure::Down);
-        let mut under_way = FuturesUnordered::new();
+        let mut worst = self.trouble();
+        let mut race = Race::new(key, care, self.attempts_max);
         loop {
             if let Some(next) = waiting.next() {
-                let (key, care) = (key.clone(), care.clone());
-                under_way.push(tokio::spawn(async move { attempt(next, key, care).await }));
-            } else if under_way.is_empty() {
-                return Err(worst);
+                race.enter(next)?;
+            } else if race.is_over() {
+                return Err(worst.unwrap_or(Failure::Down));
             }
             // The last one has all the time that it takes.
             let patience = if waiting.len() == 0 { Duration::MAX } else { PATIENCE };
-            let told = tokio::time::timeout(patience, under_way.next()).await;
-            match told {
-                Ok(Some(Ok(Ok(message)))) => return Ok(message),
-                Ok(Some(Ok(Err(failure)))) => worst = worst.max(failure),
+            match tokio::time::timeout(patience, race.next()).await {
+                Ok(Some(Ok(message))) => {
+                    race.decide();
+                    return Ok(message);
+                }
+                Ok(Some(Err(failure))) => worst = worst.max(Some(failure)),
                 // A task of ours has panicked, or patience is at its end: on to the next.
-                Ok(Some(Err(_))) | Ok(None) | Err(_) => {}
+                Ok(None) | Err(_) => {}
             }
         }
     }
@@ -86,26 +88,108 @@ impl Group {
     }
 }
 
-/// Asks one upstream, and notes how it did.
-async fn attempt(upstream: Arc<Upstream>, key: Key, care: Care) -> Result<Message, Failure> {
-    let began = care.clock.elapsed();
-    let told = upstream.ask(&key).await;
-    let took = care.clock.elapsed().saturating_sub(began);
-    let result = match &told {
-        Ok(message) => code_name(message.metadata.response_code.into()),
-        Err(failure) => failure.as_str(),
+#[cfg(test)]
+mod tests {
+    use std::{net::UdpSocket, sync::Arc, time::Duration};
+
+    use hickory_resolver::proto::op::Message;
+
+    use super::{Care, Failure, ForwardOrder, Group, Key, Upstream};
+    use crate::{
+        dns::forward::{
+            UpstreamSpec, attempts::Attempts, health::Health, key::KeyRef, loops::Probes,
+            metrics::ForwardMetrics,
+        },
+        telemetry::{Board, Metrics},
+        util::Clock,
     };
-    if !upstream.health.retired.is_cancelled() {
-        care.metrics.asked(&upstream.spec().to_string(), result, took);
+
+    fn care() -> Care {
+        Care {
+            clock: Clock::system(),
+            metrics: ForwardMetrics::new(&Metrics::new()),
+            probes: Probes::default(),
+            attempts: Attempts::default(),
+        }
     }
-    match &told {
-        Err(failure) if failure.is_upstreams() => {
-            if upstream.health.failed() {
-                care.examine(upstream);
+
+    fn key(name: &[u8]) -> Key {
+        KeyRef::new(name, 1, (false, false)).to_key()
+    }
+
+    /// A group of upstreams that are there and say nothing.
+    fn silent(sockets: &[UdpSocket], attempts_max: usize, care: &Care) -> Group {
+        let upstream = |socket: &UdpSocket| {
+            let spec = UpstreamSpec::new(socket.local_addr().unwrap());
+            let health = Health::new(spec.to_string(), Board::default(), care.metrics.clone());
+            Arc::new(Upstream::new(spec, Duration::from_secs(60), b"\x00", health).unwrap())
+        };
+        let order = ForwardOrder::Sequential;
+        Group::new(sockets.iter().map(upstream).collect(), order, attempts_max)
+    }
+
+    fn sockets<const N: usize>() -> [UdpSocket; N] {
+        std::array::from_fn(|_| UdpSocket::bind("127.0.0.1:0").unwrap())
+    }
+
+    #[tokio::test]
+    async fn above_the_limit_of_questions_nobody_is_asked() {
+        let (sockets, care) = (sockets::<1>(), care());
+        let group = Arc::new(silent(&sockets, 1, &care));
+        let first = {
+            let (group, care) = (Arc::clone(&group), care.clone());
+            tokio::spawn(async move { group.ask(&key(b"\x01a\x00"), &care).await.map(drop) })
+        };
+        // It is under way as soon as its packet is there.
+        let [socket] = sockets;
+        let read = move || socket.recv(&mut [0; 512]).map(|_| socket);
+        let socket = tokio::task::spawn_blocking(read).await.unwrap().unwrap();
+        let told = group.ask(&key(b"\x01b\x00"), &care).await;
+        assert_eq!(told.unwrap_err(), Failure::Busy);
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        // Its place is free again, and that of whoever asked.
+        let answered = tokio::spawn(async move { group.ask(&key(b"\x01c\x00"), &care).await });
+        tokio::task::spawn_blocking(move || answer(&socket, b"\x01c\x00")).await.unwrap();
+        answered.await.unwrap().unwrap();
+    }
+
+    /// Answers the question for a name, and no other.
+    fn answer(socket: &UdpSocket, name: &[u8]) {
+        let mut packet = [0; 512];
+        loop {
+            let (octets, client) = socket.recv_from(&mut packet).unwrap();
+            if packet[12..].starts_with(name) {
+                let asked = Message::from_vec(&packet[..octets]).unwrap();
+                let mut reply = asked.clone().into_response();
+                reply.metadata.id = asked.metadata.id;
+                reply.queries = asked.queries;
+                socket.send_to(&reply.to_vec().unwrap(), client).unwrap();
+                return;
             }
         }
-        Err(Failure::Busy) => {}
-        _ => upstream.health.answered(),
     }
-    told
+
+    #[tokio::test]
+    async fn one_that_is_overtaken_twice_in_a_row_is_examined() {
+        let (sockets, care) = (sockets::<2>(), care());
+        let group = silent(&sockets, 100, &care);
+        let [slow, quick] = sockets;
+        for name in [b"\x01a\x00", b"\x01b\x00"] {
+            let quick = quick.try_clone().unwrap();
+            let answered = tokio::task::spawn_blocking(move || answer(&quick, name));
+            group.ask(&key(name), &care).await.unwrap();
+            answered.await.unwrap();
+        }
+        // The question that every server answers: NS of the root.
+        let wait = move || {
+            let mut packet = [0; 512];
+            while slow.recv(&mut packet).is_ok() {
+                if packet[12..].starts_with(b"\x00\x00\x02") {
+                    return;
+                }
+            }
+        };
+        tokio::task::spawn_blocking(wait).await.unwrap();
+    }
 }

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use super::{
     ForwardSpec, UpstreamSpec,
+    attempts::Attempts,
     cache::Cache,
     care::Care,
     group::Group,
@@ -81,7 +82,12 @@ impl ForwardHandle {
     /// Forwarding that is off until it is configured.
     pub fn new(board: Board, metrics: &Metrics, clock: Clock) -> Self {
         let (prefetches, to_prefetch) = mpsc::channel(PREFETCHES_MAX);
-        let care = Care { clock, metrics: ForwardMetrics::new(metrics), probes: Probes::default() };
+        let care = Care {
+            clock,
+            metrics: ForwardMetrics::new(metrics),
+            probes: Probes::default(),
+            attempts: Attempts::default(),
+        };
         Self(Arc::new(Shared {
             current: Arc::default(),
             work: Mutex::default(),
@@ -239,7 +245,8 @@ impl Shared {
         };
         let groups = routes.iter().map(|(suffix, specs)| {
             let upstreams = specs.iter().filter_map(|spec| self.upstream(work, *spec, suffix));
-            (suffix.clone(), Arc::new(Group::new(upstreams.collect(), spec.order)))
+            let group = Group::new(upstreams.collect(), spec.order, spec.in_flight_max);
+            (suffix.clone(), Arc::new(group))
         });
         let groups: Vec<_> = groups.collect();
         self.retire_all_but(work, &routes);

@@ -1,8 +1,9 @@
 //! Whether an upstream works, as its own replies show.
 //!
 //! Nothing is asked of an upstream that works but what clients ask. One that has failed twice in a
-//! row may be down, or it may be slow with just those names: so it is asked a small question, and
-//! only if it leaves that unanswered too, nobody waits for it until it answers again.
+//! row, or was overtaken, may be down, or it may be slow with just those names: so it is asked a
+//! small question, and only if it leaves that unanswered too, nobody waits for it until it answers
+//! again.
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -74,7 +75,7 @@ impl Health {
         }
     }
 
-    /// It has not. Returns whether it is to be examined now.
+    /// It has not, or another one was quicker. Returns whether it is to be examined now.
     pub(super) fn failed(&self) -> bool {
         let mut state = self.state.lock();
         let State::Up { failures, is_examined } = &mut *state else { return false };

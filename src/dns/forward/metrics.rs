@@ -13,6 +13,7 @@ use prometheus_client::{
     registry::Unit,
 };
 
+use super::failure::GIVEN_UP;
 use crate::{dns::stats::Refusal, telemetry::Metrics};
 
 /// The metrics of forwarding; clones share them. Upstreams are labels by the address that they are
@@ -56,7 +57,7 @@ struct ReasonLabel {
 }
 
 /// The codes and failures that requests are counted by.
-const RESULTS: [&str; 13] = [
+const RESULTS: [&str; 14] = [
     "NOERROR",
     "FORMERR",
     "SERVFAIL",
@@ -70,6 +71,7 @@ const RESULTS: [&str; 13] = [
     "unreachable",
     "timeout",
     "garbled",
+    GIVEN_UP,
 ];
 
 // === impl ForwardMetrics ===

@@ -20,6 +20,7 @@
 //! NXDOMAIN. AD is not passed on, because nothing was validated here; a client that validates sets
 //! DO and CD, which are, and gets all it needs.
 
+mod attempts;
 mod cache;
 mod care;
 mod chain;
@@ -33,6 +34,7 @@ mod loops;
 mod message;
 mod metrics;
 mod provider;
+mod race;
 mod resolv_conf;
 mod spec;
 mod special;

@@ -56,8 +56,8 @@ pub(super) type Outcome = Result<Arc<Kept>, Failure>;
 
 type Flight = Shared<BoxFuture<'static, Outcome>>;
 
-/// Questions that are under way; one that comes again meanwhile waits for the same answer. As many
-/// as messages that wait, and names that are fetched again, which both have their limits.
+/// Questions that are under way; one that comes again meanwhile waits for the same answer. There
+/// are only as many as may be under way upstream: one that may not be asked is over at once.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flights(Arc<Mutex<HashMap<Key, Flight>>>);
 
@@ -183,6 +183,8 @@ impl Forward {
         });
         match &kept {
             Ok(message) => self.cache.keep(&key, message),
+            // It says nothing of the name, and may be over in a moment.
+            Err(Failure::Busy) => {}
             Err(failure) => {
                 tracing::debug!(question = key.shown(), ?failure, "cannot look up");
                 self.cache.fail(&key, *failure, now);
