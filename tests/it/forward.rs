@@ -7,6 +7,7 @@ mod limits;
 mod loops;
 mod names;
 mod real;
+mod upstreams;
 
 use crate::support::{Node, Upstream, node::Builder, raw};
 

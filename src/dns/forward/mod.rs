@@ -24,6 +24,7 @@ mod attempts;
 mod cache;
 mod care;
 mod chain;
+mod edns;
 mod failure;
 mod group;
 mod handle;

@@ -2,12 +2,17 @@
 //!
 //! tokio's, but for one thing: those for UDP are connected. So the system drops what comes from
 //! anybody but the upstream, and says at once when nothing listens there, where an unconnected
-//! socket would wait for the timeout.
+//! socket would wait for the timeout. And it is noted when the system has no room for one more,
+//! which hickory tells as an upstream that cannot be reached.
 
 use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,12 +24,28 @@ use tokio::{io::Interest, net::UdpSocket};
 
 /// What hickory runs on.
 #[derive(Clone, Default)]
-pub(super) struct Provider(TokioRuntimeProvider);
+pub(super) struct Provider {
+    tokio: TokioRuntimeProvider,
+    shortages: Shortages,
+}
+
+/// Counts how often the system had no room for a socket; clones share the count.
+#[derive(Clone, Default)]
+pub(super) struct Shortages(Arc<AtomicU64>);
 
 /// A connected socket.
-pub(super) struct Connected(UdpSocket);
+pub(super) struct Connected(UdpSocket, Shortages);
 
 type Pending<'f, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'f>>;
+
+// === impl Provider ===
+
+impl Provider {
+    /// One that counts there.
+    pub(super) fn new(shortages: Shortages) -> Self {
+        Self { tokio: TokioRuntimeProvider::default(), shortages }
+    }
+}
 
 impl RuntimeProvider for Provider {
     type Handle = <TokioRuntimeProvider as RuntimeProvider>::Handle;
@@ -33,7 +54,7 @@ impl RuntimeProvider for Provider {
     type Udp = Connected;
 
     fn create_handle(&self) -> Self::Handle {
-        self.0.create_handle()
+        self.tokio.create_handle()
     }
 
     fn connect_tcp(
@@ -42,15 +63,35 @@ impl RuntimeProvider for Provider {
         bind: Option<SocketAddr>,
         timeout: Option<Duration>,
     ) -> Pending<'static, Self::Tcp> {
-        self.0.connect_tcp(server, bind, timeout)
+        let connecting = self.tokio.connect_tcp(server, bind, timeout);
+        let shortages = self.shortages.clone();
+        Box::pin(async move { shortages.noted(connecting.await) })
     }
 
     fn bind_udp(&self, local: SocketAddr, server: SocketAddr) -> Pending<'static, Self::Udp> {
+        let shortages = self.shortages.clone();
         Box::pin(async move {
-            let socket = UdpSocket::bind(local).await?;
-            socket.connect(server).await?;
-            Ok(Connected(socket))
+            let socket = shortages.noted(UdpSocket::bind(local).await)?;
+            shortages.noted(socket.connect(server).await)?;
+            Ok(Connected(socket, shortages))
         })
+    }
+}
+
+// === impl Shortages ===
+
+impl Shortages {
+    /// How often until now.
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        let errno = result.as_ref().err().and_then(io::Error::raw_os_error);
+        if let Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) = errno {
+            self.0.fetch_add(1, Relaxed);
+        }
+        result
     }
 }
 
@@ -99,6 +140,6 @@ impl DnsUdpSocket for Connected {
         octets: &[u8],
         target: SocketAddr,
     ) -> Poll<io::Result<usize>> {
-        DnsUdpSocket::poll_send_to(&self.0, context, octets, target)
+        DnsUdpSocket::poll_send_to(&self.0, context, octets, target).map(|sent| self.1.noted(sent))
     }
 }

@@ -2,11 +2,6 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{
-    UpstreamSpec, failure::Failure, health::Health, key::Key, message::is_referral,
-    provider::Provider,
-};
-use crate::dns::SettingsSpec;
 use hickory_resolver::{
     NameServerPool, PoolContext, TlsConfig,
     config::{ConnectionConfig, NameServerConfig, ProtocolConfig, ResolverOpts},
@@ -15,22 +10,36 @@ use hickory_resolver::{
         xfer::{DnsHandle, FirstAnswer},
     },
     proto::{
-        op::{DnsRequest, DnsRequestOptions, Message, Query},
+        op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, Query},
         rr::{Name, RecordType},
         serialize::binary::{BinDecodable, BinDecoder},
     },
 };
 
-/// Questions under way on one TCP connection: as many as are under way by default in all.
-const PIPELINED_MAX: usize = 1_000;
+use super::{
+    UpstreamSpec,
+    edns::Edns,
+    failure::Failure,
+    health::Health,
+    key::Key,
+    message::is_referral,
+    provider::{Provider, Shortages},
+};
+use crate::dns::{SettingsSpec, code::rcode};
+
+/// Questions under way on one TCP connection: half of the ids that there are. How many there may be
+/// in all is less, so none is turned away for this.
+const PIPELINED_MAX: usize = 1 << 15;
 
 /// An upstream, for as long as it is configured.
 pub(super) struct Upstream {
     spec: UpstreamSpec,
-    /// Over UDP, and over TCP what comes cut.
-    usual: NameServerPool<Provider>,
-    /// Over TCP alone: for replies that cannot be read, which may be longer than was asked for.
+    /// Unless it is asked over TCP only.
+    udp: Option<NameServerPool<Provider>>,
     tcp: NameServerPool<Provider>,
+    context: Arc<PoolContext>,
+    shortages: Shortages,
+    edns: Edns,
     timeout: Duration,
     /// The end of names that it is asked for: wire labels.
     probe_suffix: Box<[u8]>,
@@ -58,22 +67,19 @@ impl Upstream {
         options.num_concurrent_reqs = 1;
         let tls = TlsConfig::new().map_err(|error| error.to_string())?;
         let context = Arc::new(PoolContext::new(options, tls));
-        let pool = |protocols: &[ProtocolConfig]| {
-            let connections = protocols.iter().map(|protocol| {
-                let mut connection = ConnectionConfig::new(protocol.clone());
-                connection.port = spec.address.port();
-                connection
-            });
-            let mut server = NameServerConfig::udp_and_tcp(spec.address.ip());
-            server.connections = connections.collect();
-            NameServerPool::from_config([server], Arc::clone(&context), Provider::default())
-        };
-        let tcp = pool(&[ProtocolConfig::Tcp]);
-        let usual = match spec.tcp_only {
-            true => tcp.clone(),
-            false => pool(&[ProtocolConfig::Udp, ProtocolConfig::Tcp]),
-        };
-        Ok(Self { spec, usual, tcp, timeout, probe_suffix: probe_suffix.into(), health })
+        let shortages = Shortages::default();
+        let pool = |protocol| pool(spec, protocol, &context, &shortages);
+        Ok(Self {
+            spec,
+            udp: (!spec.tcp_only).then(|| pool(ProtocolConfig::Udp)),
+            tcp: pool(ProtocolConfig::Tcp),
+            context,
+            shortages,
+            edns: Edns::default(),
+            timeout,
+            probe_suffix: probe_suffix.into(),
+            health,
+        })
     }
 
     /// Where it is.
@@ -98,27 +104,56 @@ impl Upstream {
     /// When there is no reply, or one that says that the upstream cannot help.
     pub(super) async fn ask(&self, key: &Key) -> Result<Message, Failure> {
         let name = Name::read(&mut BinDecoder::new(key.name())).map_err(|_| Failure::Garbled)?;
-        let kind = RecordType::from(key.qtype());
-        let mut options = DnsRequestOptions::default();
-        options.edns_set_dnssec_ok = key.dnssec_ok();
-        options.edns_payload_len = SettingsSpec::UDP_SIZE_DEFAULT;
-        let mut request = DnsRequest::from_query(Query::query(name, kind), options);
-        request.metadata.checking_disabled = key.checking_disabled();
-        let asked = async {
-            match self.usual.send(request.clone()).first_answer().await {
-                // Longer than was asked for, or broken on the way: over TCP neither happens.
-                Err(NetError::Proto(_)) if !self.spec.tcp_only => {
-                    self.tcp.send(request).first_answer().await
-                }
-                told => told,
+        let query = Query::query(name, RecordType::from(key.qtype()));
+        let shortages = self.shortages.count();
+        let asked = tokio::time::timeout(self.timeout, self.exchange(query, key)).await;
+        match asked.unwrap_or(Err(Failure::Silent)) {
+            // Who has no socket left learns nothing about an upstream.
+            Err(failure) if failure.is_upstreams() && self.shortages.count() != shortages => {
+                Err(Failure::Busy)
             }
-        };
-        match tokio::time::timeout(self.timeout, asked).await {
-            Ok(Ok(response)) => Ok(response.into_message()),
-            Ok(Err(error)) => told_of(error),
-            Err(_elapsed) => Err(Failure::Silent),
+            Ok(message) if is_referral(&message) => Err(Failure::Garbled),
+            told => told,
         }
-        .and_then(|message| if is_referral(&message) { Err(Failure::Garbled) } else { Ok(message) })
+    }
+
+    /// Asks with EDNS, and without it whoever cannot read that (RFC 6891 §6.2.2).
+    async fn exchange(&self, query: Query, key: &Key) -> Result<Message, Failure> {
+        let has_edns = self.edns.is_to_be_used();
+        let told = self.send(request(query.clone(), key, has_edns)).await;
+        if !has_edns || !matches!(told, Err(Failure::Code(rcode::FORMERR))) {
+            self.edns.told(told.as_ref().ok());
+            return told;
+        }
+        let told = self.send(request(query, key, false)).await;
+        if told.is_ok() {
+            self.edns.is_not_understood();
+        }
+        told
+    }
+
+    async fn send(&self, request: DnsRequest) -> Result<Message, Failure> {
+        let told = match &self.udp {
+            Some(udp) => match udp.send(request.clone()).first_answer().await {
+                // Cut, longer than was asked for, or broken on the way: not so over TCP.
+                Err(NetError::Truncated | NetError::Proto(_)) => self.send_over_tcp(request).await,
+                told => told,
+            },
+            None => self.send_over_tcp(request).await,
+        };
+        told.map(DnsResponse::into_message).or_else(told_of)
+    }
+
+    /// Sends over the connection that is there, and again over one of its own when that one ends
+    /// without a reply, as a server may have it at any time (RFC 7766 §6.2.4).
+    async fn send_over_tcp(&self, request: DnsRequest) -> Result<DnsResponse, NetError> {
+        match self.tcp.send(request.clone()).first_answer().await {
+            Err(error) if is_left_unanswered(&error) => {
+                let alone = pool(self.spec, ProtocolConfig::Tcp, &self.context, &self.shortages);
+                alone.send(request).first_answer().await
+            }
+            told => told,
+        }
     }
 }
 
@@ -126,6 +161,43 @@ impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream").field("spec", &self.spec).finish_non_exhaustive()
     }
+}
+
+/// Connections to one server by one protocol.
+fn pool(
+    spec: UpstreamSpec,
+    protocol: ProtocolConfig,
+    context: &Arc<PoolContext>,
+    shortages: &Shortages,
+) -> NameServerPool<Provider> {
+    let mut connection = ConnectionConfig::new(protocol);
+    connection.port = spec.address.port();
+    let mut server = NameServerConfig::udp_and_tcp(spec.address.ip());
+    server.connections = vec![connection];
+    let provider = Provider::new(shortages.clone());
+    NameServerPool::from_config([server], Arc::clone(context), provider)
+}
+
+fn request(query: Query, key: &Key, has_edns: bool) -> DnsRequest {
+    let mut options = DnsRequestOptions::default();
+    options.use_edns = has_edns;
+    options.edns_set_dnssec_ok = key.dnssec_ok();
+    options.edns_payload_len = SettingsSpec::UDP_SIZE_DEFAULT;
+    let mut request = DnsRequest::from_query(query, options);
+    request.metadata.checking_disabled = key.checking_disabled();
+    request
+}
+
+/// Whether a connection, or the way to it, was lost.
+fn is_left_unanswered(error: &NetError) -> bool {
+    !matches!(
+        error,
+        NetError::Dns(_)
+            | NetError::ForeignClassRecord { .. }
+            | NetError::Proto(_)
+            | NetError::Timeout
+            | NetError::Truncated
+    )
 }
 
 /// hickory takes some replies for errors: "there is nothing", which is an answer, and the codes by

@@ -1,11 +1,12 @@
 //! How much is under way upstream, and what happens when that is too much.
 
-use hickory_proto::rr::RecordType;
+use hickory_proto::{op::ResponseCode, rr::RecordType};
+use serde_json::json;
 
 use super::{forwarding, is_up, metric};
 use crate::support::{
     Node, Upstream,
-    dns::{Resolver, lines},
+    dns::{Resolver, extended_errors, lines},
     eventually,
     upstream::{Said, known},
 };
@@ -61,4 +62,43 @@ fn with_every_place_taken_the_next_upstream_is_asked_all_the_same() {
         let reply = node.resolver().ask(name, A);
         assert_eq!(lines(&reply.answers), [format!("{name} 60 A 192.0.2.7")]);
     }
+}
+
+#[test]
+fn want_of_descriptors_is_told_and_is_no_failure_of_the_upstream() {
+    let upstream = Upstream::start(|seen| known(RECORDS, seen).held());
+    let config = format!("[forward]\nupstreams = [\"{}\"]\ntimeout = \"10s\"\n", upstream.address);
+    let node = Node::builder().config(&config).files(80).start();
+    node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"], "port": 80 }));
+    let address = node.dns[0];
+    std::thread::scope(|scope| {
+        let ask = |n: usize| {
+            scope.spawn(move || Resolver::new(address).ask(&format!("n{n}.example."), A))
+        };
+        let asked: Vec<_> = (0..100).map(ask).collect();
+        eventually("some are turned away", || {
+            asked.iter().any(std::thread::ScopedJoinHandle::is_finished).then_some(())
+        });
+        assert_eq!(node.resolver().service("web").len(), 1);
+        // Those that find no descriptor for a second packet are turned away as well.
+        eventually("all have been answered", || {
+            upstream.release();
+            asked.iter().all(std::thread::ScopedJoinHandle::is_finished).then_some(())
+        });
+        for reply in asked {
+            let reply = reply.join().unwrap();
+            match reply.metadata.response_code {
+                ResponseCode::ServFail => assert_eq!(extended_errors(&reply), [0], "{reply}"),
+                code => assert_eq!(code, ResponseCode::NXDomain),
+            }
+        }
+    });
+    assert_eq!(node.find_log("the upstream is down"), None);
+    let busy = format!(
+        "rollcall_forward_requests_total{{upstream=\"{}\",rcode=\"busy\"}}",
+        upstream.address
+    );
+    assert!(metric(&node, &busy).is_some_and(|count| count != "0"));
+    upstream.says(|seen| known(RECORDS, seen));
+    assert_eq!(node.resolver().ask("www.example.", A).answers.len(), 1);
 }

@@ -85,6 +85,13 @@ impl Builder {
         self
     }
 
+    /// Lets it have so many descriptors open and no more.
+    pub(crate) fn files(mut self, max: usize) -> Self {
+        let limited = format!("ulimit -n {max}; exec \"$@\"");
+        self.wrapper = ["sh", "-c", &limited, "sh"].map(str::to_owned).to_vec();
+        self
+    }
+
     /// The command that would be run, with a log for people.
     pub(crate) fn command_in_text(&self) -> Command {
         self.command_with_log("text")

@@ -33,6 +33,15 @@ struct State {
 
 type Say = Box<dyn Fn(&Seen) -> Said + Send>;
 
+/// What goes out.
+struct Reply {
+    octets: Vec<u8>,
+    /// Of which name it is, if it is to be held back.
+    held: Option<String>,
+    /// Whether nothing follows on its connection.
+    is_last: bool,
+}
+
 struct Held {
     name: String,
     socket: UdpSocket,
@@ -57,6 +66,8 @@ pub(crate) enum Said {
     Message(Box<Message>),
     /// The same, but not before [`Upstream::release`]; UDP only.
     Held(Box<Message>),
+    /// The same as [`Said::Message`], and over TCP nothing more on that connection.
+    Last(Box<Message>),
     /// These octets.
     Octets(Vec<u8>),
     /// Nothing.
@@ -104,6 +115,14 @@ impl Said {
     pub(crate) fn held(self) -> Self {
         match self {
             Self::Message(message) => Self::Held(message),
+            other => other,
+        }
+    }
+
+    /// The same, and over TCP the connection is closed then.
+    pub(crate) fn and_closes(self) -> Self {
+        match self {
+            Self::Message(message) => Self::Last(message),
             other => other,
         }
     }
@@ -214,8 +233,7 @@ impl Drop for Upstream {
 // === impl State ===
 
 impl State {
-    /// The reply, and of which name it is if it is to be held back.
-    fn reply(&self, packet: &[u8], over_tcp: bool) -> Option<(Vec<u8>, Option<String>)> {
+    fn reply(&self, packet: &[u8], over_tcp: bool) -> Option<Reply> {
         let message = Message::from_vec(packet).ok()?;
         let query = message.queries.first()?.clone();
         let name = query.name().to_string().to_ascii_lowercase();
@@ -223,11 +241,12 @@ impl State {
         let seen = Seen { name, rtype, over_tcp, message };
         self.seen.lock().push(seen.clone());
         let said = (self.say.lock())(&seen);
-        let (mut message, is_held) = match said {
-            Said::Message(message) => (message, None),
+        let is_last = matches!(said, Said::Last(_));
+        let (mut message, held) = match said {
+            Said::Message(message) | Said::Last(message) => (message, None),
             // Probes are no matter of the tests that hold back.
             Said::Held(message) => (message, Some(seen.name.clone()).filter(|_| !seen.is_probe())),
-            Said::Octets(octets) => return Some((octets, None)),
+            Said::Octets(octets) => return Some(Reply { octets, held: None, is_last }),
             Said::Nothing => return None,
         };
         message.metadata.id = id;
@@ -236,7 +255,7 @@ impl State {
         if message.queries.is_empty() {
             message.queries.push(query);
         }
-        Some((message.to_vec().unwrap(), is_held))
+        Some(Reply { octets: message.to_vec().unwrap(), held, is_last })
     }
 }
 
@@ -246,12 +265,12 @@ fn serve_udp(socket: &UdpSocket, state: &State) {
     while !state.is_over.load(SeqCst) {
         let Ok((octets, client)) = socket.recv_from(&mut packet) else { continue };
         match state.reply(&packet[..octets], false) {
-            Some((reply, Some(name))) => {
+            Some(Reply { octets: reply, held: Some(name), .. }) => {
                 let socket = socket.try_clone().unwrap();
                 state.held.lock().push(Held { name, socket, client, reply });
             }
-            Some((reply, None)) => {
-                let _gone = socket.send_to(&reply, client);
+            Some(reply) => {
+                let _gone = socket.send_to(&reply.octets, client);
             }
             None => {}
         }
@@ -271,8 +290,8 @@ fn serve_tcp(listener: &TcpListener, state: &Arc<State>) {
                 if stream.read_exact(&mut packet).is_err() {
                     return;
                 }
-                if let Some((reply, _)) = state.reply(&packet, true)
-                    && stream.write_all(&framed(&reply)).is_err()
+                if let Some(reply) = state.reply(&packet, true)
+                    && (stream.write_all(&framed(&reply.octets)).is_err() || reply.is_last)
                 {
                     return;
                 }
