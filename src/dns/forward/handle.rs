@@ -1,11 +1,14 @@
 //! Forwarding as it is configured, and what happens when that changes.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwapOption, cache::Cache as Reading};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::{
+    sync::{Notify, Semaphore, mpsc},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -20,14 +23,14 @@ use super::{
     loops::Probes,
     message::Limits,
     metrics::ForwardMetrics,
-    resolv_conf::{self, Stamp, Unread},
+    resolv_conf::{self, Look, Unread},
     state::{Flights, Forward, Routes},
     upstream::Upstream,
 };
 use crate::{
     dns::guard::Networks,
     telemetry::{Board, Metrics},
-    util::Clock,
+    util::{Clock, FileStamp},
 };
 
 /// How long a change of the resolv.conf may go unnoticed.
@@ -66,7 +69,7 @@ struct Work {
     /// Where this server itself listens.
     own: Vec<SocketAddr>,
     from_file: Vec<UpstreamSpec>,
-    stamp: Stamp,
+    stamp: FileStamp,
     upstreams: HashMap<UpstreamSpec, Arc<Upstream>>,
     newcomers: Vec<Arc<Upstream>>,
     /// What the cache was filled with.
@@ -107,13 +110,16 @@ impl ForwardHandle {
     /// Takes over what is configured. Reads the resolv.conf, if one is named; what is wrong with
     /// that goes to the log and the board, and the upstreams stay that it had before.
     pub fn configure(&self, spec: &ForwardSpec) {
+        let look = spec.resolv_conf.as_ref().and_then(|path| resolv_conf::look(path, None));
         let mut work = self.0.work.lock();
         if work.spec.resolv_conf != spec.resolv_conf {
-            (work.from_file, work.stamp) = (Vec::new(), Stamp::default());
+            (work.from_file, work.stamp) = (Vec::new(), FileStamp::default());
             self.0.board.clear(CONDITION);
         }
         work.spec = spec.clone();
-        self.0.read_file(&mut work, true);
+        if let Some(look) = look {
+            self.0.take_over(&mut work, look);
+        }
         self.0.publish(&mut work);
     }
 
@@ -127,20 +133,19 @@ impl ForwardHandle {
         Reading::new(Arc::clone(&self.0.current))
     }
 
-    /// Looks whether the resolv.conf has changed.
-    async fn poll(&self) {
-        if self.0.work.lock().spec.resolv_conf.is_none() {
-            return;
-        }
-        let shared = Arc::clone(&self.0);
-        let read = tokio::task::spawn_blocking(move || {
-            let mut work = shared.work.lock();
-            if shared.read_file(&mut work, false) {
-                shared.publish(&mut work);
-            }
-        });
-        if let Err(error) = read.await {
-            error!(%error, "cannot look at the resolv.conf");
+    /// Looks whether the resolv.conf has changed. Nobody waits meanwhile: reading it may never
+    /// end, as on a file system whose server is gone.
+    fn poll(&self) {
+        let (path, known) = {
+            let work = self.0.work.lock();
+            let Some(path) = work.spec.resolv_conf.clone() else { return };
+            (path, work.stamp)
+        };
+        let Some(look) = resolv_conf::look(&path, Some(known)) else { return };
+        let mut work = self.0.work.lock();
+        let is_wanted = work.spec.resolv_conf.as_ref() == Some(&path);
+        if is_wanted && self.0.take_over(&mut work, look) {
+            self.0.publish(&mut work);
         }
     }
 
@@ -149,6 +154,7 @@ impl ForwardHandle {
         let Some(mut to_prefetch) = self.0.to_prefetch.lock().take() else { return };
         let room = Arc::new(Semaphore::new(PREFETCHES_MAX));
         let mut clock = tokio::time::interval(POLL_INTERVAL);
+        let mut poll: Option<JoinHandle<()>> = None;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -168,7 +174,10 @@ impl ForwardHandle {
                     if let Some(forward) = self.load() {
                         forward.cache.measure();
                     }
-                    self.poll().await;
+                    if poll.as_ref().is_none_or(JoinHandle::is_finished) {
+                        let handle = self.clone();
+                        poll = Some(tokio::task::spawn_blocking(move || handle.poll()));
+                    }
                 }
             }
             for newcomer in self.0.work.lock().newcomers.drain(..) {
@@ -181,21 +190,17 @@ impl ForwardHandle {
 // === impl Shared ===
 
 impl Shared {
-    /// Reads the resolv.conf if it has changed; returns whether there are other upstreams in it.
-    fn read_file(&self, work: &mut Work, is_forced: bool) -> bool {
-        let Some(path) = work.spec.resolv_conf.clone() else { return false };
-        let stamp = resolv_conf::stamp(&path);
-        if stamp == work.stamp && !is_forced {
-            return false;
-        }
-        work.stamp = stamp;
-        match resolv_conf::read(&path) {
+    /// Takes over what the resolv.conf says; returns whether there are other upstreams in it.
+    fn take_over(&self, work: &mut Work, look: Look) -> bool {
+        work.stamp = look.stamp;
+        match look.servers {
             Ok(servers) => {
                 self.board.clear(CONDITION);
                 let is_other = servers != work.from_file;
                 if is_other {
                     let shown: Vec<_> = servers.iter().map(ToString::to_string).collect();
-                    info!(file = %path.display(), upstreams = ?shown, "resolv.conf read");
+                    let file = work.spec.resolv_conf.as_deref().unwrap_or(Path::new(""));
+                    info!(file = %file.display(), upstreams = ?shown, "resolv.conf read");
                 }
                 work.from_file = servers;
                 is_other
@@ -203,7 +208,7 @@ impl Shared {
             Err(Unread { problem, may_pass }) => {
                 if may_pass {
                     // Nobody writes the file again for that: it is read until it can be.
-                    work.stamp = Stamp::default();
+                    work.stamp = FileStamp::default();
                 }
                 let note = format!("{problem}; the upstreams stay as they were");
                 let pinned = self.board.conditions();

@@ -112,6 +112,8 @@ impl ForwardLane {
                 // Who is left has had time enough.
                 let _late = timeout(END_TIMEOUT, waiting.wait()).await;
             });
+            // A file that is being read can take for ever.
+            runtime.shutdown_background();
         })?;
         Ok((Self { inner, _alive: Arc::new(alive) }, thread))
     }

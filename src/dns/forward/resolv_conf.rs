@@ -2,29 +2,34 @@
 //! options are for those who ask us, who have their own.
 
 use std::{
-    fs,
-    io::{ErrorKind, Read},
+    io::ErrorKind,
     net::{Ipv6Addr, SocketAddr},
-    os::unix::fs::MetadataExt,
     path::Path,
 };
 
 use super::UpstreamSpec;
+use crate::util::{FileStamp, read_file};
 
 /// Octets of the file: a thousand times what such a file has.
-const OCTETS_MAX: u64 = 1 << 20;
+const OCTETS_MAX: usize = 1 << 20;
 
 /// Servers that are taken from it; libraries take three.
 const SERVERS_MAX: usize = 16;
 
-/// What tells one state of the file from another without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Stamp(Option<(i64, i64, u64, u64)>);
+/// The file as it was found.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// Before it was read.
+    pub stamp: FileStamp,
+    /// What it says.
+    pub servers: Result<Vec<UpstreamSpec>, Unread>,
+}
 
-/// The stamp of the file as it is now.
-pub(super) fn stamp(path: &Path) -> Stamp {
-    let known = fs::metadata(path).ok();
-    Stamp(known.map(|known| (known.ctime(), known.ctime_nsec(), known.size(), known.ino())))
+/// Reads the file, unless its stamp is the `known` one still. This can take as long as whatever it
+/// lies on takes, for ever at the worst, so nobody is to wait for it.
+pub(super) fn look(path: &Path, known: Option<FileStamp>) -> Option<Look> {
+    let stamp = FileStamp::of(path);
+    (known != Some(stamp)).then(|| Look { stamp, servers: read(path) })
 }
 
 /// Why there are no servers.
@@ -40,19 +45,14 @@ pub(super) struct Unread {
 ///
 /// # Errors
 /// With the file, the line and the reason.
-pub(super) fn read(path: &Path) -> Result<Vec<UpstreamSpec>, Unread> {
+fn read(path: &Path) -> Result<Vec<UpstreamSpec>, Unread> {
     let shown = path.display();
-    let mut text = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(OCTETS_MAX + 1).read_to_end(&mut text))
-        .map_err(|error| {
-            let may_pass = error.kind() != ErrorKind::NotFound;
-            Unread { problem: format!("cannot read `{shown}`: {error}"), may_pass }
-        })?;
+    let text = read_file(path, OCTETS_MAX).map_err(|error| {
+        use ErrorKind::{FileTooLarge, InvalidInput, NotFound};
+        let may_pass = !matches!(error.kind(), FileTooLarge | InvalidInput | NotFound);
+        Unread { problem: format!("cannot read `{shown}`: {error}"), may_pass }
+    })?;
     let wrong = |problem: String| Unread { problem, may_pass: false };
-    if text.len() as u64 > OCTETS_MAX {
-        return Err(wrong(format!("`{shown}` is larger than the limit of {OCTETS_MAX} octets")));
-    }
     parse(&String::from_utf8_lossy(&text)).map_err(|(line, problem)| match line {
         0 => wrong(format!("{shown}: {problem}")),
         line => wrong(format!("{shown}:{line}: {problem}")),
@@ -79,6 +79,10 @@ fn parse(text: &str) -> Result<Vec<UpstreamSpec>, (usize, String)> {
             return Err((number, problem));
         };
         let server = UpstreamSpec::new(SocketAddr::new(ip, 53));
+        if !server.is_usable() {
+            let problem = format!("`{address}` is no address that a server could answer at");
+            return Err((number, problem));
+        }
         if !servers.contains(&server) && servers.len() < SERVERS_MAX {
             servers.push(server);
         }
@@ -116,6 +120,9 @@ mod tests {
             ("nameserver 192.0.2.53\nnameserver 192.0.2.\n", 2),
             ("\nnameserver\n", 2),
             ("nameserver fe80::1%eth0\n", 0),
+            ("nameserver 192.0.2.53\nnameserver 0.0.0.0\n", 2),
+            ("nameserver ::\n", 1),
+            ("nameserver 224.0.0.1\n", 1),
             ("nameserver 192.0.2.1%eth0\n", 1),
             ("search example.com\n", 0),
             ("", 0),

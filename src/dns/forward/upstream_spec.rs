@@ -28,6 +28,12 @@ impl UpstreamSpec {
     pub fn new(address: SocketAddr) -> Self {
         Self { address, tcp_only: false }
     }
+
+    /// Whether a server could answer there.
+    pub(super) fn is_usable(&self) -> bool {
+        let ip = self.address.ip();
+        self.address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast()
+    }
 }
 
 impl FromStr for UpstreamSpec {
@@ -51,10 +57,11 @@ impl FromStr for UpstreamSpec {
                 return Err(refuse(problem));
             }
         };
-        if address.port() == 0 || address.ip().is_unspecified() || address.ip().is_multicast() {
+        let new = Self { address, tcp_only };
+        if !new.is_usable() {
             return Err(refuse("is no address that a server could answer at"));
         }
-        Ok(Self { address, tcp_only })
+        Ok(new)
     }
 }
 

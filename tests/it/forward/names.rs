@@ -1,6 +1,6 @@
 //! Who may ask for what, and which names go to whom.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use hickory_proto::{op::ResponseCode, rr::RecordType};
 use serde_json::json;
@@ -194,4 +194,17 @@ fn a_resolv_conf_is_followed_and_a_broken_one_is_not() {
     assert!(!has("192.0.2.53"));
     let ready = node.api().get("/ready").body.to_string();
     assert!(!ready.contains("resolv.conf"), "{ready}");
+}
+
+#[test]
+fn a_resolv_conf_that_is_no_file_keeps_nobody_waiting() {
+    let upstream = Upstream::of(&["www.example. 60 A 192.0.2.1"]);
+    let pipe = tempfile::tempdir().unwrap();
+    let pipe = (pipe.path().join("resolv.conf"), pipe);
+    assert!(Command::new("mkfifo").arg(&pipe.0).status().unwrap().success());
+    let more = format!("resolv_conf = \"{}\"", pipe.0.display());
+    // Nobody ever writes to it.
+    let node = forwarding(&[&upstream], &more).start();
+    node.wait_for_log("resolv.conf`: it is no regular file");
+    assert_eq!(node.resolver().ask("www.example.", A).answers.len(), 1);
 }
