@@ -110,14 +110,22 @@ fn what_is_asked_for_often_is_fetched_again_before_its_time_is_over() {
     let upstream = Upstream::start(|seen| Said::records(seen, &["4 A 192.0.2.1"]));
     let node = forwarding(&[&upstream], "").start();
     let resolver = node.resolver();
-    let began = Instant::now();
-    eventually("it is fetched again", || {
-        let reply = resolver.ask("www.example.", A);
-        assert!(reply.answers[0].ttl >= 1, "it never ran out: {reply}");
-        (upstream.count("www.example.") == 2).then_some(())
+    let misses = || metric(&node, "rollcall_forward_cache_misses_total ").unwrap();
+    // A machine that stands still for the second in which it is to be asked for is no defect.
+    let is_fetched_in_time = (0..3).any(|n| {
+        let name = format!("www{n}.example.");
+        resolver.ask(&name, A);
+        let (began, before) = (Instant::now(), misses());
+        eventually("it is fetched again", || {
+            resolver.ask(&name, A);
+            (upstream.count(&name) == 2).then_some(())
+        });
+        // Who waits for an upstream has missed the cache.
+        misses() == before && began.elapsed().as_secs_f64() > 2.5
     });
-    assert!(began.elapsed().as_secs_f64() > 2.5, "{:?}", began.elapsed());
-    assert_eq!(metric(&node, "rollcall_forward_cache_prefetches_total ").as_deref(), Some("1"));
+    assert!(is_fetched_in_time, "somebody had to wait each time");
+    let prefetches = metric(&node, "rollcall_forward_cache_prefetches_total ").unwrap();
+    assert!(prefetches != "0");
 }
 
 #[test]

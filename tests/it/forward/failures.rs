@@ -23,31 +23,17 @@ const A: RecordType = RecordType::A;
 
 const RECORDS: &[&str] = &["www.example. 60 A 192.0.2.80", "short.example. 1 A 192.0.2.81"];
 
-/// How often something is tried that a loaded machine may make late.
-const TRIES: usize = 3;
-
-/// The response code for names that nobody has, which comes before the next upstream's turn would.
-fn at_once(node: &Node) -> ResponseCode {
-    let tries: Vec<_> = (0..TRIES)
-        .map(|n| {
-            let began = Instant::now();
-            let reply = node.resolver().ask(&format!("nobody{n}.example."), A);
-            (began.elapsed(), reply.metadata.response_code)
-        })
-        .collect();
-    let (quickest, code) = tries.iter().min_by_key(|(took, _)| *took).unwrap();
-    assert!(*quickest < Duration::from_millis(350), "{tries:?}");
-    *code
-}
-
 #[test]
 fn the_next_upstream_stands_in_for_a_silent_one_until_that_is_back() {
     let (first, second) = (Upstream::start(|_| Said::Nothing), Upstream::of(RECORDS));
     let node = forwarding(&[&first, &second], "max_ttl = \"1s\"").start();
-    let began = Instant::now();
     let reply = node.resolver().ask("www.example.", A);
     assert_eq!(reply.answers.len(), 1);
-    assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
+    let given_up = format!(
+        "rollcall_forward_requests_total{{upstream=\"{}\",rcode=\"given_up\"}}",
+        first.address
+    );
+    assert_eq!(metric(&node, &given_up).as_deref(), Some("1"), "before its time was over");
     // Each question that it leaves unanswered counts, and then it is out.
     eventually("the first one is down", || {
         node.resolver().ask("nobody.example.", A);
@@ -62,7 +48,8 @@ fn the_next_upstream_stands_in_for_a_silent_one_until_that_is_back() {
     assert!(said.contains(&first.address.to_string()), "{said}");
     // Nobody waits for it now.
     let seen = first.seen().len();
-    assert_eq!(at_once(&node), ResponseCode::NXDomain);
+    let reply = node.resolver().ask("nobody2.example.", A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain);
     assert_eq!(first.seen().len(), seen);
     first.says(|seen| known(RECORDS, seen));
     eventually("it is up again", || is_up(&node, &first).then_some(()));
@@ -144,8 +131,17 @@ fn an_upstream_that_fails_or_is_gone_is_passed_over_at_once() {
         failing.address, refusing.address, good.address
     );
     let node = Node::builder().config(&config).start();
-    assert_eq!(at_once(&node), ResponseCode::NXDomain);
-    assert!(failing.seen().len() >= TRIES && refusing.seen().len() >= TRIES);
+    // With none of them passed over before its turn is over that takes 1.2 s.
+    let tries: Vec<Duration> = (0..3)
+        .map(|n| {
+            let began = Instant::now();
+            let reply = node.resolver().ask(&format!("nobody{n}.example."), A);
+            assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain);
+            began.elapsed()
+        })
+        .collect();
+    assert!(tries.iter().any(|took| *took < Duration::from_secs(1)), "{tries:?}");
+    assert!(failing.seen().len() >= 3 && refusing.seen().len() >= 3);
     // They answer, if not much: they are up.
     assert!(is_up(&node, &failing) && is_up(&node, &refusing));
 }
@@ -189,10 +185,10 @@ fn with_every_upstream_dead_names_of_ours_are_as_quick_as_ever() {
     // Once it is known to be down that is said at once. So it is of an alias of ours, which comes
     // along: alone it would mean that where it leads to there is no address (RFC 6604 §3).
     node.wait_for_log("the upstream is down");
-    assert_eq!(at_once(&node), ResponseCode::ServFail);
     let reply = client.ask("late.example.", A);
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
     assert_eq!(extended_errors(&reply), [22]);
+    assert_eq!(dead.count("late.example."), 0);
     let reply = client.ask("out.service.internal.", A);
     assert_eq!(lines(&reply.answers), ["out.service.internal. 5 CNAME www.example."]);
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
@@ -251,7 +247,7 @@ fn above_a_clients_limit_servfail_says_why_and_others_are_served() {
 #[test]
 fn an_answer_is_given_after_its_time_while_no_upstream_answers() {
     let upstream = Upstream::of(RECORDS);
-    let node = forwarding(&[&upstream], "").start();
+    let node = forwarding(&[&upstream], "timeout = \"6s\"").start();
     let resolver = node.resolver();
     let fresh = resolver.ask("short.example.", A);
     assert_eq!(lines(&fresh.answers), ["short.example. 1 A 192.0.2.81"]);
@@ -260,7 +256,7 @@ fn an_answer_is_given_after_its_time_while_no_upstream_answers() {
         let began = Instant::now();
         let reply = resolver.ask("short.example.", A);
         assert_eq!(reply.answers.len(), 1, "{reply}");
-        assert!(began.elapsed() < Duration::from_millis(2_500), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "before the upstream's time is over");
         (reply.answers[0].ttl == 30).then_some(reply)
     });
     assert_eq!(extended_errors(&stale), [3]);
