@@ -1,4 +1,5 @@
-//! A real upstream: what BIND says of a signed zone with records of all kinds comes through.
+//! A real upstream: what BIND says of a signed zone with records of all kinds comes through, by
+//! whatever transport it is asked for.
 
 use std::{
     fs,
@@ -9,11 +10,12 @@ use std::{
 
 use hickory_proto::rr::RecordType;
 
-use super::forwarding;
+use super::{forwarding, metric};
 use crate::support::{
-    Upstream,
+    Node, Upstream,
     dns::{Resolver, lines, question},
     eventually,
+    tls::Certificate,
 };
 
 const ZONE: &str = "$ORIGIN example.\n$TTL 300\n\
@@ -128,4 +130,40 @@ fn what_bind_says_comes_through_as_it_is() {
         }
     }
     assert!(other.seen().is_empty());
+}
+
+#[test]
+fn what_is_asked_for_over_tls_https_and_quic_is_forwarded_too() {
+    let bind = Bind::start();
+    let config = format!("[forward]\nupstreams = [\"{}\"]\n", bind.address);
+    let node = Node::builder().config(&config).encrypted(&Certificate::new()).start();
+    // Each name once, so that none is in the cache.
+    for (transport, name, lines) in [
+        ("tls", "mail.example", ["mail.example. 300 IN A 192.0.2.25"].as_slice()),
+        ("https", "web.example", &["web.example. 300 IN A 192.0.2.80"]),
+        (
+            "quic",
+            "www.example",
+            &["www.example. 300 IN CNAME web.example.", "web.example. 300 IN A 192.0.2.80"],
+        ),
+    ] {
+        let port = node.encrypted(transport).port();
+        let line = format!(
+            "@127.0.0.1 -p {port} +tls-ca=certificate.pem +tls-hostname=localhost +{transport} \
+             +noall +answer {name} A"
+        );
+        let kdig = Command::new("kdig")
+            .args(line.split_whitespace())
+            .current_dir(node.path("."))
+            .output()
+            .expect("the package knot-dnsutils");
+        let said = String::from_utf8_lossy(&kdig.stdout);
+        let said: Vec<String> =
+            said.lines().map(|it| it.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert!(lines.iter().all(|line| said.iter().any(|it| it == line)), "{transport}: {said:?}");
+        let counted =
+            format!("rollcall_dns_responses_total{{transport=\"{transport}\",rcode=\"NOERROR\"}}");
+        assert_eq!(metric(&node, &counted).as_deref(), Some("1"), "{transport}");
+    }
+    assert_eq!(metric(&node, "rollcall_forward_cache_misses_total ").as_deref(), Some("3"));
 }
