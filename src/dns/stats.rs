@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use connections::Connections;
 pub(super) use connections::OpenConnection;
-pub(super) use labels::{DropReason, HandshakeFault, Refusal};
+pub(super) use labels::{DropReason, HandshakeFault, RCODES, Refusal, rcode_name};
 use tally::Tally;
 pub(super) use tally::{Pen, SharedPen};
 

@@ -1,9 +1,16 @@
 //! Why a name could not be looked up.
 
-use crate::dns::code::{extended, rcode};
+use crate::dns::{
+    code::{extended, rcode},
+    stats::rcode_name,
+};
 
 /// What metrics say of an upstream that nobody waited for any more.
 pub(super) const GIVEN_UP: &str = "given_up";
+
+/// What metrics say of asking an upstream, besides the names of response codes.
+pub(super) const RESULTS: [&str; 7] =
+    ["busy", "loop", "down", "unreachable", "timeout", "garbled", GIVEN_UP];
 
 /// The reasons, those first that tell least of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,20 +62,7 @@ impl Failure {
             Self::Unreachable => "unreachable",
             Self::Silent => "timeout",
             Self::Garbled => "garbled",
-            Self::Code(code) => code_name(code),
+            Self::Code(code) => rcode_name(code),
         }
-    }
-}
-
-/// The name of a response code as a label of metrics.
-pub(super) fn code_name(code: u16) -> &'static str {
-    match code {
-        rcode::NOERROR => "NOERROR",
-        rcode::FORMERR => "FORMERR",
-        rcode::SERVFAIL => "SERVFAIL",
-        rcode::NXDOMAIN => "NXDOMAIN",
-        rcode::NOTIMP => "NOTIMP",
-        rcode::REFUSED => "REFUSED",
-        _ => "other",
     }
 }

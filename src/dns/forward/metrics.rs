@@ -13,8 +13,11 @@ use prometheus_client::{
     registry::Unit,
 };
 
-use super::failure::GIVEN_UP;
-use crate::{dns::stats::Refusal, telemetry::Metrics};
+use super::failure::RESULTS;
+use crate::{
+    dns::stats::{RCODES, Refusal},
+    telemetry::Metrics,
+};
 
 /// The metrics of forwarding; clones share them. Upstreams are labels by the address that they are
 /// configured with; there are only as many as are configured.
@@ -55,24 +58,6 @@ struct HitLabel {
 struct ReasonLabel {
     reason: &'static str,
 }
-
-/// The codes and failures that requests are counted by.
-const RESULTS: [&str; 14] = [
-    "NOERROR",
-    "FORMERR",
-    "SERVFAIL",
-    "NXDOMAIN",
-    "NOTIMP",
-    "REFUSED",
-    "other",
-    "busy",
-    "loop",
-    "down",
-    "unreachable",
-    "timeout",
-    "garbled",
-    GIVEN_UP,
-];
 
 // === impl ForwardMetrics ===
 
@@ -186,7 +171,7 @@ impl ForwardMetrics {
         self.up.remove(&of);
         self.loops.remove(&of);
         self.durations.remove(&of);
-        for rcode in RESULTS {
+        for rcode in RCODES.into_iter().chain(RESULTS) {
             self.requests.remove(&RequestLabels { upstream: upstream.to_owned(), rcode });
         }
     }

@@ -13,10 +13,11 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::{
     attempts::Leave,
     care::Care,
-    failure::{Failure, GIVEN_UP, code_name},
+    failure::{Failure, GIVEN_UP},
     key::Key,
     upstream::Upstream,
 };
+use crate::dns::stats::rcode_name;
 
 /// How long an upstream may be silent before the next one is asked as well: longer than nearly all
 /// replies take, and so short that nobody minds.
@@ -105,7 +106,7 @@ async fn attempt(upstream: Arc<Upstream>, key: Key, care: Care) -> Result<Messag
     let told = upstream.ask(&key).await;
     let took = care.clock.elapsed().saturating_sub(began);
     let result = match &told {
-        Ok(message) => code_name(message.metadata.response_code.into()),
+        Ok(message) => rcode_name(message.metadata.response_code.into()),
         Err(failure) => failure.as_str(),
     };
     care.tell(&upstream, result, took);

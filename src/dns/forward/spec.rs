@@ -22,7 +22,7 @@ pub struct ForwardSpec {
     pub order: ForwardOrder,
     /// How long one upstream may take.
     pub timeout: Duration,
-    /// Messages that wait for upstreams at once.
+    /// Messages that wait for upstreams at once; also the questions that are under way there.
     pub in_flight_max: usize,
     /// Those of one client: an IPv4 address, or an IPv6 /64.
     pub in_flight_per_client_max: usize,

@@ -54,7 +54,7 @@ pub(super) const TYPES: [(u16, &str); 10] = [
 ];
 
 /// The response codes, each at its number (RFC 6895 §2.3); the last is for all the others.
-pub(super) const RCODES: [&str; 9] = [
+pub(in crate::dns) const RCODES: [&str; 9] = [
     "NOERROR",
     "FORMERR",
     "SERVFAIL",
@@ -116,6 +116,11 @@ pub(super) fn rcode_index(rcode: u16) -> usize {
         rcode::BADCOOKIE => 7,
         _ => 8,
     }
+}
+
+/// The name of a response code as a label of metrics.
+pub(in crate::dns) fn rcode_name(rcode: u16) -> &'static str {
+    RCODES[rcode_index(rcode)]
 }
 
 #[cfg(test)]
