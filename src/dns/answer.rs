@@ -225,6 +225,8 @@ mod edns;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
+mod paths;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

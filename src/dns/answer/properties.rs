@@ -71,7 +71,7 @@ fn a_policy() -> impl Strategy<Value = Policy> {
 }
 
 /// Registrations of any kind; of two with one name the first stays.
-fn a_world() -> impl Strategy<Value = World> {
+pub(super) fn a_world() -> impl Strategy<Value = World> {
     let few_or_many = prop_oneof![3 => vec(a_member(), 0..12), 1 => vec(a_member(), 12..90)];
     (few_or_many, vec(a_policy(), SERVICES.len()), any::<u64>()).prop_map(
         |(members, policies, seed)| {
@@ -141,7 +141,7 @@ fn a_name() -> impl Strategy<Value = String> {
     prop_oneof![4 => usual, 4 => services, 2 => reverse, 1 => other]
 }
 
-fn an_ask() -> impl Strategy<Value = Ask> {
+pub(super) fn an_ask() -> impl Strategy<Value = Ask> {
     use RecordType as T;
     let types = [
         T::A,
