@@ -262,6 +262,8 @@ mod tests {
         let cookie = Cookie { client, server: Some(server) };
         let both = secrets(&format!("# since yesterday\n{new}\n\n{old}\n"));
         assert!(both.check(&cookie, address, now).is_proven);
+        let made = both.check(&Cookie { client, server: None }, address, now).server;
+        assert_eq!(made, secrets(new).make(&client, address, now), "the first one makes cookies");
         assert!(!secrets(new).check(&cookie, address, now).is_proven);
         assert_ne!(secrets(new).make(&client, address, now), server);
     }

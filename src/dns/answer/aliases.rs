@@ -54,6 +54,27 @@ fn a_draw_between_hosts_and_addresses_decides_for_the_answer() {
 }
 
 #[test]
+fn addresses_of_a_target_stand_once_however_it_is_written_and_behind_no_cut_answer() {
+    let mut world = World::new(vec![member("web/a", "10.0.0.1").at(&["10.0.0.1", "fd00::1"])]);
+    let top = "@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n\
+        @ MX 1 WEB.Service.internal.\n@ MX 2 web.service.internal.\n";
+    // With a name of this length the last record of all that fit leaves room for an address.
+    let name = "x".repeat(21);
+    let many = (0..40).map(|n| format!("{name} MX {n} web.service.internal.\n"));
+    let corp = many.fold(top.to_owned(), |text, line| text + &line);
+    world.zones = Zones::of_texts(&[("corp.test", &corp)], &["service.internal"]);
+    let told = world.ask("corp.test.", RecordType::MX);
+    let mut beside = told.additionals();
+    beside.iter_mut().for_each(|record| record.make_ascii_lowercase());
+    let expected = ["web.service.internal. a 10.0.0.1", "web.service.internal. aaaa fd00::1"];
+    assert_eq!(beside, expected);
+    let name = format!("{name}.corp.test.");
+    let told = world.put(&Ask { edns: None, ..Ask::new(&name, RecordType::MX) }).unwrap();
+    assert!(told.message.metadata.truncation && told.octets.len() + 16 <= 512, "an address fits");
+    assert!(told.message.additionals.is_empty(), "RFC 2181 §9");
+}
+
+#[test]
 fn a_question_for_the_alias_itself_is_answered_and_not_followed() {
     let mut world = World::new(vec![
         member("web/a", "10.0.0.1").host("next.service.internal"),

@@ -105,4 +105,16 @@ fn options_never_make_a_reply_longer_than_it_may_be() {
         assert!(told.message.metadata.truncation && !told.message.answers.is_empty());
         assert_eq!(codes(&told), [3, 10], "{size}");
     }
+    // The longest reply of all, with all that goes over TLS.
+    let crowd = (1..=3_000).map(|n| member(&format!("web/i{n}"), &format!("fd00::{n:x}")));
+    world.snapshot = World::new(crowd.collect()).snapshot;
+    let all = [COOKIE, NSID, KEEPALIVE, PADDING].concat();
+    let ask = Ask { transport: Transport::Tls, ..Ask::new("web", RecordType::SRV) };
+    let mut packet = ask.packet();
+    let end = packet.len() - 1;
+    packet[end] = u8::try_from(all.len()).unwrap();
+    packet.extend(all);
+    let told = world.put_packet(&packet, &ask).unwrap();
+    assert!(told.message.metadata.truncation && told.octets.len() > 65_000);
+    assert_eq!(codes(&told)[..3], [3, 10, 11]);
 }

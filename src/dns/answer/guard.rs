@@ -6,11 +6,11 @@ use hickory_proto::{op::ResponseCode, rr::RecordType};
 
 use crate::{
     dns::{
-        AccessRule, CookieSecrets, RateLimit, Sources, Transport,
+        AccessRule, CookieSecrets, RateLimit, Settings, SettingsSpec, Sources, Transport,
         answer::Guarded,
         full,
         guard::{Access, Strangers},
-        testing::{Ask, Told, World, member},
+        testing::{Ask, Told, World, member, spec},
         zone::Zones,
     },
     model::DnsName,
@@ -46,6 +46,8 @@ fn outcomes(world: &mut World, ask: &Ask, count: u32) -> (u32, u32, u32) {
             Some(told) if told.message.metadata.truncation => {
                 assert_eq!(told.summary.guarded, Some(Guarded::Slipped));
                 assert!(told.message.answers.is_empty() && told.message.authorities.is_empty());
+                let is_blank = !told.message.metadata.authoritative && told.summary.rcode == 0;
+                assert!(is_blank, "nothing is said but that it has to come again");
                 outcomes.1 += 1;
             }
             Some(_) => outcomes.0 += 1,
@@ -62,6 +64,7 @@ fn a_stranger_gets_its_share_and_then_every_other_reply_empty() {
     assert_eq!(answered, 10);
     assert!((70..130).contains(&slipped) && slipped + dropped == 200, "{slipped}, {dropped}");
     assert_eq!(outcomes(&mut world, &Ask::new("api", A), 10), (10, 0, 0), "another name");
+    assert_eq!(outcomes(&mut world, &Ask::new("nobody", A), 50).0, 10);
     let later = Ask { since_start: Duration::from_millis(500), ..web.clone() };
     assert_eq!(outcomes(&mut world, &later, 50).0, 5, "half a second, half the rate");
     let tcp = Ask { transport: Transport::Tcp, ..web };
@@ -92,14 +95,14 @@ fn names_without_end_count_together() {
 fn refusals_count_and_say_no_more_than_they_must() {
     let mut world = world(&RateLimit { slip: 0, ..limits() });
     world.settings.identity.nsid = [b'x'; 64].into();
-    let mut respond = |message: &[u8]| {
+    let mut respond = |transport: Transport, message: &[u8]| {
         let sources = Sources {
             snapshot: &world.snapshot,
             zones: &world.zones,
             settings: &world.settings,
             forward: None,
         };
-        let caller = Ask::new("web", A).caller();
+        let caller = Ask { transport, ..Ask::new("web", A) }.caller();
         let mut out = [0; 4_096];
         match full::respond(&sources, caller, message, &mut world.rng, &mut out) {
             full::Responded::With(replied) => Some(replied.summary.octets),
@@ -110,10 +113,24 @@ fn refusals_count_and_say_no_more_than_they_must() {
     for opcode in [0x78, 0x20] {
         let head = [0x12, 0x34, opcode, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         let message = [&head[..], nsid].concat();
-        let replies: Vec<usize> = (0..100).filter_map(|_| respond(&message)).collect();
+        let over_udp = (0..100).filter_map(|_| respond(Transport::Udp, &message));
+        let replies: Vec<usize> = over_udp.collect();
         assert!(replies.iter().all(|&octets| octets <= message.len()), "{replies:?}");
         assert_eq!(replies.len(), if opcode == 0x78 { 10 } else { 0 }, "one kind of error");
+        let over_tcp = (0..100).filter(|_| respond(Transport::Tcp, &message).is_some());
+        assert_eq!(over_tcp.count(), 100, "has proven its address");
     }
+}
+
+#[test]
+fn a_changed_configuration_forgets_nothing_that_was_counted() {
+    let spec = SettingsSpec { rate_limit: Some(limits()), ..spec() };
+    let mut world = world(&limits());
+    world.settings = Settings::new(&spec).unwrap();
+    let web = Ask::new("web", A);
+    assert_eq!(outcomes(&mut world, &web, 50).0, 10);
+    world.settings = Settings::new(&spec).unwrap().in_place_of(&world.settings);
+    assert_eq!(outcomes(&mut world, &web, 50).0, 0);
 }
 
 #[test]

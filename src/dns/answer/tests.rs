@@ -549,10 +549,14 @@ fn metadata_is_text_once() {
 #[test]
 fn ttls_are_the_services() {
     let policies = [("web", Policy { ttl_seconds: 0, ..Policy::default() })];
-    let members =
-        vec![member("web/a", "10.0.0.1").meta(&[("k", "v")]), member("api/a", "10.0.0.2")];
+    let members = vec![
+        member("web/a", "10.0.0.1").meta(&[("k", "v")]),
+        member("api/a", "10.0.0.2"),
+        member("api/b", "10.0.0.1"),
+    ];
     let mut world = World::with_policies(members, &policies);
     let cases = [
+        ("_services._dns-sd._udp", RecordType::PTR, 5),
         ("web", A, 0),
         ("web", SRV, 0),
         ("web", TXT, 0),

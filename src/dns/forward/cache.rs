@@ -251,6 +251,25 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_asked_for_often_and_lives_for_a_while_is_fetched_in_time() {
+        let long = cache(20, 0);
+        assert_eq!(prefetch(&long, 18.5), Some(false), "nobody has asked before");
+        assert_eq!(prefetch(&long, 18.6), Some(true));
+        let short = cache(3, 0);
+        for _ in 0..10 {
+            assert_eq!(prefetch(&short, 2.5), Some(false), "each question would do it");
+        }
+    }
+
+    #[test]
+    fn with_nobody_to_ask_what_is_not_known_has_failed_already() {
+        let cache = cache(5, 60);
+        let find = |seconds| cache.find(&asked(), at(seconds), Some(Failure::Down));
+        assert!(matches!(find(6.0), Found::Known(Told::Message(..), false)), "it is stale");
+        assert!(matches!(find(66.0), Found::Known(Told::Failed(Failure::Down), false)));
+    }
+
+    #[test]
     fn a_failure_is_believed_for_longer_only_when_something_old_is_there_to_be_given() {
         for (stale_max, known_after_2) in [(0, false), (60, true)] {
             let cache = cache(5, stale_max);

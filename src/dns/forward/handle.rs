@@ -348,3 +348,25 @@ pub fn is_own(own: &[SocketAddr], upstream: SocketAddr) -> bool {
         own.port() == upstream.port() && (own.ip().to_canonical() == ip || is_everywhere)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_own;
+
+    #[test]
+    fn who_would_be_asked_at_its_own_address_is_known() {
+        for (own, upstream, expected) in [
+            ("192.0.2.1:53", "192.0.2.1:53", true),
+            ("192.0.2.1:53", "192.0.2.1:5353", false),
+            ("192.0.2.1:53", "192.0.2.2:53", false),
+            ("192.0.2.1:53", "[::ffff:192.0.2.1]:53", true),
+            ("0.0.0.0:53", "127.0.0.1:53", true),
+            ("[::]:53", "[::1]:53", true),
+            ("0.0.0.0:53", "127.0.0.1:5353", false),
+            ("0.0.0.0:53", "192.0.2.1:53", false),
+        ] {
+            let own = [own.parse().unwrap()];
+            assert_eq!(is_own(&own, upstream.parse().unwrap()), expected, "{own:?} {upstream}");
+        }
+    }
+}

@@ -201,6 +201,7 @@ mod tests {
             (vec![open.clone(), rule("A.test", &["10.0.0.0/8"], &[])], "access[1].zone"),
             (vec![open.clone(), rule("b.test", &[], &[])], "neither `allow` nor `deny`"),
             (vec![open; 65], "limit of 64"),
+            (vec![rule("c.test", &[], &["10.0.0.0/8"; 1_025])], "1025 networks, above the limit"),
         ] {
             let error = Access::new(&rules).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -175,3 +175,28 @@ impl Strangers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{RateLimit, Strangers};
+
+    type Change = fn(&mut RateLimit);
+
+    #[test]
+    fn what_is_above_its_limit_is_refused_by_its_field() {
+        let changes: [(&str, Change); 6] = [
+            ("responses_per_second", |limits| limits.responses_per_second = 100_001),
+            ("all_per_second", |limits| limits.all_per_second = 100_001),
+            ("slip", |limits| limits.slip = 11),
+            ("ipv4_prefix", |limits| limits.ipv4_prefix = 33),
+            ("ipv6_prefix", |limits| limits.ipv6_prefix = 129),
+            ("unproven_udp_size", |limits| limits.unproven_udp_size = 4_097),
+        ];
+        for (field, change) in changes {
+            let mut limits = RateLimit::default();
+            change(&mut limits);
+            let refused = Strangers::new(&limits).unwrap_err().to_string();
+            assert!(refused.contains(&format!("rate_limit.{field}")), "{refused}");
+        }
+    }
+}

@@ -186,6 +186,7 @@ mod tests {
             (&[(4, b"")], "IPv4"),
             (&[(4, b"\x0a\0\0")], "IPv4"),
             (&[(6, b"\x0a\0\0\x01")], "IPv6"),
+            (&[(6, b"")], "IPv6"),
             (&[(65_535, b"")], "reserved"),
         ];
         for (parameters, problem) in cases {

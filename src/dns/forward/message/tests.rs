@@ -155,6 +155,19 @@ fn only_what_leads_from_the_question_to_its_answer_is_kept() {
 }
 
 #[test]
+fn addresses_of_what_an_answer_leads_to_are_kept_with_it() {
+    let key = KeyRef::new(b"\x03www\x07example\x00", 15, (false, false)).to_key();
+    let mx = RData::MX(rdata::MX::new(10, name("Mail.example.")));
+    let answers = vec![Record::from_rdata(name("www.example."), 60, mx)];
+    let mut told = message(ResponseCode::NoError, answers, vec![]);
+    told.additionals = vec![a("mail.example.", 9), a("bank.example.", 9)];
+    let kept = Kept::new(&key, &told, LIMITS, Duration::ZERO).unwrap();
+    assert_eq!(kept.lifetime(), 60, "addresses beside an answer do not shorten its life");
+    let (reply, _) = written(&kept, Age::Fresh(0));
+    assert_eq!((reply.answers.len(), reply.additionals), (1, vec![a("mail.example.", 9)]));
+}
+
+#[test]
 fn behind_an_alias_that_is_followed_nothing_stands_in_the_way_of_answers() {
     let proof = Record::from_rdata(
         name("example."),

@@ -80,6 +80,9 @@ fn what_is_no_such_data_is_refused_with_its_fault() {
         ("DS 1 8 2 abc", "not hexadecimal"),
         ("HTTPS 1 . port=1 port=2", "HTTPS record:"),
         ("HTTPS 1 . nonsense=1", "HTTPS record:"),
+        // hickory writes and reads these, and clients ignore them.
+        ("HTTPS 1 . mandatory=port alpn=h2", "demands `port`"),
+        ("TYPE64 \\# 7 0001 00 0002 0000", "needs `alpn`"),
         ("TYPE65534 text", "written as `\\# length hexadecimal`"),
         ("TYPE65534 \\# 3 0a00", "says 3 octets, but 2 stand here"),
         ("TYPE65534 \\#", "followed by the length"),
