@@ -87,15 +87,7 @@ impl Turn<'_, '_, '_> {
     /// Answers a special name.
     fn special(&mut self, zones: &zone::Zones, asked: Asked<'_>) -> Next {
         self.summary.source = Source::Static;
-        let mut writing = zone::Writing {
-            reply: &mut *self.reply,
-            rng: &mut *self.rng,
-            visitor: Visitor::new(&self.sources.settings.access, self.caller.client),
-        };
-        let _whole = match asked.at {
-            QUESTION => zones.answer(asked.name, asked.qtype, &mut writing),
-            alias => zones.go_on(asked.name, usize::from(alias), asked.qtype, &mut writing),
-        };
+        let _whole = self.read(zones, asked);
         Next::Done
     }
 

@@ -158,20 +158,12 @@ impl Turn<'_, '_, '_> {
     /// Answers one name that is neither a service's nor a reverse one.
     #[inline]
     fn ask_zones(&mut self, asked: Asked<'_>) -> Result<Next, Later> {
-        let (sources, caller) = (self.sources, self.caller);
-        let (zones, name) = (sources.zones, asked.name);
-        if zones.awaits(name) {
+        let sources = self.sources;
+        let zones = sources.zones;
+        if zones.awaits(asked.name) {
             return Ok(self.not_ready(&asked));
         }
-        let mut writing = zone::Writing {
-            reply: &mut *self.reply,
-            rng: &mut *self.rng,
-            visitor: Visitor::new(&sources.settings.access, caller.client),
-        };
-        let told = match asked.at {
-            QUESTION => zones.answer(name, asked.qtype, &mut writing),
-            alias => zones.go_on(name, usize::from(alias), asked.qtype, &mut writing),
-        };
+        let told = self.read(zones, asked);
         let next = match told {
             zone::Answered::Elsewhere if sources.forward.is_none() => return Ok(Next::Elsewhere),
             zone::Answered::Elsewhere => return self.forward(asked),
@@ -187,6 +179,20 @@ impl Turn<'_, '_, '_> {
         };
         self.summary.source = Source::Static;
         Ok(next)
+    }
+
+    /// Writes what `zones` say to one name.
+    #[inline]
+    pub(super) fn read(&mut self, zones: &zone::Zones, asked: Asked<'_>) -> zone::Answered {
+        let mut writing = zone::Writing {
+            reply: &mut *self.reply,
+            rng: &mut *self.rng,
+            visitor: Visitor::new(&self.sources.settings.access, self.caller.client),
+        };
+        match asked.at {
+            QUESTION => zones.answer(asked.name, asked.qtype, &mut writing),
+            alias => zones.go_on(asked.name, usize::from(alias), asked.qtype, &mut writing),
+        }
     }
 
     /// Says that the zone of a name should be there and is not: its file has a mistake.
