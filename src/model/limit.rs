@@ -84,8 +84,6 @@ pub const FORWARD_ZONES_MAX: usize = 256;
 /// Octets of such a zone's name on the wire: in front of it there must be room for two random
 /// labels of 16 octets, by which loops are found.
 pub const FORWARD_SUFFIX_OCTETS_MAX: usize = NAME_OCTETS_MAX - 2 * 17;
-/// Networks whose clients are forwarded for: each query's client is compared with all of them.
-pub const FORWARD_NETWORKS_MAX: usize = 64;
 /// Longest time that forwarded records are kept, or answered after it, seconds: a week, as RFC 8767
 /// §4 has it for a TTL.
 pub const FORWARD_TTL_SECONDS_MAX: u32 = 604_800;

@@ -2,8 +2,6 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use ipnet::IpNet;
-
 use super::{
     given::{Given, Refusal},
     parse::distinct,
@@ -96,22 +94,6 @@ pub(super) fn order(given: &Given) -> Result<ForwardOrder, Refusal> {
         .into_iter()
         .find(|order| text == order.as_str())
         .ok_or_else(|| given.refuse("is none of `random`, `sequential`"))
-}
-
-/// Networks of clients, each once.
-pub(super) fn networks(given: &Given) -> Result<Vec<IpNet>, Refusal> {
-    let list = limited(given, "networks", limit::FORWARD_NETWORKS_MAX)?;
-    distinct(&list, |item| {
-        let network: IpNet = item
-            .text()?
-            .parse()
-            .map_err(|_| item.refuse("is no network, as in `10.0.0.0/8` or `fd00::/8`"))?;
-        if network != network.trunc() {
-            let trunc = network.trunc();
-            return Err(item.refuse(format!("has bits behind its prefix; `{trunc}` is meant")));
-        }
-        Ok(network)
-    })
 }
 
 fn limited(given: &Given, what: &str, limit: usize) -> Result<Vec<Given>, Refusal> {

@@ -294,7 +294,7 @@ pub(super) static KEYS: &[Key] = &[
     .reloads(),
     key(
         "forward.allow",
-        |c, v| set(&mut c.forward.allow, forward::networks(v)),
+        |c, v| set(&mut c.forward.allow, clients::networks(v)),
         |c| list(&c.forward.allow),
     )
     .reloads(),

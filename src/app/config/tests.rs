@@ -325,6 +325,8 @@ fn a_wrong_upstream_is_refused_with_its_line() {
         ),
         ("allow = [\"10.0.0.1/8\"]", "`10.0.0.0/8` is meant"),
         ("allow = [\"everybody\"]", "is no network"),
+        ("allow = [\"::ffff:10.0.0.0/104\"]", "is never seen: write it as one of IPv4"),
+        ("allow = [\"10.0.0.1\", \"10.0.0.1/32\"]", "`forward.allow[1]`"),
         ("order = \"fastest\"", "is none of `random`, `sequential`"),
         ("timeout = \"1ms\"", "is outside the limits of 100ms to 10s"),
         ("in_flight_max = 0", "is outside the limits of 1 to 65535"),
