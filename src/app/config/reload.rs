@@ -67,3 +67,6 @@ impl Config {
         KEYS.iter().map(|key| (key.path, (key.show)(self)))
     }
 }
+
+#[cfg(test)]
+mod tests;
