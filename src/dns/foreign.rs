@@ -84,9 +84,21 @@ impl Turn<'_, '_, '_> {
             && forwarding.forward.allows(self.caller.client)
     }
 
+    /// Leaves a chain of aliases that comes back to itself or is too long. For who relies on us to
+    /// go on, that is a failure (RFC 6604 §3); others go on by themselves, from what they get.
+    #[cold]
+    pub(super) fn break_off(&mut self) {
+        let (sources, qtype) = (self.sources, self.query.qtype);
+        if sources.forward.is_some_and(|forwarding| self.may_forward(&forwarding, qtype)) {
+            self.reply.set_rcode(rcode::SERVFAIL);
+            self.reply.set_extended_error(extended::OTHER, "the chain of aliases is too long");
+        }
+    }
+
     /// Answers a special name.
     fn special(&mut self, zones: &zone::Zones, asked: Asked<'_>) -> Next {
         self.summary.source = Source::Static;
+        // There are no aliases in them.
         let _whole = self.read(zones, asked);
         Next::Done
     }

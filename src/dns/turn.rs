@@ -15,8 +15,7 @@ use super::{
 };
 use crate::model::limit::NAME_OCTETS_MAX;
 
-/// Aliases that are followed for one query; a longer chain is a mistake, and the client may go on
-/// by itself.
+/// Aliases that are followed for one query; a longer chain is a mistake.
 const ALIASES_MAX: usize = 8;
 
 /// A query on its way.
@@ -100,12 +99,13 @@ impl Turn<'_, '_, '_> {
         let mut at = first;
         for _ in 0..ALIASES_MAX {
             let mut octets = [0; NAME_OCTETS_MAX];
-            let Some((name, place)) = self.target(at, &mut octets) else { return Ok(()) };
+            let Some((name, place)) = self.target(at, &mut octets) else { break };
             match self.ask(Asked { name, at: place, qtype: self.query.qtype })? {
                 Next::Alias(next) => at = next,
                 Next::Denied | Next::Done | Next::Elsewhere => return Ok(()),
             }
         }
+        self.break_off();
         Ok(())
     }
 
@@ -174,6 +174,10 @@ impl Turn<'_, '_, '_> {
             }
             zone::Answered::Exits(departure) | zone::Answered::Leaves(departure) => {
                 Next::Alias(departure.position)
+            }
+            zone::Answered::Endless => {
+                self.break_off();
+                Next::Done
             }
             zone::Answered::Whole => Next::Done,
         };

@@ -28,6 +28,8 @@ const CHAIN_MAX: usize = 16;
 pub enum Answered {
     /// The name is in no static zone; the reply is untouched.
     Elsewhere,
+    /// The reply has aliases that lead to one of them, or more than are followed.
+    Endless,
     /// The reply has aliases that lead to a name that is neither in the zones nor the registry's.
     Exits(Departure),
     /// The reply says all there is to say.
@@ -138,8 +140,9 @@ impl Zones {
         let mut seen = Seen { names: [None; CHAIN_MAX], trees: [None; CHAIN_MAX], count: 0 };
         loop {
             let next = match found {
-                // On a loop, and above the limit, the aliases found so far are the answer.
-                Found::Cname(_) | Found::Dname(..) if !seen.is_new(&at.name) => None,
+                Found::Cname(_) | Found::Dname(..) if !seen.is_new(&at.name) => {
+                    return Answered::Endless;
+                }
                 Found::Cname(alias) => cname(&at, alias, writing.reply),
                 Found::Dname(alias, owner) => {
                     let is_new = seen.is_new_tree(alias);

@@ -78,7 +78,7 @@ pub(super) fn ask_wire(zones: &Zones, name: &str, rtype: &str, octets: usize) ->
     let mut writing = Writing { reply: &mut reply, rng: &mut rng, visitor };
     let leaves = match zones.answer(query.name(), query.qtype, &mut writing) {
         Answered::Elsewhere => panic!("{name} is in no zone"),
-        Answered::Exits(_) | Answered::Whole => false,
+        Answered::Endless | Answered::Exits(_) | Answered::Whole => false,
         Answered::Leaves(departure) => {
             // What the registry would do: go on at the target.
             let owner = Owner::At(departure.position);

@@ -194,6 +194,49 @@ fn with_every_upstream_dead_names_of_ours_are_as_quick_as_ever() {
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
 }
 
+/// The response code is that of the last name (RFC 6604 §3).
+#[test]
+fn an_alias_of_ours_fails_with_what_it_leads_to() {
+    let failing = Upstream::start(|_| Said::code(ResponseCode::ServFail));
+    let links: String = (0..20).map(|n| format!("c{n} CNAME c{}\n", n + 1)).collect();
+    let zone = "$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n\
+        out CNAME www.example.\nround CNAME around\naround CNAME round\n";
+    let node = forwarding(&[&failing], "allow = [\"127.0.0.1/32\"]");
+    let node = node.zone("corp.zone", &format!("{zone}{links}")).start();
+    let alias = |service: &str, host: &str| {
+        node.api().register(service, "a", &json!({ "addresses": [host], "port": 80 }));
+    };
+    alias("out", "www.example");
+    alias("there", "back.service.internal");
+    alias("back", "there.service.internal");
+    (0..20).for_each(|n| alias(&format!("s{n}"), &format!("s{}.service.internal", n + 1)));
+    let stranger = Resolver::from("127.0.0.2:0", node.dns[0]);
+    for (name, aliases) in [
+        ("out.service.internal.", 1),
+        ("out.corp.", 1),
+        // Nobody comes to their end either.
+        ("there.service.internal.", 2),
+        ("round.corp.", 2),
+        ("c0.corp.", 16),
+        ("s0.service.internal.", 9),
+    ] {
+        let mut ask = question(name, A, Some(1232));
+        let reply = node.resolver().exchange(&ask);
+        assert_eq!(reply.metadata.response_code, ResponseCode::ServFail, "{reply}");
+        assert_eq!(reply.answers.len(), aliases, "{reply}");
+        assert_eq!(extended_errors(&reply), [0]);
+        assert!(reply.metadata.authoritative, "the first name is ours: {name}");
+        // Whoever is not forwarded for goes on where this ends.
+        let as_stranger = stranger.exchange(&ask);
+        ask.metadata.recursion_desired = false;
+        for reply in [as_stranger, node.resolver().exchange(&ask)] {
+            assert_eq!(reply.metadata.response_code, ResponseCode::NoError, "{reply}");
+            assert_eq!(reply.answers.len(), aliases, "{reply}");
+            assert!(extended_errors(&reply).is_empty());
+        }
+    }
+}
+
 #[test]
 fn a_slow_name_holds_up_nothing_behind_it_on_a_connection() {
     let upstream = Upstream::start(|seen| known(RECORDS, seen).held());
