@@ -22,9 +22,10 @@ const OPT: u16 = 41;
 // === impl Turn ===
 
 impl Turn<'_, '_, '_> {
-    /// Answers a name that is not ours.
+    /// Answers a name that is not ours; `delegated` has the octets of the name that a zone of ours
+    /// delegates it by, zero for none.
     #[cold]
-    pub(super) fn forward(&mut self, asked: Asked<'_>) -> Result<Next, Later> {
+    pub(super) fn forward(&mut self, asked: Asked<'_>, delegated: usize) -> Result<Next, Later> {
         let Some(forwarding) = self.sources.forward else { return Ok(Next::Elsewhere) };
         if asked.qtype == rtype::HINFO && forwarding.may_look() {
             if forwarding.forward.has_come_back(asked.name) {
@@ -36,7 +37,7 @@ impl Turn<'_, '_, '_> {
         if !self.may_forward(&forwarding, asked.qtype) {
             return Ok(Next::Elsewhere);
         }
-        if let Some(zones) = forwarding.forward.special(asked.name) {
+        if let Some(zones) = forwarding.forward.special(asked.name, delegated) {
             return Ok(self.special(zones, asked));
         }
         let Some(route) = forwarding.forward.route(asked.name) else {
@@ -99,7 +100,7 @@ impl Turn<'_, '_, '_> {
     fn special(&mut self, zones: &zone::Zones, asked: Asked<'_>) -> Next {
         self.summary.source = Source::Static;
         // There are no aliases in them.
-        let _whole = self.read(zones, asked);
+        let _whole = self.read(zones, asked, false);
         Next::Done
     }
 
@@ -129,7 +130,7 @@ impl Turn<'_, '_, '_> {
                 let (sources, caller) = (self.sources, self.caller);
                 let visitor = Visitor::new(&sources.settings.access, caller.client);
                 let is_special = |name: &[u8]| {
-                    sources.forward.is_some_and(|it| it.forward.special(name).is_some())
+                    sources.forward.is_some_and(|it| it.forward.special(name, 0).is_some())
                 };
                 let is_ours = |name: &[u8]| {
                     zone::is_within(name, sources.settings.origin().as_wire())

@@ -147,7 +147,7 @@ impl Turn<'_, '_, '_> {
         }
         if let Some((verdict, apex)) = reverse::answer(sources, asked, caller, self.reply) {
             if verdict == Verdict::Nxdomain && self.is_to_be_forwarded(&asked) {
-                return self.forward(asked);
+                return self.forward(asked, 0);
             }
             self.summary.source = Source::Reverse;
             return self.conclude(verdict, &apex, &asked);
@@ -163,10 +163,18 @@ impl Turn<'_, '_, '_> {
         if zones.awaits(asked.name) {
             return Ok(self.not_ready(&asked));
         }
-        let told = self.read(zones, asked);
-        let next = match told {
+        // Who asks us to recurse has no use for a referral, if somebody can be asked instead.
+        let leaves_delegated = sources.forward.is_some() && self.query.recursion_desired;
+        let next = match self.read(zones, asked, leaves_delegated) {
+            zone::Answered::Delegated(octets) => match self.forward(asked, octets)? {
+                Next::Elsewhere => {
+                    self.read(zones, asked, false);
+                    Next::Done
+                }
+                next => return Ok(next),
+            },
             zone::Answered::Elsewhere if sources.forward.is_none() => return Ok(Next::Elsewhere),
-            zone::Answered::Elsewhere => return self.forward(asked),
+            zone::Answered::Elsewhere => return self.forward(asked, 0),
             zone::Answered::Exits(departure)
                 if sources.forward.is_none() && !zones.awaits(departure.target()) =>
             {
@@ -185,13 +193,19 @@ impl Turn<'_, '_, '_> {
         Ok(next)
     }
 
-    /// Writes what `zones` say to one name.
+    /// Writes what `zones` say to one name; a referral only if delegated names are not left.
     #[inline]
-    pub(super) fn read(&mut self, zones: &zone::Zones, asked: Asked<'_>) -> zone::Answered {
+    pub(super) fn read(
+        &mut self,
+        zones: &zone::Zones,
+        asked: Asked<'_>,
+        leaves_delegated: bool,
+    ) -> zone::Answered {
         let mut writing = zone::Writing {
             reply: &mut *self.reply,
             rng: &mut *self.rng,
             visitor: Visitor::new(&self.sources.settings.access, self.caller.client),
+            leaves_delegated,
         };
         match asked.at {
             QUESTION => zones.answer(asked.name, asked.qtype, &mut writing),

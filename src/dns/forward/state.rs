@@ -121,12 +121,13 @@ impl Forward {
         self.care.probes.is_out(name)
     }
 
-    /// Which zone of special names `name` is in, if no route is closer.
-    pub(in crate::dns) fn special(&self, name: &[u8]) -> Option<&'static Zones> {
+    /// Which zone of special names `name` is in, if it is closer than any route, and than what a
+    /// zone of ours delegates, whose name has `delegated` octets.
+    pub(in crate::dns) fn special(&self, name: &[u8], delegated: usize) -> Option<&'static Zones> {
         let zones = super::special::zones();
-        let zone = zones.find(name)?;
-        let octets = zone.origin().as_wire().len();
-        self.route(name).is_none_or(|route| route.octets < octets).then_some(zones)
+        let octets = zones.find(name)?.origin().as_wire().len();
+        let is_closest = self.route(name).is_none_or(|route| route.octets < octets);
+        (is_closest && delegated < octets).then_some(zones)
     }
 
     /// What is known of a question on this route.

@@ -26,11 +26,15 @@ const CHAIN_MAX: usize = 16;
 /// What became of a query.
 #[derive(Debug)]
 pub enum Answered {
+    /// The name is at or below one that is delegated, whose name has so many octets, and that is
+    /// left to who knows; the reply is untouched.
+    Delegated(usize),
     /// The name is in no static zone; the reply is untouched.
     Elsewhere,
     /// The reply has aliases that lead to one of them, or more than are followed.
     Endless,
-    /// The reply has aliases that lead to a name that is neither in the zones nor the registry's.
+    /// The reply has aliases that lead to a name that is neither in the zones nor the registry's,
+    /// or to one that is delegated and left to who knows.
     Exits(Departure),
     /// The reply says all there is to say.
     Whole,
@@ -47,6 +51,8 @@ pub struct Writing<'w, 'b> {
     pub rng: &'w mut fastrand::Rng,
     /// Who asks, from whom some zones may be kept.
     pub visitor: Visitor<'w>,
+    /// Whether names that are delegated are left to who knows them. Else there is a referral.
+    pub leaves_delegated: bool,
 }
 
 /// The end of a chain of aliases that leads out of the static zones.
@@ -83,6 +89,18 @@ enum Place {
     Question,
 }
 
+// === impl Writing ===
+
+impl Writing<'_, '_> {
+    /// Where the delegated name begins in one that is left to who knows it.
+    fn leaves(&self, found: &Found<'_>) -> Option<usize> {
+        match found {
+            Found::Referral(_, cut) if self.leaves_delegated => Some(*cut),
+            _ => None,
+        }
+    }
+}
+
 // === impl Departure ===
 
 impl Departure {
@@ -100,9 +118,13 @@ impl Zones {
     pub fn answer(&self, name: &[u8], qtype: u16, writing: &mut Writing<'_, '_>) -> Answered {
         let Some(name) = NameBuf::join(name, &[]) else { return Answered::Elsewhere };
         let Some(zone) = self.find_for(name.as_wire(), qtype) else { return Answered::Elsewhere };
+        let found = zone.lookup(name.as_wire(), qtype);
+        if let Some(cut) = writing.leaves(&found) {
+            return Answered::Delegated(name.as_wire().len() - cut);
+        }
         writing.reply.set_authoritative(true);
         let at = At { name, place: Place::Question };
-        match zone.lookup(at.name.as_wire(), qtype) {
+        match found {
             // The usual case, kept apart from chains, which need room for the names they saw.
             found @ (Found::Cname(_) | Found::Dname(..)) => self.chain(at, qtype, found, writing),
             Found::Referral(node, cut) => {
@@ -126,6 +148,9 @@ impl Zones {
         let Some(name) = NameBuf::join(name, &[]) else { return Answered::Elsewhere };
         let Some(zone) = self.find_for(name.as_wire(), qtype) else { return Answered::Elsewhere };
         let found = zone.lookup(name.as_wire(), qtype);
+        if let Some(cut) = writing.leaves(&found) {
+            return Answered::Delegated(name.as_wire().len() - cut);
+        }
         self.chain(At { name, place: Place::At(position) }, qtype, found, writing)
     }
 
@@ -176,13 +201,14 @@ impl Zones {
             }
             // A zone that should be there and is not is for who knows what to say then.
             let zone = self.find_for(name, qtype).filter(|_| !self.awaits(name));
-            let Some(zone) = zone else {
+            let here = zone.map(|zone| zone.lookup(name, qtype));
+            let Some(here) = here.filter(|found| writing.leaves(found).is_none()) else {
                 return match at.place {
                     Place::At(position) => Answered::Exits(Departure { target: at.name, position }),
                     Place::Lost | Place::Question => Answered::Whole,
                 };
             };
-            found = zone.lookup(name, qtype);
+            found = here;
         }
     }
 

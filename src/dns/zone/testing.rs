@@ -75,9 +75,10 @@ pub(super) fn ask_wire(zones: &Zones, name: &str, rtype: &str, octets: usize) ->
     let mut rng = file_order();
     let (access, client) = (Access::default(), Ipv4Addr::LOCALHOST.into());
     let visitor = Visitor::new(&access, client);
-    let mut writing = Writing { reply: &mut reply, rng: &mut rng, visitor };
+    let mut writing =
+        Writing { reply: &mut reply, rng: &mut rng, visitor, leaves_delegated: false };
     let leaves = match zones.answer(query.name(), query.qtype, &mut writing) {
-        Answered::Elsewhere => panic!("{name} is in no zone"),
+        Answered::Delegated(_) | Answered::Elsewhere => panic!("{name} is in no zone"),
         Answered::Endless | Answered::Exits(_) | Answered::Whole => false,
         Answered::Leaves(departure) => {
             // What the registry would do: go on at the target.

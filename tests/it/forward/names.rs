@@ -208,3 +208,57 @@ fn a_resolv_conf_that_is_no_file_keeps_nobody_waiting() {
     node.wait_for_log("resolv.conf`: it is no regular file");
     assert_eq!(node.resolver().ask("www.example.", A).answers.len(), 1);
 }
+
+#[test]
+fn names_that_our_zones_delegate_are_forwarded_for_who_relies_on_us() {
+    let (rest, corp) = (echo("192.0.2.1"), echo("192.0.2.2"));
+    let route = format!(
+        "allow = [\"127.0.0.1/32\"]\n[[forward.zones]]\nsuffix = \"lab.corp.test\"\n\
+         upstreams = [\"{}\"]\n",
+        corp.address
+    );
+    let zone = "$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n\
+        lab NS ns.lab\nns.lab A 192.0.2.7\nfar NS ns.elsewhere.example.\n\
+        out CNAME www.lab\n";
+    let node = forwarding(&[&rest], &route).zone("corp.test.zone", zone).start();
+    let resolver = node.resolver();
+    for (name, address) in [
+        ("www.lab.corp.test.", "192.0.2.2"),
+        ("lab.corp.test.", "192.0.2.2"),
+        // What stands here is for who asks the servers of the zone.
+        ("ns.lab.corp.test.", "192.0.2.2"),
+        // Not a special name: it is ours to delegate.
+        ("www.far.corp.test.", "192.0.2.1"),
+    ] {
+        let reply = resolver.ask(name, A);
+        assert_eq!(lines(&reply.answers), [format!("{name} 60 A {address}")]);
+        assert!(!reply.metadata.authoritative && reply.authorities.is_empty(), "{reply}");
+    }
+    let out = ["out.corp.test. 300 CNAME www.lab.corp.test.", "www.lab.corp.test. 60 A 192.0.2.2"];
+    let reply = resolver.ask("out.corp.test.", A);
+    assert_eq!(lines(&reply.answers), out);
+    assert!(reply.metadata.authoritative, "the first name is ours");
+    assert_eq!(resolver.ask("ns.corp.test.", A).answers.len(), 1);
+    let reply = resolver.ask("lab.corp.test.", RecordType::DS);
+    assert!(reply.metadata.authoritative && reply.authorities.len() == 1, "ours (RFC 4035)");
+    assert_eq!((rest.seen().len(), corp.seen().len()), (1, 3));
+    // Whoever goes on by themselves, or has to, is told who knows.
+    let stranger = Resolver::from("127.0.0.2:0", node.dns[0]);
+    for (name, aliases) in [("www.lab.corp.test.", 0), ("out.corp.test.", 1)] {
+        let mut ask = question(name, A, Some(1232));
+        let as_stranger = stranger.exchange(&ask);
+        ask.metadata.recursion_desired = false;
+        for reply in [as_stranger, resolver.exchange(&ask)] {
+            assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+            assert_eq!(reply.answers.len(), aliases);
+            assert_eq!(lines(&reply.authorities), ["lab.corp.test. 300 NS ns.lab.corp.test."]);
+            assert_eq!(lines(&reply.additionals), ["ns.lab.corp.test. 300 A 192.0.2.7"]);
+        }
+    }
+    // So is everybody where nobody is named for it.
+    let node = Node::builder().config(&format!("[forward]\n{route}")).zone("corp.test.zone", zone);
+    let node = node.start();
+    let reply = node.resolver().ask("www.far.corp.test.", A);
+    assert_eq!(lines(&reply.authorities), ["far.corp.test. 300 NS ns.elsewhere.example."]);
+    assert_eq!(node.resolver().ask("www.lab.corp.test.", A).answers.len(), 1);
+}
