@@ -9,6 +9,7 @@ mod reload;
 mod serve;
 mod signal;
 mod supervise;
+mod unasked;
 
 pub use check::check;
 pub use fault::is_misconfigured;

@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::config::Config;
+use super::{config::Config, unasked::Unasked};
 use crate::{
     dns::{
         CookieSecrets, Limits, Settings, forward::ForwardHandle, tls::CertificateReload,
@@ -31,6 +31,7 @@ pub(super) struct Reloader {
     /// The secrets of cookies while none are given; they stay the same for as long as the server.
     pub own_cookies: CookieSecrets,
     pub certificate: Option<CertificateReload>,
+    pub unasked: Unasked,
     pub outcome: ReloadOutcome,
 }
 
@@ -81,6 +82,7 @@ impl Reloader {
         self.settings.store(Arc::new(settings));
         self.dns_limits.store(Arc::new(next.dns_limits()));
         self.forward.configure(&next.forward);
+        self.unasked.configure(&next.forward);
         self.registry.send_if_modified(|options| {
             let changed = *options != next.registry_options();
             *options = next.registry_options();

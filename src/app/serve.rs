@@ -15,6 +15,7 @@ use super::{
     reload::{ReloadOutcome, Reloader},
     signal::{Asked, Signals},
     supervise::Tasks,
+    unasked::Unasked,
 };
 use crate::{
     dns::{
@@ -48,6 +49,7 @@ struct Built {
     writer: Writer,
     checker: health::Checker,
     zones: ZoneWatcher,
+    unasked: Unasked,
     settings: Arc<ArcSwap<Settings>>,
     forward: ForwardHandle,
     dns_limits: Arc<ArcSwap<Limits>>,
@@ -143,10 +145,12 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
         zones,
         own_cookies: common.own_cookies.clone(),
         certificate: built.certificate.as_ref().map(CertificateWatcher::reload),
+        unasked: built.unasked.clone(),
         outcome: ReloadOutcome::new(common.board.clone(), &common.metrics),
     };
     built.forward.listens_on(&dns);
     built.forward.configure(&config.forward);
+    built.unasked.configure(&config.forward);
     let running = start(&config, common, built, bound)?;
     for warning in config.warnings() {
         warn!("{warning}");
@@ -198,6 +202,7 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
         registry_options,
         writer,
         checker,
+        unasked: Unasked::new(zones.handle(), board.clone()),
         zones,
         settings: Arc::new(ArcSwap::from_pointee(settings)),
         forward: ForwardHandle::new(board.clone(), metrics, clock.clone()),
@@ -248,6 +253,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
     tasks.spawn("writer", writer.run(ends.writer.clone()));
     tasks.spawn("checks", checker.run(ends.http.clone()));
     tasks.spawn("zones", zones.run(ends.http.clone()));
+    tasks.spawn("forward zones", built.unasked.run(ends.http.clone()));
     if let Some(certificate) = built.certificate {
         tasks.spawn("certificate", certificate.run(ends.http.clone()));
     }

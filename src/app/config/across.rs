@@ -45,6 +45,7 @@ pub(super) fn clashes(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<Cla
     }
     clashes.extend(certificate(config));
     clashes.extend(own_upstream(config));
+    clashes.extend(own_zone(config));
     clashes
 }
 
@@ -83,6 +84,18 @@ fn own_upstream(config: &Config) -> Option<Clash> {
          which would ask itself forever; name another server"
     );
     Some(Clash { paths: ["forward.upstreams", "forward.zones"], message })
+}
+
+/// A zone to be forwarded whose names are those of services.
+fn own_zone(config: &Config) -> Option<Clash> {
+    let service = config.service_zone();
+    let zone = config.forward.zones.iter().find(|zone| zone.suffix.is_within(&service))?;
+    let message = format!(
+        "`forward.zones`: nobody is asked for `{}`, as this server answers all names of \
+         `{service}` (`server.domain`); leave it out",
+        zone.suffix
+    );
+    Some(Clash { paths: ["forward.zones", "server.domain"], message })
 }
 
 /// Whether there is one certificate when there has to be.

@@ -222,6 +222,12 @@ impl Config {
 
 /// What follows from other keys unless it is given.
 impl Config {
+    /// The zone of the services.
+    pub(super) fn service_zone(&self) -> DnsName {
+        let wire = [b"\x07service", self.server.domain.as_wire()].concat();
+        DnsName::from_wire(&wire).expect("a domain is short enough to put far more before it")
+    }
+
     /// `hostmaster` at the zone (RFC 2142 §7).
     pub(super) fn default_hostmaster(&self) -> DnsName {
         let wire = [b"\x0ahostmaster\x07service", self.server.domain.as_wire()].concat();

@@ -317,6 +317,10 @@ fn a_wrong_upstream_is_refused_with_its_line() {
              eeeeeeeeeeeeeeeeeeeeeeeee\", upstreams = [\"::1\"] }]",
             "has 231 octets on the wire, above the limit of 221",
         ),
+        (
+            "zones = [{ suffix = \"web.service.internal\", upstreams = [\"::1\"] }]",
+            "`forward.zones`: nobody is asked for `web.service.internal`, as this server answers",
+        ),
         ("zones = [{ suffx = \"corp\" }]", "`forward.zones[0]`: `suffx` is not known"),
         (
             "zones = [{ suffix = \"a\", upstreams = [\"::1\"] }, \

@@ -41,10 +41,36 @@ impl CheckConfigArgs {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, path::Path};
 
     use super::CheckConfigArgs;
     use crate::{cli::testing::Buffer, util::Clock};
+
+    #[test]
+    fn a_forward_zone_that_a_zone_file_has_whole_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("corp.zone"), "$TTL 60\n@ SOA ns m 1 2 3 4 5\n@ NS ns\nns A 192.0.2.53\n")
+            .unwrap();
+        let buffer = Buffer::default();
+        let check = |zones: &Path| {
+            let text = format!(
+                "version = 1\nserver.zones = \"{}\"\n[[forward.zones]]\n\
+                 suffix = \"lab.corp\"\nupstreams = [\"192.0.2.53\"]\n",
+                zones.display()
+            );
+            fs::write(at("rollcall.toml"), text).unwrap();
+            let mut errors = Vec::new();
+            let args = CheckConfigArgs { file: at("rollcall.toml") };
+            args.run(&mut buffer.output(false), &mut errors, &Clock::system()).unwrap();
+            String::from_utf8(errors).unwrap()
+        };
+        assert_eq!(check(&at("elsewhere")), "");
+        let warning = "warning: `forward.zones`: nobody is asked for `lab.corp`, as the zone \
+            `corp` in `corp.zone` has all its names; delegate it there by NS records, or leave it \
+            out in one of the two\n";
+        assert_eq!(check(folder.path()), warning);
+    }
 
     #[test]
     fn a_file_is_right_or_its_mistake_is_pointed_at() {

@@ -12,6 +12,7 @@ use super::set::Zones;
 pub struct ZonesHandle {
     current: Arc<ArcSwap<Zones>>,
     reload: Arc<Notify>,
+    published: Arc<Notify>,
 }
 
 /// Looks at the newest zones: under a nanosecond while they are unchanged, no lock, no shared
@@ -42,9 +43,16 @@ impl ZonesHandle {
         self.reload.notified().await;
     }
 
+    /// Waits until there are other zones than when this was last awaited; for one who waits.
+    pub async fn published(&self) {
+        self.published.notified().await;
+    }
+
     /// Shows `next` to all readers, and returns what they saw before.
     pub(super) fn publish(&self, next: Zones) -> Arc<Zones> {
-        self.current.swap(Arc::new(next))
+        let before = self.current.swap(Arc::new(next));
+        self.published.notify_one();
+        before
     }
 }
 

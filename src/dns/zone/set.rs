@@ -86,6 +86,35 @@ impl Zones {
         parent.and_then(|parent| parent.node(name)).is_some_and(|node| node.is_cut)
     }
 
+    /// Of these names, those that nobody else is ever asked for because the zones themselves
+    /// answer them and all below them, each with the zone that is closest. Whatever is delegated
+    /// makes a difference, be it above a name or below.
+    pub fn own_whole<'n>(
+        &self,
+        names: impl Iterator<Item = &'n DnsName>,
+    ) -> Vec<(&'n DnsName, &Zone)> {
+        let found = names.filter_map(|name| Some((name, self.find(name.as_wire())?)));
+        let is_delegated = |name: &DnsName, zone: &Zone| {
+            matches!(zone.lookup(name.as_wire(), rtype::A), Found::Referral(..))
+        };
+        let mut own: Vec<_> = found.filter(|(name, zone)| !is_delegated(name, zone)).collect();
+        if !own.is_empty() {
+            for cut in self.iter().flat_map(|zone| self.cuts(zone)) {
+                own.retain(|(name, _)| !is_within(cut, name.as_wire()));
+            }
+        }
+        own
+    }
+
+    /// The names that a zone delegates to others than this server.
+    fn cuts<'z>(&'z self, zone: &'z Zone) -> impl Iterator<Item = &'z [u8]> {
+        let cuts = zone.nodes.iter().filter(|(_, node)| node.is_cut).map(|(name, _)| &**name);
+        cuts.filter(move |cut| {
+            let is_closest = self.find(cut).is_some_and(|closest| std::ptr::eq(closest, zone));
+            is_closest && !self.is_reserved(cut)
+        })
+    }
+
     /// The zones in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Zone> {
         self.by_origin.values().map(|zone| &**zone)
@@ -159,4 +188,39 @@ pub(in crate::dns) fn is_within(name: &[u8], above: &[u8]) -> bool {
         rest = &rest[1 + usize::from(rest[0])..];
     }
     rest == above
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Zones;
+    use crate::model::DnsName;
+
+    #[test]
+    fn names_with_nothing_delegated_above_or_below_are_the_zones_own() {
+        let top = "@ SOA ns m 1 2 3 4 5\n@ NS ns\nns A 192.0.2.53\n";
+        let corp =
+            format!("{top}lab NS ns.lab\nns.lab A 192.0.2.7\nours NS ns\nsvc NS ns\nt DNAME @");
+        let texts = [("corp", corp.as_str()), ("ours.corp", top), ("b.example", top)];
+        let zones = Zones::of_texts(&texts, &["svc.corp"]);
+        for (name, zone) in [
+            ("corp", None),
+            ("lab.corp", None),
+            ("a.b.lab.corp", None),
+            ("ns.lab.corp", None),
+            // It is delegated to this server, as is what services have.
+            ("ours.corp", Some("ours.corp")),
+            ("x.ours.corp", Some("ours.corp")),
+            ("www.corp", Some("corp")),
+            ("ns.corp", Some("corp")),
+            ("x.t.corp", Some("corp")),
+            ("b.example", Some("b.example")),
+            ("example", None),
+            ("elsewhere", None),
+        ] {
+            let name = DnsName::parse(name).unwrap();
+            let own = zones.own_whole([&name].into_iter());
+            let own = own.first().map(|(_, zone)| zone.origin().to_string());
+            assert_eq!(own.as_deref(), zone, "{name}");
+        }
+    }
 }

@@ -262,3 +262,34 @@ fn names_that_our_zones_delegate_are_forwarded_for_who_relies_on_us() {
     assert_eq!(lines(&reply.authorities), ["far.corp.test. 300 NS ns.elsewhere.example."]);
     assert_eq!(node.resolver().ask("www.lab.corp.test.", A).answers.len(), 1);
 }
+
+#[test]
+fn a_route_that_nobody_can_take_is_told_of_until_it_can() {
+    let corp = echo("192.0.2.2");
+    let route = |suffix: &str| {
+        let address = corp.address;
+        format!("[[forward.zones]]\nsuffix = \"{suffix}\"\nupstreams = [\"{address}\"]\n")
+    };
+    let zone = "$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n";
+    let node = Node::builder().config(&route("lab.corp")).zone("corp.zone", zone).start();
+    let note = || node.api().get("/ready").body.to_string().contains("nobody is asked for");
+    let said =
+        node.wait_for_log("nobody is asked for `lab.corp`, as the zone `corp` in `corp.zone`");
+    assert_eq!(said["level"], "WARN");
+    assert!(note());
+    let delegated = format!("{zone}lab NS ns.lab\nns.lab A 192.0.2.7\n");
+    fs::write(node.path("zones/corp.zone"), delegated).unwrap();
+    eventually("it is delegated", || (!note()).then_some(()));
+    let reply = node.resolver().ask("www.lab.corp.", A);
+    assert_eq!(lines(&reply.answers), ["www.lab.corp. 60 A 192.0.2.2"]);
+    let reload = |suffix: &str| {
+        fs::write(node.path("rollcall.toml"), format!("version = 1\n{}", route(suffix))).unwrap();
+        node.signal("HUP");
+    };
+    reload("www.corp");
+    node.wait_for_log("nobody is asked for `www.corp`");
+    assert!(note());
+    // That services have all their names is certain.
+    reload("web.service.internal");
+    node.wait_for_log("the configuration stays as it was: error: `forward.zones`: nobody is asked");
+}
