@@ -4,7 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    attempts::Attempts, failure::Failure, key::KeyRef, loops::Probes, metrics::ForwardMetrics,
+    attempts::Attempts,
+    failure::Failure,
+    key::KeyRef,
+    loops::{self, Probes},
+    metrics::ForwardMetrics,
     upstream::Upstream,
 };
 use crate::{
@@ -14,10 +18,6 @@ use crate::{
 
 /// How often an upstream that is down is asked whether it is up.
 const DOWN_INTERVAL: Duration = Duration::from_millis(500);
-
-/// How often one that leads back to us is asked whether it still does. A name that nobody has goes
-/// out each time, so not often.
-const LOOP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What it takes to care for upstreams; clones share it.
 #[derive(Debug, Clone)]
@@ -38,8 +38,9 @@ impl Care {
         }
     }
 
-    /// Finds out whether a new upstream leads back to us; to be called within a runtime.
-    pub(super) fn welcome(&self, upstream: Arc<Upstream>) {
+    /// Finds out whether an upstream leads back to us, one that is new, or is suspected of that; to
+    /// be called within a runtime.
+    pub(super) fn look_into(&self, upstream: Arc<Upstream>) {
         let care = self.clone();
         tokio::spawn(async move {
             let retired = upstream.health.retired.clone();
@@ -75,7 +76,7 @@ impl Care {
                 None if upstream.health.trouble() == Some(Failure::Loop) => {}
                 _ => return,
             }
-            tokio::time::sleep(LOOP_INTERVAL).await;
+            tokio::time::sleep(loops::INTERVAL).await;
         }
     }
 

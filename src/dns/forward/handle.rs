@@ -181,7 +181,7 @@ impl ForwardHandle {
                 }
             }
             for newcomer in self.0.work.lock().newcomers.drain(..) {
-                self.0.care.welcome(newcomer);
+                self.0.care.look_into(newcomer);
             }
         }
     }

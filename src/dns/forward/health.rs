@@ -4,22 +4,32 @@
 //! row, or was overtaken, may be down, or it may be slow with just those names: so it is asked a
 //! small question, and only if it leaves that unanswered too, nobody waits for it until it answers
 //! again.
+//!
+//! One that says SERVFAIL works. But it says so too when it asks in turn, has no reply in time, and
+//! gives up before we do: so after a few of those in a row it is looked whether it was this server
+//! that it asked.
+
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{failure::Failure, metrics::ForwardMetrics};
+use super::{failure::Failure, loops, metrics::ForwardMetrics};
 use crate::telemetry::Board;
 
 /// Failures in a row after which an upstream is examined: one is a lost packet.
 const FAILURES_MAX: u32 = 2;
+
+/// SERVFAILs in a row after which an upstream may be suspected of a loop: single names fail often.
+const SERVFAILS_MAX: u32 = 3;
 
 /// The state of one upstream, told on every change: log, board, metrics.
 #[derive(Debug)]
 pub(super) struct Health {
     name: String,
     state: Mutex<State>,
+    suspicion: Mutex<Suspicion>,
     board: Board,
     metrics: ForwardMetrics,
     /// Cancelled when the upstream is configured no more.
@@ -31,6 +41,15 @@ enum State {
     Up { failures: u32, is_examined: bool },
     Down,
     Looping,
+}
+
+/// Whether an upstream that works may lead back to us.
+#[derive(Debug, Default)]
+struct Suspicion {
+    /// SERVFAILs in a row.
+    failures: u32,
+    /// When that had it looked into last, by the clock.
+    looked: Option<Duration>,
 }
 
 // === impl State ===
@@ -46,8 +65,8 @@ impl Health {
     /// The upstream of that name, which works until it shows otherwise.
     pub(super) fn new(name: String, board: Board, metrics: ForwardMetrics) -> Self {
         metrics.set_up(&name, true);
-        let state = Mutex::new(State::UP);
-        Self { name, state, board, metrics, retired: CancellationToken::new() }
+        let (state, suspicion) = (Mutex::new(State::UP), Mutex::default());
+        Self { name, state, suspicion, board, metrics, retired: CancellationToken::new() }
     }
 
     /// Whether it may be asked.
@@ -64,9 +83,28 @@ impl Health {
         }
     }
 
-    /// It has answered, be it with an error. One that leads back to us stays out: it is we who
-    /// answered.
+    /// It has answered with something else than SERVFAIL, be it another error. One that leads back
+    /// to us stays out: it is we who answered.
     pub(super) fn answered(&self) {
+        self.suspicion.lock().failures = 0;
+        self.works();
+    }
+
+    /// It has answered SERVFAIL at `now`, by the clock. Returns whether it is to be looked into now
+    /// whether it leads back to us.
+    pub(super) fn servfailed(&self, now: Duration) -> bool {
+        self.works();
+        let mut suspicion = self.suspicion.lock();
+        suspicion.failures += 1;
+        let is_over = |looked| now.saturating_sub(looked) >= loops::INTERVAL;
+        let is_due = suspicion.failures >= SERVFAILS_MAX && suspicion.looked.is_none_or(is_over);
+        if is_due {
+            *suspicion = Suspicion { failures: 0, looked: Some(now) };
+        }
+        is_due && self.is_up()
+    }
+
+    fn works(&self) {
         let mut state = self.state.lock();
         match *state {
             State::Up { .. } => *state = State::UP,
@@ -150,6 +188,8 @@ impl Health {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Failure, Health};
     use crate::{
         dns::forward::metrics::ForwardMetrics,
@@ -172,6 +212,21 @@ mod tests {
         assert_eq!(board.conditions().len(), 1);
         health.answered();
         assert!(health.is_up() && board.conditions().is_empty());
+    }
+
+    #[test]
+    fn a_few_servfails_in_a_row_have_an_upstream_suspected_of_a_loop_and_not_too_often() {
+        let health =
+            Health::new("u".into(), Board::default(), ForwardMetrics::new(&Metrics::new()));
+        let servfails = |second: u64| health.servfailed(Duration::from_secs(second));
+        assert!(!servfails(1) && !servfails(1));
+        health.answered();
+        assert!(!servfails(2) && !servfails(2), "the count began again");
+        assert!(servfails(2) && health.is_up(), "it is asked meanwhile");
+        assert!((3..32).all(|second| !servfails(second)), "once in 30 s");
+        assert!(servfails(32));
+        assert!(health.loops());
+        assert!((62..70).all(|second| !servfails(second)), "that it is one is known");
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! Forwarding loops: an upstream that asks us, directly or by way of others, what we ask it.
 //!
-//! Each upstream is asked for a random name once, when it is new or has come back. Nobody else
-//! knows that name, so when it is asked for at our own door the upstream leads back to us, and is
-//! not used until it answers such a name by itself.
+//! Each upstream is asked for a random name once, when it is new or has come back, and when it has
+//! failed often. Nobody else knows that name, so when it is asked for at our own door the upstream
+//! leads back to us, and is not used until it answers such a name by itself.
 //!
 //! Until then a loop does no harm: a question that is under way already is not asked again, however
 //! often it comes in, so it goes round once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use hashbrown::HashMap;
@@ -17,6 +20,10 @@ use parking_lot::Mutex;
 
 use super::key::{Key, KeyRef};
 use crate::dns::code::rtype;
+
+/// How often an upstream is looked into at the most, and one that leads back to us for whether it
+/// still does. A name that nobody has goes out each time, so not often.
+pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 
 /// The names that are out; clones share them. As many as upstreams at the most.
 #[derive(Debug, Clone, Default)]

@@ -17,7 +17,7 @@ use super::{
     key::Key,
     upstream::Upstream,
 };
-use crate::dns::stats::rcode_name;
+use crate::dns::{code::rcode, stats::rcode_name};
 
 /// How long an upstream may be silent before the next one is asked as well: longer than nearly all
 /// replies take, and so short that nobody minds.
@@ -117,6 +117,11 @@ async fn attempt(upstream: Arc<Upstream>, key: Key, care: Care) -> Result<Messag
             }
         }
         Err(Failure::Busy) => {}
+        Err(Failure::Code(rcode::SERVFAIL)) => {
+            if upstream.health.servfailed(care.clock.elapsed()) {
+                care.look_into(upstream);
+            }
+        }
         _ => upstream.health.answered(),
     }
     told

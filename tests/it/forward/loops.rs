@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener, UdpSocket},
+    time::Duration,
 };
 
 use hickory_proto::{op::ResponseCode, rr::RecordType};
@@ -13,7 +14,7 @@ use crate::support::{
     Node, Upstream,
     dns::{Resolver, extended_errors, lines},
     eventually,
-    upstream::{Said, known},
+    upstream::{Said, Seen, known},
 };
 
 const A: RecordType = RecordType::A;
@@ -67,39 +68,44 @@ fn two_servers_that_forward_to_each_other_find_out_and_go_on() {
     assert!(answers(&first) && answers(&second));
 }
 
+/// What a server says that asks another one in turn, and waits for so long.
+fn relayed(seen: &Seen, to: SocketAddr, patience: Duration) -> Said {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(patience)).unwrap();
+    socket.send_to(&seen.message.to_vec().unwrap(), to).unwrap();
+    let mut reply = vec![0; 4096];
+    match socket.recv(&mut reply) {
+        Ok(octets) => Said::Octets(reply[..octets].to_vec()),
+        Err(_) => Said::code(ResponseCode::ServFail),
+    }
+}
+
 #[test]
 fn a_loop_that_comes_about_later_is_found_by_what_goes_round() {
-    let records = &["www.example. 1 A 192.0.2.1"];
-    let relay = Upstream::start(|seen| known(records, seen));
-    let node = forwarding(&[&relay], "timeout = \"500ms\"").start();
-    register(&node);
-    assert_eq!(node.resolver().ask("www.example.", A).answers.len(), 1);
-    // From now on it asks the server that asks it.
-    let address = node.dns[0];
-    relay.says(move |seen| {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(std::time::Duration::from_millis(600))).unwrap();
-        socket.send_to(&seen.message.to_vec().unwrap(), address).unwrap();
-        let mut reply = vec![0; 4096];
-        match socket.recv(&mut reply) {
-            Ok(octets) => Said::Octets(reply[..octets].to_vec()),
-            Err(_) => Said::Nothing,
-        }
-    });
-    let mut round = 0;
-    eventually("the loop is found", || {
-        round += 1;
-        node.resolver().ask(&format!("n{round}.example."), A);
-        node.find_log("forwarding loop")
-    });
-    assert!(!is_up(&node, &relay) && answers(&node));
-    // What went round went once: each name was asked for by one question and its repetitions.
-    let ids = |name: &str| {
-        let seen = relay.seen();
-        let ids = seen.iter().filter(|s| s.name == name).map(|s| s.message.metadata.id);
-        ids.collect::<std::collections::BTreeSet<_>>().len()
-    };
-    assert!(ids("n1.example.") <= 1);
+    // Who is asked gives up after us, or before us and says so.
+    for (timeout, patience) in [("500ms", 600), ("2s", 100)] {
+        let relay = Upstream::start(|seen| known(&["www.example. 1 A 192.0.2.1"], seen));
+        let node = forwarding(&[&relay], &format!("timeout = \"{timeout}\"")).start();
+        register(&node);
+        assert_eq!(node.resolver().ask("www.example.", A).answers.len(), 1);
+        // From now on it asks the server that asks it.
+        let address = node.dns[0];
+        relay.says(move |seen| relayed(seen, address, Duration::from_millis(patience)));
+        let mut round = 0;
+        eventually("the loop is found", || {
+            round += 1;
+            node.resolver().ask(&format!("n{round}.example."), A);
+            node.find_log("forwarding loop")
+        });
+        assert!(!is_up(&node, &relay) && answers(&node));
+        // What went round went once: each name was asked for by one question and its repetitions.
+        let ids = |name: &str| {
+            let seen = relay.seen();
+            let ids = seen.iter().filter(|s| s.name == name).map(|s| s.message.metadata.id);
+            ids.collect::<std::collections::BTreeSet<_>>().len()
+        };
+        assert!(ids("n1.example.") <= 1);
+    }
 }
 
 #[test]
