@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     given::{Given, Refusal},
-    parse::distinct,
+    parse::{distinct, unknown_entry},
     spec_v1::{list, quote},
 };
 use crate::{
@@ -52,10 +52,8 @@ fn zone(given: &Given) -> Result<ForwardZone, Refusal> {
                 servers = Some(read);
             }
             _ => {
-                let mut refusal = given.refuse("is not known; a zone has `suffix` and `upstreams`");
-                refusal.invalid.value.clone_from(key);
-                refusal.span = span.clone();
-                return Err(refusal);
+                let known = "is not known; a zone has `suffix` and `upstreams`";
+                return Err(unknown_entry(given, key, span, known));
             }
         }
     }

@@ -120,10 +120,18 @@ pub(super) fn networks(given: &Given) -> Result<Vec<IpNet>, Refusal> {
 
 /// A network, without bits behind its prefix.
 pub(super) fn network(item: &Given) -> Result<IpNet, Refusal> {
-    let network: IpNet = item
-        .text()?
-        .parse()
-        .map_err(|_| item.refuse("is no network, as in `10.0.0.0/8` or `fd00::/8`"))?;
+    let text = item.text()?;
+    let network: IpNet = text.parse().map_err(|_| {
+        let limit = text.split_once('/').and_then(|(address, prefix)| {
+            let is_number = !prefix.is_empty() && prefix.bytes().all(|c| c.is_ascii_digit());
+            let address = address.parse::<IpAddr>().ok().filter(|_| is_number)?;
+            Some(if address.is_ipv4() { 32 } else { 128 })
+        });
+        match limit {
+            Some(limit) => item.refuse(format!("has a prefix above the limit of /{limit}")),
+            None => item.refuse("is no network, as in `10.0.0.0/8` or `fd00::/8`"),
+        }
+    })?;
     if network != network.trunc() {
         let trunc = network.trunc();
         return Err(item.refuse(format!("has bits behind its prefix; `{trunc}` is meant")));
