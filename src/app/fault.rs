@@ -1,5 +1,6 @@
 //! Which failures of a start are mistakes in the configuration.
 
+use super::config::ConfigError;
 use crate::{
     dns::{tls::CertificateError, zone::ZoneFolderError},
     health::HealthError,
@@ -9,5 +10,8 @@ use crate::{
 /// none of its kind. Starting again does not help before somebody has changed one or the other,
 /// which is what tells it from an address in use or a disk that is full.
 pub fn is_misconfigured(error: &anyhow::Error) -> bool {
-    error.is::<HealthError>() || error.is::<CertificateError>() || error.is::<ZoneFolderError>()
+    error.is::<ConfigError>()
+        || error.is::<HealthError>()
+        || error.is::<CertificateError>()
+        || error.is::<ZoneFolderError>()
 }

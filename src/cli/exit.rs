@@ -14,7 +14,7 @@ Exit codes:
   1   the answer is no (not found, no such name or records, refused by the server), or it failed
   2   the command line is wrong
   69  the server cannot be reached
-  78  the configuration is wrong";
+  78  the configuration is wrong, or the value of a flag of `serve`, which is part of it";
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub(super) enum Failure {
     Negative(String),
     /// Anything that has no code of its own.
     #[error("{0}")]
-    Other(#[from] anyhow::Error),
+    Other(anyhow::Error),
     /// Standard output or a file cannot be written or read.
     #[error("{0}")]
     Output(#[from] io::Error),
@@ -61,6 +61,16 @@ impl Failure {
             Self::Config(error) => Some(error.to_string()),
             Self::Other(error) => Some(format!("error: {}", whole(error))),
             other => Some(format!("error: {other}")),
+        }
+    }
+}
+
+/// A mistake in the configuration stays one, wherever it is found.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast() {
+            Ok(config) => Self::Config(config),
+            Err(other) => Self::Other(other),
         }
     }
 }

@@ -65,8 +65,9 @@ impl CookieSecrets {
         let text = read_file(file, FILE_OCTETS_MAX)
             .and_then(|octets| String::from_utf8(octets).map_err(io::Error::other))
             .map_err(|error| refused(format!("cannot be read: {error}")))?;
-        Self::parse(&text).map_err(|invalid| {
-            refused(format!("has a mistake: `{}` {}", invalid.value, invalid.problem))
+        Self::parse(&text).map_err(|invalid| Invalid {
+            value: format!("{}{}", file.display(), invalid.value),
+            ..invalid
         })
     }
 
@@ -74,21 +75,22 @@ impl CookieSecrets {
     /// with `#` mean nothing. The first makes cookies, all are accepted.
     ///
     /// # Errors
-    /// Names the line that is none, or says that there are none or too many. A secret itself is
-    /// never shown.
+    /// Names the line that is none (`:2`), or says that there are none or too many. A secret
+    /// itself is never shown.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let lines = text.lines().map(str::trim).zip(1..);
         let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
         let secrets = lines.map(|(line, number)| {
             secret(line).ok_or_else(|| {
                 let problem = "is not 32 hexadecimal digits (`openssl rand -hex 16` makes some)";
-                Invalid::new("", format!("line {number}"), problem)
+                Invalid::new("", format!(":{number}"), problem)
             })
         });
         let secrets = secrets.collect::<Result<Box<[_]>, _>>()?;
         if !(1..=Self::COUNT_MAX).contains(&secrets.len()) {
-            let problem = format!("secrets are outside the limits of 1 to {}", Self::COUNT_MAX);
-            return Err(Invalid::new("", secrets.len(), problem));
+            let (count, limit) = (secrets.len(), Self::COUNT_MAX);
+            let problem = format!("has {count} secrets, outside the limits of 1 to {limit}");
+            return Err(Invalid::new("", "", problem));
         }
         Ok(Self { secrets })
     }
@@ -272,11 +274,11 @@ mod tests {
     fn what_is_no_secret_is_refused_by_its_line() {
         let good = KEY;
         for (text, expected) in [
-            ("", "`0` secrets are outside"),
-            ("# nothing", "`0` secrets are outside"),
-            (&format!("{good}\n{good}x"), "line 2"),
-            (&good[1..], "line 1"),
-            (&format!("+{}", &good[1..]), "line 1"),
+            ("", "has 0 secrets, outside"),
+            ("# nothing", "has 0 secrets, outside"),
+            (&format!("{good}\n{good}x"), "`:2` is not 32"),
+            (&good[1..], "`:1` is not 32"),
+            (&format!("+{}", &good[1..]), "`:1` is not 32"),
             (&[good; 4].join("\n"), "limits of 1 to 3"),
         ] {
             let error = CookieSecrets::parse(text).unwrap_err().to_string();

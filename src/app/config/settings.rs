@@ -9,11 +9,11 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{EncryptedSettings, Sources, TlsSettings};
+use super::{ConfigError, EncryptedSettings, Sources, TlsSettings};
 use crate::{
     dns::{self, CookieSecrets, forward::ForwardSpec},
     health, http,
-    model::{DnsName, Invalid, Policy},
+    model::{DnsName, Policy},
     registry::{self, SelfPreservation},
     telemetry::LogFormat,
 };
@@ -165,13 +165,13 @@ impl Config {
     ///
     /// # Errors
     /// When the file of the cookies' secrets cannot be read, or has a mistake.
-    pub fn dns_settings(&self, own: &CookieSecrets) -> Result<dns::SettingsSpec, Invalid> {
+    pub fn dns_settings(&self, own: &CookieSecrets) -> Result<dns::SettingsSpec, ConfigError> {
         let cookies = match &self.dns.cookie_secret_file {
             _ if !self.dns.cookies => None,
             None => Some(own.clone()),
             Some(file) => {
                 let read = CookieSecrets::read(file);
-                Some(read.map_err(|invalid| invalid.under("dns.cookie_secret_file"))?)
+                Some(read.map_err(|invalid| self.mistake("dns.cookie_secret_file", invalid))?)
             }
         };
         Ok(dns::SettingsSpec {

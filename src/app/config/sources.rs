@@ -12,7 +12,7 @@ use super::{
     nearest::nearest,
     spec_v1::{KEYS, Key, VERSION},
 };
-use crate::util::read_limited;
+use crate::{model::Invalid, util::read_limited};
 
 /// Octets of a configuration file: every key with a page of comment is a tenth of it.
 const FILE_OCTETS_MAX: usize = 1 << 20;
@@ -56,17 +56,21 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, or anything in any source is wrong; all of it is said.
     pub fn load(sources: Sources) -> Result<Self, ConfigError> {
-        let (path, text) = match &sources.file {
-            Some(path) => (path.display().to_string(), Some(read_file(path)?)),
-            None => (String::new(), None),
-        };
-        let text = text.as_deref().map(|text| Text { path: &path, text });
-        let config = Self::default();
-        let mut loading = Loading { config, set_by: BTreeMap::new(), text, faults: Vec::new() };
-        loading.apply_file();
-        loading.apply_environment(&sources.environment);
-        loading.apply_flags(&sources.flags);
+        let file = sources.read()?;
+        let mut loading = Loading::new(file.as_ref());
+        loading.apply(&sources);
         loading.finish(sources)
+    }
+
+    /// The refusal of a key's value by whoever used it, such as that of a file which it names. The
+    /// place is that where the key is set now; without one, if the sources are no longer there.
+    pub(super) fn mistake(&self, path: &'static str, invalid: Invalid) -> ConfigError {
+        let file = self.sources.read().unwrap_or_default();
+        let mut loading = Loading::new(file.as_ref());
+        loading.apply(&self.sources);
+        loading.faults.clear();
+        loading.fault_of(path, path, &invalid.under(path).to_string());
+        loading.into_error()
     }
 
     /// Reads the same sources again, as they are now.
@@ -75,6 +79,16 @@ impl Config {
     /// As [`Config::load`].
     pub fn reload(&self) -> Result<Self, ConfigError> {
         Self::load(self.sources.clone())
+    }
+}
+
+// === impl Sources ===
+
+impl Sources {
+    /// The file's path and text, if there is a file.
+    fn read(&self) -> Result<Option<(String, String)>, ConfigError> {
+        let read = |path: &PathBuf| Ok((path.display().to_string(), read_file(path)?));
+        self.file.as_ref().map(read).transpose()
     }
 }
 
@@ -91,7 +105,19 @@ fn read_file(path: &std::path::Path) -> Result<String, ConfigError> {
 
 // === impl Loading ===
 
-impl Loading<'_> {
+impl<'a> Loading<'a> {
+    /// Nothing but the defaults, with the path and the text of the file to show lines of.
+    fn new(file: Option<&'a (String, String)>) -> Self {
+        let text = file.map(|(path, text)| Text { path, text });
+        Self { config: Config::default(), set_by: BTreeMap::new(), text, faults: Vec::new() }
+    }
+
+    fn apply(&mut self, sources: &Sources) {
+        self.apply_file();
+        self.apply_environment(&sources.environment);
+        self.apply_flags(&sources.flags);
+    }
+
     fn apply_file(&mut self) {
         let Some(text) = self.text else { return };
         let (table, errors) = DeTable::parse_recoverable(text.text);
@@ -195,8 +221,12 @@ impl Loading<'_> {
         if self.faults.is_empty() {
             return Ok(self.config);
         }
+        Err(self.into_error())
+    }
+
+    fn into_error(mut self) -> ConfigError {
         self.faults.sort_by_key(|(place, _)| *place);
-        Err(ConfigError::new(self.faults.into_iter().map(|(_, fault)| fault).collect()))
+        ConfigError::new(self.faults.into_iter().map(|(_, fault)| fault).collect())
     }
 
     fn check_across_keys(&mut self) {
