@@ -46,6 +46,7 @@ pub(super) fn clashes(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<Cla
     clashes.extend(certificate(config));
     clashes.extend(own_upstream(config));
     clashes.extend(own_zone(config));
+    clashes.extend(half_a_service(config));
     clashes
 }
 
@@ -96,6 +97,20 @@ fn own_zone(config: &Config) -> Option<Clash> {
         zone.suffix
     );
     Some(Clash { paths: ["forward.zones", "server.domain"], message })
+}
+
+/// A rule for some of the names that a service has.
+fn half_a_service(config: &Config) -> Option<Clash> {
+    let services = config.service_zone();
+    let mut rules = config.dns.access.iter().enumerate();
+    let found = rules.find_map(|(index, rule)| Some((index, rule, rule.zone_meant(&services)?)));
+    let (index, rule, meant) = found?;
+    let message = format!(
+        "`dns.access[{index}]`: `{}` is not all that its services are asked for by; write \
+         `{meant}`",
+        rule.zone
+    );
+    Some(Clash { paths: ["dns.access"; 2], message })
 }
 
 /// Whether there is one certificate when there has to be.

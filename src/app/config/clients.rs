@@ -38,11 +38,13 @@ pub(super) fn networks(given: &Given) -> Result<Vec<IpNet>, Refusal> {
 pub(super) fn access(given: &Given) -> Result<Vec<AccessRule>, Refusal> {
     let mut rules: Vec<AccessRule> = Vec::new();
     for (index, item) in given.list()?.iter().enumerate() {
-        let rule = access_rule(item).map_err(|refusal| refusal.under(format!("[{index}]")))?;
-        rules.push(rule);
+        let rule = access_rule(item).and_then(|rule| {
+            // What is wrong with them together is for the DNS side to say.
+            let refused = |invalid| Refusal { span: item.span.clone(), invalid };
+            rule.check(&rules).map_err(refused).map(|()| rule)
+        });
+        rules.push(rule.map_err(|refusal| refusal.under(format!("[{index}]")))?);
     }
-    // What is wrong with them together is for the DNS side to say.
-    AccessRule::check(&rules).map_err(|invalid| Refusal { span: given.span.clone(), invalid })?;
     Ok(rules)
 }
 

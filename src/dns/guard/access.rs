@@ -52,34 +52,50 @@ impl AccessRule {
     /// Networks of one list: for those of a whole country, a firewall is the better place.
     pub const NETWORKS_MAX: usize = 1_024;
 
-    /// Whether the rules go together.
+    /// Whether the rule goes together with those before it.
     ///
     /// # Errors
-    /// Names the rule that is there twice, has no list, or too long a one.
-    pub fn check(rules: &[Self]) -> Result<(), Invalid> {
-        if rules.len() > RULES_MAX {
-            let problem = format!("rules are above the limit of {RULES_MAX}");
-            return Err(Invalid::new("access", rules.len(), problem));
+    /// When it is one too many, its zone has a rule, or it has no list, or too long a one.
+    pub fn check(&self, before: &[Self]) -> Result<(), Invalid> {
+        let refused = |problem: String| Err(Invalid::new("", &self.zone, problem));
+        if before.len() >= RULES_MAX {
+            return refused(format!("has a rule above the limit of {RULES_MAX}"));
         }
-        for (index, rule) in rules.iter().enumerate() {
-            let refused = |problem: String| {
-                Err(Invalid::new("zone", &rule.zone, problem).under(format!("access[{index}]")))
-            };
-            if rules[..index].iter().any(|earlier| earlier.zone == rule.zone) {
-                return refused("has a rule already".into());
-            }
-            if rule.allow.is_empty() && rule.deny.is_empty() {
-                return refused("has neither `allow` nor `deny`".into());
-            }
-            let count = rule.allow.len().max(rule.deny.len());
-            if count > Self::NETWORKS_MAX {
-                return refused(format!(
-                    "has {count} networks, above the limit of {}",
-                    Self::NETWORKS_MAX
-                ));
-            }
+        if before.iter().any(|earlier| earlier.zone == self.zone) {
+            return refused("has a rule already".into());
+        }
+        if self.allow.is_empty() && self.deny.is_empty() {
+            return refused("has neither `allow` nor `deny`".into());
+        }
+        let (count, limit) = (self.allow.len().max(self.deny.len()), Self::NETWORKS_MAX);
+        if count > limit {
+            return refused(format!("has {count} networks, above the limit of {limit}"));
         }
         Ok(())
+    }
+
+    /// What the rule should be about, if its zone is below `services`, the zone of the services,
+    /// and neither a service there nor all of them: `web.service.internal` for `_web._tcp` and
+    /// `v1.web` in front of it. What stands there is under other names as well.
+    pub fn zone_meant(&self, services: &DnsName) -> Option<DnsName> {
+        if !self.zone.is_within(services) {
+            return None;
+        }
+        let count = self.zone.labels().count() - services.labels().count();
+        let labels: Vec<&[u8]> = self.zone.labels().take(count).collect();
+        let service = match *labels.as_slice() {
+            [] => return None,
+            // `_tcp` stands behind the service, which has an underscore there, too.
+            [.., service, [b'_', ..]] => service.strip_prefix(b"_").unwrap_or(service),
+            [[b'_', ..]] => return Some(services.clone()),
+            [_] => return None,
+            [.., service] => service,
+        };
+        if service == b"dns-sd" {
+            return Some(services.clone());
+        }
+        let length = u8::try_from(service.len()).ok()?;
+        DnsName::from_wire(&[&[length], service, services.as_wire()].concat()).ok()
     }
 }
 
@@ -91,7 +107,10 @@ impl Access {
     /// # Errors
     /// As [`AccessRule::check`].
     pub(in crate::dns) fn new(rules: &[AccessRule]) -> Result<Self, Invalid> {
-        AccessRule::check(rules)?;
+        for (index, rule) in rules.iter().enumerate() {
+            let checked = rule.check(&rules[..index]);
+            checked.map_err(|invalid| invalid.under(format!("access[{index}]")))?;
+        }
         let mut rules: Vec<Rule> = rules.iter().map(Rule::new).collect();
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.zone.as_wire().len()));
         Ok(Self { rules: rules.into() })
@@ -198,13 +217,36 @@ mod tests {
     fn what_makes_no_sense_is_refused_by_its_place() {
         let open = rule("a.test", &["10.0.0.0/8"], &[]);
         for (rules, expected) in [
-            (vec![open.clone(), rule("A.test", &["10.0.0.0/8"], &[])], "access[1].zone"),
-            (vec![open.clone(), rule("b.test", &[], &[])], "neither `allow` nor `deny`"),
-            (vec![open; 65], "limit of 64"),
+            (vec![open.clone(), rule("A.test", &["10.0.0.0/8"], &[])], "`access[1]`: `a.test` has"),
+            (vec![open, rule("b.test", &[], &[])], "neither `allow` nor `deny`"),
             (vec![rule("c.test", &[], &["10.0.0.0/8"; 1_025])], "1025 networks, above the limit"),
         ] {
             let error = Access::new(&rules).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
+        }
+        let many: Vec<_> = (0..65).map(|n| rule(&format!("z{n}"), &["10.0.0.0/8"], &[])).collect();
+        assert!(Access::new(&many[..64]).is_ok());
+        let error = Access::new(&many).unwrap_err().to_string();
+        assert_eq!(error, "`access[64]`: `z64` has a rule above the limit of 64");
+    }
+
+    #[test]
+    fn a_rule_is_for_all_services_or_for_one_as_a_whole() {
+        let services = DnsName::parse("service.internal").unwrap();
+        for (zone, meant) in [
+            ("internal", None),
+            ("service.internal", None),
+            ("web.service.internal", None),
+            ("_web._tcp.service.internal", Some("web.service.internal")),
+            ("_v1._sub._web._tcp.service.internal", Some("web.service.internal")),
+            ("v1.web.service.internal", Some("web.service.internal")),
+            ("web-1.instance.web.service.internal", Some("web.service.internal")),
+            ("_tcp.service.internal", Some("service.internal")),
+            ("_dns-sd._udp.service.internal", Some("service.internal")),
+            ("_services._dns-sd._udp.service.internal", Some("service.internal")),
+        ] {
+            let found = rule(zone, &["10.0.0.0/8"], &[]).zone_meant(&services);
+            assert_eq!(found.map(|zone| zone.to_string()).as_deref(), meant, "{zone}");
         }
     }
 }
