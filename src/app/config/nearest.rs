@@ -6,11 +6,16 @@ pub(super) fn nearest<'a>(
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let slips_max = word.len().div_ceil(3).min(3);
-    candidates
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(slips, _)| *slips <= slips_max)
-        .min()
-        .map(|(_, candidate)| candidate)
+    closest(word, candidates).filter(|candidate| distance(word, candidate) <= slips_max)
+}
+
+/// The candidate that is the fewest changes away from `word`, however many those are.
+pub(super) fn closest<'a>(
+    word: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let measured = candidates.map(|candidate| (distance(word, candidate), candidate));
+    measured.min().map(|(_, candidate)| candidate)
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn `left` into `right`

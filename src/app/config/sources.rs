@@ -9,13 +9,16 @@ use super::{
     across::{Clash, clashes},
     fault::Text,
     given::{Entries, Given, Refusal},
-    nearest::nearest,
+    nearest::{closest, nearest},
     spec_v1::{KEYS, Key, VERSION},
 };
 use crate::{model::Invalid, util::read_limited};
 
 /// Octets of a configuration file: every key with a page of comment is a tenth of it.
 const FILE_OCTETS_MAX: usize = 1 << 20;
+
+/// Variables that are all shown to who has written none of them: more are a list that nobody reads.
+const SHOWN_MAX: usize = 6;
 
 /// The sources, the weakest first. What none of them names has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -171,7 +174,13 @@ impl<'a> Loading<'a> {
     fn apply_environment(&mut self, environment: &[(String, String)]) {
         for key in KEYS {
             let variable = key.variable();
-            if let Some((_, value)) = environment.iter().find(|(name, _)| *name == variable) {
+            let Some((_, value)) = environment.iter().find(|(name, _)| *name == variable) else {
+                continue;
+            };
+            if key.is_in_file_only {
+                let message = format!("`{}` can stand only in the file", key.path);
+                self.fault(key.path, Origin::Environment, &message, &(0..0));
+            } else {
                 self.set(key, Origin::Environment, &Given::untyped(value));
             }
         }
@@ -283,17 +292,22 @@ fn unknown_variable(name: &str) -> Option<String> {
     let is_named =
         |table: &&str| name.starts_with(&format!("ROLLCALL_{}_", table.to_ascii_uppercase()));
     let table = KEYS.iter().map(table_of).find(is_named)?;
-    let known: Vec<String> =
-        KEYS.iter().filter(|key| table_of(key) == table).map(Key::variable).collect();
+    let known = KEYS.iter().filter(|key| table_of(key) == table && !key.is_in_file_only);
+    let known: Vec<String> = known.map(Key::variable).collect();
     // Kubernetes sets these for a service called `rollcall-server` and the like.
     let is_of_a_service =
         name.contains("_SERVICE_") || name.contains("_PORT_") || name.ends_with("_PORT");
-    if is_of_a_service || known.iter().any(|known| known == name) {
+    if is_of_a_service || KEYS.iter().any(|key| key.variable() == name) {
         return None;
     }
-    let hint = match nearest(name, known.iter().map(String::as_str)) {
+    let candidates = || known.iter().map(String::as_str);
+    let hint = match nearest(name, candidates()) {
         Some(meant) => format!("is `{meant}` meant?"),
-        None => format!("`[{table}]` has `{}`", known.join("`, `")),
+        None if known.len() <= SHOWN_MAX => format!("`[{table}]` has `{}`", known.join("`, `")),
+        None => {
+            let closest = closest(name, candidates()).unwrap_or(table);
+            format!("of those of `[{table}]` `{closest}` is the closest")
+        }
     };
     let message = format!("`{name}` is the variable of no key; {hint}");
     Some(format!("{message}\n --> environment variable {name}"))

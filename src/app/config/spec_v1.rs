@@ -29,6 +29,8 @@ pub(super) struct Key {
     pub flag: Option<&'static str>,
     /// Whether it can change while the server runs.
     pub reloads: bool,
+    /// Whether its value is a list of tables, which a variable cannot have.
+    pub is_in_file_only: bool,
     /// Reads a value into the configuration.
     pub set: fn(&mut Config, &Given) -> Result<(), Refusal>,
     /// The configured value as TOML.
@@ -113,6 +115,7 @@ pub(super) static KEYS: &[Key] = &[
     )
     .reloads(),
     key("dns.nameservers", |c, v| set(&mut c.dns.nameservers, parse::nameservers(v)), nameservers)
+        .in_file_only()
         .reloads(),
     key(
         "dns.reverse",
@@ -137,7 +140,9 @@ pub(super) static KEYS: &[Key] = &[
         |c| duration(c.dns.tcp_idle_timeout),
     )
     .reloads(),
-    key("dns.access", |c, v| set(&mut c.dns.access, clients::access(v)), access).reloads(),
+    key("dns.access", |c, v| set(&mut c.dns.access, clients::access(v)), access)
+        .in_file_only()
+        .reloads(),
     // === [dns.rate_limit] ===
     key(
         "dns.rate_limit.responses_per_second",
@@ -279,6 +284,7 @@ pub(super) static KEYS: &[Key] = &[
         |c, v| set(&mut c.forward.zones, forward::zones(v)),
         |c| forward::show_zones(&c.forward.zones),
     )
+    .in_file_only()
     .reloads(),
     key(
         "forward.order",
@@ -453,7 +459,7 @@ const fn key(
     set: fn(&mut Config, &Given) -> Result<(), Refusal>,
     show: fn(&Config) -> String,
 ) -> Key {
-    Key { path, flag: None, reloads: false, set, show }
+    Key { path, flag: None, reloads: false, is_in_file_only: false, set, show }
 }
 
 impl Key {
@@ -463,6 +469,10 @@ impl Key {
 
     const fn reloads(self) -> Self {
         Self { reloads: true, ..self }
+    }
+
+    const fn in_file_only(self) -> Self {
+        Self { is_in_file_only: true, ..self }
     }
 
     /// The environment variable: `ROLLCALL_DNS_UDP_SIZE` for `dns.udp_size`.

@@ -258,6 +258,11 @@ error: `ROLLCALL_LOG_COLOURS` is the variable of no key; `[log]` has `ROLLCALL_L
          `ROLLCALL_LOG_FORMAT`
  --> environment variable ROLLCALL_LOG_COLOURS"
     );
+    let error = load(&["ROLLCALL_DNS_FOO"]).unwrap_err();
+    assert!(
+        error.contains("; of those of `[dns]` `ROLLCALL_DNS_NSID` is the closest\n"),
+        "one, and not all thirty: {error}"
+    );
     // What Kubernetes sets for services called `rollcall`, `rollcall-server` and
     // `rollcall-dns-udp`, and what the client verbs and scripts have.
     let foreign = [
@@ -276,6 +281,57 @@ error: `ROLLCALL_LOG_COLOURS` is the variable of no key; `[log]` has `ROLLCALL_L
     assert_eq!(load(&foreign).map(drop), Ok(()));
     for table in ["SERVER", "DNS", "HTTP", "POLICY", "HEALTH", "LOG"] {
         assert!(load(&[&format!("ROLLCALL_{table}_NONSENSE")]).is_err(), "{table}");
+    }
+}
+
+#[test]
+fn a_key_that_is_a_list_of_tables_can_stand_only_in_the_file() {
+    for (name, path) in [
+        ("ROLLCALL_DNS_NAMESERVERS", "dns.nameservers"),
+        ("ROLLCALL_DNS_ACCESS", "dns.access"),
+        ("ROLLCALL_FORWARD_ZONES", "forward.zones"),
+    ] {
+        let error = load("version = 1\n", |sources| {
+            sources.environment = vec![(name.into(), "x".into())];
+        });
+        let said =
+            format!("error: `{path}` can stand only in the file\n --> environment variable {name}");
+        assert_eq!(error.unwrap_err(), said);
+        assert!(EXAMPLE.contains(&format!("`{path}`")), "the head of the example names it");
+    }
+    let error = load("version = 1\n", |sources| {
+        sources.environment = vec![("ROLLCALL_FORWARD_ZONE".into(), "x".into())];
+    });
+    assert!(!error.unwrap_err().contains("ROLLCALL_FORWARD_ZONES"), "it is no way out");
+}
+
+#[test]
+fn a_wrong_access_rule_is_pointed_at() {
+    for (rules, said) in [
+        (
+            "{ zone = 'a', allow = ['::1'] },\n{ zone = 'b' },",
+            "`dns.access[1]`: `b` has neither `allow` nor `deny`\n --> rollcall.toml:4:1\n",
+        ),
+        (
+            "{ zone = 'a', allow = ['::1'] },\n{ zone = 'A', deny = ['::1'] },",
+            "`dns.access[1]`: `a` has a rule already\n --> rollcall.toml:4:1\n",
+        ),
+        (
+            "{ zone = 'a', allow = ['10.0.0.0/33'] },",
+            "`dns.access[0].allow[0]`: `10.0.0.0/33` has a prefix above the limit of /32\n",
+        ),
+        (
+            "{ zone = 'a', allow = ['::/129'] },",
+            "`dns.access[0].allow[0]`: `::/129` has a prefix above the limit of /128\n",
+        ),
+        (
+            "{ zone = '_web._tcp.service.internal', allow = ['::1'] },",
+            "`dns.access[0]`: `_web._tcp.service.internal` is not all that its services are asked \
+             for by; write `web.service.internal`\n --> rollcall.toml:2:14\n",
+        ),
+    ] {
+        let error = error_of(&format!("version = 1\ndns.access = [\n{rules}\n]\n"));
+        assert!(error.contains(said), "{rules}: {error}");
     }
 }
 
