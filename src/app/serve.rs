@@ -229,6 +229,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         identity: certificate.shown(),
         https_path: config.dns.encrypted.https_path.clone(),
     });
+    let zone = built.settings.load().origin().clone();
     let wiring = Wiring {
         registry: registry.clone(),
         zones: zones.handle(),
@@ -243,6 +244,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
     let api = http::Api::new(http::Setup {
         registry,
         registry_options: registry_options.subscribe(),
+        zone,
         board: board.clone(),
         metrics,
         clock,

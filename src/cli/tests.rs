@@ -9,6 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{Cli, args::Verb, client::Client, exit::Failure, testing::Buffer};
 use crate::{
     http::{Api, HttpServer, Options, Setup},
+    model::DnsName,
     registry::{self, testing},
 };
 
@@ -27,6 +28,7 @@ impl Session {
         let api = Api::new(Setup {
             registry: running.registry.clone(),
             registry_options: running.options.subscribe(),
+            zone: DnsName::parse("service.internal").unwrap(),
             board: running.board.clone(),
             metrics: running.metrics.clone(),
             clock: running.clock.clone(),

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Options, bodies::Bodies, metrics::HttpMetrics, problem::Problem};
 use crate::{
-    model::{Command, Policy},
+    model::{Command, DnsName, Instance, Invalid, Policy},
     registry::{self, Applied, Registry},
     telemetry::{Board, Metrics},
     util::Clock,
@@ -19,6 +19,8 @@ pub struct Setup {
     pub registry: Registry,
     /// The registry's settings: the default policy completes policies that leave fields out.
     pub registry_options: watch::Receiver<registry::Options>,
+    /// The zone in which services have their names.
+    pub zone: DnsName,
     /// What `/ready` reads.
     pub board: Board,
     /// What `/metrics` shows, and where the API counts its own requests.
@@ -94,6 +96,15 @@ impl Api {
 
     pub(super) fn default_policy(&self) -> Policy {
         self.0.setup.registry_options.borrow().default_policy
+    }
+
+    /// Refuses an instance whose host name is one of its service's own.
+    ///
+    /// # Errors
+    /// Names the field.
+    pub(super) fn checked(&self, instance: Instance) -> Result<Instance, Invalid> {
+        instance.addresses.lead_away_from(&instance.service, &self.0.setup.zone)?;
+        Ok(instance)
     }
 
     pub(super) fn board(&self) -> &Board {

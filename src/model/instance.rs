@@ -174,6 +174,22 @@ impl Addresses {
         }
     }
 
+    /// Checks that a host name leads away from `service` in `zone`: whoever follows one that is at
+    /// or below the service's own name comes back to where the way began.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn lead_away_from(&self, service: &ServiceName, zone: &DnsName) -> Result<(), Invalid> {
+        let Some(host) = self.host() else { return Ok(()) };
+        let count = host.labels().count().checked_sub(zone.labels().count() + 1);
+        let above = count.and_then(|count| host.labels().nth(count));
+        if host.is_within(zone) && above == Some(service.as_str().as_bytes()) {
+            let problem = "is a name of the service itself, which leads nowhere else";
+            return Err(Invalid::new("addresses[0]", host, problem));
+        }
+        Ok(())
+    }
+
     /// The host name, if one stands in place of addresses.
     pub fn host(&self) -> Option<&DnsName> {
         match self {
@@ -243,6 +259,7 @@ fn within(field: &str, count: usize, limit: usize) -> Result<(), Invalid> {
 #[cfg(test)]
 mod tests {
     use super::{Addresses, Meta};
+    use crate::model::{DnsName, ServiceName};
 
     #[test]
     fn addresses_that_no_host_has_are_refused() {
@@ -259,6 +276,28 @@ mod tests {
         let twice = vec!["10.0.0.1".parse().unwrap(); 2];
         assert_eq!(Addresses::ips(twice).unwrap_err().field, "addresses[1]");
         assert!(Addresses::ips(vec![]).is_err());
+    }
+
+    #[test]
+    fn a_host_name_leads_away_from_its_service() {
+        let (web, zone) = (ServiceName::parse("web"), DnsName::parse("service.internal"));
+        let (web, zone) = (web.unwrap(), zone.unwrap());
+        for (host, leads_away) in [
+            ("web.service.internal", false),
+            ("WEB.Service.Internal.", false),
+            ("v1.web.service.internal", false),
+            ("web-1.instance.web.service.internal", false),
+            ("api.service.internal", true),
+            ("web.api.service.internal", true),
+            ("service.internal", true),
+            ("web.internal", true),
+            ("web.service.internal.example.com", true),
+            ("web", true),
+        ] {
+            let checked = Addresses::parse(&[host]).unwrap().lead_away_from(&web, &zone);
+            assert_eq!(checked.is_ok(), leads_away, "{host}: {checked:?}");
+        }
+        assert!(Addresses::parse(&["10.0.0.1"]).unwrap().lead_away_from(&web, &zone).is_ok());
     }
 
     #[test]

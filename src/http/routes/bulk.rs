@@ -47,7 +47,8 @@ pub(super) async fn register_many(
     let is_large = octets_max > limit::HTTP_BODY_OCTETS_MAX as u64;
     let _held = if is_large { api.bulks().acquire().await.ok() } else { None };
     let body = json::read(request, limit::HTTP_BULK_OCTETS_MAX, &api).await?;
-    let instances = api.aside(move || parse(&body, peer.ip())).await??;
+    let door = api.clone();
+    let instances = api.aside(move || parse(&door, &body, peer.ip())).await??;
     if instances.is_empty() {
         let revision = api.registry().snapshot().revision;
         let nothing = Acknowledged { revision: revision.0, created: 0, changed: false };
@@ -57,7 +58,7 @@ pub(super) async fn register_many(
     Ok(at_revision(applied.revision, Json(Acknowledged::from(applied))))
 }
 
-fn parse(body: &[u8], peer: IpAddr) -> Result<Vec<Arc<Instance>>, Problem> {
+fn parse(api: &Api, body: &[u8], peer: IpAddr) -> Result<Vec<Arc<Instance>>, Problem> {
     let registrations: Vec<Object<NamedRegistration>> = json::parse(body)?;
     if registrations.len() > limit::BULK_REGISTRATIONS_MAX {
         let problem =
@@ -65,7 +66,7 @@ fn parse(body: &[u8], peer: IpAddr) -> Result<Vec<Arc<Instance>>, Problem> {
         return Err(Invalid::new("[]", registrations.len(), problem).into());
     }
     let instances = registrations.into_iter().enumerate().map(|(index, Object(registration))| {
-        let instance = registration.into_model(peer);
+        let instance = registration.into_model(peer).and_then(|instance| api.checked(instance));
         instance.map(Arc::new).map_err(|refusal| refusal.under(format_args!("[{index}]")))
     });
     Ok(instances.collect::<Result<_, _>>()?)

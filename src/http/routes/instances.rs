@@ -57,7 +57,7 @@ pub(super) async fn register(
     Extension(Peer(peer)): Extension<Peer>,
     Json(registration): Json<Registration>,
 ) -> Result<Response, Problem> {
-    let instance = Arc::new(registration.into_model(key, peer.ip())?);
+    let instance = Arc::new(api.checked(registration.into_model(key, peer.ip())?)?);
     let applied = api.submit(Command::Register(vec![Arc::clone(&instance)])).await?;
     let status = if applied.created > 0 { StatusCode::CREATED } else { StatusCode::OK };
     let view = view_of(&api, &instance.key())

@@ -12,6 +12,7 @@ use tower::ServiceExt;
 
 use crate::{
     http::{Api, Options, Setup, connection::Peer, router},
+    model::DnsName,
     registry::{self, testing},
 };
 
@@ -37,6 +38,7 @@ impl Door {
         let api = Api::new(Setup {
             registry: running.registry.clone(),
             registry_options: running.options.subscribe(),
+            zone: DnsName::parse("service.internal").unwrap(),
             board: running.board.clone(),
             metrics: running.metrics.clone(),
             clock: running.clock.clone(),

@@ -20,6 +20,10 @@ fn what_the_server_refuses_is_told_with_field_value_and_limit() {
         ("register web w --port 1 --tag v_1".into(), "`tags[0]`: `v_1` has the character '_'"),
         ("register web w --port 1 --address 10.0.0.300".into(), "`addresses[0]`: `10.0.0.300`"),
         ("register web w --port 1 --address 0.0.0.0".into(), "is no address of a host"),
+        (
+            "register web w --port 1 --address web.service.internal".into(),
+            "`addresses[0]`: `web.service.internal` is a name of the service itself",
+        ),
         ("register web w --port 1 --meta =v".into(), "`meta`: is no key"),
         ("register web w --port 1 --http x".into(), "`checks[0].path`: `x` is no path"),
         (
