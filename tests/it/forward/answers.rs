@@ -6,7 +6,7 @@ use serde_json::json;
 use super::forwarding;
 use crate::support::{
     Upstream,
-    dns::{lines, question},
+    dns::{extended_errors, lines, question},
     upstream::{Said, known},
 };
 
@@ -133,6 +133,7 @@ fn what_is_not_asked_for_with_rd_or_is_no_ordinary_question_is_refused() {
     for rtype in [RecordType::ANY, RecordType::AXFR, RecordType::IXFR, RecordType::Unknown(253)] {
         let reply = node.resolver().ask("web.example.", rtype);
         assert_eq!(reply.metadata.response_code, ResponseCode::Refused, "{rtype}");
+        assert_eq!(extended_errors(&reply), [21], "{rtype}: RFC 8914 §4.22");
     }
     let mut chaos = question("version.bind.", RecordType::TXT, None);
     chaos.queries[0].set_query_class(hickory_proto::rr::DNSClass::CH);
@@ -202,4 +203,34 @@ fn an_alias_of_an_upstream_goes_on_in_our_zones_and_at_others() {
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
     assert!(others.seen().iter().all(|seen| !seen.name.ends_with("corp.")), "{:?}", others.seen());
     assert!(upstream.seen().iter().all(|seen| seen.name.ends_with("corp.")));
+}
+
+#[test]
+fn an_upstream_says_nothing_of_names_that_are_ours_special_or_forbidden() {
+    let upstream = Upstream::start(|seen| {
+        let target = seen.name.strip_suffix("corp.").unwrap_or("nowhere.");
+        let lie = format!("{target} 60 A 203.0.113.66");
+        Said::records(seen, &[&format!("60 CNAME {target}"), &lie])
+    });
+    let top = "@ 60 SOA ns hostmaster 1 3600 600 86400 60\n@ 60 NS ns\n";
+    let deny = "[dns]\naccess = [{ zone = \"shut.lan\", deny = [\"127.0.0.0/8\"] }]";
+    let node = forwarding(&[&upstream], deny)
+        .zone("home.lan.zone", &format!("{top}www 60 A 192.0.2.7\n"))
+        .zone("broken.lan.zone", "oops\n")
+        .start();
+    node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"], "port": 80 }));
+    for (target, address) in [
+        ("web.service.internal.", Some("web.service.internal. 5 A 10.0.0.1")),
+        ("www.home.lan.", Some("www.home.lan. 60 A 192.0.2.7")),
+        ("www.broken.lan.", None),
+        ("printer.local.", None),
+        ("www.shut.lan.", None),
+        ("elsewhere.example.", Some("elsewhere.example. 60 A 203.0.113.66")),
+    ] {
+        let reply = node.resolver().ask(&format!("{target}corp."), A);
+        let alias = format!("{target}corp. 60 CNAME {target}");
+        let mut expected: Vec<&str> = [&*alias].into_iter().chain(address).collect();
+        expected.sort_unstable();
+        assert_eq!(lines(&reply.answers), expected, "{reply}");
+    }
 }

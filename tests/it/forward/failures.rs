@@ -313,6 +313,63 @@ fn an_answer_is_given_after_its_time_while_no_upstream_answers() {
 }
 
 #[test]
+fn that_there_was_no_such_name_is_told_after_its_time_as_that() {
+    let upstream = Upstream::start(|_| Said::nothing(ResponseCode::NXDomain, "example.", (1, 1)));
+    let node = forwarding(&[&upstream], "").start();
+    let fresh = node.resolver().ask("none.example.", A);
+    assert_eq!(extended_errors(&fresh), [0; 0]);
+    upstream.says(|_| Said::code(ResponseCode::ServFail));
+    let stale = eventually("its time is over", || {
+        let reply = node.resolver().ask("none.example.", A);
+        (!extended_errors(&reply).is_empty()).then_some(reply)
+    });
+    assert_eq!(stale.metadata.response_code, ResponseCode::NXDomain);
+    assert_eq!(extended_errors(&stale), [19], "RFC 8914 §4.20");
+}
+
+#[test]
+fn one_question_becomes_four_at_the_most() {
+    let upstreams: Vec<Upstream> =
+        (0..6).map(|_| Upstream::start(|_| Said::code(ResponseCode::ServFail))).collect();
+    let node = forwarding(&upstreams.iter().collect::<Vec<_>>(), "").start();
+    let reply = node.resolver().ask("www.example.", A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+    let asked = upstreams.iter().filter(|upstream| !upstream.seen().is_empty());
+    assert_eq!(asked.count(), 4);
+}
+
+#[test]
+fn over_tcp_as_well_who_is_above_the_limit_is_told_so() {
+    let upstream = Upstream::start(|seen| known(RECORDS, seen).held());
+    let node = forwarding(&[&upstream], "in_flight_max = 1").start();
+    let mut connection = Connection::open(node.dns[0]);
+    connection.send(&question("www.example.", A, Some(1232)).to_vec().unwrap());
+    eventually("it waits", || (upstream.held() == 1).then_some(()));
+    connection.send(&question("short.example.", A, Some(1232)).to_vec().unwrap());
+    let reply = Message::from_vec(&connection.read().unwrap()).unwrap();
+    assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+    assert_eq!(extended_errors(&reply), [0]);
+    upstream.release();
+    let reply = Message::from_vec(&connection.read().unwrap()).unwrap();
+    assert_eq!(lines(&reply.answers), ["www.example. 60 A 192.0.2.80"]);
+}
+
+#[test]
+fn who_waits_for_an_upstream_over_tcp_is_not_idle() {
+    let upstream = Upstream::start(|seen| known(RECORDS, seen).held());
+    let node =
+        forwarding(&[&upstream], "timeout = \"10s\"\n[dns]\ntcp_idle_timeout = \"1s\"").start();
+    let mut waiting = Connection::open(node.dns[0]);
+    waiting.send(&question("www.example.", A, Some(1232)).to_vec().unwrap());
+    eventually("it waits", || (upstream.held() == 1).then_some(()));
+    let mut idle = Connection::open(node.dns[0]);
+    assert!(idle.read().is_none(), "who came later and says nothing is let go");
+    upstream.release();
+    let reply = Message::from_vec(&waiting.read().expect("a reply")).unwrap();
+    assert_eq!(lines(&reply.answers), ["www.example. 60 A 192.0.2.80"]);
+}
+
+#[test]
 fn how_long_answers_outlive_their_time_is_limited() {
     let upstream = Upstream::of(RECORDS);
     let node = forwarding(&[&upstream], "stale_max = \"0s\"").start();

@@ -139,6 +139,16 @@ fn unknown_addresses_of_our_reverse_zones_are_forwarded_where_a_zone_is_named_fo
 }
 
 #[test]
+fn unknown_addresses_of_our_reverse_zones_are_not_for_everybodys_upstream() {
+    let upstream = Upstream::start(|seen| Said::records(seen, &["60 PTR host.example."]));
+    let node = forwarding(&[&upstream], "[dns]\nreverse = [\"198.18.0.0/16\"]").start();
+    let ask = |name: &str| node.resolver().ask(name, PTR).metadata.response_code;
+    assert_eq!(ask("2.0.18.198.in-addr.arpa."), ResponseCode::NXDomain);
+    assert!(upstream.seen().is_empty());
+    assert_eq!(ask("2.0.19.198.in-addr.arpa."), ResponseCode::NoError, "which is not ours");
+}
+
+#[test]
 fn a_changed_configuration_is_taken_over_and_a_wrong_one_is_not() {
     let (first, second) = (echo("192.0.2.1"), echo("192.0.2.2"));
     let node = forwarding(&[&first], "").start();
