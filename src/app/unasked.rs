@@ -64,12 +64,13 @@ impl Unasked {
         if problems == known.problems {
             return;
         }
-        for problem in problems.iter().filter(|problem| !known.problems.contains(problem)) {
-            warn!("{problem}");
-        }
         match problems.is_empty() {
             true => self.board.clear(CONDITION),
             false => self.board.note(CONDITION, problems.join("; ")),
+        }
+        // Behind the note, so that whoever has read the line finds it.
+        for problem in problems.iter().filter(|problem| !known.problems.contains(problem)) {
+            warn!("{problem}");
         }
         known.problems = problems;
     }
