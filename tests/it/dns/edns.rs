@@ -195,6 +195,22 @@ fn a_message_without_a_question_may_ask_for_a_cookie() {
     assert_eq!(said_code(&ask(&cookie_of(&reply))), 0);
 }
 
+#[test]
+fn a_message_with_neither_question_nor_cookie_to_give_is_malformed() {
+    let mut asked = with_cookie(&[9; 8]);
+    asked.queries.clear();
+    let silent = Node::builder().config("[dns]\ncookies = false").start();
+    let reply = silent.resolver().exchange(&asked);
+    assert_eq!(said(&reply), "FORMERR", "no cookie is given here");
+    assert!(reply.edns.is_some_and(|edns| edns.options().as_ref().is_empty()));
+    // What is wrong with its options counts as well (RFC 7828 §3.2.1).
+    let edns = asked.edns.as_mut().expect("it has a cookie");
+    edns.options_mut().insert(EdnsOption::Unknown(11, vec![0, 100]));
+    let node = node();
+    assert_eq!(said(&over_tcp(&node, &asked)), "FORMERR");
+    assert_eq!(said_code(&node.resolver().exchange(&asked)), 0, "passed over on UDP");
+}
+
 fn over_tcp(node: &Node, message: &Message) -> Message {
     let mut connection = Connection::open(node.dns[0]);
     connection.send(&message.to_vec().unwrap());
