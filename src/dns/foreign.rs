@@ -6,7 +6,7 @@ use super::{
     asked::Asked,
     code::{extended, rcode, rtype},
     encode::QUESTION,
-    forward::{Age, Forwarding, KeyRef, Looked, Told},
+    forward::{Age, Failure, Forwarding, KeyRef, Looked, Told},
     guard::Visitor,
     turn::{Later, Next, Turn},
     zone,
@@ -41,6 +41,9 @@ impl Turn<'_, '_, '_> {
             return Ok(self.special(zones, asked));
         }
         let Some(route) = forwarding.forward.route(asked.name) else {
+            if forwarding.forward.lacks_upstreams() {
+                return Ok(self.tell(asked, &Told::Failed(Failure::Unlisted)));
+            }
             return Ok(Next::Elsewhere);
         };
         let dnssec_ok = self.query.edns.is_some_and(|edns| edns.dnssec_ok);

@@ -101,7 +101,7 @@ async fn wait_for(upstream: &Upstream) -> bool {
         match upstream.ask(&root).await {
             Err(Failure::Busy) => {}
             Err(failure) if failure.is_upstreams() => {
-                upstream.health.is_down(failure);
+                upstream.health.is_down(&failure.of_one(upstream.timeout()));
                 was_down = true;
             }
             _ => break,

@@ -1,8 +1,13 @@
 //! Why a name could not be looked up.
 
-use crate::dns::{
-    code::{extended, rcode},
-    stats::rcode_name,
+use std::time::Duration;
+
+use crate::{
+    dns::{
+        code::{extended, rcode},
+        stats::rcode_name,
+    },
+    util::format_duration,
 };
 
 /// What metrics say of an upstream that nobody waited for any more.
@@ -21,8 +26,12 @@ pub(in crate::dns) enum Failure {
     Loop,
     /// No upstream has answered for a while, and none was asked.
     Down,
+    /// No upstream is known, because the file that names them cannot be used.
+    Unlisted,
     /// The network says that there is nobody.
     Unreachable,
+    /// The host says that nobody listens there.
+    Refused,
     /// No reply has come in time.
     Silent,
     /// What came is no reply, or says nothing.
@@ -36,7 +45,17 @@ pub(in crate::dns) enum Failure {
 impl Failure {
     /// Whether it shows that the upstream itself does not work.
     pub(super) fn is_upstreams(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Silent)
+        matches!(self, Self::Unreachable | Self::Refused | Self::Silent)
+    }
+
+    /// The same of one upstream, which was given so long.
+    pub(super) fn of_one(self, timeout: Duration) -> String {
+        match self {
+            Self::Silent => format!("no reply within {}", format_duration(timeout)),
+            Self::Refused => "connection refused".to_owned(),
+            Self::Unreachable => "the network has no way to it".to_owned(),
+            _ => self.extended().1.to_owned(),
+        }
     }
 
     /// INFO-CODE and EXTRA-TEXT of the extended error (RFC 8914).
@@ -45,7 +64,10 @@ impl Failure {
             Self::Busy => (extended::OTHER, "too many questions wait for upstreams"),
             Self::Loop => (extended::OTHER, "the upstream sends questions back here"),
             Self::Down => (extended::NO_REACHABLE_AUTHORITY, "all upstreams are down"),
-            Self::Unreachable => (extended::NETWORK_ERROR, "no upstream can be reached"),
+            Self::Unlisted => (extended::NOT_READY, "no upstream is known: see the server's log"),
+            Self::Unreachable | Self::Refused => {
+                (extended::NETWORK_ERROR, "no upstream can be reached")
+            }
             Self::Silent => (extended::NO_REACHABLE_AUTHORITY, "no upstream answers"),
             Self::Garbled => (extended::OTHER, "the upstream's reply cannot be used"),
             Self::Code(rcode::REFUSED) => (extended::OTHER, "the upstream refuses"),
@@ -59,7 +81,8 @@ impl Failure {
             Self::Busy => "busy",
             Self::Loop => "loop",
             Self::Down => "down",
-            Self::Unreachable => "unreachable",
+            Self::Unlisted => "unlisted",
+            Self::Unreachable | Self::Refused => "unreachable",
             Self::Silent => "timeout",
             Self::Garbled => "garbled",
             Self::Code(code) => rcode_name(code),

@@ -210,10 +210,11 @@ impl Shared {
                     // Nobody writes the file again for that: it is read until it can be.
                     work.stamp = FileStamp::default();
                 }
-                let note = format!("{problem}; the upstreams stay as they were");
+                let fate = fate(work);
+                let note = format!("{problem}; {fate}");
                 let pinned = self.board.conditions();
                 if !pinned.iter().any(|(name, is)| name == CONDITION && is.message == note) {
-                    error!(problem, "the upstreams stay as they were");
+                    error!(problem, "{fate}");
                     self.board.note(CONDITION, note);
                 }
                 false
@@ -257,6 +258,7 @@ impl Shared {
         self.retire_all_but(work, &routes);
         work.routes = routes;
         self.current.store(Some(Arc::new(Forward {
+            lacks_upstreams: spec.resolv_conf.is_some() && !work.routes.contains_key(&[0][..]),
             routes: Routes::new(groups),
             allow: Networks::new(&spec.allow),
             cache,
@@ -337,6 +339,16 @@ impl Shared {
         let gone =
             work.upstreams.extract_if(|spec, _| !routes.values().any(|specs| specs.contains(spec)));
         gone.for_each(|(_, upstream)| upstream.health.retire());
+    }
+}
+
+/// What becomes of names while the resolv.conf cannot be used.
+fn fate(work: &Work) -> &'static str {
+    match (work.from_file.is_empty(), work.spec.upstreams.is_empty(), work.spec.zones.is_empty()) {
+        (false, _, _) => "the upstreams stay as they were",
+        (true, false, _) => "only `upstreams` are asked until it can be read",
+        (true, true, true) => "nothing is forwarded until it can be read",
+        (true, true, false) => "only the names of `zones` are forwarded until it can be read",
     }
 }
 

@@ -122,11 +122,10 @@ impl Health {
     }
 
     /// It was examined, and has not answered.
-    pub(super) fn is_down(&self, why: Failure) {
+    pub(super) fn is_down(&self, why: &str) {
         let mut state = self.state.lock();
         if let State::Up { .. } = *state {
             *state = State::Down;
-            let why = why.extended().1;
             warn!(upstream = self.name, why, "the upstream is down");
             self.tell(&format!("does not answer ({why}); others are asked if there are any"));
         }
@@ -207,7 +206,7 @@ mod tests {
         assert!(!health.failed() && health.is_up(), "once, and it is asked meanwhile");
         health.answered();
         assert!(!health.failed() && health.failed(), "it answers: all begins again");
-        health.is_down(Failure::Silent);
+        health.is_down("no reply within 2s");
         assert_eq!(health.trouble(), Some(Failure::Down));
         assert_eq!(board.conditions().len(), 1);
         health.answered();
@@ -233,7 +232,7 @@ mod tests {
     fn a_late_reply_brings_nothing_back_that_is_configured_no_more() {
         let (board, metrics) = (Board::default(), Metrics::new());
         let health = Health::new("u".into(), board.clone(), ForwardMetrics::new(&metrics));
-        health.is_down(Failure::Silent);
+        health.is_down("no reply within 2s");
         health.retire();
         board.note("upstream u", "that of another one of this name".to_owned());
         health.answered();

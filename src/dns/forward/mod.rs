@@ -45,12 +45,14 @@ mod upstream_spec;
 mod view;
 
 pub use handle::{ForwardHandle, is_own};
+pub use resolv_conf::check as check_resolv_conf;
 pub use spec::{ForwardOrder, ForwardSpec, ForwardZone};
 pub use state::Forward;
 pub use upstream_spec::UpstreamSpec;
 pub use view::Forwarding;
 pub(super) use {
     cache::Told,
+    failure::Failure,
     handle::ForwardReader,
     key::KeyRef,
     lane::{Crowded, ForwardLane},

@@ -41,6 +41,14 @@ pub(super) struct Unread {
     pub may_pass: bool,
 }
 
+/// Checks that the file names servers.
+///
+/// # Errors
+/// With the file, the line and the reason.
+pub fn check(path: &Path) -> Result<(), String> {
+    read(path).map(drop).map_err(|unread| unread.problem)
+}
+
 /// Reads the servers that the file names.
 ///
 /// # Errors

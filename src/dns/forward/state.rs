@@ -24,6 +24,9 @@ use crate::dns::{guard::Networks, zone::Zones};
 #[derive(Debug)]
 pub struct Forward {
     pub(super) routes: Routes,
+    /// Whether upstreams for all names are configured and none is known: the file that names them
+    /// cannot be used.
+    pub(super) lacks_upstreams: bool,
     pub(super) allow: Networks,
     pub(super) cache: Cache,
     /// What the cache was made with.
@@ -114,6 +117,11 @@ impl Forward {
     /// Who is asked for `name`.
     pub(in crate::dns) fn route(&self, name: &[u8]) -> Option<Route<'_>> {
         self.routes.find(name)
+    }
+
+    /// Whether names without a route would have one if the resolv.conf could be used.
+    pub(in crate::dns) fn lacks_upstreams(&self) -> bool {
+        self.lacks_upstreams
     }
 
     /// Whether `name` is one that we have sent out to see whether it comes back; it is noted.

@@ -212,6 +212,9 @@ fn told_of(error: NetError) -> Result<Message, Failure> {
         }
         NetError::Dns(DnsError::ResponseCode(code)) => Err(Failure::Code(code.into())),
         NetError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Failure::Silent),
+        NetError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Err(Failure::Refused)
+        }
         NetError::Io(_) | NetError::NoConnections => Err(Failure::Unreachable),
         NetError::Timeout => Err(Failure::Silent),
         NetError::Busy => Err(Failure::Busy),

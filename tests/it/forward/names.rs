@@ -207,6 +207,18 @@ fn a_resolv_conf_is_followed_and_a_broken_one_is_not() {
 }
 
 #[test]
+fn without_a_resolv_conf_what_it_is_for_fails_and_is_not_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let config = format!("[forward]\nresolv_conf = \"{}/missing\"\n", scratch.path().display());
+    let node = Node::builder().config(&config).start();
+    node.wait_for_log("nothing is forwarded until it can be read");
+    let reply = node.resolver().ask("www.example.", A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::ServFail, "{reply}");
+    assert_eq!(node.find_log("the upstreams stay as they were"), None);
+    assert_eq!(node.resolver().ask("localhost.", A).answers.len(), 1, "special names are known");
+}
+
+#[test]
 fn a_resolv_conf_that_is_no_file_keeps_nobody_waiting() {
     let upstream = Upstream::of(&["www.example. 60 A 192.0.2.1"]);
     let pipe = tempfile::tempdir().unwrap();
