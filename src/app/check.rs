@@ -1,44 +1,75 @@
 //! What can be said of a configuration beyond its text, without starting anything.
 
-use super::{config::Config, unasked};
+use super::{
+    config::{Config, ConfigError},
+    unasked,
+};
 use crate::{
     dns::{
         CookieSecrets, Settings,
+        forward::check_resolv_conf,
         zone::{ZoneFolder, ZoneWatcher},
     },
-    model::DnsName,
+    model::{DnsName, Invalid},
     telemetry::{Board, Metrics},
     util::Clock,
 };
 
-/// Checks what the configuration names, and returns what is right but most likely not meant.
+/// What was found in the files that a configuration names.
+#[derive(Debug)]
+pub struct Checked {
+    /// What is right but most likely not meant.
+    pub warnings: Vec<String>,
+    /// What a server would not serve, or not start for.
+    pub outcome: Result<(), ConfigError>,
+}
+
+/// Checks what the configuration names, with the eyes of a server that starts with it.
 ///
 /// # Errors
-/// When the start would be refused for it: settings that do not go together, a certificate or a key
-/// that cannot be used.
-pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Vec<String>> {
-    let settings = Settings::new(&config.dns_settings(&CookieSecrets::random()?)?)?;
+/// When the start would be refused: settings that do not go together; a certificate, a key, a
+/// secret, certificate authorities or a folder that cannot be used.
+pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Checked> {
+    let settings = can_start(config)?;
     let mut warnings = config.warnings();
     if let Some(files) = config.tls.files() {
         let now = i64::try_from(clock.wall_millis() / 1_000)?;
         warnings.extend(files.read()?.problem(now));
     }
-    warnings.extend(forward_zones(config, settings.origin())?);
-    Ok(warnings)
+    let folder = zone_folder(config, settings.origin());
+    let watcher = ZoneWatcher::open(folder, Board::default(), &Metrics::new())?;
+    let findings = watcher.findings();
+    let suffixes = config.forward.zones.iter().map(|zone| &zone.suffix);
+    warnings.extend(findings.oddities);
+    warnings.extend(unasked::problems(&watcher.handle().load(), suffixes));
+    let mut mistakes = findings.mistakes;
+    if let Some(Err(problem)) = config.forward.resolv_conf.as_deref().map(check_resolv_conf) {
+        let invalid = Invalid::new("", "", problem);
+        mistakes.extend(config.mistake("forward.resolv_conf", invalid).into_faults());
+    }
+    let outcome = if mistakes.is_empty() { Ok(()) } else { Err(ConfigError::new(mistakes)) };
+    Ok(Checked { warnings, outcome })
 }
 
-/// What is to be said of zones that are to be forwarded, and zone files.
-fn forward_zones(config: &Config, service: &DnsName) -> anyhow::Result<Vec<String>> {
-    let suffixes: Vec<_> = config.forward.zones.iter().map(|zone| &zone.suffix).collect();
-    // Zone files may be large, and may be elsewhere than where this is checked.
-    if suffixes.is_empty() || !config.server.zones.is_dir() {
-        return Ok(Vec::new());
+/// Checks what a start would be refused for, as far as that lies in files.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn can_start(config: &Config) -> anyhow::Result<Settings> {
+    let settings = Settings::new(&config.dns_settings(&CookieSecrets::random()?)?)?;
+    if let Some(files) = config.tls.files() {
+        files.read()?;
     }
-    let folder = ZoneFolder {
+    config.health_options().check()?;
+    zone_folder(config, settings.origin()).check()?;
+    Ok(settings)
+}
+
+/// Where the static zones are, beside the zone of the services.
+pub(super) fn zone_folder(config: &Config, services: &DnsName) -> ZoneFolder {
+    ZoneFolder {
         path: config.server.zones.clone(),
-        is_required: false,
-        reserved: vec![service.clone()],
-    };
-    let watcher = ZoneWatcher::open(folder, Board::default(), &Metrics::new())?;
-    Ok(unasked::problems(&watcher.handle().load(), suffixes))
+        is_required: config.server.zones_required(),
+        reserved: vec![services.clone()],
+    }
 }

@@ -11,6 +11,6 @@ mod signal;
 mod supervise;
 mod unasked;
 
-pub use check::check;
+pub use check::{Checked, check};
 pub use fault::is_misconfigured;
 pub use serve::serve;

@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use super::{
     banner::Banner,
+    check,
     config::Config,
     encryption,
     reload::{ReloadOutcome, Reloader},
@@ -22,7 +23,7 @@ use crate::{
         CookieSecrets, DnsConfig, DnsServer, Encryption, Limits, RunningDns, Settings, Wiring,
         forward::ForwardHandle,
         tls::CertificateWatcher,
-        zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
+        zone::{ZoneWatcher, ZonesHandle},
     },
     health, http,
     registry::{self, Registry, Setup, Writer},
@@ -189,11 +190,7 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
         metrics: metrics.clone(),
     })
     .with_context(|| format!("the store in `{}`", config.server.data.display()))?;
-    let folder = ZoneFolder {
-        path: config.server.zones.clone(),
-        is_required: config.server.zones_required(),
-        reserved: vec![settings.origin().clone()],
-    };
+    let folder = check::zone_folder(config, settings.origin());
     let zones = ZoneWatcher::open(folder, board.clone(), metrics)?;
     let options = config.health_options().within(*files);
     let checker = health::start(registry.clone(), &options, clock.clone(), metrics)?;

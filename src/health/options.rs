@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
+use super::probe::Prober;
+
 /// The settings of the checker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -34,6 +36,14 @@ impl Options {
     /// 100,000 checks of 10 s that all run into a timeout of 2 s: a network that is cut makes no
     /// check late of what is still to be reached.
     pub const IN_FLIGHT_DEFAULT: NonZeroUsize = NonZeroUsize::new(20_000).expect("is not zero");
+
+    /// Checks what checking would not start for.
+    ///
+    /// # Errors
+    /// When the file of trusted certificates cannot be used.
+    pub fn check(&self) -> Result<(), HealthError> {
+        Prober::new(self.ca_file.as_deref()).map(drop)
+    }
 
     /// The same with no more than half of the `files` that the process may have open: connections
     /// that are refused for want of one would be a worse answer than checks that wait.

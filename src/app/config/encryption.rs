@@ -94,19 +94,28 @@ impl Config {
 
     /// What is most likely not meant, of a configuration that is right.
     pub fn warnings(&self) -> Vec<String> {
+        let unused = self.dns.cookie_secret_file.as_ref().filter(|_| !self.dns.cookies);
+        let unused = unused.map(|_| {
+            "`dns.cookie_secret_file` is not read, as `dns.cookies` is `false`".to_owned()
+        });
+        unused.into_iter().chain(self.shown_to_nobody()).collect()
+    }
+
+    /// A certificate without an address to show it at.
+    fn shown_to_nobody(&self) -> Option<String> {
         let key = match &self.tls {
             tls if tls.files().is_some() => "tls.certificate",
             TlsSettings { self_signed: true, .. } => "tls.self_signed",
-            _ => return Vec::new(),
+            _ => return None,
         };
         let lists = self.dns.encrypted.lists();
         if lists.iter().any(|(_, addresses)| !addresses.is_empty()) {
-            return Vec::new();
+            return None;
         }
         let [tls, https, quic] = lists.map(|(path, _)| path);
-        vec![format!(
+        Some(format!(
             "`{key}` is shown to nobody: there is no address in `{tls}`, `{https}` or `{quic}`"
-        )]
+        ))
     }
 
     /// Where whoever tries things out with `tls.self_signed` finds the encrypted transports: ports

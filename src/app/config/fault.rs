@@ -20,9 +20,17 @@ pub(super) struct Text<'a> {
 // === impl ConfigError ===
 
 impl ConfigError {
-    pub(super) fn new(faults: Vec<String>) -> Self {
+    /// All of these mistakes; there has to be one.
+    pub(in crate::app) fn new(faults: Vec<String>) -> Self {
         assert!(!faults.is_empty(), "an error says what is wrong");
         Self { faults }
+    }
+}
+
+impl ConfigError {
+    /// The mistakes, one text each.
+    pub(in crate::app) fn into_faults(self) -> Vec<String> {
+        self.faults
     }
 }
 

@@ -67,7 +67,7 @@ impl Config {
 
     /// The refusal of a key's value by whoever used it, such as that of a file which it names. The
     /// place is that where the key is set now; without one, if the sources are no longer there.
-    pub(super) fn mistake(&self, path: &'static str, invalid: Invalid) -> ConfigError {
+    pub(in crate::app) fn mistake(&self, path: &'static str, invalid: Invalid) -> ConfigError {
         let file = self.sources.read().unwrap_or_default();
         let mut loading = Loading::new(file.as_ref());
         loading.apply(&self.sources);

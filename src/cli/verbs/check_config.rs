@@ -32,9 +32,11 @@ impl CheckConfigArgs {
         clock: &Clock,
     ) -> Result<(), Failure> {
         let sources = Sources { file: Some(self.file.clone()), ..Sources::default() };
-        for warning in app::check(&Config::load(sources)?, clock)? {
+        let checked = app::check(&Config::load(sources)?, clock)?;
+        for warning in checked.warnings {
             writeln!(errors, "warning: {warning}")?;
         }
+        checked.outcome?;
         Ok(output.line(&format!("{}: OK", self.file.display()))?)
     }
 }
@@ -65,7 +67,8 @@ mod tests {
             args.run(&mut buffer.output(false), &mut errors, &Clock::system()).unwrap();
             String::from_utf8(errors).unwrap()
         };
-        assert_eq!(check(&at("elsewhere")), "");
+        fs::create_dir(at("empty")).unwrap();
+        assert_eq!(check(&at("empty")), "");
         let warning = "warning: `forward.zones`: nobody is asked for `lab.corp`, as the zone \
             `corp` in `corp.zone` has all its names; delegate it there by NS records, or leave it \
             out in one of the two\n";

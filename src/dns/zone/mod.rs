@@ -48,4 +48,4 @@ pub use fuzzing::zone_file;
 pub use publish::{ZonesHandle, ZonesReader};
 pub use set::Zones;
 pub(super) use set::is_within;
-pub use watch::{ZoneFolder, ZoneFolderError, ZoneWatcher};
+pub use watch::{ZoneFindings, ZoneFolder, ZoneFolderError, ZoneWatcher};

@@ -57,6 +57,11 @@ impl Folder {
         Ok(names)
     }
 
+    /// What is said of a file in it, with the folder's own path in front.
+    pub(super) fn shown(&self, said: impl std::fmt::Display) -> String {
+        format!("{}/{said}", self.0.display())
+    }
+
     /// The stamp of a file as it is now.
     pub(super) fn stamp(&self, path: &str) -> FileStamp {
         FileStamp::of(&self.0.join(path))

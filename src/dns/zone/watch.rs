@@ -33,6 +33,9 @@ use crate::{
 /// files cost nothing to look at.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How much of what is odd about a zone is kept: more than a person reads. The log has all of it.
+const WARNINGS_MAX: usize = 50;
+
 /// The name of the folder's own condition on the board.
 const FOLDER_CONDITION: &str = "zones";
 
@@ -80,8 +83,35 @@ struct File {
     zone: Option<Arc<Zone>>,
     /// The mistake in it now.
     broken: Option<ZoneError>,
+    /// What is odd about that zone, the first of it.
+    warnings: Box<[String]>,
     /// Why its zone is not served although there is no mistake in it.
     refused: Option<String>,
+}
+
+/// What there is to say of the zone files, each with its file and line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ZoneFindings {
+    /// Why zones are not served as their files have them now.
+    pub mistakes: Vec<String>,
+    /// What is odd about those that are.
+    pub oddities: Vec<String>,
+}
+
+// === impl ZoneFolder ===
+
+impl ZoneFolder {
+    /// Checks that the folder can be read, if it has to be there.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(&self) -> Result<(), ZoneFolderError> {
+        let path = self.path.clone();
+        match Folder::new(path.clone()).zone_files() {
+            Err(reason) if self.is_required => Err(ZoneFolderError { path, reason }),
+            _ => Ok(()),
+        }
+    }
 }
 
 // === impl ZoneWatcher ===
@@ -97,14 +127,10 @@ impl ZoneWatcher {
         board: Board,
         metrics: &Metrics,
     ) -> Result<Self, ZoneFolderError> {
-        let ZoneFolder { path, is_required, reserved } = folder;
-        let folder = Folder::new(path.clone());
-        if is_required && let Err(reason) = folder.zone_files() {
-            return Err(ZoneFolderError { path, reason });
-        }
+        folder.check()?;
         let mut watcher = Self {
-            folder,
-            reserved: reserved.into(),
+            folder: Folder::new(folder.path),
+            reserved: folder.reserved.into(),
             files: BTreeMap::new(),
             handle: ZonesHandle::default(),
             retired: Vec::new(),
@@ -113,6 +139,24 @@ impl ZoneWatcher {
         };
         watcher.poll();
         Ok(watcher)
+    }
+
+    /// What there is to say of the files as they were read last.
+    pub fn findings(&self) -> ZoneFindings {
+        let mut findings = ZoneFindings::default();
+        let pinned = self.board.conditions();
+        let folder = pinned.into_iter().filter(|(name, _)| name == FOLDER_CONDITION);
+        findings.mistakes.extend(folder.map(|(_, condition)| condition.message));
+        for (name, file) in &self.files {
+            let broken = file.broken.as_ref().map(|problem| self.folder.shown(problem));
+            let refused =
+                file.refused.as_ref().map(|why| self.folder.shown(format!("{name}: {why}")));
+            findings.mistakes.extend(broken.or(refused));
+            findings
+                .oddities
+                .extend(file.warnings.iter().map(|warning| self.folder.shown(warning)));
+        }
+        findings
     }
 
     /// The zones, for those who answer, and for whoever asks for a reload.
@@ -223,9 +267,10 @@ impl ZoneWatcher {
         self.metrics.read(name, file.broken.take().as_ref(), read.as_ref().err());
         match read {
             Ok((zone, warnings)) => {
-                for ZoneWarning { place, problem } in warnings {
+                for ZoneWarning { place, problem } in &warnings {
                     warn!(%place, problem, "zone");
                 }
+                file.warnings = warnings.iter().take(WARNINGS_MAX).map(shown).collect();
                 let (origin, serial) = (zone.origin(), zone.serial());
                 info!(file = name, %origin, serial, records = zone.record_count(), "zone loaded");
                 file.zone = Some(Arc::new(zone));
@@ -295,6 +340,10 @@ impl File {
 /// The name of a zone file's condition on the board.
 fn condition(file: &str) -> String {
     format!("zone {file}")
+}
+
+fn shown(warning: &ZoneWarning) -> String {
+    format!("{}: {}", warning.place, warning.problem)
 }
 
 /// Reads a zone; its name is that of its file unless it says another.

@@ -54,6 +54,47 @@ fn a_mistake_is_pointed_at_by_line_and_column() {
 }
 
 #[test]
+fn what_the_file_names_is_read_as_serve_reads_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(scratch.path().join(name), text).unwrap();
+    let check = |text: &str| {
+        put("rollcall.toml", &format!("version = 1\n{text}\n"));
+        run(rollcall(["check-config", "rollcall.toml"]).current_dir(scratch.path()))
+    };
+    check("server.zones = \"nope\"").fails(78, "cannot read the zone folder `nope`");
+    check("health.ca_file = \"nope\"").fails(78, "`health.ca_file`: `nope` cannot be read");
+    let done = check("forward.resolv_conf = \"nope\"");
+    done.fails(78, "`forward.resolv_conf`: cannot read `nope`");
+    assert!(done.stderr.contains("\n --> rollcall.toml:2:23\n"), "{done:#?}");
+    put("resolv.conf", "nameserver 192.0.2.53\nnameserver oops\n");
+    let resolv_conf = "forward.resolv_conf = \"resolv.conf\"";
+    check(resolv_conf).fails(78, "resolv.conf:2: `oops` is no address of a name server");
+    put("resolv.conf", "nameserver 192.0.2.53\n");
+    assert_eq!(check(resolv_conf).ok(), "rollcall.toml: OK\n");
+
+    std::fs::create_dir(scratch.path().join("files")).unwrap();
+    let zone = |name: &str, more: &str| {
+        put(&format!("files/{name}"), &format!("$TTL 5\n@ SOA ns m 1 2 3 4 5\n@ NS ns\n{more}\n"));
+    };
+    zone("odd.test.zone", "ns A 192.0.2.1\nmail CNAME ns\n@ MX 5 mail");
+    let odd = check("server.zones = \"files\"");
+    assert_eq!((odd.code, &*odd.stdout), (Some(0), "rollcall.toml: OK\n"));
+    assert!(odd.stderr.starts_with("warning: files/odd.test.zone:6: the MX record"), "{odd:#?}");
+    zone("bad.test.zone", "ns A 300.1.1.1");
+    zone("worse.test.zone", "ns AAAA oops");
+    let bad = check("server.zones = \"files\"");
+    assert_eq!((bad.code, &*bad.stdout), (Some(78), ""), "{bad:#?}");
+    assert!(bad.stderr.contains("\nerror: files/bad.test.zone:4: "), "{bad:#?}");
+    assert!(bad.stderr.contains("\n\nerror: files/worse.test.zone:4: "), "all: {bad:#?}");
+    assert!(bad.stderr.contains("warning: files/odd.test.zone:6: "), "{bad:#?}");
+    let unread = check("[dns]\ncookies = false\ncookie_secret_file = \"nope\"");
+    assert_eq!(
+        (unread.code, &*unread.stderr),
+        (Some(0), "warning: `dns.cookie_secret_file` is not read, as `dns.cookies` is `false`\n")
+    );
+}
+
+#[test]
 fn serve_refuses_what_is_wrong_in_the_words_of_its_source() {
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("rollcall.toml");
