@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::{config::Config, unasked::Unasked};
+use super::{check, config::Config, unasked::Unasked};
 use crate::{
     dns::{
         CookieSecrets, Limits, Settings, forward::ForwardHandle, tls::CertificateReload,
@@ -58,10 +58,20 @@ impl Reloader {
             Ok(new) => new,
             Err(error) => return self.outcome.failed(&error.to_string()),
         };
-        let reload = self.config.diff_reload(&new);
+        let mut reload = self.config.diff_reload(&new);
         let next = self.config.with_reloadable(&new);
-        if let Err(error) = self.apply(&next) {
-            return self.outcome.failed(&format!("{error:#}"));
+        // What waits for a restart is not to make that one fail, which nobody may be there to see.
+        let can_restart = match reload.needs_restart.is_empty() {
+            true => Ok(()),
+            false => check::can_start(&new).map(drop),
+        };
+        match can_restart.and_then(|()| self.apply(&next)) {
+            Err(error) => return self.outcome.failed(&format!("{error:#}")),
+            // The file is another, under the same name.
+            Ok(true) if !reload.changed.iter().any(|path| path.starts_with("dns.cookie")) => {
+                reload.changed.push("dns.cookie_secret_file");
+            }
+            Ok(_) => {}
         }
         self.config = next;
         self.outcome.succeeded();
@@ -71,12 +81,14 @@ impl Reloader {
         }
     }
 
-    fn apply(&self, next: &Config) -> anyhow::Result<()> {
+    /// Puts it into force. Returns whether cookies have other secrets than before.
+    fn apply(&self, next: &Config) -> anyhow::Result<bool> {
         // Everything that can fail comes first.
         let (settings, filter) = (
             Settings::new(&next.dns_settings(&self.own_cookies)?)?,
             parse_filter(&next.log.filter)?,
         );
+        let is_renewed = settings.cookies() != self.settings.load().cookies();
         self.filter.reload(filter)?;
         let settings = settings.in_place_of(&self.settings.load());
         self.settings.store(Arc::new(settings));
@@ -88,7 +100,7 @@ impl Reloader {
             *options = next.registry_options();
             changed
         });
-        Ok(())
+        Ok(is_renewed)
     }
 }
 

@@ -189,6 +189,11 @@ impl Settings {
         &self.origin
     }
 
+    /// The secrets of the cookies.
+    pub fn cookies(&self) -> Option<&CookieSecrets> {
+        self.cookies.as_ref()
+    }
+
     /// The largest UDP reply that is sent, octets.
     pub fn udp_size(&self) -> u16 {
         self.udp_size

@@ -101,6 +101,10 @@ fn sighup_applies_what_can_change_and_says_what_cannot() {
     eventually("the note is gone", || {
         (node.api().get("/ready").body["notes"] == json!([])).then_some(())
     });
+    let missing = format!("{changed}[tls]\ncertificate = \"nope\"\nkey = \"nope\"\n");
+    std::fs::write(&config, missing).unwrap();
+    node.signal("HUP");
+    node.wait_for_log("nope` cannot be read");
 }
 
 #[test]

@@ -170,8 +170,13 @@ fn servers_with_one_secret_file_accept_each_others_cookies() {
     fs::write(&file, "not a secret\n").unwrap();
     second.signal("HUP");
     let told = second.wait_for_log("the configuration stays").to_string();
-    assert!(told.contains("line 1") && !told.contains("not a secret"), "{told}");
+    assert!(told.contains("cookies:1` is not 32") && !told.contains("not a secret"), "{told}");
     assert_eq!(ask(&second, &given), given);
+    fs::write(&file, "dd3bdf9344b678b185a6f5cb60fca715\n").unwrap();
+    second.signal("HUP");
+    let told = second.wait_for_log("configuration reloaded").to_string();
+    assert!(told.contains("dns.cookie_secret_file"), "the same name for another content: {told}");
+    assert_ne!(ask(&second, &given), given);
 }
 
 #[test]
