@@ -62,6 +62,12 @@ impl Files {
             .recursive(true)
             .mode(0o700)
             .create(&self.dir)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    io::Error::new(io::ErrorKind::NotADirectory, "it is there and is no folder")
+                }
+                _ => error,
+            })
             .map_err(StoreError::io("create the directory", &self.dir))?;
         match self.dir.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),

@@ -132,7 +132,7 @@ fn a_folder_that_serve_cannot_use_is_told_once() {
         .unwrap();
     serve(&["--config", "ca.toml"]).fails(78, "`health.ca_file`: `no.pem`");
     std::fs::write(scratch.path().join("file"), "").unwrap();
-    serve(&["--data", "file"]).fails(1, "`file`");
+    serve(&["--data", "file"]).fails(1, "the directory `file`: it is there and is no folder");
     let done = serve(&["--dns", "203.0.113.1:53"]);
     done.fails(1, "203.0.113.1:53");
     assert_eq!(done.stderr.matches("os error").count(), 1, "{done:#?}");
