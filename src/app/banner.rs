@@ -17,6 +17,8 @@ use crate::{
 pub(super) struct Banner<'a> {
     pub dns: &'a [SocketAddr],
     pub encrypted: &'a [(Transport, SocketAddr)],
+    /// Who is asked for other names; nothing when nobody is.
+    pub forward: Option<String>,
     pub https_path: &'a str,
     /// The pin of the certificate's key.
     pub pin: Option<String>,
@@ -47,12 +49,15 @@ impl Banner<'_> {
             "rollcall {version}\n\
              \x20 dns    {dns} (udp and tcp)\n\
              {encrypted}\
+             {forward}\
              \x20 http   {http}\n\
              \x20 data   {data} ({instances} instances, revision {revision})\n\
              \x20 zones  {zones}\n",
             version = env!("CARGO_PKG_VERSION"),
             dns = list(self.dns, ""),
             encrypted = self.encrypted(),
+            forward =
+                self.forward.as_ref().map(|to| format!("  forward {to}\n")).unwrap_or_default(),
             http = list(self.http, "http://"),
             data = self.data.display(),
         );
@@ -117,6 +122,7 @@ mod tests {
             dns: &dns,
             encrypted: &[(Transport::Https, "127.0.0.1:8443".parse().unwrap())],
             https_path: "/dns-query",
+            forward: Some("192.0.2.53 (for local networks)".into()),
             pin: Some("AAAA=".into()),
             http: &http,
             domain: &DnsName::parse("corp.internal").unwrap(),
@@ -129,6 +135,7 @@ mod tests {
         assert!(text.contains("dig @127.0.0.1 -p 53 web.service.corp.internal"), "{text}");
         assert!(text.contains("http://[::1]:8500/api/v1/services/web/instances/web-1"), "{text}");
         assert!(text.contains("\n  https  https://127.0.0.1:8443/dns-query\n"), "{text}");
+        assert!(text.contains("\n  forward 192.0.2.53 (for local networks)\n"), "{text}");
         assert!(text.contains("\n  pin    sha256//AAAA=\n"), "{text}");
         assert!(text.contains("./rollcall-data (3 instances, revision 7)"), "{text}");
     }

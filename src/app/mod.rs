@@ -5,6 +5,7 @@ mod check;
 pub mod config;
 mod encryption;
 mod fault;
+mod forwarding;
 mod reload;
 mod serve;
 mod signal;

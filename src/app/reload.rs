@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::{check, config::Config, unasked::Unasked};
+use super::{check, config::Config, forwarding, unasked::Unasked};
 use crate::{
     dns::{
         CookieSecrets, Limits, Settings, forward::ForwardHandle, tls::CertificateReload,
@@ -72,6 +72,9 @@ impl Reloader {
                 reload.changed.push("dns.cookie_secret_file");
             }
             Ok(_) => {}
+        }
+        if next.forward != self.config.forward {
+            forwarding::tell(&next.forward);
         }
         self.config = next;
         self.outcome.succeeded();

@@ -1,6 +1,6 @@
 //! The server from its configuration to its end: build → bind → serve → drain, top to bottom.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -12,7 +12,7 @@ use super::{
     banner::Banner,
     check,
     config::Config,
-    encryption,
+    encryption, forwarding,
     reload::{ReloadOutcome, Reloader},
     signal::{Asked, Signals},
     supervise::Tasks,
@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     dns::{
-        CookieSecrets, DnsConfig, DnsServer, Encryption, Limits, RunningDns, Settings, Wiring,
+        CookieSecrets, DnsConfig, DnsServer, Encryption, Limits, RunningDns, Settings, Transport,
+        Wiring,
         forward::ForwardHandle,
         tls::CertificateWatcher,
         zone::{ZoneWatcher, ZonesHandle},
@@ -104,16 +105,8 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     let bound = bind(&config)?;
     let built = build(&config, &common)?;
     let (dns, http) = (bound.dns.local_addrs(), bound.http.local_addrs());
-    for address in &dns {
-        info!(protocol = "dns", %address, "listening");
-    }
     let encrypted = bound.dns.encrypted_addrs();
-    for (transport, address) in &encrypted {
-        info!(protocol = "dns", transport = transport.as_str(), %address, "listening");
-    }
-    for address in &http {
-        info!(protocol = "http", %address, "listening");
-    }
+    tell_of_listening(&dns, &encrypted, &http);
     let snapshot = built.registry.snapshot();
     let (instances, revision) = (snapshot.counts.instances(), snapshot.revision);
     info!(
@@ -127,6 +120,7 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     let banner = Banner {
         dns: &dns,
         encrypted: &encrypted,
+        forward: forwarding::shown(&config.forward),
         https_path: &config.dns.encrypted.https_path,
         pin: built.certificate.as_ref().map(|it| it.shown().load().pin()),
         http: &http,
@@ -156,12 +150,31 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     for warning in config.warnings() {
         warn!("{warning}");
     }
+    if config.forward.is_enabled() {
+        forwarding::tell(&config.forward);
+    }
     info!("ready");
     // Whoever wants the log as JSON has no person reading along.
     if config.log.format == LogFormat::Text {
         banner.print();
     }
     running.serve_until_asked(reloader, &mut signals).await
+}
+
+fn tell_of_listening(
+    dns: &[SocketAddr],
+    encrypted: &[(Transport, SocketAddr)],
+    http: &[SocketAddr],
+) {
+    for address in dns {
+        info!(protocol = "dns", %address, "listening");
+    }
+    for (transport, address) in encrypted {
+        info!(protocol = "dns", transport = transport.as_str(), %address, "listening");
+    }
+    for address in http {
+        info!(protocol = "http", %address, "listening");
+    }
 }
 
 fn bind(config: &Config) -> anyhow::Result<Bound> {

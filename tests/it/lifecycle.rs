@@ -101,7 +101,12 @@ fn sighup_applies_what_can_change_and_says_what_cannot() {
     eventually("the note is gone", || {
         (node.api().get("/ready").body["notes"] == json!([])).then_some(())
     });
-    let missing = format!("{changed}[tls]\ncertificate = \"nope\"\nkey = \"nope\"\n");
+    let forward = format!("{changed}[forward]\nupstreams = [\"192.0.2.53\"]\n");
+    std::fs::write(&config, &forward).unwrap();
+    node.signal("HUP");
+    let line = node.wait_for_log("names that are not ours are forwarded").to_string();
+    assert!(line.contains("192.0.2.53") && line.contains("local networks"), "{line}");
+    let missing = format!("{forward}[tls]\ncertificate = \"nope\"\nkey = \"nope\"\n");
     std::fs::write(&config, missing).unwrap();
     node.signal("HUP");
     node.wait_for_log("nope` cannot be read");
