@@ -14,7 +14,7 @@ use prometheus_client::{
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
-use super::Metrics;
+use super::{Metrics, filter::parse_filter};
 
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,12 +45,7 @@ pub struct Logging {
 #[derive(Debug, Clone)]
 struct Dropped(ErrorCounter);
 
-/// Starts logging to standard error, by a filter such as `info` or `info,rollcall::dns=debug`.
-///
-/// hickory logs each request at INFO, which would cost every query on the full path, its decoder
-/// warns of odd packets and its clients of forged replies, with which anybody could fill the disk,
-/// and its resolver tells of each failure, which is counted here; they are held to warnings, to
-/// errors and to nothing unless the filter names them.
+/// Starts logging to standard error, by a filter as [`parse_filter`] takes it.
 ///
 /// # Errors
 /// When the filter does not parse, or logging was started before.
@@ -78,17 +73,6 @@ fn queue(
     let (writer, guard) = builder.thread_name("log").finish(out);
     let dropped = Dropped(writer.error_counter());
     (writer, dropped, guard)
-}
-
-/// Parses a filter and adds what is always held down.
-///
-/// # Errors
-/// When the text is no filter.
-pub fn parse_filter(filter: &str) -> Result<EnvFilter, anyhow::Error> {
-    const QUIET: &str =
-        ",hickory_server=warn,hickory_net=error,hickory_proto=error,hickory_resolver=off";
-    let quiet = if filter.contains("hickory") { "" } else { QUIET };
-    Ok(EnvFilter::try_new(format!("{filter}{quiet}"))?)
 }
 
 // === impl Logging ===

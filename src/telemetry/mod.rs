@@ -2,10 +2,12 @@
 
 mod board;
 mod classic;
+mod filter;
 mod log;
 mod metrics;
 mod process;
 
 pub use board::{Board, Condition};
-pub use log::{FilterHandle, LogFormat, Logging, init_logging, parse_filter};
+pub use filter::{FilterError, LEVELS, parse_filter};
+pub use log::{FilterHandle, LogFormat, Logging, init_logging};
 pub use metrics::{Metrics, SharedRegistry};

@@ -8,6 +8,7 @@ use std::{ops::RangeInclusive, path::Path, time::Duration};
 use super::{
     Config, clients, forward,
     given::{Given, Refusal},
+    nearest::nearest,
     parse,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
         Policy, Share, WhenNoneHealthy,
         limit::{self, CHARACTER_STRING_OCTETS_MAX},
     },
-    telemetry::{self, LogFormat},
+    telemetry::{self, FilterError, LogFormat},
     util::format_duration,
 };
 
@@ -540,7 +541,17 @@ fn set_min_healthy(config: &mut Config, given: &Given) -> Result<(), Refusal> {
 fn set_log_filter(config: &mut Config, given: &Given) -> Result<(), Refusal> {
     let filter = given.text()?;
     telemetry::parse_filter(filter).map_err(|error| {
-        given.refuse(format!("is no filter ({error}); write `info` or `info,rollcall::dns=debug`"))
+        let meant = match &error {
+            FilterError::UnknownLevel(word) | FilterError::UnknownWord(word) => {
+                nearest(&word.to_ascii_lowercase(), telemetry::LEVELS.into_iter())
+            }
+            FilterError::Empty | FilterError::Syntax(_) => None,
+        };
+        let way_out = match meant {
+            Some(meant) => format!("is `{meant}` meant?"),
+            None => "write `info` or `info,rollcall::dns=debug`".to_owned(),
+        };
+        given.refuse(format!("is no filter ({error}); {way_out}"))
     })?;
     config.log.filter = filter.to_owned();
     Ok(())

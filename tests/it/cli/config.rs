@@ -131,6 +131,22 @@ fn serve_refuses_what_is_wrong_in_the_words_of_its_source() {
 }
 
 #[test]
+fn a_log_filter_that_would_silence_the_log_by_a_slip_is_refused() {
+    for (filter, said) in [
+        (
+            "inof",
+            "(`inof` is neither a level nor a module that writes log lines); is `info` meant?",
+        ),
+        ("loud", "(`loud` is neither a level nor a module that writes log lines); write `info`"),
+        ("bogus=", "(`bogus` is neither a level"),
+        ("rollcall=debgu", "(`debgu` is no level); is `debug` meant?"),
+        (",", "(it is empty; `off` is what writes nothing)"),
+    ] {
+        run(&mut rollcall(["serve", "--log-filter", filter])).fails(78, said);
+    }
+}
+
+#[test]
 fn flags_win_over_the_environment_which_wins_over_the_file() {
     let file = "[server]\ndomain = \"from-file\"\n[policy]\nttl = \"7s\"\nanswer_limit = 2";
     let node = Node::builder()
