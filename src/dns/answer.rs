@@ -80,6 +80,8 @@ pub struct Summary {
 pub enum Guarded {
     /// It may not ask for the zone.
     Denied,
+    /// It may not have names forwarded.
+    NotForwarded,
     /// It has to prove its address first: its network has had its share of replies.
     Slipped,
     /// It has to prove its address first: the reply is longer than what strangers get.
@@ -160,7 +162,7 @@ pub fn answer(
 
 impl Guarded {
     /// All of them, in order.
-    pub const ALL: [Self; 3] = [Self::Denied, Self::Slipped, Self::Unproven];
+    pub const ALL: [Self; 4] = [Self::Denied, Self::NotForwarded, Self::Slipped, Self::Unproven];
 }
 
 /// What replies have in common that are counted together. Of names that do not exist there is no

@@ -29,6 +29,7 @@ use super::{
     Limits, Settings, Transport,
     forward::{ForwardHandle, ForwardLane},
     full::{Lanes, LongLane, ShortLane},
+    guard::tell_of_limits,
     stats::Stats,
     tcp,
     tls::ShownIdentity,
@@ -209,6 +210,8 @@ impl DnsServer {
                 door.open(encryption, &shared, &mut running.tasks)?;
             }
         }
+        let settings = Arc::clone(&wiring.settings);
+        running.tasks.spawn(tell_of_limits(settings, stats, clock, stop.clone()));
         running.tasks.spawn(async move {
             stop.cancelled().await;
             is_stopped.store(true, Relaxed);

@@ -48,6 +48,11 @@ impl Stats {
         stats
     }
 
+    /// How many replies to strangers were left out or sent empty because they were too many.
+    pub(super) fn limited(&self) -> u64 {
+        self.0.limited()
+    }
+
     /// A pen with a new tally, for one worker.
     pub(super) fn pen(&self, transport: Transport) -> Pen {
         let (pen, tally) = Pen::new();

@@ -74,7 +74,7 @@ impl Turn<'_, '_, '_> {
             Next::Denied => {
                 self.summary.guarded = Some(Guarded::Denied);
                 self.reply.set_rcode(rcode::REFUSED);
-                self.reply.set_extended_error(extended::PROHIBITED, "");
+                self.reply.set_extended_error(extended::PROHIBITED, "dns.access");
             }
             Next::Done => {}
             Next::Elsewhere => self.refuse(),
@@ -89,6 +89,9 @@ impl Turn<'_, '_, '_> {
     fn refuse(&mut self) {
         self.reply.set_rcode(rcode::REFUSED);
         let (code, why) = self.why_not_forwarded();
+        if code == extended::PROHIBITED {
+            self.summary.guarded = Some(Guarded::NotForwarded);
+        }
         self.reply.set_extended_error(code, why);
     }
 

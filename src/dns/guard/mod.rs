@@ -8,14 +8,17 @@
 //! pays for its own traffic and is not limited here.
 //!
 //! All of it is decided beside the answer, for each packet: nothing is locked, and counting takes
-//! one atomic operation on a table of fixed size.
+//! one atomic operation on a table of fixed size. Who is limited is noted, and told by a task.
 
 mod access;
 mod limiter;
 mod networks;
+mod notice;
 mod strangers;
+mod teller;
 
 pub use access::{Access, AccessRule, Visitor};
 pub use networks::Networks;
 pub use strangers::RateLimit;
 pub(super) use strangers::{Strangers, Verdict};
+pub(super) use teller::tell_of_limits;

@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{Networks, limiter::Limiter};
+use super::{Networks, limiter::Limiter, notice::Notice};
 use crate::{dns::caller::Caller, model::Invalid};
 
 /// The operator's choices.
@@ -44,6 +44,8 @@ pub(in crate::dns) struct Strangers {
     v6_mask: u128,
     octets_max: usize,
     limiter: Arc<Limiter>,
+    /// A network that is limited, to be told of.
+    notice: Arc<Notice>,
 }
 
 /// What is said to a stranger.
@@ -128,12 +130,14 @@ impl Strangers {
             v6_mask: u128::MAX.checked_shl(v6_shift).unwrap_or(0),
             octets_max: limits.unproven_udp_size.into(),
             limiter: Arc::new(Limiter::new()),
+            notice: Arc::default(),
         })
     }
 
     /// The same choices that go on counting where others have left off.
     pub(in crate::dns) fn going_on_from(self, before: &Self) -> Self {
-        Self { limiter: Arc::clone(&before.limiter), ..self }
+        let (limiter, notice) = (Arc::clone(&before.limiter), Arc::clone(&before.notice));
+        Self { limiter, notice, ..self }
     }
 
     /// Whether the client is one, unless it has proven its address.
@@ -159,12 +163,25 @@ impl Strangers {
         let is_within = self.all.is_none_or(|rate| limiter.admit(network, rate, now))
             && self.alike.is_none_or(|rate| limiter.admit((network, what), rate, now));
         if is_within {
-            Verdict::Answer
-        } else if self.slip > 0 && rng.u8(0..self.slip) == 0 {
-            Verdict::Slip
-        } else {
-            Verdict::Drop
+            return Verdict::Answer;
         }
+        self.notice.leave(network);
+        if self.slip > 0 && rng.u8(0..self.slip) == 0 { Verdict::Slip } else { Verdict::Drop }
+    }
+
+    /// A network that is limited; the same until it is forgotten.
+    pub(super) fn limited(&self) -> Option<IpNet> {
+        let network = self.notice.read()?;
+        let bits = match network {
+            IpAddr::V4(_) => self.v4_mask.count_ones(),
+            IpAddr::V6(_) => self.v6_mask.count_ones(),
+        };
+        IpNet::new(network, u8::try_from(bits).ok()?).ok()
+    }
+
+    /// Makes room for the next network that is limited.
+    pub(super) fn forget_limited(&self) {
+        self.notice.clear();
     }
 
     /// The network that an address counts for.

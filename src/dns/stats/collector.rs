@@ -102,13 +102,26 @@ impl Totals {
         let count = |what: Guarded| self.sum(None, |tally| &tally.guarded[what as usize]);
         let help = "DNS queries that were refused because the client may not ask for the zone.";
         plain(encoder, "dns_access_denied", help, count(Guarded::Denied))?;
-        let dropped = self.sum(None, |tally| &tally.dropped[DropReason::RateLimited as usize]);
-        let limited =
-            [([("action", "drop")], dropped), ([("action", "slip")], count(Guarded::Slipped))];
+        let help = "DNS queries that were not forwarded because the client is in no network of \
+                    `forward.allow`.";
+        plain(encoder, "forward_denied", help, count(Guarded::NotForwarded))?;
+        let [dropped, slipped] = self.limits();
+        let limited = [([("action", "drop")], dropped), ([("action", "slip")], slipped)];
         let help = "DNS replies to strangers above the limit: left out, or sent empty and cut.";
         encode(encoder, "dns_rate_limited", help, &limited)?;
         let help = "DNS replies that were cut because they are longer than what strangers get.";
         plain(encoder, "dns_unproven_cut", help, count(Guarded::Unproven))
+    }
+
+    /// Replies to strangers that were left out, and that were sent empty.
+    fn limits(&self) -> [u64; 2] {
+        let dropped = self.sum(None, |tally| &tally.dropped[DropReason::RateLimited as usize]);
+        [dropped, self.sum(None, |tally| &tally.guarded[Guarded::Slipped as usize])]
+    }
+
+    /// Replies to strangers that were not as they would be for others, by the rate.
+    pub(super) fn limited(&self) -> u64 {
+        self.limits().iter().sum()
     }
 
     /// The transports that are served.

@@ -94,6 +94,8 @@ fn networks_may_ask_or_not_by_zone_and_by_reload() {
         std::fs::write(node.path("rollcall.toml"), rule(networks)).unwrap();
         node.signal("HUP");
         eventually(networks, || (both() == expected).then_some(()));
+        let octets = node.resolver().exchange_octets(&question(&full("web"), A, Some(1_232)));
+        assert_eq!(octets.ends_with(b"dns.access"), expected.0 == "REFUSED", "{octets:?}");
     }
     assert!(counter(&node, "rollcall_dns_access_denied_total") >= 4);
     // What makes no sense is refused, and what was stays.
