@@ -14,14 +14,18 @@ pub(super) const CLASS_CHAOS: u16 = 3;
 /// default.
 pub(super) fn answer(settings: &Settings, query: &Query<'_>, reply: &mut Reply<'_>) {
     let identity = &settings.identity;
-    let text = match query.name() {
-        b"\x07version\x04bind\x00" | b"\x07version\x06server\x00" => &identity.version,
-        b"\x02id\x06server\x00" | b"\x08hostname\x04bind\x00" => &identity.server,
-        _ => "",
+    let (text, key) = match query.name() {
+        b"\x07version\x04bind\x00" | b"\x07version\x06server\x00" => {
+            (&*identity.version, "dns.version")
+        }
+        b"\x02id\x06server\x00" | b"\x08hostname\x04bind\x00" => {
+            (&*identity.server, "dns.identity")
+        }
+        _ => ("", ""),
     };
     if text.is_empty() {
         reply.set_rcode(rcode::REFUSED);
-        return reply.set_extended_error(extended::PROHIBITED, "");
+        return reply.set_extended_error(extended::PROHIBITED, key);
     }
     reply.set_authoritative(true);
     if matches!(query.qtype, rtype::TXT | rtype::ANY) {

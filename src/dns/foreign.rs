@@ -72,7 +72,7 @@ impl Turn<'_, '_, '_> {
             return (extended::NOT_AUTHORITATIVE, "");
         };
         if !forwarding.forward.allows(self.caller.client) {
-            (extended::PROHIBITED, "")
+            (extended::PROHIBITED, "forward.allow")
         } else if is_meta(self.query.qtype) {
             (extended::NOT_SUPPORTED, "this type is not forwarded")
         } else {

@@ -30,6 +30,9 @@ fn only_allowed_clients_are_forwarded_for() {
     assert_eq!(extended_errors(&reply), [18], "prohibited");
     assert!(!reply.metadata.recursion_available && reply.answers.is_empty());
     assert_eq!(stranger.ask("localhost.", A).metadata.response_code, ResponseCode::Refused);
+    let octets = stranger.exchange_octets(&question("www.example.", A, Some(1_232)));
+    assert!(octets.ends_with(b"forward.allow"), "the key that says so: {octets:?}");
+    assert_eq!(metric(&node, "rollcall_forward_denied_total").as_deref(), Some("3"));
     assert!(upstream.seen().is_empty());
     let friend = Resolver::from("127.0.0.1:0", node.dns[0]);
     assert!(friend.ask("www.example.", A).metadata.recursion_available);
