@@ -6,6 +6,7 @@ mod clients;
 mod edns;
 mod guard;
 pub(crate) mod https;
+mod logs;
 mod malformed;
 mod moment;
 mod names;

@@ -16,6 +16,7 @@ use super::{
 use crate::dns::{
     stats::HandshakeFault,
     tcp::{NoReply, Room, Visit},
+    tls::handshake_failed,
 };
 
 /// How long a connection may take to end when the server stops, for replies that are made.
@@ -37,22 +38,22 @@ pub(super) async fn serve(
     visit: Visit,
     handshaking: Option<Handshaking>,
 ) {
-    let (shared, transport) = (Arc::clone(&visit.shared), visit.transport);
+    let (shared, who) = (Arc::clone(&visit.shared), (visit.transport, visit.client));
     let patience = shared.limits.load().handshake_timeout;
-    let Ok(connecting) = incoming.accept_with(config) else {
-        return shared.stats.fail_handshake(transport, HandshakeFault::Tls);
+    let connecting = match incoming.accept_with(config) {
+        Ok(connecting) => connecting,
+        Err(error) => return handshake_failed(&shared.stats, who, HandshakeFault::Tls, error),
     };
     let shaken = tokio::select! {
         shaken = timeout(patience, connecting) => shaken,
         () = shared.stop.cancelled() => return,
     };
     drop(handshaking);
-    let fault = match shaken {
-        Ok(Ok(connection)) => return attend(connection, visit).await,
-        Ok(Err(_)) => HandshakeFault::Tls,
-        Err(_) => HandshakeFault::TimedOut,
-    };
-    shared.stats.fail_handshake(transport, fault);
+    match shaken {
+        Ok(Ok(connection)) => attend(connection, visit).await,
+        Ok(Err(error)) => handshake_failed(&shared.stats, who, HandshakeFault::Tls, error),
+        Err(late) => handshake_failed(&shared.stats, who, HandshakeFault::TimedOut, late),
+    }
 }
 
 /// Lets a connection go on until it ends or should.

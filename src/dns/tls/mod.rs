@@ -21,7 +21,7 @@ mod wire;
 mod x509;
 
 pub use files::{CertificateError, CertificateFiles};
-pub(super) use handshake::shake_hands;
+pub(super) use handshake::{handshake_failed, shake_hands};
 pub use identity::{Identity, ShownIdentity};
 pub use self_signed::self_signed;
 pub use watch::{CertificateReload, CertificateWatcher};
