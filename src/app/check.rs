@@ -34,7 +34,8 @@ pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Checked> {
     let mut warnings = config.warnings();
     if let Some(files) = config.tls.files() {
         let now = i64::try_from(clock.wall_millis() / 1_000)?;
-        warnings.extend(files.read()?.problem(now));
+        let identity = files.read().map_err(|error| config.certificate_mistake(&error))?;
+        warnings.extend(identity.problem(now));
     }
     let folder = zone_folder(config, settings.origin());
     let watcher = ZoneWatcher::open(folder, Board::default(), &Metrics::new())?;
@@ -58,7 +59,7 @@ pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Checked> {
 pub(super) fn can_start(config: &Config) -> anyhow::Result<Settings> {
     let settings = Settings::new(&config.dns_settings(&CookieSecrets::random()?)?)?;
     if let Some(files) = config.tls.files() {
-        files.read()?;
+        files.read().map_err(|error| config.certificate_mistake(&error))?;
     }
     config.health_options().check()?;
     zone_folder(config, settings.origin()).check()?;

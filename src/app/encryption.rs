@@ -24,7 +24,8 @@ pub(super) fn certificate(
     let Common { clock, board, metrics, .. } = common;
     let (clock, board) = (clock.clone(), board.clone());
     if let Some(files) = config.tls.files() {
-        return Ok(Some(CertificateWatcher::open(files, clock, board, metrics)?));
+        let opened = CertificateWatcher::open(files, clock, board, metrics);
+        return Ok(Some(opened.map_err(|error| config.certificate_mistake(&error))?));
     }
     if !config.tls.self_signed {
         return Ok(None);

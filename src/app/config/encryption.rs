@@ -2,8 +2,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::Config;
-use crate::dns::{self, tls::CertificateFiles};
+use super::{Config, ConfigError};
+use crate::{
+    dns::{
+        self,
+        tls::{CertificateError, CertificateFiles},
+    },
+    model::Invalid,
+};
 
 /// `[tls]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,6 +79,15 @@ impl Default for EncryptedSettings {
 // === impl Config ===
 
 impl Config {
+    /// The refusal of the certificate or its key, with the place of the file's name.
+    pub(in crate::app) fn certificate_mistake(&self, error: &CertificateError) -> ConfigError {
+        let is_key =
+            |key: &PathBuf| *key == error.file && self.tls.certificate.as_ref() != Some(key);
+        let path =
+            if self.tls.key.as_ref().is_some_and(is_key) { "tls.key" } else { "tls.certificate" };
+        self.mistake(path, Invalid::new("", "", error.to_string()))
+    }
+
     /// What connections over DNS may take.
     pub fn dns_limits(&self) -> dns::Limits {
         let encrypted = &self.dns.encrypted;

@@ -28,6 +28,9 @@ const FILE_OCTETS_MAX: usize = 1 << 20;
 /// Certificates of a chain: the longest in use have five, and each is sent in every handshake.
 const CHAIN_MAX: usize = 16;
 
+/// Bits of the shortest RSA key, the least that clients take (NIST SP 800-57 part 1, §5.6).
+const RSA_BITS_MIN: usize = 2_048;
+
 /// Where the certificate and its key are. They may be the same file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFiles {
@@ -55,6 +58,15 @@ struct Section {
     der: Vec<u8>,
 }
 
+/// What a file has.
+#[derive(Default)]
+struct Sections {
+    /// Those of a kind that is known.
+    known: Vec<Section>,
+    /// The line of a key that cannot be read without its password.
+    encrypted: Option<usize>,
+}
+
 // === impl CertificateFiles ===
 
 impl CertificateFiles {
@@ -66,9 +78,11 @@ impl CertificateFiles {
         let chain = read_chain(&self.certificate)?;
         let (line, key) = read_key(&self.key)?;
         let fault = |problem: String| Err(CertificateError::new(&self.key, line, problem));
-        let key = match provider().key_provider.load_private_key(key) {
-            Ok(key) => key,
-            Err(error) => return fault(format!("the key cannot be used: {error}")),
+        let Ok(key) = provider().key_provider.load_private_key(key) else {
+            return fault(format!(
+                "the key cannot be used: it is none of RSA with {RSA_BITS_MIN} to 8192 bits, ECDSA \
+                 over P-256, P-384 or P-521, and Ed25519"
+            ));
         };
         let public = key.public_key().map(|public| public.as_ref().to_vec()).unwrap_or_default();
         let Some((first, facts)) = chain.first() else {
@@ -90,9 +104,14 @@ impl CertificateFiles {
                 ),
             });
         }
-        let facts = facts.clone();
+        let (line, facts) = (first.line, facts.clone());
         let chain = chain.into_iter().map(|(section, _)| CertificateDer::from(section.der));
-        Ok(Identity { key: Arc::new(CertifiedKey::new(chain.collect(), key)), facts })
+        Ok(Identity { key: Arc::new(CertifiedKey::new(chain.collect(), key)), facts, line })
+    }
+
+    /// A mistake in the certificate itself, which stands in this line.
+    pub(super) fn fault(&self, line: usize, problem: String) -> CertificateError {
+        CertificateError::new(&self.certificate, line, problem)
     }
 
     /// The states of the two files now.
@@ -104,7 +123,7 @@ impl CertificateFiles {
 /// The certificates of a file, in their order.
 fn read_chain(path: &Path) -> Result<Vec<(Section, x509::Facts)>, CertificateError> {
     let mut chain = Vec::new();
-    for section in sections(path)? {
+    for section in sections(path)?.known {
         if section.kind != SectionKind::Certificate {
             continue;
         }
@@ -113,6 +132,14 @@ fn read_chain(path: &Path) -> Result<Vec<(Section, x509::Facts)>, CertificateErr
             return fault(format!("is above the limit of {CHAIN_MAX} certificates"));
         }
         match x509::read(&section.der) {
+            Some(x509::Facts { rsa_bits: Some(bits), .. })
+                if chain.is_empty() && bits < RSA_BITS_MIN =>
+            {
+                return fault(format!(
+                    "the RSA key of the certificate is too short: it has {bits} bits, and at least \
+                     {RSA_BITS_MIN} are needed"
+                ));
+            }
             Some(facts) => chain.push((section, facts)),
             None => return fault("the section is no X.509 certificate".into()),
         }
@@ -127,7 +154,8 @@ fn read_chain(path: &Path) -> Result<Vec<(Section, x509::Facts)>, CertificateErr
 
 /// The first private key of a file, with its line.
 fn read_key(path: &Path) -> Result<(usize, PrivateKeyDer<'static>), CertificateError> {
-    for Section { line, kind, der } in sections(path)? {
+    let Sections { known, encrypted } = sections(path)?;
+    for Section { line, kind, der } in known {
         let key = match kind {
             SectionKind::PrivateKey => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der)),
             SectionKind::RsaPrivateKey => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(der)),
@@ -136,13 +164,21 @@ fn read_key(path: &Path) -> Result<(usize, PrivateKeyDer<'static>), CertificateE
         };
         return Ok((line, key));
     }
+    if let Some(line) = encrypted {
+        let shown = path.display();
+        let problem = format!(
+            "the key is encrypted, and nobody is here to give its password; `openssl pkey -in \
+             {shown} -out NEW` makes one that is not"
+        );
+        return Err(CertificateError::new(path, line, problem));
+    }
     let problem = "has no private key that can be read: it should have a section `-----BEGIN \
-                   PRIVATE KEY-----`, not encrypted; `openssl pkey` turns other forms into that";
+                   PRIVATE KEY-----`; `openssl pkey` turns other forms into that";
     Err(CertificateError::new(path, 0, problem.into()))
 }
 
-/// The sections of a file that are of a kind that is known.
-fn sections(path: &Path) -> Result<Vec<Section>, CertificateError> {
+/// The sections of a file.
+fn sections(path: &Path) -> Result<Sections, CertificateError> {
     let fault = |line, problem: String| CertificateError::new(path, line, problem);
     let text = read_file(path, FILE_OCTETS_MAX)
         .map_err(|error| fault(0, format!("cannot be read: {error}")))?;
@@ -154,12 +190,16 @@ fn sections(path: &Path) -> Result<Vec<Section>, CertificateError> {
         }
         at += line.len();
     }
-    let mut sections = Vec::new();
+    let mut sections = Sections::default();
     for (number, (line, start)) in starts.iter().copied().enumerate() {
         let end = starts.get(number + 1).map_or(text.len(), |(_, start)| *start);
+        if is_encrypted(&text[start..end]) {
+            sections.encrypted.get_or_insert(line);
+            continue;
+        }
         let problem = match <(SectionKind, Vec<u8>)>::from_pem_slice(&text[start..end]) {
             Ok((kind, der)) => {
-                sections.push(Section { line, kind, der });
+                sections.known.push(Section { line, kind, der });
                 continue;
             }
             // Of a kind that nobody here asks for.
@@ -172,6 +212,16 @@ fn sections(path: &Path) -> Result<Vec<Section>, CertificateError> {
         return Err(fault(line, format!("the section that begins here {problem}")));
     }
     Ok(sections)
+}
+
+/// Whether a section is an encrypted key: of PKCS #8 (RFC 5958 §3), or of the older forms, which
+/// have a header that says so (RFC 1421 §4.6.1.1).
+fn is_encrypted(section: &[u8]) -> bool {
+    let mut lines = section.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii);
+    lines.next() == Some(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        || lines
+            .next()
+            .is_some_and(|line| line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED"))
 }
 
 // === impl CertificateError ===

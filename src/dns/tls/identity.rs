@@ -23,6 +23,8 @@ use super::x509::Facts;
 pub struct Identity {
     pub(super) key: Arc<CertifiedKey>,
     pub(super) facts: Facts,
+    /// The line of its file that it stands in; zero if it is in none.
+    pub(super) line: usize,
 }
 
 /// The identity that is shown now; clones show the same. What is shown is exchanged while

@@ -51,5 +51,5 @@ pub fn self_signed(
         .ok_or_else(|| anyhow::anyhow!("the certificate that was just made cannot be read"))?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.serialize_der()));
     let key = provider().key_provider.load_private_key(key)?;
-    Ok(Identity { key: Arc::new(CertifiedKey::new(vec![certificate], key)), facts })
+    Ok(Identity { key: Arc::new(CertifiedKey::new(vec![certificate], key)), facts, line: 0 })
 }

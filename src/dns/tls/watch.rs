@@ -181,7 +181,9 @@ impl CertificateWatcher {
                     day(identity.not_before()),
                     day(identity.not_after())
                 );
-                self.refuse(&problem);
+                let line = identity.line;
+                let placed = self.files.as_ref().map(|files| files.fault(line, problem.clone()));
+                self.refuse(&placed.map_or(problem, |placed| placed.to_string()));
             }
             Ok(identity) => {
                 self.board.clear(FILES_CONDITION);

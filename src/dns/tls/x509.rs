@@ -2,7 +2,7 @@
 //!
 //! rustls checks other people's certificates and shows ours as they are; neither needs to tell.
 
-use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer as _, public_key::PublicKey};
 
 /// A certificate's facts (RFC 5280 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(super) struct Facts {
     pub not_after: i64,
     /// The SubjectPublicKeyInfo, which is what pins are made of.
     pub public_key: Vec<u8>,
+    /// Bits of the key, if it is one of RSA.
+    pub rsa_bits: Option<usize>,
 }
 
 /// Reads a certificate; nothing if it is none, or if anything comes behind it.
@@ -23,7 +25,18 @@ pub(super) fn read(der: &[u8]) -> Option<Facts> {
         not_before: validity.not_before.timestamp(),
         not_after: validity.not_after.timestamp(),
         public_key: certificate.public_key().raw.to_vec(),
+        rsa_bits: match certificate.public_key().parsed() {
+            Ok(PublicKey::RSA(key)) => Some(bits(key.modulus)),
+            _ => None,
+        },
     })
+}
+
+/// Bits of a number, the most significant octet first.
+fn bits(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    let leading = number.get(zeros).map_or(0, |octet| octet.leading_zeros() as usize);
+    (number.len() - zeros) * 8 - leading
 }
 
 #[cfg(test)]

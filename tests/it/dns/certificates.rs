@@ -12,6 +12,22 @@ use crate::support::{
     tls::{Certificate, TlsConnection, put},
 };
 
+/// With a key of RSA that has 1024 bits.
+const SHORT: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIB9DCCAV2gAwIBAgIUPSyfhknHKf19kDNhVsLZASaCPzYwDQYJKoZIhvcNAQEL\n\
+BQAwDDEKMAgGA1UEAwwBeDAeFw0yNjExMjAxNjI2MDVaFw0yNjEyMjAxNjI2MDVa\n\
+MAwxCjAIBgNVBAMMAXgwgZ8wDQYJKoZIhvcNAQEBBQADgY0AMIGJAoGBAPB4P3h2\n\
+zXPlWGa6DjiStmcEfN/TshuJgigMiSwKeA25IHXWwHx+vE65YWNcTi7Pngf5+FBd\n\
+da6Ke3eVpJHUNbO0tgWmbyPchqv0MEt9B6IznTLiyR1Ml2LkPHct0yL772U5t/IP\n\
+3/Jys7vFWbzU1IOfUS3TjYsYdcc8XzWMtc1vAgMBAAGjUzBRMB0GA1UdDgQWBBSt\n\
+QSFdXymkNDm0EvhTX+1FPET6IzAfBgNVHSMEGDAWgBStQSFdXymkNDm0EvhTX+1F\n\
+PET6IzAPBgNVHRMBAf8EBTADAQH/MA0GCSqGSIb3DQEBCwUAA4GBAACQAehWRqUa\n\
+QrgXBjixFC62+vUsnQq1hdwFJ/6cb3k8w3R0TKifsnoGfhzEYrLH04A8OZVH24bF\n\
+mxuwKI5Ju8GpgYZReAvB8Wqa5lBoFopk6fAep9FS7VWQkexps386u+bfEOYjCYYC\n\
+7hVwbbW6kyGaPZlzYlwG5GJMlmUxAFDI\n\
+-----END CERTIFICATE-----\n";
+
 fn node(certificate: &Certificate) -> Node {
     let node = Node::builder().config("").encrypted(certificate).start();
     node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"] }));
@@ -62,13 +78,26 @@ fn a_wrong_certificate_is_refused_by_file_and_line_and_the_one_before_stays() {
     let mut open = TlsConnection::open(node.encrypted("tls"), &first);
     let remark = format!("# ours\n{}", first.pem);
     let end = "-----END CERTIFICATE-----";
+    let headers = "EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n";
+    let old_encrypted = first.key.replacen("PRIVATE KEY-----\n", headers, 1);
+    let old_encrypted = format!("# mine\n{old_encrypted}");
     for (path, text, told) in [
         (&certificate, other.pem.clone(), "key.pem`, line 1: the key does not belong to the"),
         (&certificate, remark.replace(end, ""), "certificate.pem`, line 2: the section"),
         (&certificate, remark.replace("MII", "M!I"), "certificate.pem`, line 2: the section"),
         (&certificate, first.pem.replace("CERTIFICATE", "X"), "certificate.pem` has no certif"),
         (&certificate, format!("{}{}", other.pem, first.pem), "must be the first one there"),
-        (&key, first.key.replace("PRIVATE", "ENCRYPTED PRIVATE"), "key.pem` has no private key"),
+        (
+            &key,
+            first.key.replace("PRIVATE", "ENCRYPTED PRIVATE"),
+            "key.pem`, line 1: the key is en",
+        ),
+        (&key, old_encrypted, "key.pem`, line 2: the key is encrypted"),
+        (
+            &certificate,
+            SHORT.to_owned(),
+            "certificate.pem`, line 1: the RSA key of the certificate is",
+        ),
         (&key, first.pem.clone(), "key.pem` has no private key"),
         (&key, String::new(), "key.pem` has no private key"),
     ] {
@@ -94,7 +123,8 @@ fn a_wrong_certificate_is_refused_by_file_and_line_and_the_one_before_stays() {
     Certificate::until(2021).write(&node.path("."));
     eventually("/ready tells of its time", || {
         let ready = node.api().text("/ready");
-        let told = "valid from 2020-01-01 00:00:00 UTC to 2021-01-01 00:00:00 UTC";
+        let told = "certificate.pem`, line 1: the certificate is valid from 2020-01-01 00:00:00 \
+                    UTC to 2021-01-01 00:00:00 UTC";
         (ready.contains(told) && ready.contains("is still shown")).then_some(())
     });
     assert!(is_shown(&node, &first) && is_served(&mut open));
@@ -122,7 +152,16 @@ fn at_the_start_a_wrong_certificate_is_refused_and_so_it_is_by_check_config() {
     put(&folder.path().join("other.pem"), &other.key);
     let wrong = file("other.pem");
     let told = "other.pem`, line 1: the key does not belong to the certificate in line 1 of";
-    run(&mut rollcall(["check-config", &wrong])).fails(78, told);
+    let done = run(&mut rollcall(["check-config", &wrong]));
+    done.fails(78, told);
+    assert!(done.stderr.contains("\n --> ") && done.stderr.contains("toml:6:7\n"), "{done:#?}");
+    let (chain, key) = (path("certificate.pem"), path("other.pem"));
+    for (certificate, key, flag) in [(&chain, &key, "--tls-key"), (&key, &key, "--tls-certificate")]
+    {
+        let mut serve = rollcall(["serve", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+        serve.args(["--data", &path("data"), "--tls-certificate", certificate, "--tls-key", key]);
+        run(&mut serve).fails(78, &format!("\n --> flag {flag}"));
+    }
     let data = path("data");
     let words =
         ["serve", "--config", &wrong, "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"];
