@@ -128,7 +128,7 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
         data: &config.server.data,
         instances,
         revision,
-        zones: shown_zones(&config, &zones),
+        zones: shown_zones(&config, &zones, built.zones.refused()),
     };
     let reloader = Reloader {
         config: config.clone(),
@@ -326,14 +326,15 @@ impl Running {
     }
 }
 
-fn shown_zones(config: &Config, zones: &ZonesHandle) -> String {
+fn shown_zones(config: &Config, zones: &ZonesHandle, refused: usize) -> String {
     let count = zones.load().iter().count();
     let folder = config.server.zones.display();
-    match (count, config.server.zones.is_dir()) {
-        (_, false) => format!("none ({folder} is not there)"),
-        (1, true) => format!("{folder} (1 zone)"),
-        (count, true) => format!("{folder} ({count} zones)"),
+    if !config.server.zones.is_dir() {
+        return format!("none ({folder} is not there)");
     }
+    let noun = if count == 1 { "zone" } else { "zones" };
+    let refused = if refused == 0 { String::new() } else { format!(", {refused} refused") };
+    format!("{folder} ({count} {noun}{refused})")
 }
 
 /// Takes all the file descriptors that the system allows, and says how many those are: a shell's

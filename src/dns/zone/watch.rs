@@ -87,6 +87,8 @@ struct File {
     warnings: Box<[String]>,
     /// Why its zone is not served although there is no mistake in it.
     refused: Option<String>,
+    /// Whether its zone was read, and not yet said to be served.
+    is_new: bool,
 }
 
 /// What there is to say of the zone files, each with its file and line.
@@ -162,6 +164,12 @@ impl ZoneWatcher {
     /// The zones, for those who answer, and for whoever asks for a reload.
     pub fn handle(&self) -> ZonesHandle {
         self.handle.clone()
+    }
+
+    /// How many files hold a zone that is not served, for a mistake or because another has it.
+    pub fn refused(&self) -> usize {
+        let is_refused = |file: &&File| file.broken.is_some() || file.refused.is_some();
+        self.files.values().filter(is_refused).count()
     }
 
     /// Watches until `stop`.
@@ -271,9 +279,8 @@ impl ZoneWatcher {
                     warn!(%place, problem, "zone");
                 }
                 file.warnings = warnings.iter().take(WARNINGS_MAX).map(shown).collect();
-                let (origin, serial) = (zone.origin(), zone.serial());
-                info!(file = name, %origin, serial, records = zone.record_count(), "zone loaded");
                 file.zone = Some(Arc::new(zone));
+                file.is_new = true;
             }
             Err(problem) => {
                 error!(file = name, %problem, "broken zone file; the zone {}", file.fate());
@@ -311,7 +318,12 @@ impl ZoneWatcher {
             }
             file.refused = refused;
             if let (Some(zone), None) = (&file.zone, &file.refused) {
-                served.insert(zone.origin().clone(), (name.clone(), Arc::clone(zone)));
+                let (origin, serial) = (zone.origin(), zone.serial());
+                if std::mem::take(&mut file.is_new) {
+                    let records = zone.record_count();
+                    info!(file = name, %origin, serial, records, "zone loaded");
+                }
+                served.insert(origin.clone(), (name.clone(), Arc::clone(zone)));
             }
             let broken = file.broken.as_ref().map(|p| format!("{p}; the zone {}", file.fate()));
             match broken.or_else(|| file.refused.clone()) {

@@ -85,3 +85,24 @@ fn mistakes_are_told_by_file_and_line() {
         eventually(problem, || notes(&node).first()?.contains(problem).then_some(()));
     }
 }
+
+#[test]
+fn of_a_zone_in_two_files_only_the_one_that_is_served_is_said_to_be_loaded() {
+    let same = format!("$ORIGIN same.test.\n{}", zone(1, "192.0.2.1", ""));
+    let builder = Node::builder().zone("a.zone", &same).zone("b.zone", &same);
+    let builder = builder.zone("c.zone", "a A 192.0.2.256\n");
+    let mut server = builder.command_in_text().spawn().unwrap();
+    let banner = std::io::BufReader::new(server.stdout.take().unwrap());
+    let line = std::io::BufRead::lines(banner)
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("  zones "));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(line.as_ref().is_some_and(|line| line.ends_with("(1 zone, 2 refused)")), "{line:?}");
+    let node = builder.start();
+    assert_eq!(node.count_log("zone loaded"), 1);
+    node.wait_for_log("zone file refused");
+    std::fs::remove_file(node.path("zones/a.zone")).unwrap();
+    eventually("the other is served", || (node.count_log("zone loaded") == 2).then_some(()));
+    assert!(node.find_log("zone loaded").unwrap().to_string().contains("a.zone"));
+}
