@@ -12,6 +12,8 @@ use hickory_proto::{
     serialize::binary::{BinDecoder, BinEncodable, BinEncoder, NameEncoding, Restrict},
 };
 
+mod fault;
+
 use super::{binding::Binding, name, token::Word};
 use crate::dns::code::rtype;
 
@@ -216,18 +218,16 @@ fn by_hickory(
             let field = std::str::from_utf8(field).map_err(|_| {
                 format!("`{}` is not UTF-8, which this type must be here", name::show(field))
             })?;
-            text.push('"');
-            text.push_str(&field.replace('\\', "\\\\").replace('"', "\\\""));
-            text.push_str("\" ");
+            text.push_str(&quoted(field));
         }
     }
     // DNAME has the form of CNAME (RFC 6672 §2.1), and hickory reads only that.
     let read_as = if shape.rtype == rtype::DNAME { rtype::CNAME } else { shape.rtype };
     let mut data = RData::try_from_str(RecordType::from(read_as), &text)
-        .map_err(|problem| problem.to_string())?;
+        .map_err(|problem| fault::explain(shape, fields, &problem.to_string()))?;
     match &mut data {
-        RData::HTTPS(https) => sort_parameters(&mut https.0),
-        RData::SVCB(svcb) => sort_parameters(svcb),
+        RData::HTTPS(https) => sort_parameters(&mut https.0)?,
+        RData::SVCB(svcb) => sort_parameters(svcb)?,
         _ => {}
     }
     let mut wire = to_wire(&data)?;
@@ -240,14 +240,23 @@ fn by_hickory(
 }
 
 /// Puts the parameters, and the list of the mandatory ones, in the order that the wire demands
-/// (RFC 9460 §2.2 and §8); a file may have them as it likes.
-fn sort_parameters(svcb: &mut SVCB) {
+/// (RFC 9460 §2.2 and §8); a file may have them as it likes, but each only once.
+fn sort_parameters(svcb: &mut SVCB) -> Result<(), String> {
     svcb.svc_params.sort_by_key(|(key, _)| *key);
+    if let Some(twice) = svcb.svc_params.windows(2).find(|two| two[0].0 == two[1].0) {
+        return Err(format!("`{}` stands twice (RFC 9460 §2.2)", twice[0].0));
+    }
     for (_, value) in &mut svcb.svc_params {
         if let SvcParamValue::Mandatory(keys) = value {
             keys.0.sort();
         }
     }
+    Ok(())
+}
+
+/// A word as hickory's reader takes it, whatever is in it.
+fn quoted(word: &str) -> String {
+    format!("\"{}\" ", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// Where the first name begins in data that has only roots for names.
@@ -275,7 +284,9 @@ fn ds(fields: &[Vec<u8>]) -> Result<Vec<u8>, String> {
         text.parse::<u16>().map_err(|_| format!("`{text}` is not a number up to 65535"))
     };
     let octet = |index: usize| {
-        number(index)?.try_into().map_err(|_| "algorithm and digest type are at most 255".into())
+        let number = number(index)?;
+        let refused = |_| format!("`{number}`: algorithm and digest type are at most 255");
+        u8::try_from(number).map_err(refused)
     };
     let mut wire = number(0)?.to_be_bytes().to_vec();
     wire.extend([octet(1), octet(2)].into_iter().collect::<Result<Vec<u8>, String>>()?);
