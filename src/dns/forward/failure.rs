@@ -53,7 +53,8 @@ impl Failure {
         match self {
             Self::Silent => format!("no reply within {}", format_duration(timeout)),
             Self::Refused => "connection refused".to_owned(),
-            Self::Unreachable => "the network has no way to it".to_owned(),
+            // The library does not always say which of the two it is.
+            Self::Unreachable => "nobody listens there, or no way leads there".to_owned(),
             _ => self.extended().1.to_owned(),
         }
     }
@@ -86,6 +87,23 @@ impl Failure {
             Self::Silent => "timeout",
             Self::Garbled => "garbled",
             Self::Code(code) => rcode_name(code),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Failure;
+
+    #[test]
+    fn of_one_upstream_it_is_said_what_it_did() {
+        let said = |failure: Failure| failure.of_one(Duration::from_millis(1_500));
+        assert_eq!(said(Failure::Silent), "no reply within 1s500ms");
+        assert_eq!(said(Failure::Refused), "connection refused");
+        for failure in [Failure::Silent, Failure::Refused, Failure::Unreachable] {
+            assert!(failure.is_upstreams() && !said(failure).contains("upstream"), "{failure:?}");
         }
     }
 }
