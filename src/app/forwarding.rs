@@ -28,10 +28,11 @@ pub(super) fn tell(spec: &ForwardSpec) {
         info!("names that are not ours are not forwarded");
         return;
     }
-    let (upstreams, allow) =
-        (few(spec.upstreams.iter().map(brief), spec.upstreams.len(), "upstreams"), clients(spec));
+    let allow = clients(spec);
+    let upstreams = (!spec.upstreams.is_empty())
+        .then(|| few(spec.upstreams.iter().map(brief), spec.upstreams.len(), "upstreams"));
     let resolv_conf = spec.resolv_conf.as_ref().map(|path| path.display().to_string());
-    let zones = zones(spec);
+    let zones = (!spec.zones.is_empty()).then(|| zones(spec));
     info!(upstreams, resolv_conf, zones, allow, "names that are not ours are forwarded");
 }
 
