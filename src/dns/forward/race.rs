@@ -74,9 +74,15 @@ impl<'k> Race<'k> {
     }
 
     /// What the next one says that answers or fails; nothing when nobody is under way, and when a
-    /// task of ours has panicked or was given up.
+    /// task of ours has panicked. Those that were given up say nothing, and end at once: they are
+    /// not waited for, nor taken for one that has failed.
     pub(super) async fn next(&mut self) -> Option<Result<Message, Failure>> {
-        let (number, told) = self.tasks.join_next().await?.ok()?;
+        let (number, told) = loop {
+            match self.tasks.join_next().await? {
+                Err(error) if error.is_cancelled() => {}
+                ended => break ended.ok()?,
+            }
+        };
         self.spare = self.runners[number].running.take().map(|(_, leave)| leave);
         Some(told)
     }

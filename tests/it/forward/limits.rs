@@ -57,11 +57,14 @@ fn an_upstream_that_was_overtaken_costs_nothing_any_more() {
 fn with_every_place_taken_the_next_upstream_is_asked_all_the_same() {
     let silent = Upstream::start(|_| Said::Nothing);
     let good = Upstream::start(|seen| Said::records(seen, &["60 A 192.0.2.7"]));
-    let node = forwarding(&[&silent, &good], "timeout = \"10s\"\nin_flight_max = 1").start();
+    let failing = Upstream::start(|_| Said::code(ResponseCode::ServFail));
+    let upstreams = [&silent, &good, &failing];
+    let node = forwarding(&upstreams, "timeout = \"10s\"\nin_flight_max = 1").start();
     for name in ["a.example.", "b.example."] {
         let reply = node.resolver().ask(name, A);
         assert_eq!(lines(&reply.answers), [format!("{name} 60 A 192.0.2.7")]);
     }
+    assert_eq!(failing.seen().len(), 0, "who has the place of another one is waited for");
 }
 
 #[test]
