@@ -1,6 +1,13 @@
 //! One upstream: what it is asked with, and what is made of its replies.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use hickory_resolver::{
     NameServerPool, PoolContext, TlsConfig,
@@ -15,6 +22,8 @@ use hickory_resolver::{
         serialize::binary::{BinDecodable, BinDecoder},
     },
 };
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::{
     UpstreamSpec,
@@ -24,6 +33,7 @@ use super::{
     key::Key,
     message::is_referral,
     provider::{Provider, Shortages},
+    race::PATIENCE,
 };
 use crate::dns::{SettingsSpec, code::rcode};
 
@@ -31,12 +41,29 @@ use crate::dns::{SettingsSpec, code::rcode};
 /// in all is less, so none is turned away for this.
 const PIPELINED_MAX: usize = 1 << 15;
 
+/// The TCP connections to an upstream: one, or as many as were made at the same time.
+struct Streams {
+    pool: NameServerPool<Provider>,
+    /// How many replies have come over them.
+    replies: AtomicU64,
+}
+
+/// Somebody who waits for a reply over TCP.
+struct Waiting<'u> {
+    upstream: &'u Upstream,
+    streams: Arc<Streams>,
+    /// How many had come before.
+    replies: u64,
+    began: Instant,
+    has_ended: bool,
+}
+
 /// An upstream, for as long as it is configured.
 pub(super) struct Upstream {
     spec: UpstreamSpec,
     /// Unless it is asked over TCP only.
     udp: Option<NameServerPool<Provider>>,
-    tcp: NameServerPool<Provider>,
+    tcp: Mutex<Arc<Streams>>,
     context: Arc<PoolContext>,
     shortages: Shortages,
     edns: Edns,
@@ -72,7 +99,7 @@ impl Upstream {
         Ok(Self {
             spec,
             udp: (!spec.tcp_only).then(|| pool(ProtocolConfig::Udp)),
-            tcp: pool(ProtocolConfig::Tcp),
+            tcp: Mutex::new(Streams::new(pool(ProtocolConfig::Tcp))),
             context,
             shortages,
             edns: Edns::default(),
@@ -147,12 +174,64 @@ impl Upstream {
     /// Sends over the connection that is there, and again over one of its own when that one ends
     /// without a reply, as a server may have it at any time (RFC 7766 §6.2.4).
     async fn send_over_tcp(&self, request: DnsRequest) -> Result<DnsResponse, NetError> {
-        match self.tcp.send(request.clone()).first_answer().await {
+        let waiting = Waiting::begin(self);
+        let told = waiting.streams.pool.send(request.clone()).first_answer().await;
+        waiting.end(&told);
+        match told {
             Err(error) if is_left_unanswered(&error) => {
-                let alone = pool(self.spec, ProtocolConfig::Tcp, &self.context, &self.shortages);
-                alone.send(request).first_answer().await
+                self.tcp_pool().send(request).first_answer().await
             }
             told => told,
+        }
+    }
+
+    fn tcp_pool(&self) -> NameServerPool<Provider> {
+        pool(self.spec, ProtocolConfig::Tcp, &self.context, &self.shortages)
+    }
+}
+
+// === impl Streams ===
+
+impl Streams {
+    fn new(pool: NameServerPool<Provider>) -> Arc<Self> {
+        Arc::new(Self { pool, replies: AtomicU64::new(0) })
+    }
+}
+
+// === impl Waiting ===
+
+impl<'u> Waiting<'u> {
+    fn begin(upstream: &'u Upstream) -> Self {
+        let streams = Arc::clone(&upstream.tcp.lock());
+        let (replies, began) = (streams.replies.load(Relaxed), Instant::now());
+        Self { upstream, streams, replies, began, has_ended: false }
+    }
+
+    fn end(mut self, told: &Result<DnsResponse, NetError>) {
+        self.has_ended = true;
+        let is_reply = |error| !is_left_unanswered(error) && !matches!(error, NetError::Timeout);
+        if told.as_ref().err().is_none_or(is_reply) {
+            self.streams.replies.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    /// hickory closes a connection only when it has an error of it, and of one that is dead without
+    /// a word there is none for 15 minutes: whoever waits gives up before. So when nothing
+    /// has come meanwhile, to others either, those who ask later have connections of their own.
+    fn drop(&mut self) {
+        // UDP may have taken half of the time, when what came over it was cut.
+        let silence = PATIENCE.min(self.upstream.timeout) / 2;
+        if self.has_ended
+            || self.began.elapsed() < silence
+            || self.streams.replies.load(Relaxed) != self.replies
+        {
+            return;
+        }
+        let mut tcp = self.upstream.tcp.lock();
+        if Arc::ptr_eq(&tcp, &self.streams) {
+            *tcp = Streams::new(self.upstream.tcp_pool());
         }
     }
 }

@@ -1,11 +1,129 @@
 //! Upstreams that are not like others: what they are asked all the same.
 
-use hickory_proto::{op::ResponseCode, rr::RecordType};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+};
 
-use super::forwarding;
-use crate::support::{Node, Upstream, dns::Resolver, upstream::Said};
+use hickory_proto::{
+    op::{Message, ResponseCode},
+    rr::RecordType,
+};
+
+use super::{forwarding, metric};
+use crate::support::{
+    Node, Upstream,
+    dns::{Resolver, framed, lines},
+    eventually,
+    upstream::{Said, record},
+};
 
 const A: RecordType = RecordType::A;
+
+/// A server whose TCP connections are dead for ever when they were made before it is revived, and
+/// that cuts whatever it says over UDP.
+struct Dying {
+    address: SocketAddr,
+    is_alive: Arc<AtomicBool>,
+}
+
+impl Dying {
+    fn start() -> Self {
+        let (udp, tcp) = loop {
+            let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+            if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()) {
+                break (udp, tcp);
+            }
+        };
+        let (address, is_alive) = (udp.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+        std::thread::spawn(move || {
+            let mut packet = [0; 4096];
+            while let Ok((octets, client)) = udp.recv_from(&mut packet) {
+                let mut reply = reply(&packet[..octets]);
+                reply.metadata.truncation = true;
+                reply.answers.clear();
+                udp.send_to(&reply.to_vec().unwrap(), client).unwrap();
+            }
+        });
+        let shared = Arc::clone(&is_alive);
+        std::thread::spawn(move || {
+            for mut stream in tcp.incoming().map_while(Result::ok) {
+                let is_alive = shared.load(SeqCst);
+                std::thread::spawn(move || {
+                    let mut length = [0; 2];
+                    while stream.read_exact(&mut length).is_ok() {
+                        let mut packet = vec![0; usize::from(u16::from_be_bytes(length))];
+                        stream.read_exact(&mut packet).unwrap();
+                        if is_alive {
+                            let octets = framed(&reply(&packet).to_vec().unwrap());
+                            stream.write_all(&octets).unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, is_alive }
+    }
+
+    /// Has connections answered that are made from now on.
+    fn revive(&self) {
+        self.is_alive.store(true, SeqCst);
+    }
+}
+
+/// An address for every name.
+fn reply(packet: &[u8]) -> Message {
+    let asked = Message::from_vec(packet).unwrap();
+    let mut reply = asked.clone().into_response();
+    reply.answers.push(record(&asked.queries[0].name().to_string(), "60 A 192.0.2.1"));
+    reply.queries = asked.queries;
+    reply
+}
+
+#[test]
+fn an_upstream_is_not_down_with_a_connection_that_is_dead() {
+    let upstream = Dying::start();
+    let config =
+        format!("[forward]\nupstreams = [\"tcp://{}\"]\ntimeout = \"300ms\"\n", upstream.address);
+    let node = Node::builder().config(&config).start();
+    let reply = node.resolver().ask("first.example.", A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+    upstream.revive();
+    eventually("it is asked over another connection", || {
+        let reply = node.resolver().ask("second.example.", A);
+        (lines(&reply.answers) == ["second.example. 60 A 192.0.2.1"]).then_some(())
+    });
+}
+
+#[test]
+fn nor_is_it_when_the_next_upstream_stands_in_for_it_each_time() {
+    let upstream = Dying::start();
+    let other = Upstream::start(|seen| Said::records(seen, &["60 A 192.0.2.2"]));
+    let config = format!(
+        "[forward]\nupstreams = [\"{}\", \"{}\"]\ntimeout = \"10s\"\n",
+        upstream.address, other.address
+    );
+    let node = Node::builder().config(&config).start();
+    let reply = node.resolver().ask("first.example.", A);
+    assert_eq!(lines(&reply.answers), ["first.example. 60 A 192.0.2.2"]);
+    let given_up = format!(
+        "rollcall_forward_requests_total{{upstream=\"{}\",rcode=\"given_up\"}}",
+        upstream.address
+    );
+    assert_eq!(metric(&node, &given_up).as_deref(), Some("1"), "cut over UDP, asked over TCP");
+    upstream.revive();
+    let mut names = 0;
+    eventually("it is asked over another connection", || {
+        names += 1;
+        let name = format!("n{names}.example.");
+        let reply = node.resolver().ask(&name, A);
+        (lines(&reply.answers) == [format!("{name} 60 A 192.0.2.1")]).then_some(())
+    });
+}
 
 #[test]
 fn a_question_that_a_closed_connection_left_unanswered_is_asked_again() {
