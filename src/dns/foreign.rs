@@ -135,9 +135,17 @@ impl Turn<'_, '_, '_> {
                 let is_special = |name: &[u8]| {
                     sources.forward.is_some_and(|it| it.forward.special(name, 0).is_some())
                 };
+                let route = |name: &[u8]| {
+                    sources.forward.and_then(|it| Some(it.forward.route(name)?.octets))
+                };
+                // Of what is delegated, those know as much who would be asked for it anyway.
+                let is_in_zones = |name: &[u8]| {
+                    sources.zones.find(name).is_some()
+                        && !(route(name) == route(asked.name) && sources.zones.leaves(name))
+                };
                 let is_ours = |name: &[u8]| {
                     zone::is_within(name, sources.settings.origin().as_wire())
-                        || sources.zones.has(name)
+                        || is_in_zones(name)
                         || sources.zones.awaits(name)
                         || is_special(name)
                         || !visitor.may_see(name)

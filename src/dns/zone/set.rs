@@ -79,6 +79,13 @@ impl Zones {
         self.find(name).is_some_and(|zone| zone.node(name).is_some())
     }
 
+    /// Whether the zone that is closest above a name (lower-case wire labels) delegates it, or one
+    /// in between.
+    pub fn leaves(&self, name: &[u8]) -> bool {
+        let zone = self.find(name);
+        zone.is_some_and(|zone| matches!(zone.lookup(name, rtype::A), Found::Referral(..)))
+    }
+
     /// Whether one of the zones delegates a name (lower-case wire labels), to whomever.
     pub fn delegates(&self, name: &[u8]) -> bool {
         let above = name.split_first().and_then(|(&length, rest)| rest.get(usize::from(length)..));

@@ -213,15 +213,27 @@ fn an_upstream_says_nothing_of_names_that_are_ours_special_or_forbidden() {
         Said::records(seen, &[&format!("60 CNAME {target}"), &lie])
     });
     let top = "@ 60 SOA ns hostmaster 1 3600 600 86400 60\n@ 60 NS ns\n";
-    let deny = "[dns]\naccess = [{ zone = \"shut.lan\", deny = [\"127.0.0.0/8\"] }]";
-    let node = forwarding(&[&upstream], deny)
-        .zone("home.lan.zone", &format!("{top}www 60 A 192.0.2.7\n"))
+    let zone =
+        format!("{top}www 60 A 192.0.2.7\n*.wild 60 A 192.0.2.8\nfar 60 NS ns\nlab 60 NS ns\n");
+    let lab = Upstream::of(&["www.lab.home.lan. 60 A 192.0.2.9"]);
+    let more = format!(
+        "zones = [{{ suffix = \"lab.home.lan\", upstreams = [\"{}\"] }}]\n\
+         [dns]\naccess = [{{ zone = \"shut.lan\", deny = [\"127.0.0.0/8\"] }}]",
+        lab.address
+    );
+    let node = forwarding(&[&upstream], &more)
+        .zone("home.lan.zone", &zone)
         .zone("broken.lan.zone", "oops\n")
         .start();
     node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"], "port": 80 }));
     for (target, address) in [
         ("web.service.internal.", Some("web.service.internal. 5 A 10.0.0.1")),
         ("www.home.lan.", Some("www.home.lan. 60 A 192.0.2.7")),
+        ("x.wild.home.lan.", Some("x.wild.home.lan. 60 A 192.0.2.8")),
+        ("nobody.home.lan.", None),
+        // Somebody else is asked for what is delegated, or nobody but the upstream is.
+        ("www.lab.home.lan.", Some("www.lab.home.lan. 60 A 192.0.2.9")),
+        ("www.far.home.lan.", Some("www.far.home.lan. 60 A 203.0.113.66")),
         ("www.broken.lan.", None),
         ("printer.local.", None),
         ("www.shut.lan.", None),
