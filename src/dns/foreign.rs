@@ -46,6 +46,9 @@ impl Turn<'_, '_, '_> {
             }
             return Ok(Next::Elsewhere);
         };
+        if delegated > 0 && route.leads_back_to(self.caller.client) {
+            return Ok(Next::Elsewhere);
+        }
         let dnssec_ok = self.query.edns.is_some_and(|edns| edns.dnssec_ok);
         let flags = (dnssec_ok, self.query.checking_disabled);
         match forwarding.look(route, &KeyRef::new(asked.name, asked.qtype, flags)) {
@@ -56,12 +59,12 @@ impl Turn<'_, '_, '_> {
     }
 
     /// Whether a name in a reverse zone of ours, whose address no instance has, is known by
-    /// somebody who is configured for just such names.
+    /// somebody who is configured for just such names, and is not the one who asks.
     #[cold]
     pub(super) fn is_to_be_forwarded(&self, asked: &Asked<'_>) -> bool {
         self.sources.forward.is_some_and(|forwarding| {
             let route = forwarding.forward.route(asked.name);
-            route.is_some_and(|route| route.is_for_a_zone())
+            route.is_some_and(|it| it.is_for_a_zone() && !it.leads_back_to(self.caller.client))
                 && self.may_forward(&forwarding, asked.qtype)
         })
     }

@@ -3,7 +3,7 @@
 //! One is asked first; the next one is asked when that fails, or is silent for a while: who waits
 //! for a lost packet would else wait for all of the timeout. The first answer counts.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use hickory_resolver::proto::op::Message;
 
@@ -38,6 +38,11 @@ impl Group {
         attempts_max: usize,
     ) -> Self {
         Self { upstreams: upstreams.into(), order, attempts_max }
+    }
+
+    /// Whether one of the upstreams is at this address, whatever its port.
+    pub(super) fn has(&self, address: IpAddr) -> bool {
+        self.upstreams.iter().any(|it| it.spec().address.ip().to_canonical() == address)
     }
 
     /// Why none of the upstreams can be asked; nothing when one can.

@@ -1,6 +1,9 @@
 //! Forwarding at one moment: who is asked for what, who may ask, and what is known.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use futures_util::{
     FutureExt,
@@ -102,6 +105,13 @@ impl Route<'_> {
     /// Whether it is meant for this zone, and not for all names.
     pub(in crate::dns) fn is_for_a_zone(&self) -> bool {
         self.octets > 1
+    }
+
+    /// Whether a client is one of those who would be asked for it. That which all programs of this
+    /// host have as their address is nobody's in particular.
+    pub(in crate::dns) fn leads_back_to(&self, client: IpAddr) -> bool {
+        let is_shared = client == Ipv4Addr::LOCALHOST || client == Ipv6Addr::LOCALHOST;
+        !is_shared && self.group.has(client)
     }
 }
 

@@ -1,8 +1,16 @@
 //! Who may ask for what, and which names go to whom.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    net::{SocketAddr, UdpSocket},
+    process::Command,
+    time::Duration,
+};
 
-use hickory_proto::{op::ResponseCode, rr::RecordType};
+use hickory_proto::{
+    op::{Message, ResponseCode},
+    rr::RecordType,
+};
 use serde_json::json;
 
 use super::{forwarding, metric};
@@ -10,7 +18,7 @@ use crate::support::{
     Node, Upstream,
     dns::{Resolver, extended_errors, lines, question},
     eventually,
-    upstream::Said,
+    upstream::{Said, Seen},
 };
 
 const A: RecordType = RecordType::A;
@@ -119,7 +127,8 @@ fn the_longest_suffix_decides_who_is_asked_also_for_special_names() {
 
 #[test]
 fn unknown_addresses_of_our_reverse_zones_are_forwarded_where_a_zone_is_named_for_them() {
-    let corp = Upstream::start(|seen| Said::records(seen, &["60 PTR host.corp."]));
+    let corp = |seen: &Seen| Said::records(seen, &["60 PTR host.corp."]);
+    let corp = Upstream::start_on("127.0.0.2:0", corp);
     let zone = format!(
         "[dns]\nreverse = [\"10.0.0.0/8\"]\n[[forward.zones]]\nsuffix = \"10.in-addr.arpa\"\n\
          upstreams = [\"{}\"]",
@@ -137,8 +146,11 @@ fn unknown_addresses_of_our_reverse_zones_are_forwarded_where_a_zone_is_named_fo
     let mut plain = question("2.0.0.10.in-addr.arpa.", PTR, Some(1232));
     plain.metadata.recursion_desired = false;
     let reply = resolver.exchange(&plain);
-    assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain, "as far as we know");
-    assert!(reply.metadata.authoritative);
+    let asked_itself = Resolver::from("127.0.0.2:0", node.dns[0]);
+    for reply in [reply, asked_itself.ask("2.0.0.10.in-addr.arpa.", PTR)] {
+        assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain, "as far as we know");
+        assert!(reply.metadata.authoritative);
+    }
 }
 
 #[test]
@@ -286,6 +298,46 @@ fn names_that_our_zones_delegate_are_forwarded_for_who_relies_on_us() {
     let reply = node.resolver().ask("www.far.corp.test.", A);
     assert_eq!(lines(&reply.authorities), ["far.corp.test. 300 NS ns.elsewhere.example."]);
     assert_eq!(node.resolver().ask("www.lab.corp.test.", A).answers.len(), 1);
+}
+
+/// What a resolver says that goes on from the referral that it gets for a question.
+fn gone_on(seen: &Seen, to: SocketAddr) -> Said {
+    let socket = UdpSocket::bind("127.0.0.2:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.send_to(&seen.message.to_vec().unwrap(), to).unwrap();
+    let mut reply = vec![0; 4096];
+    let octets = socket.recv(&mut reply).unwrap_or_default();
+    match Message::from_vec(&reply[..octets]) {
+        Ok(reply) if reply.answers.is_empty() && !reply.authorities.is_empty() => {
+            Said::records(seen, &["60 A 192.0.2.9"])
+        }
+        _ => Said::code(ResponseCode::ServFail),
+    }
+}
+
+#[test]
+fn what_our_zones_delegate_does_not_go_round_with_an_upstream_that_asks_us() {
+    let resolver =
+        Upstream::start_on("127.0.0.2:0", |seen| Said::records(seen, &["60 A 192.0.2.1"]));
+    let zone = "$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n\
+        far NS ns.elsewhere.example.\nout CNAME www.far\n";
+    let node = forwarding(&[&resolver], "").zone("corp.test.zone", zone).start();
+    let address = node.dns[0];
+    resolver.says(move |seen| match seen.name.ends_with(".corp.test.") {
+        true => gone_on(seen, address),
+        false => Said::records(seen, &["60 A 192.0.2.1"]),
+    });
+    let asking = Resolver::from("127.0.0.2:0", address);
+    for (name, aliases) in [("www.far.corp.test.", 0), ("out.corp.test.", 1)] {
+        let reply = asking.ask(name, A);
+        assert_eq!(reply.answers.len(), aliases, "{reply}");
+        assert_eq!(lines(&reply.authorities), ["far.corp.test. 300 NS ns.elsewhere.example."]);
+    }
+    assert!(resolver.seen().is_empty());
+    // Others have it asked all the same, and it may have other names asked for.
+    let reply = node.resolver().ask("www.far.corp.test.", A);
+    assert_eq!(lines(&reply.answers), ["www.far.corp.test. 60 A 192.0.2.9"]);
+    assert_eq!(asking.ask("www.example.", A).answers.len(), 1);
 }
 
 #[test]
