@@ -151,7 +151,8 @@ pub fn answer(
         let is_cut = is_held && reply.is_truncated();
         let held_back = hold_back(strangers, verdict, &mut reply);
         let held_back = held_back.or(is_cut.then_some(Guarded::Unproven));
-        summary.guarded = summary.guarded.or(held_back);
+        // Of what is held back the client does not even learn that it was refused.
+        summary.guarded = held_back.or(summary.guarded);
     }
     (summary.rcode, summary.truncated) = (reply.rcode(), reply.is_truncated());
     summary.octets = reply.finish();

@@ -71,15 +71,15 @@ impl Turn<'_, '_, '_> {
 
     /// Why a name is refused: INFO-CODE and EXTRA-TEXT (RFC 8914).
     pub(super) fn why_not_forwarded(&self) -> (u16, &'static str) {
-        let Some(forwarding) = self.sources.forward else {
-            return (extended::NOT_AUTHORITATIVE, "");
-        };
-        if !forwarding.forward.allows(self.caller.client) {
-            (extended::PROHIBITED, "forward.allow")
-        } else if is_meta(self.query.qtype) {
-            (extended::NOT_SUPPORTED, "this type is not forwarded")
-        } else {
-            (extended::NOT_AUTHORITATIVE, "")
+        match self.sources.forward {
+            Some(_) if !self.query.recursion_desired => (extended::NOT_AUTHORITATIVE, ""),
+            Some(_) if is_meta(self.query.qtype) => {
+                (extended::NOT_SUPPORTED, "this type is not forwarded")
+            }
+            Some(forwarding) if !forwarding.forward.allows(self.caller.client) => {
+                (extended::PROHIBITED, "forward.allow")
+            }
+            Some(_) | None => (extended::NOT_AUTHORITATIVE, ""),
         }
     }
 

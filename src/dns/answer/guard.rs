@@ -213,6 +213,13 @@ fn who_may_not_ask_is_refused_and_told_so() {
 }
 
 #[test]
+fn a_refusal_that_is_held_back_counts_as_held_back() {
+    let mut world = world(&RateLimit { slip: 1, ..limits() });
+    deny(&mut world, "service.internal");
+    assert_eq!(outcomes(&mut world, &Ask::new("web", A), 30), (10, 20, 0));
+}
+
+#[test]
 fn a_rule_for_a_service_is_one_for_all_of_its_names() {
     let mut world = World::new(vec![
         member("web/a", "10.0.0.1").tags(&["v1"]),

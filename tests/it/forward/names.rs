@@ -41,6 +41,18 @@ fn only_allowed_clients_are_forwarded_for() {
     let octets = stranger.exchange_octets(&question("www.example.", A, Some(1_232)));
     assert!(octets.ends_with(b"forward.allow"), "the key that says so: {octets:?}");
     assert_eq!(metric(&node, "rollcall_forward_denied_total").as_deref(), Some("3"));
+    // What nobody gets is not for that list to allow.
+    let mut iterative = question("www.example.", A, Some(1_232));
+    iterative.metadata.recursion_desired = false;
+    let any = question("www.example.", RecordType::ANY, Some(1_232));
+    for (ask, code) in [(iterative, 20), (any, 21)] {
+        for client in [&stranger, &node.resolver()] {
+            let reply = client.exchange(&ask);
+            assert_eq!(reply.metadata.response_code, ResponseCode::Refused);
+            assert_eq!(extended_errors(&reply), [code], "{reply}");
+        }
+    }
+    assert_eq!(metric(&node, "rollcall_forward_denied_total").as_deref(), Some("3"));
     assert!(upstream.seen().is_empty());
     let friend = Resolver::from("127.0.0.1:0", node.dns[0]);
     assert!(friend.ask("www.example.", A).metadata.recursion_available);
