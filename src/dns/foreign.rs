@@ -94,11 +94,11 @@ impl Turn<'_, '_, '_> {
     /// Leaves a chain of aliases that comes back to itself or is too long. For who relies on us to
     /// go on, that is a failure (RFC 6604 §3); others go on by themselves, from what they get.
     #[cold]
-    pub(super) fn break_off(&mut self) {
+    pub(super) fn break_off(&mut self, why: &'static str) {
         let (sources, qtype) = (self.sources, self.query.qtype);
         if sources.forward.is_some_and(|forwarding| self.may_forward(&forwarding, qtype)) {
             self.reply.set_rcode(rcode::SERVFAIL);
-            self.reply.set_extended_error(extended::OTHER, "the chain of aliases is too long");
+            self.reply.set_extended_error(extended::OTHER, why);
         }
     }
 

@@ -18,6 +18,9 @@ use crate::model::limit::NAME_OCTETS_MAX;
 /// Aliases that are followed for one query; a longer chain is a mistake.
 const ALIASES_MAX: usize = 8;
 
+/// What a client is told of a chain that has too many, or too long ones.
+const TOO_LONG: &str = "the chain of aliases is too long";
+
 /// A query on its way.
 pub(super) struct Turn<'a, 's, 'b> {
     /// Where answers come from.
@@ -102,34 +105,46 @@ impl Turn<'_, '_, '_> {
         let mut at = first;
         for _ in 0..ALIASES_MAX {
             let mut octets = [0; NAME_OCTETS_MAX];
-            let Some((name, place)) = self.target(at, &mut octets) else { break };
+            let (name, place) = match self.target(at, &mut octets) {
+                Ok(target) => target,
+                Err(why) => {
+                    self.break_off(why);
+                    return Ok(());
+                }
+            };
             match self.ask(Asked { name, at: place, qtype: self.query.qtype })? {
                 Next::Alias(next) => at = next,
                 Next::Denied | Next::Done | Next::Elsewhere => return Ok(()),
             }
         }
-        self.break_off();
+        self.break_off(TOO_LONG);
         Ok(())
     }
 
-    /// The name at `at`, and its place as a pointer has it; `None` when the aliases came back to
-    /// where they have been, or so far down a long reply that no pointer reaches all of the name.
+    /// The name at `at`, and its place as a pointer has it.
+    ///
+    /// # Errors
+    /// When the aliases came back to where they have been, or so far down a long reply that no
+    /// pointer reaches all of the name.
     fn target<'n>(
         &self,
         at: usize,
         octets: &'n mut [u8; NAME_OCTETS_MAX],
-    ) -> Option<(&'n [u8], u16)> {
-        let place = u16::try_from(at).ok().filter(|_| at + NAME_OCTETS_MAX <= POINTER_REACH)?;
+    ) -> Result<(&'n [u8], u16), &'static str> {
+        let place = u16::try_from(at).ok().filter(|_| at + NAME_OCTETS_MAX <= POINTER_REACH);
+        let place = place.ok_or(TOO_LONG)?;
         let answers = HEADER_OCTETS + self.query.question().len();
-        let (_, data) = self.reply.data_since(answers).find(|(start, _)| *start == at)?;
-        let name = octets.get_mut(..data.len())?;
+        let mut aliases = self.reply.data_of(rtype::CNAME, answers);
+        let (_, data) = aliases.find(|(start, _)| *start == at).ok_or(TOO_LONG)?;
+        let name = octets.get_mut(..data.len()).ok_or(TOO_LONG)?;
         name.copy_from_slice(data);
         name.make_ascii_lowercase();
         let is_same =
             |(start, other): (usize, &[u8])| start != at && other.eq_ignore_ascii_case(data);
+        // What the DNAME of a tree leads to is no name that they have been to by that.
         let has_been = self.reply.is_at(usize::from(QUESTION), name)
-            || self.reply.data_since(answers).any(is_same);
-        (!has_been).then_some((name, place))
+            || self.reply.data_of(rtype::CNAME, answers).any(is_same);
+        if has_been { Err("the aliases lead back to themselves") } else { Ok((name, place)) }
     }
 
     /// Answers one name.
@@ -187,7 +202,7 @@ impl Turn<'_, '_, '_> {
                 Next::Alias(departure.position)
             }
             zone::Answered::Endless => {
-                self.break_off();
+                self.break_off("the aliases are too many, or lead back to themselves");
                 Next::Done
             }
             zone::Answered::Whole => Next::Done,

@@ -353,6 +353,25 @@ fn what_our_zones_delegate_does_not_go_round_with_an_upstream_that_asks_us() {
 }
 
 #[test]
+fn an_alias_may_lead_to_where_a_whole_tree_leads() {
+    let upstream = Upstream::start(|seen| match &*seen.name {
+        "www.corp.lan." => Said::records(seen, &["60 CNAME corp.lan."]),
+        "a.lan." => Said::records(seen, &["60 CNAME b.lan."]),
+        "b.lan." => Said::records(seen, &["60 CNAME a.lan."]),
+        _ => Said::records(seen, &["60 A 192.0.2.1"]),
+    });
+    let zone = "$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns.corp.lan.\n\
+        @ DNAME corp.lan.\n";
+    let node = forwarding(&[&upstream], "").zone("old.lan.zone", zone).start();
+    let reply = node.resolver().ask("www.old.lan.", A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::NoError, "{reply}");
+    assert_eq!(reply.answers.len(), 4);
+    assert!(lines(&reply.answers).contains(&"corp.lan. 60 A 192.0.2.1".into()), "{reply}");
+    let octets = node.resolver().exchange_octets(&question("a.lan.", A, Some(1_232)));
+    assert!(octets.ends_with(b"the aliases lead back to themselves"), "{octets:?}");
+}
+
+#[test]
 fn a_route_that_nobody_can_take_is_told_of_until_it_can() {
     let corp = echo("192.0.2.2");
     let route = |suffix: &str| {
