@@ -76,12 +76,19 @@ pub fn parse_filter(filter: &str) -> Result<EnvFilter, FilterError> {
     if directives().next().is_none() {
         return Err(FilterError::Empty);
     }
-    let mut named = Vec::new();
+    let (mut named, mut general) = (Vec::new(), LevelFilter::OFF);
     for directive in directives() {
-        named.extend(target(directive)?);
+        match target(directive)? {
+            Some(name) => named.push(name),
+            // Of several the last one counts, and with none nothing but what is named is written.
+            None => general = directive.parse().unwrap_or(general),
+        }
     }
-    // A name stands for all modules that begin with it.
-    let held = HELD.iter().filter(|(held, _)| !named.iter().any(|name| held.starts_with(name)));
+    // A name stands for all modules that begin with it. Nothing is held down to more than the
+    // others have.
+    let held = HELD.iter().filter(|(held, level)| {
+        *level < general && !named.iter().any(|name| held.starts_with(name))
+    });
     let held: String = held.map(|(name, level)| format!(",{name}={level}")).collect();
     let whole = format!("{}{held}", directives().collect::<Vec<_>>().join(","));
     EnvFilter::try_new(whole).map_err(|error| FilterError::Syntax(error.to_string()))
@@ -117,7 +124,7 @@ fn is_known(target: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{CRATES, FilterError, HELD, LEVELS, parse_filter};
+    use super::{CRATES, FilterError, HELD, LEVELS, LevelFilter, parse_filter};
 
     fn shown(filter: &str) -> Result<Vec<String>, FilterError> {
         let filter = parse_filter(filter)?.to_string();
@@ -181,6 +188,31 @@ mod tests {
         assert!(!group.iter().any(|it| it.starts_with("hickory_")), "{group:?}");
         let part = shown("info,hickory_net::udp=debug").unwrap();
         assert!(part.contains(&"hickory_net=error".to_owned()), "the rest of it: {part:?}");
+    }
+
+    #[test]
+    fn nothing_is_held_down_to_more_than_the_filter_has() {
+        for (filter, written) in [
+            ("off", vec!["off"]),
+            ("OFF", vec!["off"]),
+            ("info,off", vec!["off"]),
+            ("error", vec!["hickory_resolver=off", "error"]),
+            ("rollcall=debug", vec!["rollcall=debug"]),
+            ("off,rollcall=debug", vec!["rollcall=debug", "off"]),
+            ("rollcall=debug,error", vec!["hickory_resolver=off", "rollcall=debug", "error"]),
+        ] {
+            let mut shown = shown(filter).unwrap();
+            shown.sort();
+            let mut written: Vec<_> = written.into_iter().map(str::to_owned).collect();
+            written.sort();
+            assert_eq!(shown, written, "{filter}");
+        }
+        let warn = shown("warn").unwrap();
+        assert!(!warn.contains(&"hickory_server=warn".to_owned()), "it has that: {warn:?}");
+        assert!(warn.contains(&"h2=error".to_owned()), "{warn:?}");
+        let hint = |filter| parse_filter(filter).unwrap().max_level_hint();
+        assert_eq!(hint("off"), Some(LevelFilter::OFF));
+        assert_eq!(hint("error"), Some(LevelFilter::ERROR));
     }
 
     #[test]
