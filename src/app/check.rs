@@ -8,6 +8,7 @@ use crate::{
     dns::{
         CookieSecrets, Settings,
         forward::check_resolv_conf,
+        tls::Identity,
         zone::{ZoneFolder, ZoneWatcher},
     },
     model::{DnsName, Invalid},
@@ -30,11 +31,10 @@ pub struct Checked {
 /// When the start would be refused: settings that do not go together; a certificate, a key, a
 /// secret, certificate authorities or a folder that cannot be used.
 pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Checked> {
-    let settings = can_start(config)?;
+    let (settings, identity) = can_start(config)?;
     let mut warnings = config.warnings();
-    if let Some(files) = config.tls.files() {
+    if let Some(identity) = identity {
         let now = i64::try_from(clock.wall_millis() / 1_000)?;
-        let identity = files.read().map_err(|error| config.certificate_mistake(&error))?;
         warnings.extend(identity.problem(now));
     }
     let folder = zone_folder(config, settings.origin());
@@ -52,18 +52,18 @@ pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Checked> {
     Ok(Checked { warnings, outcome })
 }
 
-/// Checks what a start would be refused for, as far as that lies in files.
+/// Checks what a start would be refused for, as far as that lies in files. Returns what was read:
+/// the settings, and the certificate if files of one are named.
 ///
 /// # Errors
 /// As [`check`].
-pub(super) fn can_start(config: &Config) -> anyhow::Result<Settings> {
+pub(super) fn can_start(config: &Config) -> anyhow::Result<(Settings, Option<Identity>)> {
     let settings = Settings::new(&config.dns_settings(&CookieSecrets::random()?)?)?;
-    if let Some(files) = config.tls.files() {
-        files.read().map_err(|error| config.certificate_mistake(&error))?;
-    }
+    let identity = config.tls.files().map(|files| files.read()).transpose();
+    let identity = identity.map_err(|error| config.certificate_mistake(&error))?;
     config.health_options().check()?;
     zone_folder(config, settings.origin()).check()?;
-    Ok(settings)
+    Ok((settings, identity))
 }
 
 /// Where the static zones are, beside the zone of the services.
