@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 
 use super::Config;
-use crate::dns::forward::is_own;
+use crate::dns::forward::{UpstreamSpec, is_own};
 
 /// A mistake between two keys: it is shown at the first of them that somebody has set.
 #[derive(Debug)]
 pub(super) struct Clash {
     pub paths: [&'static str; 2],
+    /// Which item of the first key's list it is about, if it is one.
+    pub index: Option<usize>,
     pub message: String,
 }
 
@@ -40,7 +42,7 @@ pub(super) fn clashes(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<Cla
         if one > total && is_set(per_client) {
             let name = all.rsplit('.').next().unwrap_or(all);
             let message = format!("`{per_client}`: `{one}` is above `{name}`, {total}");
-            clashes.push(Clash { paths: [per_client; 2], message });
+            clashes.push(Clash { paths: [per_client; 2], index: None, message });
         }
     }
     clashes.extend(certificate(config));
@@ -65,11 +67,11 @@ fn shared_addresses(config: &Config) -> Vec<Clash> {
         for earlier in &all[..index] {
             let collide = (later.tcp && earlier.tcp) || (later.udp && earlier.udp);
             let is_taken =
-                |at: &&SocketAddr| at.port() != 0 && collide && earlier.addresses.contains(at);
-            if let Some(address) = later.addresses.iter().find(is_taken) {
+                |at: &SocketAddr| at.port() != 0 && collide && earlier.addresses.contains(at);
+            if let Some((index, address)) = first(later.addresses, is_taken) {
                 let (path, other) = (later.path, earlier.path);
                 let message = format!("`{path}`: `{address}` is an address of `{other}` too");
-                clashes.push(Clash { paths: [path, other], message });
+                clashes.push(Clash { paths: [path, other], index: Some(index), message });
             }
         }
     }
@@ -79,24 +81,35 @@ fn shared_addresses(config: &Config) -> Vec<Clash> {
 /// An upstream that is this server.
 fn own_upstream(config: &Config) -> Option<Clash> {
     let listen = &config.dns.listen;
-    let upstream = config.forward.all_upstreams().find(|it| is_own(listen, it.address))?;
+    let own = |upstreams: &[UpstreamSpec]| {
+        upstreams.iter().copied().find(|upstream| is_own(listen, upstream.address))
+    };
+    let upstreams = &config.forward.upstreams;
+    let (path, index, upstream) = match first(upstreams, |it| is_own(listen, it.address)) {
+        Some((index, upstream)) => ("forward.upstreams", index, *upstream),
+        None => {
+            let mut zones = config.forward.zones.iter().enumerate();
+            let found = zones.find_map(|(index, zone)| Some((index, own(&zone.upstreams)?)))?;
+            ("forward.zones", found.0, found.1)
+        }
+    };
     let message = format!(
-        "`forward.upstreams`: `{upstream}` is where this server itself listens (`dns.listen`), \
+        "`{path}[{index}]`: `{upstream}` is where this server itself listens (`dns.listen`), \
          which would ask itself forever; name another server"
     );
-    Some(Clash { paths: ["forward.upstreams", "forward.zones"], message })
+    Some(Clash { paths: [path; 2], index: Some(index), message })
 }
 
 /// A zone to be forwarded whose names are those of services.
 fn own_zone(config: &Config) -> Option<Clash> {
     let service = config.service_zone();
-    let zone = config.forward.zones.iter().find(|zone| zone.suffix.is_within(&service))?;
+    let (index, zone) = first(&config.forward.zones, |zone| zone.suffix.is_within(&service))?;
     let message = format!(
-        "`forward.zones`: nobody is asked for `{}`, as this server answers all names of \
+        "`forward.zones[{index}]`: nobody is asked for `{}`, as this server answers all names of \
          `{service}` (`server.domain`); leave it out",
         zone.suffix
     );
-    Some(Clash { paths: ["forward.zones", "server.domain"], message })
+    Some(Clash { paths: ["forward.zones", "server.domain"], index: Some(index), message })
 }
 
 /// A rule for some of the names that a service has.
@@ -110,13 +123,18 @@ fn half_a_service(config: &Config) -> Option<Clash> {
          `{meant}`",
         rule.zone
     );
-    Some(Clash { paths: ["dns.access"; 2], message })
+    Some(Clash { paths: ["dns.access"; 2], index: Some(index), message })
+}
+
+/// The first of which that is true, and where it stands in the list.
+fn first<T>(list: &[T], is_meant: impl Fn(&T) -> bool) -> Option<(usize, &T)> {
+    list.iter().enumerate().find(|(_, item)| is_meant(item))
 }
 
 /// Whether there is one certificate when there has to be.
 fn certificate(config: &Config) -> Option<Clash> {
     let tls = &config.tls;
-    let clash = |path, message: String| Some(Clash { paths: [path; 2], message });
+    let clash = |path, message: String| Some(Clash { paths: [path; 2], index: None, message });
     match (&tls.certificate, &tls.key, tls.self_signed) {
         (Some(_), None, _) => clash(
             "tls.certificate",

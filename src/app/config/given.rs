@@ -222,6 +222,14 @@ impl Given {
         }
     }
 
+    /// Where its items stand in the file, if it is a list there.
+    pub(super) fn item_spans(&self) -> Vec<Range<usize>> {
+        match &self.value {
+            Value::List(list) => list.iter().map(|item| item.span.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The entries of a table.
     pub(super) fn table(&self) -> Result<&Entries, Refusal> {
         match &self.value {

@@ -38,10 +38,19 @@ pub struct Sources {
 struct Loading<'a> {
     config: Config,
     /// Who set each key last.
-    set_by: BTreeMap<&'static str, (Origin, Range<usize>)>,
+    set_by: BTreeMap<&'static str, SetBy>,
     text: Option<Text<'a>>,
     /// With their place in the file, by which they are sorted.
     faults: Vec<(usize, String)>,
+}
+
+#[derive(Debug, Clone)]
+struct SetBy {
+    origin: Origin,
+    /// Where the value stands in the file, octets.
+    span: Range<usize>,
+    /// Where its items stand, if it is a list.
+    items: Vec<Range<usize>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +81,7 @@ impl Config {
         let mut loading = Loading::new(file.as_ref());
         loading.apply(&self.sources);
         loading.faults.clear();
-        loading.fault_of(path, path, &invalid.under(path).to_string());
+        loading.fault_of([path; 2], None, &invalid.under(path).to_string());
         loading.into_error()
     }
 
@@ -203,7 +212,8 @@ impl<'a> Loading<'a> {
     fn set(&mut self, key: &'static Key, origin: Origin, given: &Given) {
         match (key.set)(&mut self.config, given) {
             Ok(()) => {
-                self.set_by.insert(key.path, (origin, given.span.clone()));
+                let (span, items) = (given.span.clone(), given.item_spans());
+                self.set_by.insert(key.path, SetBy { origin, span, items });
             }
             Err(refusal) => self.refuse(key.path, origin, refusal),
         }
@@ -239,21 +249,24 @@ impl<'a> Loading<'a> {
     }
 
     fn check_across_keys(&mut self) {
-        for Clash { paths: [path, other], message } in
+        for Clash { paths, index, message } in
             clashes(&self.config, |path| self.set_by.contains_key(path))
         {
-            self.fault_of(path, other, &message);
+            self.fault_of(paths, index, &message);
         }
     }
 
-    /// A mistake in `path` or, if nobody set that, in `other`.
-    fn fault_of(&mut self, path: &'static str, other: &'static str, message: &str) {
-        let by = self.set_by.get_key_value(path).or_else(|| self.set_by.get_key_value(other));
-        let by = by.map(|(path, (origin, span))| (*path, *origin, span.clone()));
-        match by {
-            Some((path, origin, span)) => self.fault(path, origin, message, &span),
-            None => self.fault_at(message, &(0..0)),
-        }
+    /// A mistake in `path`, in the item of that index if there is one; or, if nobody set that, in
+    /// `other`.
+    fn fault_of(&mut self, [path, other]: [&'static str; 2], index: Option<usize>, message: &str) {
+        let (path, by, index) = match (self.set_by.get(path), self.set_by.get(other)) {
+            (Some(by), _) => (path, by, index),
+            (None, Some(by)) => (other, by, None),
+            (None, None) => return self.fault_at(message, &(0..0)),
+        };
+        let item = index.and_then(|index| by.items.get(index));
+        let (origin, span) = (by.origin, item.unwrap_or(&by.span).clone());
+        self.fault(path, origin, message, &span);
     }
 
     fn refuse(&mut self, path: &str, origin: Origin, refusal: Refusal) {

@@ -327,11 +327,41 @@ fn a_wrong_access_rule_is_pointed_at() {
         (
             "{ zone = '_web._tcp.service.internal', allow = ['::1'] },",
             "`dns.access[0]`: `_web._tcp.service.internal` is not all that its services are asked \
-             for by; write `web.service.internal`\n --> rollcall.toml:2:14\n",
+             for by; write `web.service.internal`\n --> rollcall.toml:3:1\n",
         ),
     ] {
         let error = error_of(&format!("version = 1\ndns.access = [\n{rules}\n]\n"));
         assert!(error.contains(said), "{rules}: {error}");
+    }
+}
+
+#[test]
+fn a_clash_is_pointed_at_in_the_item_that_it_is_about() {
+    let upstreams = "upstreams = ['192.0.2.53',\n'127.0.0.1:8600']";
+    for (text, said) in [
+        (
+            format!("[forward]\n{upstreams}"),
+            "`forward.upstreams[1]`: `127.0.0.1:8600` is where this server itself",
+        ),
+        (
+            format!("[[forward.zones]]\nsuffix = 'a'\n{upstreams}"),
+            "`forward.zones[0]`: `127.0.0.1:8600` is where this server itself",
+        ),
+        (
+            "[forward]\nzones = [{ suffix = 'a', upstreams = ['::1'] },\n\
+             { suffix = 'service.internal', upstreams = ['::1'] }]"
+                .to_owned(),
+            "`forward.zones[1]`: nobody is asked for `service.internal`",
+        ),
+        (
+            "[http]\nlisten = ['127.0.0.1:80',\n'127.0.0.1:8600']".to_owned(),
+            "`http.listen`: `127.0.0.1:8600` is an address of `dns.listen` too",
+        ),
+    ] {
+        let error = error_of(&format!("version = 1\n{text}\n"));
+        assert!(error.contains(said), "{text}: {error}");
+        let line = if text.starts_with("[[") { "2:1" } else { "4:1" };
+        assert!(error.contains(&format!("\n --> rollcall.toml:{line}\n")), "{text}: {error}");
     }
 }
 
@@ -375,7 +405,7 @@ fn a_wrong_upstream_is_refused_with_its_line() {
         ),
         (
             "zones = [{ suffix = \"web.service.internal\", upstreams = [\"::1\"] }]",
-            "`forward.zones`: nobody is asked for `web.service.internal`, as this server answers",
+            "`forward.zones[0]`: nobody is asked for `web.service.internal`, as this server",
         ),
         ("zones = [{ suffx = \"corp\" }]", "`forward.zones[0]`: `suffx` is not known"),
         (

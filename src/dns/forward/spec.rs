@@ -66,11 +66,6 @@ impl ForwardSpec {
         !self.upstreams.is_empty() || !self.zones.is_empty() || self.resolv_conf.is_some()
     }
 
-    /// All upstreams that are configured.
-    pub fn all_upstreams(&self) -> impl Iterator<Item = &UpstreamSpec> {
-        self.upstreams.iter().chain(self.zones.iter().flat_map(|zone| &zone.upstreams))
-    }
-
     /// Loopback, private and link-local networks (RFC 1122, RFC 1918, RFC 3927, RFC 4193,
     /// RFC 4291): nobody from the internet, as RFC 5358 wants it.
     pub fn private_networks() -> Vec<IpNet> {

@@ -399,5 +399,6 @@ fn a_route_that_nobody_can_take_is_told_of_until_it_can() {
     assert!(note());
     // That services have all their names is certain.
     reload("web.service.internal");
-    node.wait_for_log("the configuration stays as it was: error: `forward.zones`: nobody is asked");
+    let refused = "the configuration stays as it was: error: `forward.zones[0]`: nobody is asked";
+    node.wait_for_log(refused);
 }
