@@ -76,6 +76,8 @@ impl Reloader {
         if next.forward != self.config.forward {
             forwarding::tell(&next.forward);
         }
+        let known = self.config.warnings();
+        next.warnings().iter().filter(|it| !known.contains(it)).for_each(|it| warn!("{it}"));
         self.config = next;
         self.outcome.succeeded();
         info!(changed = ?reload.changed, "configuration reloaded");

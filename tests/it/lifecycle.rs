@@ -2,7 +2,7 @@
 
 use std::{process::Command, time::Instant};
 
-use hickory_proto::rr::RecordType;
+use hickory_proto::{op::ResponseCode, rr::RecordType};
 use serde_json::json;
 
 use crate::support::{Node, api::instance_path, eventually};
@@ -110,6 +110,39 @@ fn sighup_applies_what_can_change_and_says_what_cannot() {
     std::fs::write(&config, missing).unwrap();
     node.signal("HUP");
     node.wait_for_log("nope` cannot be read");
+}
+
+#[test]
+fn rules_for_names_that_wait_for_a_restart_wait_with_them() {
+    let names = |domain: &str| {
+        format!(
+            "[server]\ndomain = \"{domain}\"\n[[dns.access]]\nzone = \"service.{domain}\"\n\
+             deny = [\"127.0.0.0/8\"]\n"
+        )
+    };
+    let node = Node::builder().config(&names("old")).start();
+    node.api().register("web", "web-1", &json!({ "addresses": ["10.0.0.1"] }));
+    let ask = || node.resolver().ask("web.service.old.", RecordType::A).metadata.response_code;
+    assert_eq!(ask(), ResponseCode::Refused);
+    std::fs::write(node.path("rollcall.toml"), format!("version = 1\n{}", names("new"))).unwrap();
+    node.signal("HUP");
+    let line = node.wait_for_log("these changes need a restart").to_string();
+    assert!(line.contains("server.domain") && line.contains("dns.access"), "{line}");
+    assert_eq!(ask(), ResponseCode::Refused, "the old names are not open to everybody");
+}
+
+#[test]
+fn a_reload_warns_of_what_it_brings_and_most_likely_nobody_meant() {
+    let node = Node::builder().config("[dns]\ncookies = true").start();
+    let config = "version = 1\n[dns]\ncookies = false\ncookie_secret_file = \"nope\"\n";
+    std::fs::write(node.path("rollcall.toml"), config).unwrap();
+    for reloads in 1..=2 {
+        node.signal("HUP");
+        eventually("it is read", || {
+            (node.count_log("configuration reloaded") == reloads).then_some(())
+        });
+    }
+    assert_eq!(node.count_log("is not read, as `dns.cookies` is `false`"), 1, "once");
 }
 
 #[test]

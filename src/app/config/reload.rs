@@ -17,11 +17,13 @@ pub struct Reload {
 // === impl Config ===
 
 impl Config {
-    /// What is different in `new`.
+    /// What is different in `new`, and whether [`Config::with_reloadable`] takes it over.
     pub fn diff_reload(&self, new: &Self) -> Reload {
         let mut reload = Reload::default();
+        let taken = self.with_reloadable(new);
         for key in KEYS.iter().filter(|key| (key.show)(self) != (key.show)(new)) {
-            let list = if key.reloads { &mut reload.changed } else { &mut reload.needs_restart };
+            let is_taken = key.reloads && (key.show)(&taken) == (key.show)(new);
+            let list = if is_taken { &mut reload.changed } else { &mut reload.needs_restart };
             list.push(key.path);
         }
         reload
@@ -31,7 +33,15 @@ impl Config {
     #[must_use]
     pub fn with_reloadable(&self, new: &Self) -> Self {
         let (old, mut new) = (self.clone(), new.clone());
-        // Defaults that follow from keys which wait for a restart wait with them.
+        // Rules for names wait with those keys for a restart that say which names there are: rules
+        // for the new ones alone would leave the old ones, answered until then, to everybody.
+        let has_other_names = old.server.domain != new.server.domain
+            || old.server.zones != new.server.zones
+            || old.dns.reverse != new.dns.reverse;
+        if has_other_names {
+            new.dns.access = old.dns.access.clone();
+        }
+        // So do defaults that follow from such keys.
         if old.server.domain != new.server.domain {
             new.dns.hostmaster = old.dns.hostmaster.clone();
         }

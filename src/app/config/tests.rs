@@ -518,12 +518,35 @@ fn a_reload_takes_what_can_change_and_leaves_the_rest() {
     let new = load(text, |_| ()).unwrap();
     let reload = old.diff_reload(&new);
     let taken = old.with_reloadable(&new);
-    assert_eq!(reload.needs_restart, ["server.domain", "dns.listen", "health.in_flight_max"]);
-    assert_eq!(taken.diff_reload(&new).changed, ["dns.hostmaster", "dns.nameservers"]);
+    let waits = ["dns.listen", "dns.hostmaster", "dns.nameservers", "health.in_flight_max"];
+    assert_eq!(reload.needs_restart, [&["server.domain"], waits.as_slice()].concat());
+    assert_eq!(taken.diff_reload(&new), Reload { changed: vec![], ..reload });
     let unchanged = old.diff_reload(&taken);
     assert!(unchanged.needs_restart.is_empty(), "{unchanged:?}");
     assert_eq!(taken.policy.ttl_seconds, 1);
     assert_eq!(taken.dns.hostmaster, old.dns.hostmaster, "it follows the domain");
+}
+
+#[test]
+fn who_may_ask_for_names_changes_no_sooner_than_the_names() {
+    let config = |text: &str| load(&format!("version = 1\n{text}\n"), |_| ()).unwrap();
+    let access = |zone: &str| format!("dns.access = [{{ zone = '{zone}', allow = ['::1'] }}]\n");
+    for (path, old, new) in [
+        ("server.domain", ("corp", "service.corp"), ("new", "service.new")),
+        ("server.zones", ("old", "a.test"), ("new", "b.test")),
+        ("dns.reverse", ("10.0.0.0/8", "10.in-addr.arpa"), ("fd00::/8", "d.f.ip6.arpa")),
+    ] {
+        let list = |value: &str| match path {
+            "dns.reverse" => format!("['{value}']"),
+            _ => format!("'{value}'"),
+        };
+        let [old, new] = [old, new]
+            .map(|(value, zone)| config(&format!("{path} = {}\n{}", list(value), access(zone))));
+        let reload = old.diff_reload(&new);
+        assert!(!reload.changed.contains(&"dns.access"), "{path}: {reload:?}");
+        assert!(reload.needs_restart.contains(&"dns.access"), "{path}: {reload:?}");
+        assert_eq!(old.with_reloadable(&new).dns.access, old.dns.access, "{path}");
+    }
 }
 
 /// A commented key begins with `#` without a space; prose has one.
