@@ -19,7 +19,7 @@ mod line;
 mod room;
 mod runners;
 #[cfg(any(test, fuzzing))]
-mod testing;
+pub(super) mod testing;
 mod visit;
 mod wire;
 

@@ -124,7 +124,8 @@ pub(in crate::dns) async fn serve(mut endpoint: Endpoint) {
         };
         let Some(incoming) = incoming else { break };
         let is_proven = incoming.remote_address_validated() || !incoming.may_retry();
-        if !is_proven && shared.unproven.load(Relaxed) >= unproven_max(&shared) {
+        let handshaking = (!is_proven).then(|| Handshaking::begin(&shared, unproven_max(&shared)));
+        if let Some(None) = handshaking {
             shared.stats.ask_for_proof();
             let _gone = incoming.retry();
             continue;
@@ -134,8 +135,8 @@ pub(in crate::dns) async fn serve(mut endpoint: Endpoint) {
         match Visit::begin(&shared, Transport::Quic, client, pen) {
             None => incoming.refuse(),
             Some(visit) => {
-                let handshaking = (!is_proven).then(|| Handshaking::begin(&shared));
-                let serving = connection::serve(incoming, endpoint.config(), visit, handshaking);
+                let (config, handshaking) = (endpoint.config(), handshaking.flatten());
+                let serving = connection::serve(incoming, config, visit, handshaking);
                 connections.spawn_on(serving, &runner.runtime);
             }
         }
@@ -158,14 +159,60 @@ fn unproven_max(shared: &Shared) -> usize {
 // === impl Handshaking ===
 
 impl Handshaking {
-    fn begin(shared: &Arc<Shared>) -> Self {
-        shared.unproven.fetch_add(1, Relaxed);
-        Self(Arc::clone(shared))
+    /// Counts one, unless there are as many as there may be: each socket has a task of its own that
+    /// counts, and two that only looked would both find the last place free.
+    fn begin(shared: &Arc<Shared>, max: usize) -> Option<Self> {
+        let more = |count: usize| (count < max).then(|| count + 1);
+        shared.unproven.fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(Self(Arc::clone(shared)))
     }
 }
 
 impl Drop for Handshaking {
     fn drop(&mut self) {
         self.0.unproven.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::SeqCst},
+        },
+        thread,
+    };
+
+    use super::Handshaking;
+    use crate::{
+        dns::{Settings, tcp::testing::shared, testing::spec},
+        registry::testing,
+    };
+
+    /// Times that two sockets try to have the last place, at the same moment as nearly as can be.
+    const ROUNDS: usize = 50_000;
+
+    /// Both looked and found it free, and had it then.
+    #[tokio::test]
+    async fn the_last_place_of_handshakes_is_had_by_one_socket() {
+        let shared = shared(testing::registry(), Settings::new(&spec()).unwrap());
+        let (shared, steps, begun) = (Arc::new(shared), AtomicUsize::new(0), AtomicUsize::new(0));
+        let together = |step: usize| {
+            steps.fetch_add(1, SeqCst);
+            while steps.load(SeqCst) < 2 * step {
+                thread::yield_now();
+            }
+        };
+        let socket = || {
+            for round in 0..ROUNDS {
+                together(2 * round + 1);
+                let handshaking = Handshaking::begin(&shared, 1);
+                begun.fetch_add(usize::from(handshaking.is_some()), SeqCst);
+                together(2 * round + 2);
+            }
+        };
+        thread::scope(|scope| [scope.spawn(socket), scope.spawn(socket)].map(drop));
+        assert_eq!(begun.into_inner(), ROUNDS, "one each time");
     }
 }

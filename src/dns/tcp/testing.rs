@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Everything that a server starts for its connections, without one that listens.
-pub(super) fn shared(registry: Registry, settings: Settings) -> Shared {
+pub(in crate::dns) fn shared(registry: Registry, settings: Settings) -> Shared {
     let (stats, clock) = (Stats::new(&Metrics::new()), Clock::system());
     let world = World {
         registry,
