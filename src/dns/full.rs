@@ -24,7 +24,7 @@ mod salvage;
 mod short;
 
 pub(super) use lanes::{Asked, Lanes, Later, Outcome};
-pub(super) use long::{LongLane, Pens};
+pub(super) use long::{LongLane, LongReply, Pens};
 pub(super) use salvage::salvage;
 pub(super) use short::{ShortLane, send};
 

@@ -147,26 +147,8 @@ impl ForwardLane {
         arrived: Duration,
     ) -> Result<impl Future<Output = Option<Vec<u8>>> + Send + use<>, Crowded> {
         let (reply, replied) = oneshot::channel();
-        self.relay(octets, caller, arrived, &mut Some(reply))?;
-        Ok(async move { replied.await.ok() })
-    }
-
-    /// The same, where somebody waits for the reply already; takes the way there if it has room.
-    ///
-    /// # Errors
-    /// When too much waits already.
-    pub(in crate::dns) fn relay(
-        &self,
-        octets: &[u8],
-        caller: Caller,
-        arrived: Duration,
-        reply: &mut Option<oneshot::Sender<Vec<u8>>>,
-    ) -> Result<(), Crowded> {
         let place = self.admit(caller).ok_or(Crowded)?;
-        let inner = Arc::clone(&self.inner);
-        let (octets, Some(reply)) = (Box::<[u8]>::from(octets), reply.take()) else {
-            return Ok(());
-        };
+        let (inner, octets) = (Arc::clone(&self.inner), Box::<[u8]>::from(octets));
         let task = async move {
             inner.pens.lock().of(caller.transport).full_path();
             let made = inner.serve(caller, &octets, TCP_REPLY_OCTETS_MAX).await;
@@ -178,7 +160,7 @@ impl ForwardLane {
             }
         };
         self.inner.waiting.spawn_on(task, &self.inner.runtime);
-        Ok(())
+        Ok(async move { replied.await.ok() })
     }
 
     fn admit(&self, caller: Caller) -> Option<Place> {

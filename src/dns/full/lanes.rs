@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, future::BoxFuture};
 
-use super::{LongLane, Responded, respond};
+use super::{LongLane, LongReply, Responded, respond};
 use crate::dns::{
     Caller, Sources,
     forward::{Crowded, ForwardLane, Reach},
@@ -34,7 +34,7 @@ pub(in crate::dns) struct Asked<'m> {
 }
 
 /// A reply that comes when it is ready; nothing when that fails.
-pub(in crate::dns) type Later = BoxFuture<'static, Option<Vec<u8>>>;
+pub(in crate::dns) type Later<Reply = Vec<u8>> = BoxFuture<'static, Option<Reply>>;
 
 /// What becomes of a message.
 pub(in crate::dns) enum Outcome {
@@ -42,9 +42,9 @@ pub(in crate::dns) enum Outcome {
     Never,
     /// The reply of so many octets stands in the buffer, and is counted.
     Now(usize),
-    /// The reply comes, and is counted then.
-    Later(Later),
-    /// The same, when upstreams have answered: it costs nothing while it waits.
+    /// The reply comes from the long lane, and is counted then.
+    Later(Later<LongReply>),
+    /// The reply comes when upstreams have answered: it costs nothing while it waits.
     Forwarded(Later),
 }
 
@@ -53,6 +53,13 @@ pub(in crate::dns) enum Outcome {
 impl Lanes {
     pub(in crate::dns) fn new(long: LongLane, forward: ForwardLane) -> Self {
         Self { long, forward }
+    }
+
+    /// The same, where nobody serves the long lane while what is returned beside it is kept.
+    #[cfg(test)]
+    pub(in crate::dns) fn without_long(&self) -> (Self, impl Sized + use<>) {
+        let (long, waiting) = LongLane::unserved();
+        (Self { long, forward: self.forward.clone() }, waiting)
     }
 
     /// Replies in `out`, which has room for the longest reply, or has the reply made on a lane.

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::{Responded, respond, short};
+use super::{Later, Responded, respond, short};
 use crate::{
     dns::{
         Caller, Transport,
@@ -38,20 +39,27 @@ pub(in crate::dns) struct LongLane {
     messages: Arc<Semaphore>,
 }
 
-#[derive(Debug)]
 enum Job {
     Datagram(Deferred),
     Message(Message),
 }
 
-/// A message of a TCP connection.
-#[derive(Debug)]
+/// A message of a connection.
 struct Message {
     octets: Box<[u8]>,
     caller: Caller,
     arrived: Duration,
-    reply: oneshot::Sender<Vec<u8>>,
+    reply: oneshot::Sender<LongReply>,
     _room: OwnedSemaphorePermit,
+}
+
+/// What the long lane has for whoever waits.
+pub(in crate::dns) enum LongReply {
+    /// The reply.
+    Made(Vec<u8>),
+    /// Its promise: the name leads to somebody else's, and upstreams are asked. It takes long no
+    /// more, but as long as they like.
+    Forwarded(Later),
 }
 
 /// The long lane is full, or gone.
@@ -113,6 +121,13 @@ impl LongLane {
         Self { jobs, messages: Arc::new(Semaphore::new(MESSAGES_MAX)) }
     }
 
+    /// One that nobody serves, as long as what is returned beside it is kept.
+    #[cfg(test)]
+    pub(in crate::dns) fn unserved() -> (Self, impl Sized) {
+        let (jobs, waiting) = mpsc::channel(QUEUE);
+        (Self::into(jobs), waiting)
+    }
+
     /// Has a packet answered, if there is room.
     pub(super) fn take(&self, packet: Deferred) -> Result<(), Busy> {
         self.jobs.try_send(Job::Datagram(packet)).map_err(|_| Busy)
@@ -125,7 +140,7 @@ impl LongLane {
         octets: Box<[u8]>,
         caller: Caller,
         arrived: Duration,
-    ) -> impl Future<Output = Option<Vec<u8>>> + Send + 'static {
+    ) -> impl Future<Output = Option<LongReply>> + Send + 'static {
         let Self { jobs, messages } = self.clone();
         async move {
             let (reply, replied) = oneshot::channel();
@@ -168,19 +183,19 @@ impl Server {
     }
 
     fn message(&mut self, Message { octets, caller, arrived, reply, .. }: Message) {
-        self.pens.of(caller.transport).full_path();
         let mut made = self.answer(caller, &octets, Reach::Cache);
-        let mut reply = Some(reply);
         if let Made::Elsewhere = made {
-            if self.forward.relay(&octets, caller, arrived, &mut reply).is_ok() {
+            if let Ok(later) = self.forward.reply(&octets, caller, arrived) {
+                let _gone = reply.send(LongReply::Forwarded(later.boxed()));
                 return;
             }
             made = self.answer(caller, &octets, Reach::Last);
         }
-        if let (Made::Reply(octets), Some(reply)) = (made, reply) {
-            let took = self.clock.elapsed().saturating_sub(arrived);
-            self.pens.of(caller.transport).duration(took, 1);
-            let _gone = reply.send(self.out[..octets].to_vec());
+        let pen = self.pens.of(caller.transport);
+        pen.full_path();
+        if let Made::Reply(octets) = made {
+            pen.duration(self.clock.elapsed().saturating_sub(arrived), 1);
+            let _gone = reply.send(LongReply::Made(self.out[..octets].to_vec()));
         }
     }
 
@@ -233,16 +248,13 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::future::{FutureExt, join_all};
-    use tokio::sync::mpsc;
 
     use super::{LongLane, QUEUE};
     use crate::dns::{Caller, Transport};
 
     #[test]
     fn however_many_messages_wait_there_is_room_for_packets() {
-        // Nobody takes anything from the queue.
-        let (jobs, _waiting) = mpsc::channel(QUEUE);
-        let lane = LongLane::into(jobs);
+        let (lane, _waiting) = LongLane::unserved();
         let caller = Caller::new([127, 0, 0, 1].into(), Transport::Tcp, 0);
         let messages = (0..10 * QUEUE).map(|_| lane.reply(Box::new([]), caller, Duration::ZERO));
         let mut replies = join_all(messages);

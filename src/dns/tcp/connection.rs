@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFuture;
 
 use super::{Visit, Wire, line::Line};
-use crate::dns::full::{Asked, Later, Outcome};
+use crate::dns::full::{Asked, Later, LongReply, Outcome};
 
 /// Messages of one connection on the long lane. More would not be answered sooner, as there is one
 /// such lane, and their replies, which may be of the longest, wait here for a client to read them.
@@ -39,9 +39,10 @@ pub(in crate::dns) struct Connection {
     visit: Visit,
     rng: fastrand::Rng,
     /// Replies that take long; `None` for one that failed.
-    long: FuturesUnordered<Later>,
-    /// Replies that wait for upstreams. How many a client may have is the forwarding's business;
-    /// they are in the way of nobody.
+    long: FuturesUnordered<Later<LongReply>>,
+    /// Replies that wait for upstreams, and those that have come while the client does not read.
+    /// How many a client may have of both is the forwarding's business; they are in the way of
+    /// nobody.
     forwarded: FuturesUnordered<Later>,
     deadline: Instant,
     is_closing: bool,
@@ -52,7 +53,9 @@ pub(in crate::dns) struct Connection {
 /// What a connection waits for.
 enum Event {
     /// What takes long is done.
-    LongReply(Option<Vec<u8>>),
+    Long(Option<LongReply>),
+    /// Upstreams have answered.
+    Forwarded(Option<Vec<u8>>),
     /// Octets have come, or the end.
     Read,
     /// All that waited to be sent is sent.
@@ -100,13 +103,17 @@ impl Connection {
             let event =
                 poll_fn(|context| self.poll(line, stopped.as_mut(), alarm.as_mut(), context));
             match event.await? {
-                Event::LongReply(reply) => {
+                Event::Long(Some(LongReply::Forwarded(reply))) => self.forwarded.push(reply),
+                Event::Long(Some(LongReply::Made(reply))) | Event::Forwarded(Some(reply)) => {
                     // Our reply does not show that a client reads.
                     if !line.is_blocked() {
                         self.put_off_deadline();
                     }
-                    if let Some(reply) = reply {
-                        line.push(&reply)?;
+                    line.push(&reply)?;
+                }
+                Event::Long(None) | Event::Forwarded(None) => {
+                    if !line.is_blocked() {
+                        self.put_off_deadline();
                     }
                 }
                 Event::Read | Event::Sent | Event::Turn => {}
@@ -164,12 +171,13 @@ impl Connection {
         // Also while the client does not read: what waits for room in the long lane is given it,
         // and must go on to leave it to others.
         if let Poll::Ready(Some(reply)) = self.long.poll_next_unpin(context) {
-            return Poll::Ready(Ok(Event::LongReply(reply)));
+            return Poll::Ready(Ok(Event::Long(reply)));
         }
+        // These keep their places meanwhile, which are the client's own.
         if !line.is_blocked()
             && let Poll::Ready(Some(reply)) = self.forwarded.poll_next_unpin(context)
         {
-            return Poll::Ready(Ok(Event::LongReply(reply)));
+            return Poll::Ready(Ok(Event::Forwarded(reply)));
         }
         if !self.is_closing && stopped.poll(context).is_ready() {
             return Poll::Ready(Ok(Event::Stopped));

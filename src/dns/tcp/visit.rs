@@ -16,7 +16,7 @@ use super::{Full, Room, Shared, Taken};
 use crate::dns::{
     Caller, ConnectionLimits, Transport,
     answer::TCP_REPLY_OCTETS_MAX,
-    full::{Asked, Later, Outcome},
+    full::{Asked, Later, LongReply, Outcome},
     gate::Pass,
     stats::{OpenConnection, SharedPen},
 };
@@ -105,19 +105,31 @@ impl Visit {
             Reply::Later(reply) => {
                 drop(taken);
                 // As few replies as may take long at once wait for their room.
-                let _turn = room.turn().await;
-                let reply = self.waiting_for(reply).await?;
-                let taken = room.take(reply.len()).await;
-                Ok((reply, taken))
+                let turn = room.turn().await;
+                match self.waiting_for(reply).await? {
+                    LongReply::Made(reply) => {
+                        let taken = room.take(reply.len()).await;
+                        Ok((reply, taken))
+                    }
+                    LongReply::Forwarded(reply) => {
+                        drop(turn);
+                        self.forwarded(reply, room).await
+                    }
+                }
             }
             Reply::Forwarded(reply) => {
                 drop(taken);
-                let reply = self.waiting_for(reply).await?;
-                let _waiting = room.wait(reply.len()).map_err(|Full| NoReply::TooMuch)?;
-                let taken = room.take(reply.len()).await;
-                Ok((reply, taken))
+                self.forwarded(reply, room).await
             }
         }
+    }
+
+    /// Waits for upstreams, and for room then.
+    async fn forwarded(&self, reply: Later, room: &Room) -> Result<(Vec<u8>, Taken), NoReply> {
+        let reply = self.waiting_for(reply).await?;
+        let _waiting = room.wait(reply.len()).map_err(|Full| NoReply::TooMuch)?;
+        let taken = room.take(reply.len()).await;
+        Ok((reply, taken))
     }
 
     /// Whether any of its questions waits for us, and not for the client.
@@ -125,7 +137,7 @@ impl Visit {
         self.answering.load(Relaxed) > 0
     }
 
-    async fn waiting_for(&self, reply: Later) -> Result<Vec<u8>, NoReply> {
+    async fn waiting_for<R>(&self, reply: Later<R>) -> Result<R, NoReply> {
         let _answering = Answering::begin(&self.answering);
         reply.await.ok_or(NoReply::Failed)
     }
@@ -173,7 +185,7 @@ impl Drop for Answering<'_> {
 enum Reply {
     Never,
     Now(Vec<u8>),
-    Later(Later),
+    Later(Later<LongReply>),
     Forwarded(Later),
 }
 

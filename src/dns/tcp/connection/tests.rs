@@ -13,7 +13,7 @@ use tokio::{
     time::{sleep_until, timeout},
 };
 
-use super::{Connection, Event, LONG_MAX};
+use super::{Connection, Event, LONG_MAX, LongReply};
 use crate::{
     dns::{
         Settings, SettingsSpec, Transport,
@@ -57,7 +57,7 @@ async fn what_takes_long_goes_on_while_the_client_does_not_read() {
     let mut connection = connection();
     let (mut line, _client) = blocked_line().await;
     for _ in 0..LONG_MAX {
-        connection.long.push(ready(Some(vec![7])).boxed());
+        connection.long.push(ready(Some(LongReply::Made(vec![7]))).boxed());
     }
     connection.put_off_deadline();
     let stop = connection.visit.shared.stop.clone();
@@ -66,7 +66,7 @@ async fn what_takes_long_goes_on_while_the_client_does_not_read() {
     for _ in 0..LONG_MAX {
         let event = poll_fn(|to| connection.poll(&mut line, stopped.as_mut(), alarm.as_mut(), to));
         let event = timeout(PATIENCE / 2, event).await.expect("it goes on").unwrap();
-        assert!(matches!(event, Event::LongReply(Some(_))));
+        assert!(matches!(event, Event::Long(Some(_))));
     }
     assert!(line.is_blocked() && connection.long.is_empty());
 }
