@@ -24,10 +24,12 @@ pub struct ConnectionLimits {
     /// Connections in all. An idle one over TCP holds no buffer; one whose client asks for the
     /// longest replies and reads none holds up to 416 KiB: 80 that were read, 80 to be sent, and
     /// four replies that took long. So the default bounds them to 400 MiB, if all clients mean
-    /// harm. An idle one that is encrypted holds 12 to 40 KiB; one whose client means harm up to
-    /// 2 MiB over HTTPS or QUIC: 512 KiB of replies, what HTTP/2 or QUIC has taken of them for each
-    /// stream, 256 KiB of questions that do not end, and as much that has come and is not read.
-    /// Measured were up to 1 MiB, of clients that read nothing, or end nothing, or both.
+    /// harm. Replies of upstreams that such a client does not read keep their places among what is
+    /// forwarded: over all connections they are as many as may be forwarded at once, 64 KiB each at
+    /// the most. An idle one that is encrypted holds 12 to 40 KiB; one whose client means harm up
+    /// to 2 MiB over HTTPS or QUIC: 512 KiB of replies, what HTTP/2 or QUIC has taken of them for
+    /// each stream, 256 KiB of questions that do not end, and as much that has come and is not
+    /// read. Measured were up to 1 MiB, of clients that read nothing, or end nothing, or both.
     pub connections: usize,
     /// Connections of one client: an IPv4 address, or an IPv6 /64, which is what one host is given.
     pub connections_per_client: usize,

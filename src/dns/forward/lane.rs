@@ -67,7 +67,7 @@ struct Inner {
     waiting: TaskTracker,
 }
 
-/// One message that waits; leaves when dropped.
+/// One message that waits, or its reply; leaves when dropped.
 #[derive(Debug)]
 struct Place {
     metrics: ForwardMetrics,
@@ -136,7 +136,8 @@ impl ForwardLane {
     }
 
     /// Has a message of a connection answered that arrived at `arrived`; nothing comes of it when
-    /// that fails.
+    /// that fails. The reply keeps its place until it is taken: the places bound what replies take
+    /// that wait for a client to read others.
     ///
     /// # Errors
     /// When too much waits already.
@@ -152,15 +153,14 @@ impl ForwardLane {
         let task = async move {
             inner.pens.lock().of(caller.transport).full_path();
             let made = inner.serve(caller, &octets, TCP_REPLY_OCTETS_MAX).await;
-            drop(place);
             if let Some(made) = made {
                 let took = inner.clock.elapsed().saturating_sub(arrived);
                 inner.pens.lock().of(caller.transport).duration(took, 1);
-                let _gone = reply.send(made);
+                let _gone = reply.send((made, place));
             }
         };
         self.inner.waiting.spawn_on(task, &self.inner.runtime);
-        Ok(async move { replied.await.ok() })
+        Ok(async move { replied.await.ok().map(|(made, _place)| made) })
     }
 
     fn admit(&self, caller: Caller) -> Option<Place> {
@@ -205,8 +205,8 @@ impl Inner {
                     let pen = pens.of(caller.transport);
                     pen.query(qtype);
                     pen.response(&summary);
-                    out.truncate(summary.octets);
-                    return Some(out);
+                    // The room would be kept with it, whatever its length.
+                    return Some(out[..summary.octets].to_vec());
                 }
                 (Some(Responded::NeedsForward), Some(wanted)) => {
                     drop(out);
@@ -256,5 +256,82 @@ impl Inner {
                 Ok(Err(_)) | Err(_) => forward.stale(stale),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use arc_swap::ArcSwap;
+    use hickory_proto::{
+        op::Message,
+        rr::{RData, Record, rdata::A},
+    };
+    use tokio::net::UdpSocket;
+    use tokio_util::sync::CancellationToken;
+
+    use super::ForwardLane;
+    use crate::{
+        dns::{
+            Caller, Settings, Transport,
+            forward::{ForwardHandle, ForwardSpec},
+            stats::Stats,
+            testing::spec,
+            view::World,
+            zone::ZonesHandle,
+        },
+        registry::testing,
+        telemetry::{Board, Metrics},
+        util::Clock,
+    };
+
+    /// A query for `example` A with RD set.
+    const QUERY: &[u8] = b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x07example\0\0\x01\0\x01";
+
+    /// A lane that has room for so many messages of a client, with an upstream that answers.
+    async fn lane(in_flight_per_client_max: usize) -> ForwardLane {
+        let upstream = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let upstreams = vec![upstream.local_addr().unwrap().to_string().parse().unwrap()];
+        tokio::spawn(async move {
+            let mut packet = [0; 512];
+            while let Ok((octets, client)) = upstream.recv_from(&mut packet).await {
+                let mut message = Message::from_vec(&packet[..octets]).unwrap().into_response();
+                let name = message.queries[0].name().clone();
+                let data = RData::A(A::new(192, 0, 2, 7));
+                message.answers.push(Record::from_rdata(name, 3_600, data));
+                upstream.send_to(&message.to_vec().unwrap(), client).await.unwrap();
+            }
+        });
+        let (stats, clock) = (Stats::new(&Metrics::new()), Clock::system());
+        let forward = ForwardHandle::new(Board::default(), &Metrics::new(), clock.clone());
+        let limits = ForwardSpec { upstreams, in_flight_per_client_max, ..ForwardSpec::default() };
+        forward.configure(&limits);
+        let world = World {
+            registry: testing::registry(),
+            zones: ZonesHandle::default(),
+            settings: Arc::new(ArcSwap::from_pointee(Settings::new(&spec()).unwrap())),
+            forward,
+        };
+        ForwardLane::start(world, &stats, clock, CancellationToken::new()).unwrap().0
+    }
+
+    /// A client that did not read could have any number of the longest replies kept for it.
+    #[tokio::test]
+    async fn a_reply_keeps_its_place_until_it_is_taken() {
+        let lane = lane(2).await;
+        let caller = Caller::new([127, 0, 0, 1].into(), Transport::Tcp, 0);
+        let ask = || lane.reply(QUERY, caller, Duration::ZERO);
+        let reply = ask().unwrap().await.expect("a reply");
+        assert_eq!(Message::from_vec(&reply).unwrap().answers.len(), 1);
+        assert_eq!(reply.capacity(), reply.len(), "and no more than that is kept of it");
+        // These are made from the cache, one after the other, so the first one is ready.
+        let (ready, taken) = (ask().unwrap(), ask().unwrap());
+        taken.await.expect("a reply");
+        let other = ask().unwrap();
+        assert!(ask().is_err(), "one is ready, and one is asked for");
+        drop(ready);
+        assert!(ask().is_ok(), "its place is free");
+        drop(other);
     }
 }
