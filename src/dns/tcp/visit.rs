@@ -199,3 +199,49 @@ pub(in crate::dns) enum NoReply {
     /// More waits on the connection than may.
     TooMuch,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::{FutureExt, future::join_all};
+
+    use super::{Room, Visit};
+    use crate::{
+        dns::{
+            Settings, Transport,
+            tcp::{connection::LONG_MAX, testing::shared},
+            testing::{member, spec},
+        },
+        registry::{Loaded, Options, testing},
+    };
+
+    /// A query for the addresses of a name under `service.internal`.
+    fn query(name: &str) -> Vec<u8> {
+        let labels = name.split('.').chain(["service", "internal"]);
+        let label =
+            |label: &str| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat();
+        let name: Vec<u8> = labels.flat_map(label).collect();
+        [b"\0\0\x01\0\0\x01\0\0\0\0\0\0", &name[..], b"\0\0\x01\0\x01"].concat()
+    }
+
+    #[tokio::test]
+    async fn however_many_questions_take_long_another_is_answered_at_once() {
+        let members = vec![member("web/a", "10.0.0.1").tags(&["v1", "v2"])];
+        let kept = testing::Kept::holding(Loaded { members, ..Loaded::default() });
+        let registry = testing::run(kept, Options::default()).registry;
+        let mut shared = shared(registry, Settings::new(&spec()).unwrap());
+        let (lanes, _waiting) = shared.lanes.without_long();
+        shared.lanes = lanes;
+        let pen = shared.runners.next().pen(Transport::Tcp);
+        let shared = Arc::new(shared);
+        let client = [127, 0, 0, 1].into();
+        let visit = Visit::begin(&shared, Transport::Quic, client, pen).unwrap();
+        let (room, long, short) = (Room::new(), query("v1.v2.web"), query("web"));
+        let mut all = join_all((0..LONG_MAX + 8).map(|_| visit.reply(&long, &room)));
+        assert!((&mut all).now_or_never().is_none(), "nobody makes these replies");
+        let (reply, _taken) = visit.reply(&short, &room).now_or_never().expect("at once").unwrap();
+        assert_eq!(reply[7], 1, "an address");
+        drop(all);
+    }
+}
