@@ -1,6 +1,10 @@
 //! Starting, reloading and going down.
 
-use std::{process::Command, time::Instant};
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+    time::Instant,
+};
 
 use hickory_proto::{op::ResponseCode, rr::RecordType};
 use serde_json::json;
@@ -11,11 +15,11 @@ use crate::support::{Node, api::instance_path, eventually};
 fn the_lines_printed_at_the_start_work_as_they_stand() {
     let builder = Node::builder();
     let mut command = builder.command_in_text();
-    command.stderr(std::process::Stdio::null());
+    command.stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    let stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    let stdout = BufReader::new(child.stdout.take().unwrap());
     let (mut curl, mut dig) = (None, None);
-    for line in std::io::BufRead::lines(stdout).map_while(Result::ok) {
+    for line in stdout.lines().map_while(Result::ok) {
         let line = line.trim().to_owned();
         if line.starts_with("curl ") {
             curl = Some(line);
@@ -143,6 +147,47 @@ fn a_reload_warns_of_what_it_brings_and_most_likely_nobody_meant() {
         });
     }
     assert_eq!(node.count_log("is not read, as `dns.cookies` is `false`"), 1, "once");
+}
+
+#[test]
+fn a_resolv_conf_that_does_not_answer_stops_neither_start_nor_signals() {
+    // Whoever opens a file that is leased waits until it is given back, or for 45 s.
+    const LEASE: &str = "import fcntl, signal, sys\n\
+        signal.signal(signal.SIGIO, signal.SIG_IGN)\n\
+        file = open(sys.argv[1], 'r+')\n\
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)\n\
+        print('leased', flush=True)\n\
+        sys.stdin.read()\n";
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("resolv.conf");
+    std::fs::write(&file, "nameserver 192.0.2.53\n").unwrap();
+    let mut command = Command::new("python3");
+    command.args(["-c", LEASE]).arg(&file).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut lease = command.spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(lease.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "leased\n");
+    let asked = Instant::now();
+    let config = format!("[forward]\nresolv_conf = \"{}\"\n", file.display());
+    let mut node = Node::builder().config(&config).start();
+    let problem = "resolv.conf`: there was no answer within 2s";
+    node.wait_for_log(problem);
+    assert!(node.api().get("/ready").body.to_string().contains(problem));
+    let reply = node.resolver().ask("www.example.", RecordType::A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::ServFail, "{reply}");
+    node.signal("HUP");
+    node.wait_for_log("configuration reloaded");
+    let took = asked.elapsed().as_secs_f64();
+    assert!(took < 30.0, "it was waited for until the lease was over: {took} s");
+    drop(lease.stdin.take());
+    lease.wait().unwrap();
+    node.wait_for_log("resolv.conf read");
+    assert_eq!(node.count_log(problem), 1, "once");
+    eventually("the note is gone", || {
+        (node.api().get("/ready").body["notes"] == json!([])).then_some(())
+    });
+    node.signal("TERM");
+    assert_eq!(node.wait().code(), Some(0));
 }
 
 #[test]

@@ -1,6 +1,13 @@
 //! Forwarding as it is configured, and what happens when that changes.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc::sync_channel},
+    thread,
+    time::Duration,
+};
 
 use arc_swap::{ArcSwapOption, cache::Cache as Reading};
 use hashbrown::HashMap;
@@ -30,11 +37,15 @@ use super::{
 use crate::{
     dns::guard::Networks,
     telemetry::{Board, Metrics},
-    util::{Clock, FileStamp},
+    util::{Clock, FileStamp, format_duration},
 };
 
 /// How long a change of the resolv.conf may go unnoticed.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long somebody waits for the resolv.conf: a start that is not ready before, and a reload, which
+/// other signals wait for. No file that can be read takes a hundredth of it.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Names that wait to be fetched again, and are fetched again at once: a cache full of popular
 /// names has one every few milliseconds. One that finds no room is asked for when it is over.
@@ -58,9 +69,16 @@ struct Shared {
     prefetches: mpsc::Sender<Key>,
     /// For the one who fetches.
     to_prefetch: Mutex<Option<mpsc::Receiver<Key>>>,
+    late_looks: LateLooks,
     board: Board,
     care: Care,
 }
+
+/// Looks at a resolv.conf that nobody waits for any longer. They end when whatever the file lies on
+/// answers: never, on a file system whose server is gone. So there is one at a time for each path,
+/// but for two that begin together, and paths are as many as somebody has configured.
+#[derive(Debug, Default)]
+struct LateLooks(Mutex<Vec<(PathBuf, thread::JoinHandle<()>)>>);
 
 /// What only changes of the configuration look at.
 #[derive(Debug, Default)]
@@ -69,7 +87,8 @@ struct Work {
     /// Where this server itself listens.
     own: Vec<SocketAddr>,
     from_file: Vec<UpstreamSpec>,
-    stamp: FileStamp,
+    /// Nothing when the file is to be read, whatever its stamp.
+    stamp: Option<FileStamp>,
     upstreams: HashMap<UpstreamSpec, Arc<Upstream>>,
     newcomers: Vec<Arc<Upstream>>,
     /// What the cache was filled with.
@@ -97,6 +116,7 @@ impl ForwardHandle {
             newcomers: Notify::new(),
             prefetches,
             to_prefetch: Mutex::new(Some(to_prefetch)),
+            late_looks: LateLooks::default(),
             board,
             care,
         }))
@@ -108,12 +128,13 @@ impl ForwardHandle {
     }
 
     /// Takes over what is configured. Reads the resolv.conf, if one is named; what is wrong with
-    /// that goes to the log and the board, and the upstreams stay that it had before.
+    /// that goes to the log and the board, and the upstreams stay that it had before. Waits two
+    /// seconds for that file at the most; later than that it is taken over when it can be read.
     pub fn configure(&self, spec: &ForwardSpec) {
-        let look = spec.resolv_conf.as_ref().and_then(|path| resolv_conf::look(path, None));
+        let look = spec.resolv_conf.as_ref().and_then(|path| self.0.late_looks.look(path, None));
         let mut work = self.0.work.lock();
         if work.spec.resolv_conf != spec.resolv_conf {
-            (work.from_file, work.stamp) = (Vec::new(), FileStamp::default());
+            (work.from_file, work.stamp) = (Vec::new(), None);
             self.0.board.clear(CONDITION);
         }
         work.spec = spec.clone();
@@ -133,15 +154,14 @@ impl ForwardHandle {
         Reading::new(Arc::clone(&self.0.current))
     }
 
-    /// Looks whether the resolv.conf has changed. Nobody waits meanwhile: reading it may never
-    /// end, as on a file system whose server is gone.
+    /// Looks whether the resolv.conf has changed; blocks while it does.
     fn poll(&self) {
         let (path, known) = {
             let work = self.0.work.lock();
             let Some(path) = work.spec.resolv_conf.clone() else { return };
             (path, work.stamp)
         };
-        let Some(look) = resolv_conf::look(&path, Some(known)) else { return };
+        let Some(look) = self.0.late_looks.look(&path, known) else { return };
         let mut work = self.0.work.lock();
         let is_wanted = work.spec.resolv_conf.as_ref() == Some(&path);
         if is_wanted && self.0.take_over(&mut work, look) {
@@ -192,7 +212,7 @@ impl ForwardHandle {
 impl Shared {
     /// Takes over what the resolv.conf says; returns whether there are other upstreams in it.
     fn take_over(&self, work: &mut Work, look: Look) -> bool {
-        work.stamp = look.stamp;
+        work.stamp = Some(look.stamp);
         match look.servers {
             Ok(servers) => {
                 self.board.clear(CONDITION);
@@ -208,7 +228,7 @@ impl Shared {
             Err(Unread { problem, may_pass }) => {
                 if may_pass {
                     // Nobody writes the file again for that: it is read until it can be.
-                    work.stamp = FileStamp::default();
+                    work.stamp = None;
                 }
                 let fate = fate(work);
                 let note = format!("{problem}; {fate}");
@@ -342,6 +362,49 @@ impl Shared {
     }
 }
 
+// === impl LateLooks ===
+
+impl LateLooks {
+    /// As [`resolv_conf::look`], but for so long at the most.
+    fn look(&self, path: &Path, known: Option<FileStamp>) -> Option<Look> {
+        let file = path.to_owned();
+        let look = move || resolv_conf::look(&file, known);
+        self.within(LOOK_TIMEOUT, path, look).unwrap_or_else(|problem| {
+            let problem = format!("cannot read `{}`: {problem}", path.display());
+            let servers = Err(Unread { problem, may_pass: true });
+            Some(Look { stamp: FileStamp::default(), servers })
+        })
+    }
+
+    /// Has a look at `path` done, unless an earlier one is still under way that was given up.
+    fn within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        path: &Path,
+        look: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let late = || format!("there was no answer within {}", format_duration(limit));
+        {
+            let mut under_way = self.0.lock();
+            under_way.retain(|(_, thread)| !thread.is_finished());
+            if under_way.iter().any(|(of, _)| of == path) {
+                return Err(late());
+            }
+        }
+        let (found, to_find) = sync_channel(1);
+        let look = move || {
+            // Who waits no longer asks again.
+            let _late = found.send(look());
+        };
+        let thread = thread::Builder::new().name("resolv.conf".into()).spawn(look);
+        let thread = thread.map_err(|error| error.to_string())?;
+        to_find.recv_timeout(limit).map_err(|_| {
+            self.0.lock().push((path.to_owned(), thread));
+            late()
+        })
+    }
+}
+
 /// What becomes of names while the resolv.conf cannot be used.
 fn fate(work: &Work) -> &'static str {
     match (work.from_file.is_empty(), work.spec.upstreams.is_empty(), work.spec.zones.is_empty()) {
@@ -363,7 +426,31 @@ pub fn is_own(own: &[SocketAddr], upstream: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_own;
+    use std::{
+        path::Path,
+        sync::mpsc::{Receiver, channel},
+        time::Duration,
+    };
+
+    use super::{LateLooks, is_own};
+
+    #[test]
+    fn a_file_that_does_not_answer_is_waited_for_once_and_not_for_long() {
+        let (looks, long) = (LateLooks::default(), Duration::from_secs(60));
+        let (release, hung): (_, Receiver<()>) = channel();
+        let (gone, elsewhere) = (Path::new("/gone"), Path::new("/elsewhere"));
+        let look = looks.within(Duration::from_millis(1), gone, move || hung.recv().is_err());
+        assert_eq!(look.unwrap_err(), "there was no answer within 1ms");
+        // Nobody waits for that one again, or for a second one behind it.
+        let again = looks.within(long, gone, || -> bool { panic!("there is one under way") });
+        assert_eq!(again.unwrap_err(), "there was no answer within 1m");
+        assert_eq!(looks.within(long, elsewhere, || 5), Ok(5));
+        drop(release);
+        while looks.0.lock().iter().any(|(_, thread)| !thread.is_finished()) {
+            std::thread::yield_now();
+        }
+        assert_eq!(looks.within(long, gone, || 7), Ok(7), "once it answers");
+    }
 
     #[test]
     fn who_would_be_asked_at_its_own_address_is_known() {
