@@ -43,8 +43,8 @@ use crate::{
 /// How long a change of the resolv.conf may go unnoticed.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long somebody waits for the resolv.conf: a start that is not ready before, and a reload, which
-/// other signals wait for. No file that can be read takes a hundredth of it.
+/// How long somebody waits for the resolv.conf: a start that is not ready before, and a reload,
+/// which other signals wait for. No file that can be read takes a hundredth of it.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Names that wait to be fetched again, and are fetched again at once: a cache full of popular
