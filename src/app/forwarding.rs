@@ -14,11 +14,9 @@ pub(super) fn shown(spec: &ForwardSpec) -> Option<String> {
     if !spec.is_enabled() {
         return None;
     }
-    let upstreams = (!spec.upstreams.is_empty())
-        .then(|| few(spec.upstreams.iter().map(brief), spec.upstreams.len(), "upstreams"));
     let file = spec.resolv_conf.as_ref().map(|path| format!("those in {}", path.display()));
-    let zones = (!spec.zones.is_empty()).then(|| format!("others for {}", zones(spec)));
-    let parts: Vec<String> = [upstreams, file, zones].into_iter().flatten().collect();
+    let zones = zones(spec).map(|zones| format!("others for {zones}"));
+    let parts: Vec<String> = [upstreams(spec), file, zones].into_iter().flatten().collect();
     Some(format!("{} (for {})", parts.join(", "), clients(spec)))
 }
 
@@ -28,16 +26,21 @@ pub(super) fn tell(spec: &ForwardSpec) {
         info!("names that are not ours are not forwarded");
         return;
     }
-    let allow = clients(spec);
-    let upstreams = (!spec.upstreams.is_empty())
-        .then(|| few(spec.upstreams.iter().map(brief), spec.upstreams.len(), "upstreams"));
+    let (upstreams, zones, allow) = (upstreams(spec), zones(spec), clients(spec));
     let resolv_conf = spec.resolv_conf.as_ref().map(|path| path.display().to_string());
-    let zones = (!spec.zones.is_empty()).then(|| zones(spec));
     info!(upstreams, resolv_conf, zones, allow, "names that are not ours are forwarded");
 }
 
-fn zones(spec: &ForwardSpec) -> String {
-    few(spec.zones.iter().map(|zone| &zone.suffix), spec.zones.len(), "zones")
+/// Who is asked for all names, if anybody is named.
+fn upstreams(spec: &ForwardSpec) -> Option<String> {
+    let all = &spec.upstreams;
+    (!all.is_empty()).then(|| few(all.iter().map(brief), all.len(), "upstreams"))
+}
+
+/// The zones with upstreams of their own, if there are any.
+fn zones(spec: &ForwardSpec) -> Option<String> {
+    let all = &spec.zones;
+    (!all.is_empty()).then(|| few(all.iter().map(|zone| &zone.suffix), all.len(), "zones"))
 }
 
 /// Whose questions are forwarded.

@@ -54,4 +54,4 @@ pub use query::{Parsed, Query, parse};
 pub use server::{
     BindError, DnsConfig, DnsServer, EncryptedListen, Encryption, RunningDns, Wiring,
 };
-pub use settings::{Identity, Settings, SettingsSpec};
+pub use settings::{Identity, Settings, SettingsSpec, service_zone};

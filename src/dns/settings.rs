@@ -14,6 +14,9 @@ use crate::model::{DnsName, Invalid, limit};
 /// The label of the service zone under the domain.
 const ZONE_LABEL: &str = "service";
 
+/// The label of its mailbox, unless another one is given (RFC 2142 §7).
+const MAILBOX: &str = "hostmaster";
+
 /// Name servers of the zone: as many as there are names reserved for them (`ns1` to `ns9`).
 pub(super) const NAMESERVERS_MAX: usize = 9;
 
@@ -128,7 +131,7 @@ impl Settings {
     /// # Errors
     /// Names the field that is out of its range.
     pub fn new(spec: &SettingsSpec) -> Result<Self, Invalid> {
-        let origin = zone_of(&spec.domain)?;
+        let origin = service_zone(&spec.domain)?;
         let count = spec.nameservers.len();
         if !(1..=NAMESERVERS_MAX).contains(&count) {
             let problem = format!("entries are outside the limits of 1 to {NAMESERVERS_MAX}");
@@ -155,7 +158,7 @@ impl Settings {
         let reverse = reverse.collect::<Result<_, _>>()?;
         let mailbox = match &spec.hostmaster {
             Some(name) => name.clone(),
-            None => below(&origin, "hostmaster")?,
+            None => origin.child(MAILBOX)?,
         };
         let soa = Soa::new(mailbox, spec.negative_ttl_seconds);
         let (udp_size, cookies) = (spec.udp_size, spec.cookies.clone());
@@ -222,20 +225,17 @@ impl Identity {
     }
 }
 
-/// The zone under a domain, held to a length that leaves room for every name in it.
-fn zone_of(domain: &DnsName) -> Result<DnsName, Invalid> {
+/// The zone of the services under a domain.
+///
+/// # Errors
+/// When the domain is so long that not every instance would have a name in the zone.
+pub fn service_zone(domain: &DnsName) -> Result<DnsName, Invalid> {
     let longest = limit::NAME_OCTETS_MAX - LONGEST_PREFIX_OCTETS;
-    below(domain, ZONE_LABEL).ok().filter(|zone| zone.as_wire().len() <= longest).ok_or_else(|| {
+    domain.child(ZONE_LABEL).ok().filter(|zone| zone.as_wire().len() <= longest).ok_or_else(|| {
         let most = longest - 1 - ZONE_LABEL.len();
         let problem = format!("is above the limit of {most} octets on the wire");
         Invalid::new("domain", domain, problem)
     })
-}
-
-/// The name `label.parent`.
-fn below(parent: &DnsName, label: &str) -> Result<DnsName, Invalid> {
-    let length = u8::try_from(label.len()).map_err(|_| Invalid::new("label", label, "is long"))?;
-    DnsName::from_wire(&[&[length], label.as_bytes(), parent.as_wire()].concat())
 }
 
 // === impl NameServer ===
@@ -250,7 +250,7 @@ impl NameServer {
             IpAddr::V4(_) => None,
             IpAddr::V6(ip) => Some(ip.octets()),
         });
-        let name = below(origin, &format!("ns{number}"))?;
+        let name = origin.child(format!("ns{number}"))?;
         Ok(Self { name, v4: v4.collect(), v6: v6.collect() })
     }
 

@@ -87,6 +87,17 @@ impl DnsName {
         Ok(Self(wire.to_ascii_lowercase().into()))
     }
 
+    /// The name of one label more in front of this one.
+    ///
+    /// # Errors
+    /// When the label is empty or above 63 octets, or the name is above 255 octets.
+    pub fn child(&self, label: impl AsRef<[u8]>) -> Result<Self, Invalid> {
+        let label = label.as_ref();
+        // A length that does not go into an octet is refused as one above 63.
+        let length = u8::try_from(label.len()).unwrap_or(u8::MAX);
+        Self::from_wire(&[&[length], label, self.as_wire()].concat())
+    }
+
     /// The wire form in lower case, the root's zero included.
     pub fn as_wire(&self) -> &[u8] {
         &self.0
@@ -169,6 +180,19 @@ mod tests {
         for wire in [&b""[..], b"\x01a", b"\x01a\x00\x00", b"\xc0\x0c", b"\x40"] {
             assert!(DnsName::from_wire(wire).is_err(), "{wire:?}");
         }
+    }
+
+    #[test]
+    fn a_child_has_one_label_more() {
+        let zone = DnsName::parse("internal").unwrap();
+        assert_eq!(zone.child("Service").unwrap(), DnsName::parse("service.internal").unwrap());
+        assert_eq!(DnsName::parse(".").unwrap().child("a").unwrap().to_string(), "a");
+        for octets in [0, 64, 255, 256, 300] {
+            assert!(zone.child("a".repeat(octets)).is_err(), "{octets}");
+        }
+        let long = DnsName::parse(&format!("{}abc", "a.".repeat(124))).unwrap();
+        assert_eq!(long.child("a").unwrap().as_wire().len(), 255);
+        assert!(long.child("aa").is_err());
     }
 
     #[test]

@@ -25,9 +25,7 @@ impl ConfigError {
         assert!(!faults.is_empty(), "an error says what is wrong");
         Self { faults }
     }
-}
 
-impl ConfigError {
     /// The mistakes, one text each.
     pub(in crate::app) fn into_faults(self) -> Vec<String> {
         self.faults

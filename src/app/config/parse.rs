@@ -38,13 +38,11 @@ pub(super) fn mailbox(given: &Given) -> Result<DnsName, Refusal> {
         return DnsName::parse(text).map_err(|invalid| given.refused_as(invalid));
     };
     let domain = DnsName::parse_host(domain).map_err(|invalid| given.refused_as(invalid))?;
-    let length = u8::try_from(user.len()).ok().filter(|length| (1..=63).contains(length));
-    let Some(length) = length else {
+    if !(1..=limit::LABEL_OCTETS_MAX).contains(&user.len()) {
         return Err(given.refuse("has no 1 to 63 characters before the `@`"));
-    };
+    }
     // The part before the at sign is one label, whatever dots it has.
-    let wire = [&[length], user.as_bytes(), domain.as_wire()].concat();
-    DnsName::from_wire(&wire).map_err(|_| given.refuse("is too long for a name"))
+    domain.child(user).map_err(|_| given.refuse("is too long for a name"))
 }
 
 /// A name as the mailbox that [`mailbox`] reads it from.

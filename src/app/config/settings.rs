@@ -224,14 +224,12 @@ impl Config {
 impl Config {
     /// The zone of the services.
     pub(super) fn service_zone(&self) -> DnsName {
-        let wire = [b"\x07service", self.server.domain.as_wire()].concat();
-        DnsName::from_wire(&wire).expect("a domain is short enough to put far more before it")
+        dns::service_zone(&self.server.domain).expect("a domain is held to such a length")
     }
 
     /// `hostmaster` at the zone (RFC 2142 §7).
     pub(super) fn default_hostmaster(&self) -> DnsName {
-        let wire = [b"\x0ahostmaster\x07service", self.server.domain.as_wire()].concat();
-        DnsName::from_wire(&wire).expect("a domain is short enough to put far more before it")
+        self.service_zone().child("hostmaster").expect("a zone is short enough for more before it")
     }
 
     /// One, at the addresses that DNS listens on. A wildcard is no address that a client could

@@ -94,8 +94,7 @@ impl AccessRule {
         if service == b"dns-sd" {
             return Some(services.clone());
         }
-        let length = u8::try_from(service.len()).ok()?;
-        DnsName::from_wire(&[&[length], service, services.as_wire()].concat()).ok()
+        services.child(service).ok()
     }
 }
 

@@ -52,10 +52,10 @@ pub(in crate::dns) struct Connection {
 
 /// What a connection waits for.
 enum Event {
-    /// What takes long is done.
-    Long(Option<LongReply>),
-    /// Upstreams have answered.
-    Forwarded(Option<Vec<u8>>),
+    /// What took long waits for upstreams now.
+    Forwarded(Later),
+    /// A reply that was waited for is there, or has failed.
+    Replied(Option<Vec<u8>>),
     /// Octets have come, or the end.
     Read,
     /// All that waited to be sent is sent.
@@ -103,17 +103,14 @@ impl Connection {
             let event =
                 poll_fn(|context| self.poll(line, stopped.as_mut(), alarm.as_mut(), context));
             match event.await? {
-                Event::Long(Some(LongReply::Forwarded(reply))) => self.forwarded.push(reply),
-                Event::Long(Some(LongReply::Made(reply))) | Event::Forwarded(Some(reply)) => {
+                Event::Forwarded(reply) => self.forwarded.push(reply),
+                Event::Replied(reply) => {
                     // Our reply does not show that a client reads.
                     if !line.is_blocked() {
                         self.put_off_deadline();
                     }
-                    line.push(&reply)?;
-                }
-                Event::Long(None) | Event::Forwarded(None) => {
-                    if !line.is_blocked() {
-                        self.put_off_deadline();
+                    if let Some(reply) = reply {
+                        line.push(&reply)?;
                     }
                 }
                 Event::Read | Event::Sent | Event::Turn => {}
@@ -171,13 +168,17 @@ impl Connection {
         // Also while the client does not read: what waits for room in the long lane is given it,
         // and must go on to leave it to others.
         if let Poll::Ready(Some(reply)) = self.long.poll_next_unpin(context) {
-            return Poll::Ready(Ok(Event::Long(reply)));
+            return Poll::Ready(Ok(match reply {
+                Some(LongReply::Forwarded(reply)) => Event::Forwarded(reply),
+                Some(LongReply::Made(reply)) => Event::Replied(Some(reply)),
+                None => Event::Replied(None),
+            }));
         }
         // These keep their places meanwhile, which are the client's own.
         if !line.is_blocked()
             && let Poll::Ready(Some(reply)) = self.forwarded.poll_next_unpin(context)
         {
-            return Poll::Ready(Ok(Event::Forwarded(reply)));
+            return Poll::Ready(Ok(Event::Replied(reply)));
         }
         if !self.is_closing && stopped.poll(context).is_ready() {
             return Poll::Ready(Ok(Event::Stopped));

@@ -100,11 +100,9 @@ impl Zones {
         &self,
         names: impl Iterator<Item = &'n DnsName>,
     ) -> Vec<(&'n DnsName, &Zone)> {
-        let found = names.filter_map(|name| Some((name, self.find(name.as_wire())?)));
-        let is_delegated = |name: &DnsName, zone: &Zone| {
-            matches!(zone.lookup(name.as_wire(), rtype::A), Found::Referral(..))
-        };
-        let mut own: Vec<_> = found.filter(|(name, zone)| !is_delegated(name, zone)).collect();
+        let names = names.filter(|name| !self.leaves(name.as_wire()));
+        let mut own: Vec<_> =
+            names.filter_map(|name| Some((name, self.find(name.as_wire())?))).collect();
         if !own.is_empty() {
             for cut in self.iter().flat_map(|zone| self.cuts(zone)) {
                 own.retain(|(name, _)| !is_within(cut, name.as_wire()));

@@ -66,7 +66,7 @@ async fn what_takes_long_goes_on_while_the_client_does_not_read() {
     for _ in 0..LONG_MAX {
         let event = poll_fn(|to| connection.poll(&mut line, stopped.as_mut(), alarm.as_mut(), to));
         let event = timeout(PATIENCE / 2, event).await.expect("it goes on").unwrap();
-        assert!(matches!(event, Event::Long(Some(_))));
+        assert!(matches!(event, Event::Replied(Some(_))));
     }
     assert!(line.is_blocked() && connection.long.is_empty());
 }
