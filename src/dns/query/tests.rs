@@ -6,7 +6,7 @@ use hickory_proto::{
 };
 use proptest::{collection::vec, prelude::*};
 
-use super::{Edns, Options, Parsed, parse};
+use super::{Edns, Options, Parsed, VERSION, parse};
 
 fn query(name: &str, edns: Option<(u16, bool)>) -> Vec<u8> {
     let mut message = Message::new(0x1234, MessageType::Query, OpCode::Query);
@@ -87,6 +87,20 @@ fn what_is_not_plain_is_somebody_elses() {
     }
 }
 
+/// Regression: the oracle below took it for a difference, once in some 60,000 packets.
+#[test]
+fn an_option_that_is_cut_is_noted_and_one_of_another_version_is_not_read() {
+    for (version, are_broken) in [(0, true), (1, false)] {
+        let mut packet = query("a.b.", Some((1232, false)));
+        let fixed = packet.len();
+        packet[fixed - 5] = version;
+        packet[fixed - 1] = 1;
+        packet.push(0);
+        let Parsed::Query(query) = parse(&packet) else { panic!("is plain") };
+        assert_eq!(query.edns.unwrap().options.are_broken, are_broken, "version {version}");
+    }
+}
+
 #[test]
 fn a_name_has_at_most_255_octets() {
     let packet = |octets: usize| {
@@ -148,10 +162,17 @@ fn nearly_plain() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
-/// What is said to be a plain query is one to hickory too, in every field.
+/// What is said to be a plain query is one to hickory too, in every field. The exception are
+/// options that cannot be read: here they are noted, for a FORMERR that echoes the question, or are
+/// not looked at, if they are of another version; hickory refuses the whole message.
 fn agrees_with_hickory(packet: &[u8]) -> Result<(), TestCaseError> {
     let Parsed::Query(ours) = parse(packet) else { return Ok(()) };
     let theirs = Message::from_vec(packet);
+    if ours.edns.is_some_and(|edns| edns.options.are_broken || edns.version != VERSION)
+        && theirs.is_err()
+    {
+        return Ok(());
+    }
     prop_assert!(theirs.is_ok(), "hickory refuses it: {:?}", theirs);
     let theirs = theirs.unwrap();
     let [question] = &theirs.queries[..] else { panic!("one question") };
