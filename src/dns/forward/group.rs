@@ -99,42 +99,23 @@ mod tests {
 
     use hickory_resolver::proto::op::Message;
 
-    use super::{Care, Failure, ForwardOrder, Group, Key, Upstream};
-    use crate::{
-        dns::forward::{
-            UpstreamSpec, attempts::Attempts, health::Health, key::KeyRef, loops::Probes,
-            metrics::ForwardMetrics,
-        },
-        telemetry::{Board, Metrics},
-        util::Clock,
-    };
-
-    fn care() -> Care {
-        Care {
-            clock: Clock::system(),
-            metrics: ForwardMetrics::new(&Metrics::new()),
-            probes: Probes::default(),
-            attempts: Attempts::default(),
-        }
-    }
-
-    fn key(name: &[u8]) -> Key {
-        KeyRef::new(name, 1, (false, false)).to_key()
-    }
+    use super::{Care, Failure, ForwardOrder, Group};
+    use crate::dns::forward::testing::{care, key, upstream};
 
     /// A group of upstreams that are there and say nothing.
     fn silent(sockets: &[UdpSocket], attempts_max: usize, care: &Care) -> Group {
-        let upstream = |socket: &UdpSocket| {
-            let spec = UpstreamSpec::new(socket.local_addr().unwrap());
-            let health = Health::new(spec.to_string(), Board::default(), care.metrics.clone());
-            Arc::new(Upstream::new(spec, Duration::from_secs(60), b"\x00", health).unwrap())
-        };
+        let upstream = |socket: &UdpSocket| upstream(socket.local_addr().unwrap(), care);
         let order = ForwardOrder::Sequential;
         Group::new(sockets.iter().map(upstream).collect(), order, attempts_max)
     }
 
     fn sockets<const N: usize>() -> [UdpSocket; N] {
-        std::array::from_fn(|_| UdpSocket::bind("127.0.0.1:0").unwrap())
+        std::array::from_fn(|_| {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            // A packet that never comes fails the test, and does not hold it up for ever.
+            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            socket
+        })
     }
 
     #[tokio::test]
@@ -189,10 +170,8 @@ mod tests {
         // The question that every server answers: NS of the root.
         let wait = move || {
             let mut packet = [0; 512];
-            while slow.recv(&mut packet).is_ok() {
-                if packet[12..].starts_with(b"\x00\x00\x02") {
-                    return;
-                }
+            while !packet[12..].starts_with(b"\x00\x00\x02") {
+                slow.recv(&mut packet).unwrap();
             }
         };
         tokio::task::spawn_blocking(wait).await.unwrap();

@@ -40,6 +40,8 @@ mod resolv_conf;
 mod spec;
 mod special;
 mod state;
+#[cfg(test)]
+mod testing;
 mod upstream;
 mod upstream_spec;
 mod view;
