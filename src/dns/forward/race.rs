@@ -62,8 +62,8 @@ impl<'k> Race<'k> {
         let leave = leave.or_else(|| self.care.attempts.begin(self.attempts_max));
         let leave = leave.or_else(|| self.give_up_first()).ok_or(Failure::Busy)?;
         let (number, began) = (self.runners.len(), self.care.clock.elapsed());
-        let (key, care, asked) = (self.key.clone(), self.care.clone(), Arc::clone(&upstream));
-        let task = self.tasks.spawn(async move { (number, attempt(asked, key, care).await) });
+        let (key, asked) = (self.key.clone(), Arc::clone(&upstream));
+        let task = self.tasks.spawn(async move { (number, asked.ask(&key).await) });
         self.runners.push(Runner { upstream, began, running: Some((task, leave)) });
         Ok(())
     }
@@ -83,13 +83,28 @@ impl<'k> Race<'k> {
                 ended => break ended.ok()?,
             }
         };
-        self.spare = self.runners[number].running.take().map(|(_, leave)| leave);
+        self.spare = self.arrive(number, &told);
         Some(told)
     }
 
-    /// Lets those go who are under way still.
+    /// Lets those go who are under way still. What the others have said comes too late, but shows
+    /// how they do.
     pub(super) fn decide(mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Ok((number, told)) = ended {
+                let _leave = self.arrive(number, &told);
+            }
+        }
         while self.give_up_first().is_some() {}
+    }
+
+    /// Notes how a runner did, unless it was given up, and takes the leave that it had.
+    fn arrive(&mut self, number: usize, told: &Result<Message, Failure>) -> Option<Leave> {
+        let runner = &mut self.runners[number];
+        let (_, leave) = runner.running.take()?;
+        let took = self.care.clock.elapsed().saturating_sub(runner.began);
+        note(&runner.upstream, told, took, self.care);
+        Some(leave)
     }
 
     fn give_up_first(&mut self) -> Option<Leave> {
@@ -106,29 +121,68 @@ impl<'k> Race<'k> {
     }
 }
 
-/// Asks one upstream, and notes how it did.
-async fn attempt(upstream: Arc<Upstream>, key: Key, care: Care) -> Result<Message, Failure> {
-    let began = care.clock.elapsed();
-    let told = upstream.ask(&key).await;
-    let took = care.clock.elapsed().saturating_sub(began);
-    let result = match &told {
+/// Notes what came of asking an upstream.
+fn note(upstream: &Arc<Upstream>, told: &Result<Message, Failure>, took: Duration, care: &Care) {
+    let result = match told {
         Ok(message) => rcode_name(message.metadata.response_code.into()),
         Err(failure) => failure.as_str(),
     };
-    care.tell(&upstream, result, took);
-    match &told {
+    care.tell(upstream, result, took);
+    match told {
         Err(failure) if failure.is_upstreams() => {
             if upstream.health.failed() {
-                care.examine(upstream);
+                care.examine(Arc::clone(upstream));
             }
         }
         Err(Failure::Busy) => {}
         Err(Failure::Code(rcode::SERVFAIL)) => {
             if upstream.health.servfailed(care.clock.elapsed()) {
-                care.look_into(upstream);
+                care.look_into(Arc::clone(upstream));
             }
         }
         _ => upstream.health.answered(),
     }
-    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Race;
+    use crate::{dns::forward::testing, telemetry::Metrics};
+
+    #[tokio::test]
+    async fn one_that_ends_together_with_the_first_is_counted_once() {
+        let metrics = Metrics::new();
+        let care = testing::care_with(&metrics);
+        let key = testing::key(b"\x01a\x00");
+        let mut race = Race::new(&key, &care, 100);
+        // Their host says at once that nobody is there.
+        let places = [testing::nobody(), testing::nobody()];
+        for place in &places {
+            let address = place.local_addr().unwrap();
+            race.enter(testing::upstream(address, &care)).unwrap();
+        }
+        let is_under_way = |race: &Race<'_>| {
+            let mut running = race.runners.iter().filter_map(|runner| runner.running.as_ref());
+            running.any(|(task, _)| !task.is_finished())
+        };
+        while is_under_way(&race) {
+            tokio::task::yield_now().await;
+        }
+        assert!(race.next().await.unwrap().is_err());
+        race.decide();
+        let text = metrics.encode().unwrap();
+        for place in places {
+            let upstream = place.local_addr().unwrap();
+            let counted = text.lines().filter(|line| {
+                line.starts_with("rollcall_forward_requests_total{")
+                    && line.contains(&format!("upstream=\"{upstream}\""))
+            });
+            let counted: Vec<_> = counted.collect();
+            assert_eq!(counted.len(), 1, "{counted:?}");
+            assert!(
+                counted[0].contains("\"unreachable\"") && counted[0].ends_with(" 1"),
+                "{counted:?}"
+            );
+        }
+    }
 }
