@@ -92,7 +92,7 @@ impl Care {
     }
 }
 
-/// Waits until it says anything; returns whether it was down meanwhile.
+/// Waits until it says anything, to whomever; returns whether it was down meanwhile.
 async fn wait_for(upstream: &Upstream) -> bool {
     // The question that every server answers from what it has.
     let root = KeyRef::new(b"\x00", rtype::NS, (false, false)).to_key();
@@ -101,13 +101,38 @@ async fn wait_for(upstream: &Upstream) -> bool {
         match upstream.ask(&root).await {
             Err(Failure::Busy) => {}
             Err(failure) if failure.is_upstreams() => {
-                upstream.health.is_down(&failure.of_one(upstream.timeout()));
+                if !upstream.health.is_down(&failure.of_one(upstream.timeout())) {
+                    break;
+                }
                 was_down = true;
             }
-            _ => break,
+            _ => {
+                upstream.health.answered();
+                break;
+            }
         }
         tokio::time::sleep(DOWN_INTERVAL).await;
     }
-    upstream.health.answered();
+    upstream.health.is_examined();
     was_down
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::wait_for;
+    use crate::dns::forward::testing;
+
+    #[tokio::test]
+    async fn an_examination_ends_when_somebody_has_had_an_answer_meanwhile() {
+        let nobody = testing::nobody();
+        let upstream = testing::upstream(nobody.local_addr().unwrap(), &testing::care());
+        assert!(!upstream.health.failed() && upstream.health.failed());
+        upstream.health.answered();
+        let waited = tokio::time::timeout(Duration::from_secs(10), wait_for(&upstream)).await;
+        assert_eq!(waited, Ok(false), "it was not down");
+        assert!(upstream.health.is_up());
+        assert!(!upstream.health.failed() && upstream.health.failed(), "the next one may begin");
+    }
 }

@@ -9,7 +9,10 @@
 //! gives up before we do: so after a few of those in a row it is looked whether it was this server
 //! that it asked.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +32,8 @@ const SERVFAILS_MAX: u32 = 3;
 pub(super) struct Health {
     name: String,
     state: Mutex<State>,
+    /// Whether an examination is under way: there is one at a time.
+    is_examined: AtomicBool,
     suspicion: Mutex<Suspicion>,
     board: Board,
     metrics: ForwardMetrics,
@@ -38,7 +43,10 @@ pub(super) struct Health {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Up { failures: u32, is_examined: bool },
+    /// With so many failures since it answered.
+    Up {
+        failures: u32,
+    },
     Down,
     Looping,
 }
@@ -56,7 +64,7 @@ struct Suspicion {
 
 impl State {
     /// As good as new.
-    const UP: Self = Self::Up { failures: 0, is_examined: false };
+    const UP: Self = Self::Up { failures: 0 };
 }
 
 // === impl Health ===
@@ -66,7 +74,8 @@ impl Health {
     pub(super) fn new(name: String, board: Board, metrics: ForwardMetrics) -> Self {
         metrics.set_up(&name, true);
         let (state, suspicion) = (Mutex::new(State::UP), Mutex::default());
-        Self { name, state, suspicion, board, metrics, retired: CancellationToken::new() }
+        let (is_examined, retired) = (AtomicBool::new(false), CancellationToken::new());
+        Self { name, state, is_examined, suspicion, board, metrics, retired }
     }
 
     /// Whether it may be asked.
@@ -116,19 +125,31 @@ impl Health {
     /// It has not, or another one was quicker. Returns whether it is to be examined now.
     pub(super) fn failed(&self) -> bool {
         let mut state = self.state.lock();
-        let State::Up { failures, is_examined } = &mut *state else { return false };
+        let State::Up { failures } = &mut *state else { return false };
         *failures += 1;
-        *failures >= FAILURES_MAX && !std::mem::replace(is_examined, true)
+        *failures >= FAILURES_MAX && !self.is_examined.swap(true, Relaxed)
     }
 
-    /// It was examined, and has not answered.
-    pub(super) fn is_down(&self, why: &str) {
+    /// It is examined, and has not answered. That counts unless it has answered somebody else
+    /// meanwhile; returns whether the examination is to go on.
+    pub(super) fn is_down(&self, why: &str) -> bool {
         let mut state = self.state.lock();
-        if let State::Up { .. } = *state {
-            *state = State::Down;
-            warn!(upstream = self.name, why, "the upstream is down");
-            self.tell(&format!("does not answer ({why}); others are asked if there are any"));
+        match *state {
+            State::Up { failures: FAILURES_MAX.. } => {
+                *state = State::Down;
+                warn!(upstream = self.name, why, "the upstream is down");
+                self.tell(&format!("does not answer ({why}); others are asked if there are any"));
+                true
+            }
+            State::Down => true,
+            // One that leads back to us is looked into by itself.
+            State::Up { .. } | State::Looping => false,
         }
+    }
+
+    /// Its examination has ended, and the next one may begin.
+    pub(super) fn is_examined(&self) {
+        self.is_examined.store(false, Relaxed);
     }
 
     /// It leads back to us. Returns whether that is news.
@@ -205,12 +226,25 @@ mod tests {
         assert!(health.failed(), "it is to be examined");
         assert!(!health.failed() && health.is_up(), "once, and it is asked meanwhile");
         health.answered();
-        assert!(!health.failed() && health.failed(), "it answers: all begins again");
-        health.is_down("no reply within 2s");
+        assert!(!health.failed() && !health.failed(), "one is under way");
+        health.is_examined();
+        assert!(health.failed(), "and now the next one");
+        assert!(health.is_down("no reply within 2s"));
         assert_eq!(health.trouble(), Some(Failure::Down));
         assert_eq!(board.conditions().len(), 1);
         health.answered();
         assert!(health.is_up() && board.conditions().is_empty());
+    }
+
+    #[test]
+    fn an_examination_does_not_overrule_who_has_answered_meanwhile() {
+        let health =
+            Health::new("u".into(), Board::default(), ForwardMetrics::new(&Metrics::new()));
+        assert!(!health.failed() && health.failed());
+        health.answered();
+        assert!(!health.is_down("no reply within 2s") && health.is_up());
+        assert!(!health.failed() && !health.is_down("no reply within 2s") && health.is_up());
+        assert!(!health.failed() && health.is_down("no reply within 2s") && !health.is_up());
     }
 
     #[test]
@@ -232,7 +266,8 @@ mod tests {
     fn a_late_reply_brings_nothing_back_that_is_configured_no_more() {
         let (board, metrics) = (Board::default(), Metrics::new());
         let health = Health::new("u".into(), board.clone(), ForwardMetrics::new(&metrics));
-        health.is_down("no reply within 2s");
+        assert!(!health.failed() && health.failed());
+        assert!(health.is_down("no reply within 2s"));
         health.retire();
         board.note("upstream u", "that of another one of this name".to_owned());
         health.answered();
