@@ -134,7 +134,9 @@ impl Cache {
     pub(super) fn fail(&self, key: &Key, failure: Failure, now: Duration) {
         let entry = self.entries.get(key);
         let message = entry.as_ref().and_then(|entry| entry.message.clone());
-        let may_be_given = |message: &Arc<Kept>| self.is_useful(message, message.age(now));
+        // For all of that time: what is over in between has to be asked for then.
+        let then = now + STALE_HOLD;
+        let may_be_given = |message: &Arc<Kept>| self.is_useful(message, message.age(then));
         let hold = match message.as_ref().is_some_and(may_be_given) {
             true => STALE_HOLD,
             false => FAILURE_HOLD,
@@ -271,11 +273,22 @@ mod tests {
 
     #[test]
     fn a_failure_is_believed_for_longer_only_when_something_old_is_there_to_be_given() {
-        for (stale_max, known_after_2) in [(0, false), (60, true)] {
+        for (stale_max, failed, is_known) in [(0, 6.0, false), (60, 6.0, true)] {
             let cache = cache(5, stale_max);
-            cache.fail(&asked().to_key(), FAILURE, at(6.0));
-            let found = cache.find(&asked(), at(8.0), None);
-            assert_eq!(matches!(found, Found::Known(..)), known_after_2, "{found:?}");
+            cache.fail(&asked().to_key(), FAILURE, at(failed));
+            let found = cache.find(&asked(), at(failed + 2.0), None);
+            assert_eq!(matches!(found, Found::Known(..)), is_known, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_failed_to_be_fetched_in_time_is_asked_for_when_it_is_over() {
+        // Nothing old may be given, or not for as long as the failure would be believed.
+        for (stale_max, failed, then) in [(0, 4.5, 6.0), (4, 8.5, 10.0)] {
+            let cache = cache(5, stale_max);
+            cache.fail(&asked().to_key(), FAILURE, at(failed));
+            let found = cache.find(&asked(), at(then), None);
+            assert!(matches!(found, Found::Missing(None)), "{stale_max}: {found:?}");
         }
     }
 }
