@@ -161,8 +161,9 @@ impl Kept {
     }
 
     /// Writes the answer to what was asked, and no further than to an alias whose target
-    /// `is_ours`. Returns where the name stands that the last alias leads to, if what that leads
-    /// to is still to be asked for.
+    /// `is_ours`; of the addresses beside it, those of other names that have time left. Returns
+    /// where the name stands that the last alias leads to, if what that leads to is still to be
+    /// asked for.
     pub(in crate::dns) fn write(
         &self,
         asked: &Asked<'_>,
@@ -176,6 +177,10 @@ impl Kept {
             // Behind the alias that leads to us, only its signature is the upstream's to say.
             let is_signature = part.rtype == RRSIG && part.section == Section::Answer;
             if leaves.is_some_and(|owner| !is_signature || part.owner != owner) {
+                continue;
+            }
+            let is_additional = part.section == Section::Additional;
+            if is_additional && (part.is_over(age) || is_ours(&part.owner.to_ascii_lowercase())) {
                 continue;
             }
             let ttl = match age {
@@ -218,6 +223,18 @@ impl Kept {
             let rtype = u16::from_be_bytes([type_high, type_low]);
             Some(Part { section, rtype, ttl: u32::from_be_bytes([t0, t1, t2, t3]), owner, data })
         })
+    }
+}
+
+// === impl Part ===
+
+impl Part<'_> {
+    /// Whether its own time has passed. One that has none is for whoever asked.
+    fn is_over(&self, age: Age) -> bool {
+        match age {
+            Age::Fresh(seconds) => seconds > 0 && seconds >= self.ttl,
+            Age::Stale => true,
+        }
     }
 }
 

@@ -154,17 +154,40 @@ fn only_what_leads_from_the_question_to_its_answer_is_kept() {
     assert!(written(&kept(&told), Age::Fresh(0)).0.additionals.is_empty());
 }
 
-#[test]
-fn addresses_of_what_an_answer_leads_to_are_kept_with_it() {
+/// A mail server for 60 seconds, with addresses beside it.
+fn mail(server: &str, additionals: Vec<Record>) -> Kept {
     let key = KeyRef::new(b"\x03www\x07example\x00", 15, (false, false)).to_key();
-    let mx = RData::MX(rdata::MX::new(10, name("Mail.example.")));
+    let mx = RData::MX(rdata::MX::new(10, name(server)));
     let answers = vec![Record::from_rdata(name("www.example."), 60, mx)];
     let mut told = message(ResponseCode::NoError, answers, vec![]);
-    told.additionals = vec![a("mail.example.", 9), a("bank.example.", 9)];
-    let kept = Kept::new(&key, &told, LIMITS, Duration::ZERO).unwrap();
+    told.additionals = additionals;
+    Kept::new(&key, &told, LIMITS, Duration::ZERO).unwrap()
+}
+
+#[test]
+fn addresses_of_what_an_answer_leads_to_are_kept_with_it() {
+    let kept = mail("Mail.example.", vec![a("mail.example.", 9), a("bank.example.", 9)]);
     assert_eq!(kept.lifetime(), 60, "addresses beside an answer do not shorten its life");
     let (reply, _) = written(&kept, Age::Fresh(0));
     assert_eq!((reply.answers.len(), reply.additionals), (1, vec![a("mail.example.", 9)]));
+}
+
+#[test]
+fn addresses_beside_an_answer_are_given_for_as_long_as_they_live() {
+    let addresses = vec![a("mail.example.", 9), a("mail.example.", 0)];
+    let kept = mail("mail.example.", addresses);
+    for (age, ttls) in [
+        (Age::Fresh(0), vec![9, 0]),
+        (Age::Fresh(8), vec![1]),
+        (Age::Fresh(9), vec![]),
+        (Age::Fresh(59), vec![]),
+        (Age::Stale, vec![]),
+    ] {
+        let (reply, _) = written(&kept, age);
+        assert_eq!(reply.answers.len(), 1);
+        let shown: Vec<_> = reply.additionals.iter().map(|record| record.ttl).collect();
+        assert_eq!(shown, ttls, "{age:?}");
+    }
 }
 
 #[test]
@@ -192,4 +215,11 @@ fn an_upstream_does_not_say_what_a_name_of_ours_leads_to() {
         assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
         assert_eq!((reply.answers.len(), reply.authorities.len()), (1, 0), "{reply}");
     }
+}
+
+#[test]
+fn an_upstream_does_not_say_where_a_name_of_ours_is() {
+    let kept = mail("Ours.example.", vec![a("OURS.example.", 60)]);
+    let (reply, _) = written(&kept, Age::Fresh(0));
+    assert_eq!((reply.answers.len(), reply.additionals.len()), (1, 0), "{reply}");
 }
