@@ -9,7 +9,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 pub const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// The crates that write log lines, or may come to, by the name that their modules begin with.
-const CRATES: [&str; 18] = [
+const CRATES: [&str; 21] = [
     "axum",
     "h2",
     "hickory_net",
@@ -18,6 +18,8 @@ const CRATES: [&str; 18] = [
     "hickory_server",
     "hyper",
     "hyper_util",
+    "jiff",
+    "jiff_core",
     "mio",
     "quinn",
     "quinn_proto",
@@ -27,6 +29,7 @@ const CRATES: [&str; 18] = [
     "rustls",
     "tokio",
     "tokio_rustls",
+    "tonic",
     "tower",
 ];
 
@@ -124,7 +127,18 @@ fn is_known(target: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::{CRATES, FilterError, HELD, LEVELS, LevelFilter, parse_filter};
+
+    /// Those that could write log lines, and never do here.
+    const SILENT: [&str; 3] = [
+        // Only Android has it.
+        "jni",
+        // They take the lines of others.
+        "tracing_log",
+        "tracing_subscriber",
+    ];
 
     fn shown(filter: &str) -> Result<Vec<String>, FilterError> {
         let filter = parse_filter(filter)?.to_string();
@@ -213,6 +227,45 @@ mod tests {
         let hint = |filter| parse_filter(filter).unwrap().max_level_hint();
         assert_eq!(hint("off"), Some(LevelFilter::OFF));
         assert_eq!(hint("error"), Some(LevelFilter::ERROR));
+    }
+
+    /// The crates that we are built with, and whether each can write log lines.
+    fn built_with() -> BTreeMap<String, bool> {
+        let read = |text: &str| text.parse::<toml::Table>().unwrap();
+        let manifest = read(include_str!("../../Cargo.toml"));
+        let lock = read(include_str!("../../Cargo.lock"));
+        let mut needs = BTreeMap::<_, BTreeSet<_>>::new();
+        for package in lock["package"].as_array().unwrap() {
+            let of = needs.entry(package["name"].as_str().unwrap()).or_default();
+            let all = package.get("dependencies").and_then(toml::Value::as_array);
+            // A version stands behind the name where there are several.
+            let name =
+                |it: &'_ toml::Value| it.as_str().unwrap().split(' ').next().unwrap().to_owned();
+            of.extend(all.into_iter().flatten().map(name));
+        }
+        let mut waiting: Vec<_> =
+            manifest["dependencies"].as_table().unwrap().keys().cloned().collect();
+        let mut found = BTreeMap::new();
+        while let Some(name) = waiting.pop() {
+            let of = &needs[&*name];
+            let can_write = ["log", "tracing"].iter().any(|it| of.contains(*it));
+            if found.insert(name.replace('-', "_"), can_write).is_none() {
+                waiting.extend(of.iter().cloned());
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_crate_that_writes_log_lines_can_be_named() {
+        let built_with = built_with();
+        assert!(built_with["hickory_proto"] && !built_with["base64"], "{built_with:?}");
+        for (name, _) in built_with.iter().filter(|(_, can_write)| **can_write) {
+            assert_ne!(CRATES.contains(&&**name), SILENT.contains(&&**name), "{name}");
+        }
+        let mut listed = CRATES.iter().filter(|name| **name != "rollcall");
+        assert!(listed.all(|name| built_with.contains_key(*name)), "one is gone: {CRATES:?}");
+        assert_eq!(parse_filter("info,tonic=debug").err(), None);
     }
 
     #[test]
