@@ -64,9 +64,10 @@ impl Unasked {
         if problems == known.problems {
             return;
         }
-        match problems.is_empty() {
-            true => self.board.clear(CONDITION),
-            false => self.board.note(CONDITION, problems.join("; ")),
+        if problems.is_empty() {
+            self.board.clear(CONDITION);
+        } else {
+            self.board.note(CONDITION, problems.join("; "));
         }
         // Behind the note, so that whoever has read the line finds it.
         for problem in problems.iter().filter(|problem| !known.problems.contains(problem)) {

@@ -127,7 +127,9 @@ impl Store {
         /// Name of the condition on the board while a log cannot be folded.
         const FOLD: &str = "store log";
         match (&self.board, trouble) {
-            (Some(board), Some(trouble)) => board.note(FOLD, trouble),
+            (Some(board), Some(trouble)) => {
+                board.note(FOLD, trouble);
+            }
             (Some(board), None) => board.clear(FOLD),
             (None, _) => {}
         }

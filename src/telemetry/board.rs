@@ -24,9 +24,10 @@ pub struct Condition {
 
 impl Board {
     /// Pins a note that does not make the server unready. `name` tells conditions apart, for
-    /// example `zone example.zone`; pinning again replaces the message.
-    pub fn note(&self, name: &str, message: impl Into<String>) {
-        self.pin(name, Condition { blocks: false, message: message.into() });
+    /// example `zone example.zone`; pinning again replaces the message. Returns whether that is
+    /// news, so that what is found again and again has one log line.
+    pub fn note(&self, name: &str, message: impl Into<String>) -> bool {
+        self.pin(name, Condition { blocks: false, message: message.into() })
     }
 
     /// Pins a reason why the server is not ready.
@@ -49,14 +50,30 @@ impl Board {
         !self.0.read().values().any(|condition| condition.blocks)
     }
 
-    fn pin(&self, name: &str, condition: Condition) {
-        self.0.write().insert(name.to_owned(), condition);
+    fn pin(&self, name: &str, condition: Condition) -> bool {
+        let mut pinned = self.0.write();
+        let is_news = pinned.get(name) != Some(&condition);
+        if is_news {
+            pinned.insert(name.to_owned(), condition);
+        }
+        is_news
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Board;
+
+    #[test]
+    fn what_is_pinned_again_is_no_news() {
+        let board = Board::default();
+        assert!(board.note("zone a.zone", "line 3: unknown type"));
+        assert!(!board.note("zone a.zone", "line 3: unknown type"));
+        assert!(board.note("zone b.zone", "line 3: unknown type"));
+        assert!(board.note("zone a.zone", "line 4: unknown type"));
+        board.clear("zone a.zone");
+        assert!(board.note("zone a.zone", "line 4: unknown type"));
+    }
 
     #[test]
     fn only_a_block_makes_unready() {

@@ -231,11 +231,8 @@ impl Shared {
                     work.stamp = None;
                 }
                 let fate = fate(work);
-                let note = format!("{problem}; {fate}");
-                let pinned = self.board.conditions();
-                if !pinned.iter().any(|(name, is)| name == CONDITION && is.message == note) {
+                if self.board.note(CONDITION, format!("{problem}; {fate}")) {
                     error!(problem, "{fate}");
-                    self.board.note(CONDITION, note);
                 }
                 false
             }

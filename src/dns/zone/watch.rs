@@ -259,10 +259,8 @@ impl ZoneWatcher {
 
     /// Pins what is wrong with the folder, and logs it when it is new.
     fn report_folder(&self, problem: &str) {
-        let pinned = self.board.conditions();
-        if !pinned.iter().any(|(name, is)| name == FOLDER_CONDITION && is.message == problem) {
+        if self.board.note(FOLDER_CONDITION, problem) {
             error!(problem, "zone folder");
-            self.board.note(FOLDER_CONDITION, problem);
         }
     }
 
@@ -327,7 +325,9 @@ impl ZoneWatcher {
             }
             let broken = file.broken.as_ref().map(|p| format!("{p}; the zone {}", file.fate()));
             match broken.or_else(|| file.refused.clone()) {
-                Some(problem) => self.board.note(&condition(&name), problem),
+                Some(problem) => {
+                    self.board.note(&condition(&name), problem);
+                }
                 None => self.board.clear(&condition(&name)),
             }
         }
