@@ -13,6 +13,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     runtime::{Builder, Handle},
     sync::oneshot,
@@ -23,7 +24,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     cache::Told,
     failure::Failure,
-    metrics::ForwardMetrics,
     state::fresh,
     view::{Held, Reach, Wanted},
 };
@@ -112,7 +112,7 @@ impl ForwardLane {
                 // Who is left has had time enough.
                 let _late = timeout(END_TIMEOUT, waiting.wait()).await;
             });
-            // A file that is being read can take for ever.
+            // Nobody waits for a look at the resolv.conf, which may take its two seconds.
             runtime.shutdown_background();
         })?;
         Ok((Self { inner, _alive: Arc::new(alive) }, thread))
@@ -170,7 +170,7 @@ impl ForwardLane {
         match self.inner.gate.admit(caller.client, Limit { total, of_client }) {
             Ok(pass) => {
                 metrics.in_flight.inc();
-                Some(Place { metrics: metrics.clone(), _pass: pass })
+                Some(Place { in_flight: metrics.in_flight.clone(), _pass: pass })
             }
             Err(refusal) => {
                 metrics.reject(refusal);
@@ -184,7 +184,7 @@ impl ForwardLane {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.metrics.in_flight.dec();
+        self.in_flight.dec();
     }
 }
 
