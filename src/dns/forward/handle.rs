@@ -1,13 +1,6 @@
 //! Forwarding as it is configured, and what happens when that changes.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::{Arc, mpsc::sync_channel},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwapOption, cache::Cache as Reading};
 use hashbrown::HashMap;
@@ -27,25 +20,22 @@ use super::{
     group::Group,
     health::Health,
     key::Key,
+    late_looks::LateLooks,
     loops::Probes,
     message::Limits,
     metrics::ForwardMetrics,
-    resolv_conf::{self, Look, Unread},
+    resolv_conf::{Look, Unread},
     state::{Flights, Forward, Routes},
     upstream::Upstream,
 };
 use crate::{
     dns::guard::Networks,
     telemetry::{Board, Metrics},
-    util::{Clock, FileStamp, format_duration},
+    util::{Clock, FileStamp},
 };
 
 /// How long a change of the resolv.conf may go unnoticed.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long somebody waits for the resolv.conf: a start that is not ready before, and a reload,
-/// which other signals wait for. No file that can be read takes a hundredth of it.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Names that wait to be fetched again, and are fetched again at once: a cache full of popular
 /// names has one every few milliseconds. One that finds no room is asked for when it is over.
@@ -73,12 +63,6 @@ struct Shared {
     board: Board,
     care: Care,
 }
-
-/// Looks at a resolv.conf that nobody waits for any longer. They end when whatever the file lies on
-/// answers: never, on a file system whose server is gone. So there is one at a time for each path,
-/// but for two that begin together, and paths are as many as somebody has configured.
-#[derive(Debug, Default)]
-struct LateLooks(Mutex<Vec<(PathBuf, thread::JoinHandle<()>)>>);
 
 /// What only changes of the configuration look at.
 #[derive(Debug, Default)]
@@ -359,49 +343,6 @@ impl Shared {
     }
 }
 
-// === impl LateLooks ===
-
-impl LateLooks {
-    /// As [`resolv_conf::look`], but for so long at the most.
-    fn look(&self, path: &Path, known: Option<FileStamp>) -> Option<Look> {
-        let file = path.to_owned();
-        let look = move || resolv_conf::look(&file, known);
-        self.within(LOOK_TIMEOUT, path, look).unwrap_or_else(|problem| {
-            let problem = format!("cannot read `{}`: {problem}", path.display());
-            let servers = Err(Unread { problem, may_pass: true });
-            Some(Look { stamp: FileStamp::default(), servers })
-        })
-    }
-
-    /// Has a look at `path` done, unless an earlier one is still under way that was given up.
-    fn within<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        path: &Path,
-        look: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, String> {
-        let late = || format!("there was no answer within {}", format_duration(limit));
-        {
-            let mut under_way = self.0.lock();
-            under_way.retain(|(_, thread)| !thread.is_finished());
-            if under_way.iter().any(|(of, _)| of == path) {
-                return Err(late());
-            }
-        }
-        let (found, to_find) = sync_channel(1);
-        let look = move || {
-            // Who waits no longer asks again.
-            let _late = found.send(look());
-        };
-        let thread = thread::Builder::new().name("resolv.conf".into()).spawn(look);
-        let thread = thread.map_err(|error| error.to_string())?;
-        to_find.recv_timeout(limit).map_err(|_| {
-            self.0.lock().push((path.to_owned(), thread));
-            late()
-        })
-    }
-}
-
 /// What becomes of names while the resolv.conf cannot be used.
 fn fate(work: &Work) -> &'static str {
     match (work.from_file.is_empty(), work.spec.upstreams.is_empty(), work.spec.zones.is_empty()) {
@@ -423,31 +364,7 @@ pub fn is_own(own: &[SocketAddr], upstream: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        path::Path,
-        sync::mpsc::{Receiver, channel},
-        time::Duration,
-    };
-
-    use super::{LateLooks, is_own};
-
-    #[test]
-    fn a_file_that_does_not_answer_is_waited_for_once_and_not_for_long() {
-        let (looks, long) = (LateLooks::default(), Duration::from_secs(60));
-        let (release, hung): (_, Receiver<()>) = channel();
-        let (gone, elsewhere) = (Path::new("/gone"), Path::new("/elsewhere"));
-        let look = looks.within(Duration::from_millis(1), gone, move || hung.recv().is_err());
-        assert_eq!(look.unwrap_err(), "there was no answer within 1ms");
-        // Nobody waits for that one again, or for a second one behind it.
-        let again = looks.within(long, gone, || -> bool { panic!("there is one under way") });
-        assert_eq!(again.unwrap_err(), "there was no answer within 1m");
-        assert_eq!(looks.within(long, elsewhere, || 5), Ok(5));
-        drop(release);
-        while looks.0.lock().iter().any(|(_, thread)| !thread.is_finished()) {
-            std::thread::yield_now();
-        }
-        assert_eq!(looks.within(long, gone, || 7), Ok(7), "once it answers");
-    }
+    use super::is_own;
 
     #[test]
     fn who_would_be_asked_at_its_own_address_is_known() {

@@ -70,7 +70,7 @@ struct Inner {
 /// One message that waits, or its reply; leaves when dropped.
 #[derive(Debug)]
 struct Place {
-    metrics: ForwardMetrics,
+    in_flight: Gauge,
     _pass: Pass,
 }
 

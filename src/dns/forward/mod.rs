@@ -31,6 +31,7 @@ mod handle;
 mod health;
 mod key;
 mod lane;
+mod late_looks;
 mod loops;
 mod message;
 mod metrics;
