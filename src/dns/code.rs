@@ -32,6 +32,8 @@ pub mod rtype {
     pub const DS: u16 = 43;
     /// The fingerprint of an SSH host key (RFC 4255).
     pub const SSHFP: u16 = 44;
+    /// A signature (RFC 4034 §3).
+    pub const RRSIG: u16 = 46;
     /// The certificate of a TLS server (RFC 6698).
     pub const TLSA: u16 = 52;
     /// The certificate of a mail address (RFC 8162).

@@ -8,7 +8,7 @@ use hickory_resolver::proto::rr::Record;
 
 use super::{
     key::Key,
-    message::{RRSIG, TooLong, data, wire},
+    message::{TooLong, data, wire},
 };
 use crate::dns::{code::rtype, zone::is_within};
 
@@ -86,7 +86,7 @@ impl<'m> Link<'m> {
     fn new(record: &'m Record) -> Result<Self, TooLong> {
         let (kind, data) = (u16::from(record.record_type()), data(record)?);
         let covered = match (kind, data.first_chunk::<2>()) {
-            (RRSIG, Some(covered)) => u16::from_be_bytes(*covered),
+            (rtype::RRSIG, Some(covered)) => u16::from_be_bytes(*covered),
             _ => 0,
         };
         Ok(Self { record, owner: wire(&record.name)?.to_ascii_lowercase(), kind, covered, data })

@@ -14,7 +14,6 @@ use std::time::Duration;
 use hickory_resolver::proto::{
     op::{Message, ResponseCode},
     rr::{DNSClass, Name, Record},
-    serialize::binary::{BinEncodable, BinEncoder, NameEncoding},
 };
 
 use super::{chain::Chain, key::Key};
@@ -35,11 +34,8 @@ const OCTETS_MAX: usize = 256 << 10;
 /// Octets in front of the owner of a kept record: section, type, TTL, two lengths.
 const HEAD: usize = 10;
 
-/// The type of signatures (RFC 4034 §3).
-pub(super) const RRSIG: u16 = 46;
-
 /// The types of records that prove something (RFC 4034, RFC 5155).
-const PROOFS: [u16; 3] = [RRSIG, 47, 50];
+const PROOFS: [u16; 3] = [rtype::RRSIG, 47, 50];
 
 /// A message, kept.
 #[derive(Debug)]
@@ -175,7 +171,7 @@ impl Kept {
         let (mut alias, mut leaves) = (None, None);
         for part in self.parts() {
             // Behind the alias that leads to us, only its signature is the upstream's to say.
-            let is_signature = part.rtype == RRSIG && part.section == Section::Answer;
+            let is_signature = part.rtype == rtype::RRSIG && part.section == Section::Answer;
             if leaves.is_some_and(|owner| !is_signature || part.owner != owner) {
                 continue;
             }
@@ -296,19 +292,12 @@ impl Shelf {
 
 /// A name as wire labels with the root's zero, in the upstream's letters.
 pub(super) fn wire(name: &Name) -> Result<Vec<u8>, TooLong> {
-    encoded(|encoder| name.emit(encoder).is_ok())
+    zone::to_wire(name).map_err(|_| TooLong)
 }
 
 /// The data of a record, names in it uncompressed.
 pub(super) fn data(record: &Record) -> Result<Vec<u8>, TooLong> {
-    encoded(|encoder| record.data.emit(encoder).is_ok())
-}
-
-fn encoded(emit: impl FnOnce(&mut BinEncoder<'_>) -> bool) -> Result<Vec<u8>, TooLong> {
-    let mut octets = Vec::new();
-    let mut encoder = BinEncoder::new(&mut octets);
-    encoder.set_name_encoding(NameEncoding::Uncompressed);
-    if emit(&mut encoder) { Ok(octets) } else { Err(TooLong) }
+    zone::to_wire(&record.data).map_err(|_| TooLong)
 }
 
 #[cfg(test)]

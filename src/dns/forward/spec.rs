@@ -1,11 +1,11 @@
 //! What an operator decides about forwarding.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
 use super::UpstreamSpec;
-use crate::model::DnsName;
+use crate::{dns::guard::Networks, model::DnsName};
 
 /// The choices, as the configuration has them. Forwarding is on as soon as there is an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,26 +66,11 @@ impl ForwardSpec {
         !self.upstreams.is_empty() || !self.zones.is_empty() || self.resolv_conf.is_some()
     }
 
-    /// Loopback, private and link-local networks (RFC 1122, RFC 1918, RFC 3927, RFC 4193,
-    /// RFC 4291): nobody from the internet, as RFC 5358 wants it.
+    /// Loopback, private and link-local networks: nobody from the internet, as RFC 5358 wants it,
+    /// and no other customers of a provider.
     pub fn private_networks() -> Vec<IpNet> {
-        let net = |ip: [u16; 2], length: u8| {
-            let v6 = [ip[0], ip[1], 0, 0, 0, 0, 0, u16::from(length == 128)];
-            IpNet::new(IpAddr::from(v6), length).expect("no prefix is longer than an address")
-        };
-        let v4 = |ip: [u8; 2], length: u8| {
-            IpNet::new(IpAddr::from([ip[0], ip[1], 0, 0]), length).expect("it is not longer")
-        };
-        vec![
-            v4([127, 0], 8),
-            v4([10, 0], 8),
-            v4([172, 16], 12),
-            v4([192, 168], 16),
-            v4([169, 254], 16),
-            net([0, 0], 128),
-            net([0xFC00, 0], 7),
-            net([0xFE80, 0], 10),
-        ]
+        let own = Networks::LOCAL.iter().filter(|network| **network != Networks::PROVIDERS);
+        own.map(|network| network.parse().expect("it is one")).collect()
     }
 }
 

@@ -15,6 +15,9 @@ pub struct Networks {
 // === impl Networks ===
 
 impl Networks {
+    /// The networks that providers share among their customers (RFC 6598).
+    pub const PROVIDERS: &str = "100.64.0.0/10";
+
     /// What no router of the internet leads to: this host (RFC 1122, RFC 4291), private networks
     /// (RFC 1918, RFC 4193), those of providers (RFC 6598), and the own link (RFC 3927, RFC 4291).
     pub const LOCAL: [&str; 9] = [
@@ -22,7 +25,7 @@ impl Networks {
         "10.0.0.0/8",
         "172.16.0.0/12",
         "192.168.0.0/16",
-        "100.64.0.0/10",
+        Self::PROVIDERS,
         "169.254.0.0/16",
         "::1/128",
         "fc00::/7",

@@ -46,6 +46,7 @@ pub use error::{Place, ZoneError, ZoneWarning};
 #[cfg(any(test, fuzzing))]
 pub use fuzzing::zone_file;
 pub use publish::{ZonesHandle, ZonesReader};
+pub(super) use rdata::to_wire;
 pub use set::Zones;
 pub(super) use set::is_within;
 pub use watch::{ZoneFindings, ZoneFolder, ZoneFolderError, ZoneWatcher};

@@ -269,11 +269,15 @@ fn first_name_offset(rtype: u16, octets: usize) -> usize {
     }
 }
 
-fn to_wire(data: &RData) -> Result<Vec<u8>, String> {
+/// A name, or the data of a record, as on the wire, with its names uncompressed.
+///
+/// # Errors
+/// With the problem, when there is no such form.
+pub(in crate::dns) fn to_wire(item: &impl BinEncodable) -> Result<Vec<u8>, String> {
     let mut wire = Vec::new();
     let mut encoder = BinEncoder::new(&mut wire);
     encoder.set_name_encoding(NameEncoding::Uncompressed);
-    data.emit(&mut encoder).map_err(|problem| problem.to_string())?;
+    item.emit(&mut encoder).map_err(|problem| problem.to_string())?;
     Ok(wire)
 }
 
