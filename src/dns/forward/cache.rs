@@ -124,7 +124,8 @@ impl Cache {
     /// Keeps a message, unless it is only for whoever asked.
     pub(super) fn keep(&self, key: &Key, message: &Arc<Kept>) {
         if message.lifetime() > 0 {
-            self.put(key, Some(Arc::clone(message)), None);
+            let entry = Entry::new(Some(Arc::clone(message)), None);
+            self.entries.insert(key.clone(), Arc::new(entry));
         } else {
             self.entries.invalidate(key);
         }
@@ -154,10 +155,6 @@ impl Cache {
     fn is_useful(&self, message: &Kept, age: u32) -> bool {
         let lifetime = message.lifetime();
         lifetime > 0 && (age < lifetime || age - lifetime < self.stale_max)
-    }
-
-    fn put(&self, key: &Key, message: Option<Arc<Kept>>, failure: Option<(Failure, Duration)>) {
-        self.entries.insert(key.clone(), Arc::new(Entry::new(message, failure)));
     }
 
     /// Shows how full it is.

@@ -67,9 +67,7 @@ impl Care {
     async fn check_for_loop(&self, upstream: &Upstream) {
         loop {
             match self.probe(upstream).await {
-                Some(true) => {
-                    upstream.health.loops();
-                }
+                Some(true) => upstream.health.loops(),
                 Some(false) if upstream.health.trouble() == Some(Failure::Loop) => {
                     return upstream.health.loops_no_more();
                 }

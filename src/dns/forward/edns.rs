@@ -33,11 +33,7 @@ enum Known {
 impl Edns {
     /// Whether the next question is to be asked with EDNS.
     pub(super) fn is_to_be_used(&self) -> bool {
-        let mut known = self.0.lock();
-        if matches!(*known, Known::Lacks(until) if until <= Instant::now()) {
-            *known = Known::Nothing;
-        }
-        !matches!(*known, Known::Lacks(_))
+        !matches!(*self.0.lock(), Known::Lacks(until) if until > Instant::now())
     }
 
     /// It has answered this.

@@ -14,8 +14,7 @@ use crate::{
 pub(super) const GIVEN_UP: &str = "given_up";
 
 /// What metrics say of asking an upstream, besides the names of response codes.
-pub(super) const RESULTS: [&str; 7] =
-    ["busy", "loop", "down", "unreachable", "timeout", "garbled", GIVEN_UP];
+pub(super) const RESULTS: [&str; 5] = ["busy", "unreachable", "timeout", "garbled", GIVEN_UP];
 
 /// The reasons, those first that tell least of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +25,7 @@ pub(in crate::dns) enum Failure {
     Loop,
     /// No upstream has answered for a while, and none was asked.
     Down,
-    /// No upstream is known, because the file that names them cannot be used.
+    /// No upstream is known, because the file that names them cannot be used, or names only us.
     Unlisted,
     /// The network says that there is nobody.
     Unreachable,
@@ -76,13 +75,11 @@ impl Failure {
         }
     }
 
-    /// Its name as a label of metrics.
-    pub(super) fn as_str(self) -> &'static str {
+    /// What metrics say of asking an upstream that came to this.
+    pub(super) fn result(self) -> &'static str {
         match self {
-            Self::Busy => "busy",
-            Self::Loop => "loop",
-            Self::Down => "down",
-            Self::Unlisted => "unlisted",
+            // The others are told when no upstream is asked.
+            Self::Busy | Self::Loop | Self::Down | Self::Unlisted => "busy",
             Self::Unreachable | Self::Refused => "unreachable",
             Self::Silent => "timeout",
             Self::Garbled => "garbled",

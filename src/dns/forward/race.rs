@@ -125,7 +125,7 @@ impl<'k> Race<'k> {
 fn note(upstream: &Arc<Upstream>, told: &Result<Message, Failure>, took: Duration, care: &Care) {
     let result = match told {
         Ok(message) => rcode_name(message.metadata.response_code.into()),
-        Err(failure) => failure.as_str(),
+        Err(failure) => failure.result(),
     };
     care.tell(upstream, result, took);
     match told {
