@@ -1,4 +1,5 @@
-//! How many questions may be under way to upstreams, in all.
+//! How many questions of clients may be under way to upstreams, in all. What is asked on our own
+//! account (`care`) is apart from that: a few for each upstream.
 //!
 //! What waits is limited by messages (`lane`). One message can have several upstreams asked, and
 //! what it has them asked may go on when it has its answer: a stale one, or one that came from the

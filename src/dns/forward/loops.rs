@@ -25,7 +25,8 @@ use crate::dns::code::rtype;
 /// still does. A name that nobody has goes out each time, so not often.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 
-/// The names that are out; clones share them. As many as upstreams at the most.
+/// The names that are out; clones share them. A few for each upstream: it may be new, come back and
+/// be suspected while an earlier name of its own is out.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Probes(Arc<Mutex<Out>>);
 

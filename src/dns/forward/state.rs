@@ -28,7 +28,7 @@ use crate::dns::{guard::Networks, zone::Zones};
 pub struct Forward {
     pub(super) routes: Routes,
     /// Whether upstreams for all names are configured and none is known: the file that names them
-    /// cannot be used.
+    /// cannot be used, or names only this server.
     pub(super) lacks_upstreams: bool,
     pub(super) allow: Networks,
     pub(super) cache: Cache,
