@@ -100,9 +100,7 @@ fn a_name_that_many_ask_for_at_once_is_asked_for_once() {
         eventually("the question has come", || (upstream.held() == 1).then_some(()));
         upstream.release();
     });
-    let ids: std::collections::BTreeSet<_> =
-        upstream.seen().iter().map(|seen| seen.message.metadata.id).collect();
-    assert_eq!(ids.len(), 1, "one question, be it sent again");
+    assert_eq!(upstream.seen().len(), 1);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use hickory_proto::{
 use super::{forwarding, metric};
 use crate::support::{
     Node, Upstream,
-    dns::{Resolver, framed, lines},
+    dns::{Resolver, framed, lines, question},
     eventually,
     upstream::{Said, record},
 };
@@ -172,4 +172,18 @@ fn a_question_that_cannot_be_read_at_all_is_the_upstreams_answer() {
         assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
         assert_eq!(upstream.count(name), 2, "with EDNS, and without");
     }
+}
+
+/// Or whatever counts questions would fail on a machine that stands still for a moment.
+#[test]
+fn what_an_upstream_was_asked_counts_once_however_often_it_is_sent() {
+    let upstream = Upstream::start(|seen| Said::records(seen, &["60 A 192.0.2.1"]));
+    let resolver = Resolver::new(upstream.address);
+    let packet = question("www.example.", A, Some(1_232)).to_vec().unwrap();
+    for _ in 0..2 {
+        assert_eq!(resolver.replies_until(&packet).len(), 1);
+    }
+    assert_eq!((upstream.count("www.example."), upstream.seen().len()), (1, 1));
+    resolver.ask_tcp("www.example.", A);
+    assert_eq!(upstream.count("www.example."), 2, "over TCP it is another one");
 }
