@@ -6,7 +6,7 @@ use serde_json::json;
 use super::forwarding;
 use crate::support::{
     Upstream,
-    dns::{extended_errors, lines, question},
+    dns::{ageless, extended_errors, lines, question},
     upstream::{Said, known},
 };
 
@@ -158,15 +158,13 @@ fn an_alias_of_ours_goes_on_at_the_upstream() {
         ("out.corp.test.", "out.corp.test. 300 CNAME www.example."),
     ] {
         let reply = resolver.ask(name, A);
-        assert_eq!(
-            lines(&reply.answers),
-            [
-                first,
-                "web.example. 60 A 192.0.2.80",
-                "web.example. 60 A 192.0.2.81",
-                "www.example. 300 CNAME web.example.",
-            ]
-        );
+        assert!(lines(&reply.answers).contains(&first.into()), "{reply}");
+        let theirs = [
+            "web.example. * A 192.0.2.80",
+            "web.example. * A 192.0.2.81",
+            "www.example. * CNAME web.example.",
+        ];
+        assert_eq!(ageless(&reply.answers)[1..], theirs);
         assert!(reply.metadata.authoritative, "the first name is ours: {name}");
         assert_eq!(lines(&resolver.ask_tcp(name, A).answers).len(), 4);
     }

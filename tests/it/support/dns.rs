@@ -207,6 +207,15 @@ pub(crate) fn lines(records: &[Record]) -> Vec<String> {
     lines
 }
 
+/// The same of records that may come from a cache, where their time has begun to run: `*` for it.
+pub(crate) fn ageless(records: &[Record]) -> Vec<String> {
+    let cut = |line: String| match line.splitn(3, ' ').collect::<Vec<_>>()[..] {
+        [owner, _, rest] => format!("{owner} * {rest}"),
+        _ => unreachable!("a line has four words or more"),
+    };
+    lines(records).into_iter().map(cut).collect()
+}
+
 /// The data of a record as text; that of a DNAME is a name, which hickory does not know.
 pub(crate) fn text(data: &RData) -> String {
     match data {
