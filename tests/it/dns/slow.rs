@@ -31,7 +31,7 @@ fn world() -> (Node, Upstream, Certificate) {
     let certificate = Certificate::new();
     let upstream = Upstream::start(|seen| Said::records(seen, &["60 A 192.0.2.7"]).held());
     let node = Node::builder().arg("--forward").arg(upstream.address.to_string());
-    let node = node.encrypted(&certificate).start();
+    let node = node.config("[forward]\ntimeout = \"10s\"").encrypted(&certificate).start();
     let tags = ["v1", "v2"];
     node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"], "tags": tags }));
     node.api().register("ext", "a", &json!({ "addresses": ["led.example"], "tags": tags }));

@@ -128,7 +128,8 @@ fn nor_is_it_when_the_next_upstream_stands_in_for_it_each_time() {
 #[test]
 fn a_question_that_a_closed_connection_left_unanswered_is_asked_again() {
     let upstream = Upstream::start(|seen| Said::records(seen, &["60 A 192.0.2.1"]).and_closes());
-    let config = format!("[forward]\nupstreams = [\"tcp://{}\"]\n", upstream.address);
+    let address = upstream.address;
+    let config = format!("[forward]\nupstreams = [\"tcp://{address}\"]\ntimeout = \"10s\"\n");
     let node = Node::builder().config(&config).start();
     for n in 0..10 {
         assert_eq!(node.resolver().ask(&format!("n{n}.example."), A).answers.len(), 1);
