@@ -41,9 +41,9 @@ fn say(server: SocketAddr, octets: &[u8]) {
     let _reset = stream.read_to_end(&mut Vec::new());
 }
 
-fn node(filter: &str) -> Node {
-    let config = "[dns.encrypted]\nhandshake_timeout = \"1s\"";
-    let builder = Node::builder().config(config).encrypted(&Certificate::new());
+fn node(filter: &str, handshake_timeout: &str) -> Node {
+    let config = format!("[dns.encrypted]\nhandshake_timeout = \"{handshake_timeout}\"");
+    let builder = Node::builder().config(&config).encrypted(&Certificate::new());
     builder.arg("--log-filter").arg(filter).start()
 }
 
@@ -59,10 +59,10 @@ fn flush_log(node: &Node) {
 #[test]
 fn a_client_has_no_line_written_at_the_default_level() {
     // What it says is worth a warning to the library, which shows that this test is one.
-    let talkative = node("info,rustls=warn");
+    let talkative = node("info,rustls=warn", "1m");
     say(talkative.encrypted("tls"), &hello(b"a..b_!"));
     talkative.wait_for_log("rustls");
-    let node = node("info");
+    let node = node("info", "1m");
     for transport in ["tls", "https"] {
         say(node.encrypted(transport), &hello(b"a..b_!"));
         say(node.encrypted(transport), b"GET / HTTP/1.0\r\n\r\n");
@@ -75,8 +75,8 @@ fn a_client_has_no_line_written_at_the_default_level() {
 
 #[test]
 fn a_handshake_that_fails_is_told_of_at_debug() {
-    let node = node("info,rollcall::dns=debug");
-    let told = |transport: &str, reason: &str| {
+    const FILTER: &str = "info,rollcall::dns=debug";
+    let told = |node: &Node, transport: &str, reason: &str| {
         eventually(&format!("{transport}: {reason}"), || {
             let line = node.find_log(reason)?;
             let fields = &line["fields"];
@@ -88,14 +88,16 @@ fn a_handshake_that_fails_is_told_of_at_debug() {
             Some(())
         });
     };
-    say(node.encrypted("https"), b"GET / HTTP/1.0\r\n\r\n");
-    told("https", "corrupt message");
+    let patient = node(FILTER, "1m");
+    say(patient.encrypted("https"), b"GET / HTTP/1.0\r\n\r\n");
+    told(&patient, "https", "corrupt message");
     let other = Certificate::new().client(&["dot"]);
-    assert!(TlsConnection::try_open(node.encrypted("tls"), other.into()).is_err());
-    told("tls", "received fatal alert");
-    assert_eq!(node.count_log("deadline"), 0);
-    let _silent = TcpStream::connect(node.encrypted("tls")).unwrap();
-    told("tls", "deadline has elapsed");
+    assert!(TlsConnection::try_open(patient.encrypted("tls"), other.into()).is_err());
+    told(&patient, "tls", "received fatal alert");
+    assert_eq!(patient.count_log("deadline"), 0);
+    let hasty = node(FILTER, "1s");
+    let _silent = TcpStream::connect(hasty.encrypted("tls")).unwrap();
+    told(&hasty, "tls", "deadline has elapsed");
 }
 
 #[test]

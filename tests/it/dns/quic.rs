@@ -295,7 +295,8 @@ fn a_stop_sends_the_rest_of_a_reply_that_is_made() {
 
 #[test]
 fn with_many_handshakes_under_way_an_address_has_to_be_proven() {
-    let (node, certificate) = node("[dns.encrypted]\nconnections_per_client_max = 200");
+    let (node, certificate) =
+        node("[dns.encrypted]\nconnections_per_client_max = 200\nhandshake_timeout = \"1m\"");
     // Connections that are begun and never gone on with, as in a flood from addresses of others.
     let client = Client::new(&node, &certificate);
     let crowd: Vec<std::net::UdpSocket> = initial_packets(&client, 150);
@@ -318,8 +319,9 @@ fn with_many_handshakes_under_way_an_address_has_to_be_proven() {
 #[test]
 fn handshakes_without_proof_are_counted_over_all_addresses_and_leave_most_places_free() {
     let certificate = Certificate::new();
-    let node = Node::builder().encrypted(&certificate).arg("--dns-quic").arg("127.0.0.2:0");
-    let node = node.start();
+    let config = "[dns.encrypted]\nhandshake_timeout = \"1m\"";
+    let node = Node::builder().config(config).encrypted(&certificate);
+    let node = node.arg("--dns-quic").arg("127.0.0.2:0").start();
     node.api().register("web", "a", &json!({ "addresses": ["10.0.0.1"] }));
     let of_quic = node.encrypted.iter().filter(|(transport, _)| transport == "quic");
     let clients: Vec<_> = of_quic
