@@ -5,12 +5,7 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::{
-    Method, Request, StatusCode,
-    body::{Body, Incoming},
-    header::CONTENT_TYPE,
-    http::request::Parts,
-};
+use hyper::{Method, Request, StatusCode, body::Body, header::CONTENT_TYPE, http::request::Parts};
 use tokio::time::timeout;
 
 use crate::dns::tcp::{Full, Question, WAITING_OCTETS_MAX};
@@ -43,8 +38,8 @@ impl Refusal {
 }
 
 /// Reads the message of a request to `path`; the body has `patience` to arrive.
-pub(super) async fn read(
-    request: Request<Incoming>,
+pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(
+    request: Request<B>,
     path: &str,
     mut question: Question,
     patience: Duration,
@@ -61,13 +56,14 @@ pub(super) async fn read(
         },
         Err(refusal) => Err(refusal),
     };
+    let Err(refusal) = read else { return Ok(question) };
+    // What has come of it is needed no more; its room is, by other questions.
+    drop(question);
     // A client that is refused while it is still sending may not read why.
-    if let Err(Refusal { status, .. }) = &read
-        && *status != StatusCode::REQUEST_TIMEOUT
-    {
+    if refusal.status != StatusCode::REQUEST_TIMEOUT {
         let _late = timeout(DRAIN_TIMEOUT, drain(body)).await;
     }
-    read.map(|()| question)
+    Err(refusal)
 }
 
 /// The message of a request that has it in its head, nothing if it is to be in the body.
@@ -91,7 +87,7 @@ fn of_head(head: &Parts, path: &str) -> Result<Option<Vec<u8>>, Refusal> {
 }
 
 /// Passes over a body, but not for ever.
-async fn drain(mut body: Incoming) {
+async fn drain(mut body: impl Body<Data = Bytes> + Unpin) {
     let mut octets = 0;
     while octets <= DRAINED_OCTETS_MAX
         && let Some(Ok(frame)) = body.frame().await
@@ -123,7 +119,10 @@ fn check_media_type(given: &str) -> Result<(), Refusal> {
 }
 
 /// Copies, because the parts of a body may be of one octet each, and keep what they came in.
-async fn from_body(question: &mut Question, body: &mut Incoming) -> Result<(), Refusal> {
+async fn from_body(
+    question: &mut Question,
+    body: &mut (impl Body<Data = Bytes> + Unpin),
+) -> Result<(), Refusal> {
     if body.size_hint().lower() > MESSAGE_OCTETS_MAX as u64 {
         return Err(too_long());
     }
@@ -153,9 +152,33 @@ pub(super) fn too_much(Full: Full) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use hyper::StatusCode;
+    use std::{convert::Infallible, time::Duration};
 
-    use super::{check_media_type, from_query};
+    use bytes::Bytes;
+    use futures_util::{FutureExt, StreamExt, stream};
+    use http_body_util::StreamBody;
+    use hyper::{Request, StatusCode, body::Frame, header::CONTENT_TYPE};
+
+    use super::{MEDIA_TYPE, MESSAGE_OCTETS_MAX, check_media_type, from_query, read};
+    use crate::dns::tcp::{Room, WAITING_OCTETS_MAX};
+
+    /// Or the most part of a connection's questions is refused by those that were refused before.
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_is_refused_leaves_its_room_while_the_rest_of_it_comes() {
+        let room = Room::new();
+        // Too long, but not before it has taken room; and it does not end.
+        let parts = [MESSAGE_OCTETS_MAX, 1].map(|octets| Bytes::from(vec![7; octets]));
+        let parts = stream::iter(parts.map(|part| Ok::<_, Infallible>(Frame::data(part))));
+        let body = StreamBody::new(parts.chain(stream::pending()));
+        let request = Request::post("/").header(CONTENT_TYPE, MEDIA_TYPE).body(body).unwrap();
+        let patience = Duration::from_secs(60);
+        let mut refused = Box::pin(read(request, "/", room.question(), patience));
+        assert!((&mut refused).now_or_never().is_none(), "the rest is passed over");
+        let mut other = room.question();
+        assert_eq!(other.push(&vec![7; WAITING_OCTETS_MAX]), Ok(()));
+        let status = refused.await.err().map(|refusal| refusal.status);
+        assert_eq!(status, Some(StatusCode::PAYLOAD_TOO_LARGE));
+    }
 
     #[test]
     fn the_parameter_is_base64url_without_padding() {

@@ -2,14 +2,14 @@
 //! bounded, and other connections are served.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     process::{Command, Stdio},
 };
 
-use hickory_proto::rr::RecordType;
+use hickory_proto::{op::ResponseCode, rr::RecordType};
 use quinn::{Connection, VarInt, WriteError};
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 
 use super::{
     full,
@@ -31,6 +31,9 @@ const STREAMS: usize = 64;
 /// Octets of each that come, of the longest that there are.
 const OCTETS: usize = 60_000;
 
+/// Octets of each that has room, once it may end.
+const LENGTH: usize = 62_000;
+
 /// Those that have room: a quarter of a MiB, in steps of powers of two.
 const TAKEN: usize = 4;
 
@@ -49,16 +52,31 @@ fn query() -> Vec<u8> {
     question(&full("web"), RecordType::A, Some(1_232)).to_vec().unwrap()
 }
 
-/// Sends the most of a question without an end, and waits until the server stops it, which it does
-/// with the code that is returned.
-async fn begin(connection: Connection) -> VarInt {
-    let (mut send, _receive) = connection.open_bi().await.unwrap();
-    let sent = send.write_all(&[0xFF; OCTETS]).await;
-    match sent {
-        Ok(()) => send.stopped().await.unwrap().expect("it does not end by itself"),
-        Err(WriteError::Stopped(code)) => code,
+/// Sends the most of a question, and waits until the server stops it, which it does with the code
+/// that is returned; or until it may end, and for the reply then.
+async fn begin(connection: Connection, mut may_end: watch::Receiver<bool>) -> Option<VarInt> {
+    // No records, whatever else there is: that is wrong, but a question.
+    let mut octets = vec![0; 2 + LENGTH];
+    octets[..2].copy_from_slice(&u16::try_from(LENGTH).unwrap().to_be_bytes());
+    let (mut send, mut receive) = connection.open_bi().await.unwrap();
+    match send.write_all(&octets[..OCTETS]).await {
+        Ok(()) => {}
+        Err(WriteError::Stopped(code)) => return Some(code),
         Err(other) => panic!("{other}"),
     }
+    tokio::select! {
+        stopped = send.stopped() => return Some(stopped.unwrap().expect("it has not ended")),
+        told = may_end.wait_for(|may_end| *may_end) => drop(told.unwrap()),
+    }
+    match send.write_all(&octets[OCTETS..]).await {
+        Ok(()) => {}
+        Err(WriteError::Stopped(code)) => return Some(code),
+        Err(other) => panic!("{other}"),
+    }
+    send.finish().unwrap();
+    let reply = receive.read_to_end(OCTETS).await.unwrap();
+    assert_eq!(message(&reply).metadata.response_code, ResponseCode::FormErr);
+    None
 }
 
 #[test]
@@ -67,41 +85,48 @@ fn over_quic_they_are_bounded() {
     let client = Client::new(&node, &certificate);
     let before = node.resident_kib();
     let connections: Vec<_> = (0..CROWD).map(|_| client.connect().unwrap()).collect();
+    let (end, may_end) = watch::channel(false);
     let mut begun = JoinSet::new();
     client.run(async {
         for connection in &connections {
             for _ in 0..STREAMS {
-                begun.spawn(begin(connection.clone()));
+                begun.spawn(begin(connection.clone(), may_end.clone()));
             }
         }
-        for _ in 0..CROWD * (STREAMS - TAKEN) {
-            let code = begun.join_next().await.unwrap().unwrap();
-            assert_eq!(code, VarInt::from_u32(4), "DOQ_EXCESSIVE_LOAD");
-        }
     });
+    for _ in 0..CROWD * (STREAMS - TAKEN) {
+        let code = client.run(begun.join_next()).unwrap().unwrap();
+        assert_eq!(code, Some(VarInt::from_u32(4)), "DOQ_EXCESSIVE_LOAD");
+    }
     let each = node.resident_kib().saturating_sub(before) / CROWD;
     eprintln!("{each} KiB for each connection over QUIC with questions that do not end");
     assert!(each < HELD_KIB_MAX, "{each} KiB for each");
     let other = client.connect().unwrap();
     let reply = client.exchange(&other, &framed(&query())).unwrap();
     assert_eq!(message(&reply).answers.len(), 1);
-    drop(begun);
+    end.send(true).unwrap();
+    for _ in 0..CROWD * TAKEN {
+        let code = client.run(begun.join_next()).unwrap().unwrap();
+        assert_eq!(code, None, "it had room, and is answered");
+    }
 }
 
-/// Begins questions on each of some connections, and asks one on another when they are refused.
+/// Begins questions on each of some connections, and says when all but some are refused. When it is
+/// told to it ends those, says what all were told, and asks one on another connection.
 const FLOOD: &str = r#"
 const http2 = require('http2'), fs = require('fs');
 const [, , url, crowd, streams, octets, taken, dns] = process.argv;
 const path = '/dns-query', type = 'application/dns-message';
-let left = crowd * (streams - taken);
-const told = {};
+let left = crowd * streams;
+const told = {}, waiting = new Set();
 const connect = () => {
   const client = http2.connect(url, { ca: fs.readFileSync('certificate.pem') });
   client.on('error', (error) => { console.log('error', error.message); process.exit(1); });
   return client;
 };
-const say = () => {
-  console.log(JSON.stringify(told));
+const say = () => console.log(JSON.stringify(told));
+process.stdin.once('data', () => waiting.forEach((request) => request.end()));
+const ask = () => {
   const last = connect().request({ ':method': 'GET', ':path': path + '?dns=' + dns });
   last.on('response', (headers) => { console.log(headers[':status']); process.exit(0); });
 };
@@ -113,8 +138,12 @@ for (let n = 0; n < crowd; n++) {
     request.on('response', (headers) => {
       const status = headers[':status'];
       told[status] = (told[status] || 0) + 1;
-      if (--left === 0) say();
+      waiting.delete(request);
+      left -= 1;
+      if (left === crowd * taken || left === 0) say();
+      if (left === 0) ask();
     });
+    waiting.add(request);
     request.write(Buffer.alloc(+octets, 7));
   }
 }
@@ -127,19 +156,21 @@ fn over_https_they_are_bounded() {
     let before = node.resident_kib();
     let url = format!("https://localhost:{}", node.encrypted("https").port());
     let mut flood = Command::new("timeout");
-    let words = ["30", "node", "flood.js", &url];
-    flood.current_dir(node.path(".")).args(words).stdout(Stdio::piped());
+    let words = ["120", "node", "flood.js", &url];
+    flood.current_dir(node.path(".")).args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
     flood.args([CROWD, STREAMS, OCTETS, TAKEN].map(|count| count.to_string()));
     flood.arg(in_url(&query()));
     let mut flood = flood.spawn().unwrap();
     let mut lines = BufReader::new(flood.stdout.take().unwrap()).lines().map_while(Result::ok);
     let told = lines.next();
     let each = node.resident_kib().saturating_sub(before) / CROWD;
-    let other = lines.next();
+    flood.stdin.take().unwrap().write_all(b"end\n").unwrap();
+    let (all, other) = (lines.next(), lines.next());
     assert!(flood.wait().unwrap().success());
     eprintln!("{each} KiB for each connection over HTTPS with questions that do not end");
-    let refused = format!("{{\"503\":{}}}", CROWD * (STREAMS - TAKEN));
-    assert_eq!(told.as_deref(), Some(&*refused));
+    let (taken, refused) = (CROWD * TAKEN, CROWD * (STREAMS - TAKEN));
+    assert_eq!(told, Some(format!("{{\"503\":{refused}}}")));
+    assert_eq!(all, Some(format!("{{\"200\":{taken},\"503\":{refused}}}")), "when they end");
     assert!(each < HELD_KIB_MAX, "{each} KiB for each");
     assert_eq!(other.as_deref(), Some("200"));
 }
