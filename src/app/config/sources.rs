@@ -75,9 +75,11 @@ impl Config {
     }
 
     /// The refusal of a key's value by whoever used it, such as that of a file which it names. The
-    /// place is that where the key is set now; without one, if the sources are no longer there.
+    /// place is that where the key is set now; without one, if the sources are no longer there, as
+    /// what came through a pipe: for more of that one would wait without end.
     pub(in crate::app) fn mistake(&self, path: &'static str, invalid: Invalid) -> ConfigError {
-        let file = self.sources.read().unwrap_or_default();
+        let is_there = self.sources.file.as_ref().is_some_and(|file| file.is_file());
+        let file = is_there.then(|| self.sources.read().unwrap_or_default()).flatten();
         let mut loading = Loading::new(file.as_ref());
         loading.apply(&self.sources);
         loading.faults.clear();

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     dns::{self, CookieSecrets},
     http,
-    model::{DnsName, limit},
+    model::{DnsName, Invalid, limit},
     telemetry::LogFormat,
 };
 
@@ -382,6 +382,25 @@ error: `http.listen[0]`: `8500` is no address with a port, as in `127.0.0.1:8600
     let missing = Sources { file: Some("/nowhere/rollcall.toml".into()), ..Sources::default() };
     let error = Config::load(missing).unwrap_err().to_string();
     assert!(error.starts_with("error: `/nowhere/rollcall.toml` cannot be read: "), "{error}");
+}
+
+/// Whoever opened the pipe again would wait for somebody to write to it.
+#[test]
+fn a_mistake_in_what_came_through_a_pipe_is_said_at_once_if_without_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let path = pipe.clone();
+    let writer = std::thread::spawn(move || fs::write(path, "version = 1\n"));
+    let config = Config::load(Sources { file: Some(pipe), ..Sources::default() }).unwrap();
+    writer.join().unwrap().unwrap();
+    let (sender, said) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let invalid = Invalid::new("", "cookies", "is gone");
+        sender.send(config.mistake("dns.cookie_secret_file", invalid).to_string())
+    });
+    let said = said.recv_timeout(Duration::from_secs(30)).expect("it waits for nothing");
+    assert_eq!(said, "error: `dns.cookie_secret_file`: `cookies` is gone");
 }
 
 #[test]
