@@ -39,6 +39,8 @@ pub struct CertificateWatcher {
     /// None for a certificate that was made at the start.
     files: Option<CertificateFiles>,
     shown: ShownIdentity,
+    /// What was read last, if it was refused for its time alone: that may come.
+    early: Option<Identity>,
     /// The files as they were when they were read last.
     read: [FileStamp; 2],
     /// The files as they were at the last look.
@@ -111,6 +113,7 @@ impl CertificateWatcher {
         let mut watcher = Self {
             files,
             shown: ShownIdentity::new(identity),
+            early: None,
             read: stamps,
             seen: stamps,
             told: (Validity::Valid, (0, 0)),
@@ -167,7 +170,14 @@ impl CertificateWatcher {
             self.seen = stamps;
             if is_forced || (is_settled && stamps != self.read) {
                 self.read = stamps;
+                self.early = None;
                 self.take_over(files.read());
+            }
+        }
+        if let Some(identity) = self.early.take() {
+            match self.would_shut_out(&identity) {
+                true => self.early = Some(identity),
+                false => self.take_over(Ok(identity)),
             }
         }
         self.check_validity();
@@ -184,6 +194,7 @@ impl CertificateWatcher {
                 let line = identity.line;
                 let placed = self.files.as_ref().map(|files| files.fault(line, problem.clone()));
                 self.refuse(&placed.map_or(problem, |placed| placed.to_string()));
+                self.early = Some(identity);
             }
             Ok(identity) => {
                 self.board.clear(FILES_CONDITION);

@@ -1,6 +1,6 @@
 //! A look at a time, so that what happens between two of them is certain.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use rcgen::{CertificateParams, KeyPair};
 
@@ -12,15 +12,25 @@ use crate::{
 
 /// The certificate and the key of a pair, as files have them.
 fn pair() -> [String; 2] {
+    pair_from(1975)
+}
+
+/// The same, valid from the first day of that year on.
+fn pair_from(year: i32) -> [String; 2] {
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(year, 1, 1);
     [params.self_signed(&key).unwrap().pem(), key.serialize_pem()]
 }
 
 fn open(folder: &Path, board: &Board) -> CertificateWatcher {
+    open_at(folder, board, Clock::system())
+}
+
+fn open_at(folder: &Path, board: &Board, clock: Clock) -> CertificateWatcher {
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     let files = CertificateFiles { certificate, key };
-    CertificateWatcher::open(files, Clock::system(), board.clone(), &Metrics::new()).unwrap()
+    CertificateWatcher::open(files, clock, board.clone(), &Metrics::new()).unwrap()
 }
 
 #[test]
@@ -52,6 +62,44 @@ fn two_files_that_change_one_after_the_other_are_never_taken_for_a_pair() {
     assert!(board.conditions().is_empty());
     watcher.poll(true);
     assert_eq!(board.conditions().len(), 1, "unless somebody asks");
+}
+
+/// Nobody would touch the files again when its time has come.
+#[tokio::test(start_paused = true)]
+async fn a_certificate_that_comes_before_its_time_is_shown_from_then_on() {
+    const DAY: Duration = Duration::from_secs(24 * 3_600);
+    let (folder, board) = (tempfile::tempdir().unwrap(), Board::default());
+    let put = |[certificate, key]: [String; 2]| {
+        fs::write(folder.path().join("certificate.pem"), certificate).unwrap();
+        fs::write(folder.path().join("key.pem"), key).unwrap();
+    };
+    put(pair());
+    // The day before 2030.
+    let clock = Clock::starting_at(Duration::from_secs(1_893_456_000) - DAY);
+    let mut watcher = open_at(folder.path(), &board, clock);
+    let before = watcher.shown().load().pin();
+    put(pair_from(2030));
+    watcher.poll(true);
+    assert_eq!(board.conditions().len(), 1, "{:?}", board.conditions());
+    tokio::time::advance(DAY - Duration::from_secs(1)).await;
+    watcher.poll(false);
+    assert_eq!(watcher.shown().load().pin(), before);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    watcher.poll(false);
+    assert_ne!(watcher.shown().load().pin(), before);
+    assert!(board.conditions().is_empty(), "{:?}", board.conditions());
+
+    // What has taken its place in the files meanwhile counts.
+    put(pair_from(2031));
+    watcher.poll(true);
+    let before = watcher.shown().load().pin();
+    put(pair());
+    watcher.poll(true);
+    let last = watcher.shown().load().pin();
+    assert_ne!(last, before);
+    tokio::time::advance(366 * DAY).await;
+    watcher.poll(false);
+    assert_eq!(watcher.shown().load().pin(), last);
 }
 
 #[test]
