@@ -41,7 +41,8 @@ impl Config {
         if has_other_names {
             new.dns.access = old.dns.access.clone();
         }
-        // So do defaults that follow from such keys.
+        // So do keys whose defaults follow from such keys, given or not: which of the two they are
+        // is not known here.
         if old.server.domain != new.server.domain {
             new.dns.hostmaster = old.dns.hostmaster.clone();
         }

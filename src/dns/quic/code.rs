@@ -10,5 +10,5 @@ pub(super) const INTERNAL_ERROR: VarInt = VarInt::from_u32(1);
 pub(super) const PROTOCOL_ERROR: VarInt = VarInt::from_u32(2);
 /// More waits on the connection than may.
 pub(super) const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(4);
-/// The client takes too long with one question.
+/// The client takes too long with one question or its reply, or has cancelled it.
 pub(super) const UNSPECIFIED_ERROR: VarInt = VarInt::from_u32(5);
