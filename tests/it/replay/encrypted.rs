@@ -24,7 +24,7 @@ pub(super) fn https(node: &Node, sent: &[u8], way: Way) -> (Vec<u8>, Option<u32>
     let (said, reply) = https::asked(node, &format!("--http2 {request}"));
     let max_age = said.strip_prefix("2 200 application/dns-message max-age=");
     let max_age = max_age.unwrap_or_else(|| panic!("over HTTPS: {said}"));
-    (reply, max_age.parse().ok())
+    (reply, Some(max_age.parse().unwrap()))
 }
 
 /// Sends a message on a connection of its own over QUIC; `None` if that is closed instead.
