@@ -9,6 +9,8 @@ mod names;
 mod real;
 mod upstreams;
 
+use std::net::SocketAddr;
+
 use crate::support::{Node, Upstream, node::Builder, raw};
 
 /// A server that forwards to these upstreams.
@@ -22,6 +24,12 @@ fn forwarding(upstreams: &[&Upstream], more: &str) -> Builder {
 fn metric(node: &Node, name: &str) -> Option<String> {
     let page = raw::call(node.http[0], ("GET", "/metrics"), &[], b"");
     page.text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+}
+
+/// How often an upstream has been asked with this result, if ever.
+fn requests(node: &Node, upstream: SocketAddr, result: &str) -> Option<String> {
+    let labels = format!("{{upstream=\"{upstream}\",rcode=\"{result}\"}}");
+    metric(node, &format!("rollcall_forward_requests_total{labels}"))
 }
 
 /// The gauge that says whether an upstream is asked.

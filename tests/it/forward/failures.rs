@@ -11,7 +11,7 @@ use hickory_proto::{
 };
 use serde_json::json;
 
-use super::{forwarding, is_up, metric};
+use super::{forwarding, is_up, metric, requests};
 use crate::support::{
     Node, Upstream,
     dns::{Connection, Resolver, extended_errors, lines, question},
@@ -29,11 +29,11 @@ fn the_next_upstream_stands_in_for_a_silent_one_until_that_is_back() {
     let node = forwarding(&[&first, &second], "max_ttl = \"1s\"").start();
     let reply = node.resolver().ask("www.example.", A);
     assert_eq!(reply.answers.len(), 1);
-    let given_up = format!(
-        "rollcall_forward_requests_total{{upstream=\"{}\",rcode=\"given_up\"}}",
-        first.address
+    assert_eq!(
+        requests(&node, first.address, "given_up").as_deref(),
+        Some("1"),
+        "before its time was over"
     );
-    assert_eq!(metric(&node, &given_up).as_deref(), Some("1"), "before its time was over");
     // Each question that it leaves unanswered counts, and then it is out.
     eventually("the first one is down", || {
         node.resolver().ask("nobody.example.", A);
@@ -137,10 +137,8 @@ fn an_upstream_that_fails_or_is_gone_is_passed_over_at_once() {
     // Who is only overtaken by the next one is given up when that one answers. That happens to
     // whoever stands still for that long on a loaded machine, but not each time.
     let given_up = || {
-        [closed, failing.address, refusing.address].map(|address| {
-            let labels = format!("{{upstream=\"{address}\",rcode=\"given_up\"}}");
-            metric(&node, &format!("rollcall_forward_requests_total{labels}"))
-        })
+        [closed, failing.address, refusing.address]
+            .map(|address| requests(&node, address, "given_up"))
     };
     let passed_over = (0..5).map(|n| {
         let before = given_up();

@@ -3,7 +3,7 @@
 use hickory_proto::{op::ResponseCode, rr::RecordType};
 use serde_json::json;
 
-use super::{forwarding, is_up, metric};
+use super::{forwarding, is_up, requests};
 use crate::support::{
     Node, Upstream,
     dns::{Resolver, extended_errors, lines},
@@ -46,11 +46,7 @@ fn an_upstream_that_was_overtaken_costs_nothing_any_more() {
     eventually("what lost the race is let go", || {
         (descriptors(&node) <= before + 20).then_some(())
     });
-    let given_up = format!(
-        "rollcall_forward_requests_total{{upstream=\"{}\",rcode=\"given_up\"}}",
-        silent.address
-    );
-    assert_eq!(metric(&node, &given_up).as_deref(), Some("81"));
+    assert_eq!(requests(&node, silent.address, "given_up").as_deref(), Some("81"));
 }
 
 #[test]
@@ -104,11 +100,7 @@ fn want_of_descriptors_is_told_and_is_no_failure_of_the_upstream() {
         }
     });
     assert_eq!(node.find_log("the upstream is down"), None);
-    let busy = format!(
-        "rollcall_forward_requests_total{{upstream=\"{}\",rcode=\"busy\"}}",
-        upstream.address
-    );
-    assert!(metric(&node, &busy).is_some_and(|count| count != "0"));
+    assert!(requests(&node, upstream.address, "busy").is_some_and(|count| count != "0"));
     upstream.says(|seen| known(RECORDS, seen));
     assert_eq!(node.resolver().ask("www.example.", A).answers.len(), 1);
 }
