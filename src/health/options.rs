@@ -10,7 +10,7 @@ pub struct Options {
     /// Probes in flight at the same time; what is due beyond that waits in order. Each takes a file
     /// descriptor, which the process's limit has to leave room for.
     pub in_flight_max: NonZeroUsize,
-    /// A file of PEM certificates that are trusted for https and grpc besides the system's.
+    /// A file of PEM certificates that are trusted by checks over TLS besides the system's.
     pub ca_file: Option<PathBuf>,
 }
 

@@ -6,7 +6,7 @@ use crate::model::{Status, limit};
 /// The result of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// Passing or critical; `None` when the probe could not be made for a cause on this server,
+    /// What it is worth; `None` when the probe could not be made for a cause on this server,
     /// which says nothing about the instance.
     pub status: Option<Status>,
     /// What was found: one line without control characters, within the limit.
@@ -22,10 +22,11 @@ impl Outcome {
     }
 }
 
-impl From<Result<String, ProbeError>> for Outcome {
-    fn from(result: Result<String, ProbeError>) -> Self {
+/// A probe that came to its end says what it found, and what that is worth.
+impl From<Result<(Status, String), ProbeError>> for Outcome {
+    fn from(result: Result<(Status, String), ProbeError>) -> Self {
         let (status, output) = match result {
-            Ok(output) => (Some(Status::Passing), output),
+            Ok((status, output)) => (Some(status), output),
             Err(ProbeError::Failed(output)) => (Some(Status::Critical), output),
             Err(ProbeError::NotRun(cause)) => (None, format!("not checked: {cause}")),
         };
@@ -62,7 +63,7 @@ mod tests {
 
     #[test]
     fn output_is_one_printable_line_within_the_limit() {
-        let shown = |text: &str| Outcome::from(Ok(text.to_owned())).output;
+        let shown = |text: &str| Outcome::from(Ok((Status::Passing, text.to_owned()))).output;
         for text in ["a b", " a b", "a b ", "a  b", "a\tb", "\u{a0}a b"] {
             assert_eq!(&*shown(text), "a b", "{text:?}");
         }

@@ -77,10 +77,10 @@ impl CheckState {
     const PRESET: &str = "initial status";
     const UNKNOWN: &str = "not checked yet";
 
-    /// The state of a check before its first result: a `ttl` check passes, because registering is
-    /// its first heartbeat; an active one has `initial`, or is critical.
+    /// The state of a check before its first result: its own, or `initial`. Without either a `ttl`
+    /// check passes, because registering is its first heartbeat, and any other is critical.
     pub fn initial(spec: &CheckSpec, initial: Option<Status>, at: Timestamp) -> Self {
-        let (status, output) = match (spec.ttl(), initial) {
+        let (status, output) = match (spec.ttl(), spec.start.or(initial)) {
             (Some(_), None) => (Status::Passing, "registered"),
             (_, Some(status)) => (status, Self::PRESET),
             (None, None) => (Status::Critical, Self::UNKNOWN),
@@ -130,11 +130,14 @@ impl Streak {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{
+        CheckState,
         Status::{self, Critical, Passing, Warning},
         Streak,
     };
-    use crate::model::Thresholds;
+    use crate::model::{CheckKind, CheckSpec, Target, TcpCheck, Thresholds, Timestamp};
 
     #[test]
     fn results_are_believed_after_rise_and_fall() {
@@ -158,6 +161,27 @@ mod tests {
             let changed = streak.observe(result, &thresholds);
             assert_eq!(streak.believed(), expected, "step {step}");
             assert_eq!(changed, before != expected, "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_check_starts_by_its_own_word_then_the_instances_then_its_kind() {
+        let ttl = CheckKind::ttl(Duration::from_secs(1)).unwrap();
+        let tcp = CheckKind::Tcp(Box::new(TcpCheck::new(Target::default(), Thresholds::DEFAULT)));
+        for (kind, own, initial, expected) in [
+            (&ttl, None, None, Passing),
+            (&ttl, None, Some(Warning), Warning),
+            (&ttl, Some(Critical), None, Critical),
+            (&ttl, Some(Critical), Some(Passing), Critical),
+            (&tcp, None, None, Critical),
+            (&tcp, None, Some(Passing), Passing),
+            (&tcp, Some(Warning), Some(Passing), Warning),
+            (&CheckKind::Manual, None, None, Critical),
+            (&CheckKind::Manual, Some(Passing), None, Passing),
+        ] {
+            let spec = CheckSpec { start: own, ..CheckSpec::new(kind.clone()) };
+            let state = CheckState::initial(&spec, initial, Timestamp(0));
+            assert_eq!(state.status, expected, "{kind:?}, {own:?}, {initial:?}");
         }
     }
 

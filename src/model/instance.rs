@@ -76,6 +76,10 @@ impl Instance {
             super::check::checked_period("deregister_after", after)?;
         }
         for (index, check) in self.checks.iter().enumerate() {
+            if let Some(after) = check.deregister_after {
+                super::check::checked_period("deregister_after", after)
+                    .map_err(|refusal| refusal.under(format_args!("checks[{index}]")))?;
+            }
             let has_port = self.port != 0 || check.target().is_none_or(|t| t.port.is_some());
             if !has_port {
                 let problem = "is needed: the instance has no port that the check could use";

@@ -34,6 +34,10 @@ pub const META_PAIR_OCTETS_MAX: usize = CHARACTER_STRING_OCTETS_MAX;
 pub const META_OCTETS_MAX: usize = 4_000;
 /// Octets of a check's path, of one header's name and value, and of a gRPC service name.
 pub const CHECK_TEXT_OCTETS_MAX: usize = 2_048;
+/// Octets of the body of one HTTP check's request: a query, not an upload.
+pub const CHECK_BODY_OCTETS_MAX: usize = 4_096;
+/// Redirects that one HTTP check follows: a chain that is longer is a loop.
+pub const CHECK_REDIRECTS_MAX: usize = 10;
 /// Headers of one HTTP check.
 pub const CHECK_HEADERS_MAX: usize = 16;
 /// Shortest interval, timeout or ttl: below it a check measures the scheduler, not the service.
@@ -50,7 +54,7 @@ pub const POLICY_TTL_SECONDS_MAX: u32 = 86_400;
 /// Highest `answer_limit`: more address records than this do not fit one TCP reply's use.
 pub const POLICY_ANSWER_LIMIT_MAX: u16 = 1_000;
 
-/// Octets of one request's body: a registration with every field at its limit is 600 KB.
+/// Octets of one request's body: a registration with every field at its limit is 670 KB.
 pub const HTTP_BODY_OCTETS_MAX: usize = 1 << 20;
 /// Octets of a bulk request's body: twice what [`BULK_REGISTRATIONS_MAX`] ordinary ones take.
 pub const HTTP_BULK_OCTETS_MAX: usize = 64 << 20;

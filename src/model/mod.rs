@@ -16,7 +16,10 @@ mod name;
 mod policy;
 mod time;
 
-pub use check::{CheckKind, CheckSpec, Expect, GrpcCheck, HttpCheck, Target, TcpCheck, Thresholds};
+pub use check::{
+    CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Target, TcpCheck,
+    Thresholds, UdpCheck,
+};
 pub use command::{CheckReport, Command, Heartbeat};
 pub use error::Invalid;
 pub use event::{Event, EventKind, RemovalReason};

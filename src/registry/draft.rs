@@ -518,7 +518,7 @@ fn unchanged(revision: Revision) -> Applied {
 /// A registration with other content in place of `old`. What is not changed by it keeps its state:
 /// neither a new weight nor a new interval must send a healthy instance back to the start. A check
 /// that does or expects something else has found nothing yet and starts anew, and so does a `ttl`
-/// check: a heartbeat just came with the registration.
+/// check: a heartbeat just came with the registration. What was last said of a `manual` one holds.
 fn replacement(
     old: &Member,
     instance: &Arc<Instance>,
@@ -533,8 +533,10 @@ fn replacement(
             continue;
         }
         let before = &old.instance.checks;
-        // Of several that probe the same, the one with the same thresholds too.
-        let found = before.iter().position(|other| other == spec);
+        // Of several that probe the same, that in the same place, or one with the same thresholds
+        // too.
+        let in_place = before.get(index).is_some_and(|other| other == spec).then_some(index);
+        let found = in_place.or_else(|| before.iter().position(|other| other == spec));
         let found = found.or_else(|| before.iter().position(|other| other.probes_the_same(spec)));
         if let Some(found) = found {
             next.checks[index] = old.checks[found].clone();

@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use self::beats::{Beat, BeatId, Beats, Phase};
 use super::{Member, SelfPreservation};
 use crate::{
-    model::{CheckSpec, Instance, InstanceKey},
+    model::{CheckSpec, Instance, InstanceKey, Timestamp},
     util::{SlotId, Wheel},
 };
 
@@ -47,7 +47,7 @@ pub(super) struct Leases {
 /// What is to be done because time passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Due {
-    /// The instance was critical for its `deregister_after`: remove it.
+    /// The instance, or one of its checks, was critical for its `deregister_after`: remove it.
     Expire(InstanceKey),
     /// The instance is silent together with many others: keep it in the answers as suspect.
     Hold(InstanceKey),
@@ -58,12 +58,22 @@ pub(super) enum Due {
 /// The removal of an instance.
 #[derive(Debug)]
 struct Reap {
-    /// Since when it is critical; `None` while it is not, or gone.
-    since: Option<Duration>,
-    /// How long it may be.
-    after: Duration,
+    /// What is critical of it and ends it; none while nothing is, or it is gone.
+    downs: Box<[Down]>,
     /// When its timer fires, or the earliest of them.
     timer_at: Duration,
+}
+
+/// An instance or a check that is critical, and may not be for ever.
+#[derive(Debug, Clone, Copy)]
+struct Down {
+    /// A check, by the wall clock's time at which it turned: that stays when its place among the
+    /// checks does not. `None` for the instance as a whole.
+    check: Option<Timestamp>,
+    /// Since when it is critical.
+    since: Duration,
+    /// How long it may be.
+    after: Duration,
 }
 
 #[derive(Debug)]
@@ -148,10 +158,7 @@ impl Leases {
             None => self.forget_beat(key),
             Some(ttl) => self.follow_beat(key, member, ttl, now),
         }
-        match member.instance.deregister_after {
-            Some(after) if !member.status.is_up() => self.follow_down(key, member, after, now),
-            _ => self.spare(key),
-        }
+        self.follow_downs(key, member, now);
     }
 
     /// Moves time on to `now`. `is_down` tells whether an active check has found an instance dead
@@ -181,13 +188,27 @@ impl Leases {
     }
 
     /// Counts from when it went down, also if it is registered with another time meanwhile.
-    fn follow_down(&mut self, key: &InstanceKey, member: &Member, after: Duration, now: Duration) {
+    fn follow_downs(&mut self, key: &InstanceKey, member: &Member, now: Duration) {
+        if member.status.is_up() {
+            self.spare(key);
+            return;
+        }
+        let known = self.reaps.get(key).map_or(&[][..], |reap| &reap.downs);
+        let downs: Box<[Down]> = downs(member)
+            .map(|(check, after)| {
+                let before = known.iter().find(|down| down.check == check);
+                Down { check, since: before.map_or(now, |down| down.since), after }
+            })
+            .collect();
+        let Some(at) = earliest(&downs) else {
+            self.spare(key);
+            return;
+        };
         let reap = self.reaps.entry_ref(key).or_insert_with(|| {
             let timer_at = Duration::MAX; // none yet
-            Reap { since: None, after, timer_at }
+            Reap { downs: Box::default(), timer_at }
         });
-        reap.after = after;
-        let at = *reap.since.get_or_insert(now) + after;
+        reap.downs = downs;
         if at < reap.timer_at {
             reap.timer_at = at;
             self.wheel.insert(at, Timer::Reap(Arc::clone(&member.instance)));
@@ -198,15 +219,14 @@ impl Leases {
     /// wheel.
     fn spare(&mut self, key: &InstanceKey) {
         if let Some(reap) = self.reaps.get_mut(key) {
-            reap.since = None;
+            reap.downs = Box::default();
         }
     }
 
     fn on_reap(&mut self, instance: Arc<Instance>, now: Duration, due: &mut Vec<Due>) {
         let key = instance.key();
         let Some(reap) = self.reaps.get_mut(&key) else { return };
-        let at = reap.since.map(|since| since + reap.after);
-        match at {
+        match earliest(&reap.downs) {
             Some(at) if at > now => {
                 // Of two timers the later one has nothing to do.
                 if reap.timer_at <= now {
@@ -326,6 +346,20 @@ impl Leases {
             due.push(Due::Lapse(beat.key()));
         }
     }
+}
+
+/// What of `member` is critical, and for how long it may be.
+fn downs(member: &Member) -> impl Iterator<Item = (Option<Timestamp>, Duration)> {
+    let whole = member.instance.deregister_after.map(|after| (None, after));
+    let checks = member.instance.checks.iter().zip(&member.checks);
+    let checks = checks.filter(|(_, state)| !state.status.is_up());
+    let checks =
+        checks.filter_map(|(spec, state)| Some((Some(state.since), spec.deregister_after?)));
+    whole.into_iter().chain(checks)
+}
+
+fn earliest(downs: &[Down]) -> Option<Duration> {
+    downs.iter().map(|down| down.since + down.after).min()
 }
 
 #[cfg(test)]

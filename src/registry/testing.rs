@@ -165,7 +165,7 @@ pub(crate) fn instance(name: &str, ip: &str) -> Instance {
 /// An instance that is kept alive by heartbeats.
 pub(crate) fn beating(name: &str, ip: &str, ttl: Duration) -> Instance {
     let kind = CheckKind::ttl(ttl).unwrap();
-    Instance { checks: [CheckSpec { kind }].into(), ..instance(name, ip) }
+    Instance { checks: [CheckSpec::new(kind)].into(), ..instance(name, ip) }
 }
 
 /// A log that hands on each line as it is written, those for debugging among them.

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     model::{
-        Addresses, CheckKind, CheckSpec, CheckState, DnsName, Expect, GrpcCheck, HttpCheck,
-        Instance, InstanceId, InstanceKey, Meta, Policy, Revision, ServiceName, Share, Status, Tag,
-        Target, TcpCheck, Thresholds, Timestamp, WhenNoneHealthy,
+        Addresses, CheckKind, CheckSpec, CheckState, DnsName, Expect, GrpcCheck, H2pingCheck,
+        HttpCheck, HttpExtra, Instance, InstanceId, InstanceKey, Meta, Policy, Revision,
+        ServiceName, Share, Status, Tag, Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
+        WhenNoneHealthy,
     },
     registry::{Change, Journal, JournalError, Loaded, Member},
 };
@@ -143,7 +144,7 @@ pub(super) fn plain(number: u16) -> Member {
         priority: 1,
         tags: [Tag::parse("v1").unwrap()].into(),
         meta: Meta::new(vec![("version".into(), "1.4.2".into())]).unwrap(),
-        checks: [CheckSpec { kind: CheckKind::Ttl { ttl: Duration::from_secs(15) } }].into(),
+        checks: [CheckSpec::new(CheckKind::Ttl { ttl: Duration::from_secs(15) })].into(),
         deregister_after: Some(Duration::from_secs(600)),
         initial_status: None,
     };
@@ -248,37 +249,85 @@ fn addresses() -> impl Strategy<Value = Addresses> {
 }
 
 fn check() -> impl Strategy<Value = CheckSpec> {
-    let word = || "[!-~]{1,12}".prop_map(Arc::<str>::from);
-    let target = (option::of("[a-z]{1,9}".prop_map(Arc::<str>::from)), option::of(any::<u16>()))
-        .prop_map(|(host, port)| Target { host, port });
-    let ranges = vec((100_u16..300, 300_u16..600), 1..4);
-    let http = (vec((word(), word()), 0..3), "[A-Z]{1,8}", ranges);
-    let kinds = (0..4, any::<(bool, bool)>(), word(), http, period());
-    (kinds, target, thresholds()).prop_map(|((kind, tls, word, http, ttl), target, thresholds)| {
-        let (tls, tls_skip_verify) = tls;
-        let kind = match kind {
-            0 => CheckKind::Ttl { ttl },
-            1 => CheckKind::Tcp(Box::new(TcpCheck { target, thresholds })),
-            2 => CheckKind::Grpc(Box::new(GrpcCheck {
+    let kind = prop_oneof![
+        Just(CheckKind::Manual),
+        period().prop_map(|ttl| CheckKind::Ttl { ttl }),
+        (target(), thresholds()).prop_map(|(target, thresholds)| {
+            CheckKind::Udp(Box::new(UdpCheck { target, thresholds }))
+        }),
+        tls_kind(),
+        http(),
+    ];
+    (kind, option::of(status()), option::of(period()))
+        .prop_map(|(kind, start, deregister_after)| CheckSpec { kind, start, deregister_after })
+}
+
+/// Of the kinds that differ in little but what they say over TLS.
+fn tls_kind() -> impl Strategy<Value = CheckKind> {
+    let tls = (any::<(bool, bool)>(), option::of(word()));
+    (0..3, target(), tls, word(), thresholds()).prop_map(
+        |(kind, target, ((tls, tls_skip_verify), tls_name), service, thresholds)| match kind {
+            0 => CheckKind::Tcp(Box::new(TcpCheck {
                 target,
                 tls,
                 tls_skip_verify,
-                service: word,
+                tls_name,
                 thresholds,
             })),
-            _ => CheckKind::Http(Box::new(HttpCheck {
+            1 => CheckKind::H2ping(Box::new(H2pingCheck {
                 target,
                 tls,
                 tls_skip_verify,
-                method: http.1.into(),
+                tls_name,
+                thresholds,
+            })),
+            _ => CheckKind::Grpc(Box::new(GrpcCheck {
+                target,
+                tls,
+                tls_skip_verify,
+                tls_name,
+                service,
+                thresholds,
+            })),
+        },
+    )
+}
+
+fn http() -> impl Strategy<Value = CheckKind> {
+    let request = (word(), vec((word(), word()), 0..3), "[A-Z]{1,8}");
+    let flags = any::<(bool, bool, bool)>();
+    let rare = (option::of(text()), option::of(word()), option::of(codes()));
+    (target(), flags, request, codes(), rare, thresholds()).prop_map(
+        |(target, flags, (word, headers, method), expect, (body, tls_name, warn), thresholds)| {
+            let (tls, tls_skip_verify, follow_redirects) = flags;
+            CheckKind::Http(Box::new(HttpCheck {
+                target,
+                tls,
+                tls_skip_verify,
+                follow_redirects,
+                method: method.into(),
                 path: format!("/{word}").into(),
-                headers: http.0.into(),
-                expect: Expect::new(http.2).unwrap(),
+                headers: headers.into(),
+                expect,
+                warn,
+                extra: HttpExtra::new(body, tls_name),
                 thresholds,
-            })),
-        };
-        CheckSpec { kind }
-    })
+            }))
+        },
+    )
+}
+
+fn codes() -> impl Strategy<Value = Expect> {
+    vec((100_u16..300, 300_u16..600), 1..4).prop_map(|ranges| Expect::new(ranges).unwrap())
+}
+
+fn word() -> impl Strategy<Value = Arc<str>> {
+    "[!-~]{1,12}".prop_map(Arc::from)
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    (option::of("[a-z]{1,9}".prop_map(Arc::<str>::from)), option::of(any::<u16>()))
+        .prop_map(|(host, port)| Target { host, port })
 }
 
 fn thresholds() -> impl Strategy<Value = Thresholds> {

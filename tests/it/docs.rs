@@ -229,8 +229,11 @@ fn the_tables_of_the_readme_are_the_codes() {
     assert_eq!(limit::CHECK_PERIOD_MIN.as_millis(), 100);
     assert_eq!(limit::CHECK_PERIOD_MAX.as_secs(), 24 * 3_600);
     row(&format!(
-        "100ms to 24h for `interval`, `timeout` and `ttl`; 1 to {} for",
-        limit::CHECK_THRESHOLD_MAX
+        "100ms to 24h for `interval`, `timeout` and `ttl`; 1 to {} for `rise` and `fall`; {} \
+         octets of `body`, {} redirects |",
+        limit::CHECK_THRESHOLD_MAX,
+        n(limit::CHECK_BODY_OCTETS_MAX),
+        limit::CHECK_REDIRECTS_MAX,
     ));
     row(&format!(
         "| {} instances, {} MiB |",

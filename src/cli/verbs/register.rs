@@ -64,9 +64,15 @@ struct CheckArgs {
     /// Check by a TCP connection
     #[arg(long)]
     tcp: bool,
+    /// Check by a UDP datagram, which must not be refused
+    #[arg(long)]
+    udp: bool,
     /// Check by grpc.health.v1, of the server as a whole or of one of its services
     #[arg(long, value_name = "SERVICE", num_args = 0..=1, default_missing_value = "")]
     grpc: Option<String>,
+    /// Check by an HTTP/2 PING over TLS
+    #[arg(long)]
+    h2ping: bool,
     /// Expect a heartbeat at least so often
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     ttl: Option<Duration>,
@@ -143,6 +149,8 @@ impl CheckArgs {
         let mut active = Vec::new();
         active.extend(self.http.iter().map(|path| json!({"type": "http", "path": path})));
         active.extend(self.tcp.then(|| json!({"type": "tcp"})));
+        active.extend(self.udp.then(|| json!({"type": "udp"})));
+        active.extend(self.h2ping.then(|| json!({"type": "h2ping"})));
         active.extend(self.grpc.as_ref().map(|service| match service.as_str() {
             "" => json!({"type": "grpc"}),
             service => json!({"type": "grpc", "service": service}),
@@ -156,7 +164,7 @@ impl CheckArgs {
         for (flag, field, value) in settings {
             let Some(value) = value else { continue };
             if active.is_empty() {
-                let problem = "means nothing without --http, --tcp or --grpc";
+                let problem = "means nothing without --http, --tcp, --udp, --grpc or --h2ping";
                 return Err(Failure::Usage(format!("{flag} {problem}")));
             }
             for check in &mut active {

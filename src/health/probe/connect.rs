@@ -46,21 +46,38 @@ impl Destination {
     /// # Errors
     /// When the instance has neither address nor name, which none that was registered has.
     pub(super) fn of(instance: &Instance, target: &Target) -> Result<Self, ProbeError> {
+        let port = target.port.unwrap_or(instance.port);
         let host = match (&target.host, &instance.addresses) {
-            (Some(host), _) => {
-                let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-                match bare.unwrap_or(host).parse() {
-                    Ok(ip) => Host::Ip(ip),
-                    Err(_) => Host::Name(Arc::clone(host)),
-                }
-            }
+            (Some(host), _) => return Ok(Self::at(host, port)),
             (None, Addresses::Host(name)) => Host::Name(name.to_string().into()),
             (None, ips) => match ips.as_ips().first() {
                 Some(&ip) => Host::Ip(ip),
                 None => return Err(ProbeError::NotRun("the instance has no address".into())),
             },
         };
-        Ok(Self { host, port: target.port.unwrap_or(instance.port) })
+        Ok(Self { host, port })
+    }
+
+    /// A host by its address, also in brackets, or by its name.
+    pub(super) fn at(host: &str, port: u16) -> Self {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let host = match bare.unwrap_or(host).parse() {
+            Ok(ip) => Host::Ip(ip),
+            Err(_) => Host::Name(host.into()),
+        };
+        Self { host, port }
+    }
+
+    /// Whether it is the host of `other`, or below its name: what is meant for that host only may
+    /// be told to this one.
+    pub(super) fn is_at_or_below(&self, other: &Self) -> bool {
+        match (&self.host, &other.host) {
+            (Host::Name(_), Host::Name(_)) => {
+                let (own, others) = (self.host().to_lowercase(), other.host().to_lowercase());
+                own.strip_suffix(&others).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+            (own, others) => own == others,
+        }
     }
 
     /// The host as it stands in a certificate: an address or a name, without the port.
@@ -111,30 +128,34 @@ impl Resolver {
         to: &Destination,
         progress: &Progress,
     ) -> Result<TcpStream, ProbeError> {
-        let addresses = match &to.host {
-            Host::Ip(ip) => vec![SocketAddr::new(*ip, to.port)],
-            Host::Name(name) => {
-                progress.enter("looking up");
-                self.look_up(Arc::clone(name), to.port).await?
-            }
-        };
+        let addresses = self.addresses(to, progress).await?;
         progress.enter("connecting to");
-        let mut refusal = None;
+        let mut refusal = nowhere(to);
         for address in addresses {
             match TcpStream::connect(address).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) => refusal = Some((address, error)),
+                Err(error) => refusal = refused("connect to", address, &error),
             }
         }
-        Err(match refusal {
-            Some((address, error)) if is_ours(&error) => {
-                ProbeError::NotRun(format!("connect to {address}: {}", plainly(&error)))
+        Err(refusal)
+    }
+
+    /// The first few of the destination's addresses, in the order in which they are tried.
+    ///
+    /// # Errors
+    /// When the name is not found.
+    pub(super) async fn addresses(
+        &self,
+        to: &Destination,
+        progress: &Progress,
+    ) -> Result<Vec<SocketAddr>, ProbeError> {
+        match &to.host {
+            Host::Ip(ip) => Ok(vec![SocketAddr::new(*ip, to.port)]),
+            Host::Name(name) => {
+                progress.enter("looking up");
+                self.look_up(Arc::clone(name), to.port).await
             }
-            Some((address, error)) => {
-                ProbeError::Failed(format!("connect to {address}: {}", plainly(&error)))
-            }
-            None => ProbeError::Failed(format!("look up {to}: the name has no address")),
-        })
+        }
     }
 
     async fn look_up(&self, name: Arc<str>, port: u16) -> Result<Vec<SocketAddr>, ProbeError> {
@@ -155,6 +176,17 @@ impl Resolver {
             if is_ours(&error) { ProbeError::NotRun(failed) } else { ProbeError::Failed(failed) }
         })
     }
+}
+
+/// What becomes of a probe when none of no addresses was tried.
+pub(super) fn nowhere(to: &Destination) -> ProbeError {
+    ProbeError::Failed(format!("look up {to}: the name has no address"))
+}
+
+/// What becomes of a probe that an error ended, `doing` this with an address: `connect to`.
+pub(super) fn refused(doing: &str, address: SocketAddr, error: &io::Error) -> ProbeError {
+    let text = format!("{doing} {address}: {}", plainly(error));
+    if is_ours(error) { ProbeError::NotRun(text) } else { ProbeError::Failed(text) }
 }
 
 /// Whether an error says that this server is out of something, rather than the instance.

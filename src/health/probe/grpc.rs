@@ -20,7 +20,7 @@ use super::{
     connect::Destination,
     http::AGENT,
     prober::{Progress, innermost},
-    tls::Inside,
+    tls::{How, Inside},
 };
 use crate::model::GrpcCheck;
 
@@ -36,7 +36,8 @@ pub(super) async fn probe(
 ) -> Result<String, ProbeError> {
     let stream = prober.resolver.connect(to, progress).await?;
     if check.tls {
-        let how = (Inside::Http2, check.tls_skip_verify);
+        let (skip_verify, name) = (check.tls_skip_verify, check.tls_name.as_deref());
+        let how = How { inside: Inside::Http2, skip_verify, name };
         let stream = prober.tls.connect(stream, to, how, progress).await?;
         call(stream, to, check, progress).await
     } else {

@@ -1,8 +1,8 @@
-//! The `http` check, with or without TLS: one request, one reply, no redirect.
+//! The `http` check, with or without TLS: one request, one reply, and those that redirects lead to.
 //!
-//! A redirect is a reply like any other and fails unless its status is expected: following it
-//! would check whatever it points to. The reply's body is read up to a bound, its first part
-//! becomes the output; a reply that breaks off fails, because its reader would fail too.
+//! Unless the check follows redirects, one is a reply like any other and fails unless its status is
+//! expected: following it checks whatever it points to. The reply's body is read up to a bound, its
+//! first part becomes the output; a reply that breaks off fails, because its reader would fail too.
 //!
 //! The exchange is our own, over httparse, hyper's parser: a client for connections that live on
 //! keeps channels, buffers and states that one request does not need.
@@ -18,10 +18,11 @@ use super::{
     ProbeError, Prober,
     connect::Destination,
     prober::{Progress, innermost},
+    redirect::Request,
     reply::{BadReply, Body, Head},
-    tls::Inside,
+    tls::{How, Inside},
 };
-use crate::model::HttpCheck;
+use crate::model::{HttpCheck, Status, limit};
 
 /// How a probe introduces itself.
 pub(super) const AGENT: &str = concat!("rollcall/", env!("CARGO_PKG_VERSION"));
@@ -30,21 +31,60 @@ const BUFFER_OCTETS: usize = 2 * 1024;
 /// Room for a longer body, of which at most four reads are of use.
 const BODY_READ_OCTETS: usize = 16 * 1024;
 
-/// Sends the request and judges the reply.
+/// What came of a request.
+enum Reply {
+    /// The last word: the status code, and what was said.
+    Final(u16, String),
+    /// A redirect that is to be followed: the status code, how it reads, and where it leads.
+    Redirect(u16, String, String),
+}
+
+/// Sends the request, and those that redirects lead to, and judges the last reply.
 pub(super) async fn probe(
     prober: &Prober,
     to: &Destination,
     check: &HttpCheck,
     progress: &Progress,
-) -> Result<String, ProbeError> {
-    let request = request(check, to)?;
-    let mut stream = prober.resolver.connect(to, progress).await?;
-    if check.tls {
-        let how = (Inside::Http1, check.tls_skip_verify);
-        let mut stream = prober.tls.connect(stream, to, how, progress).await?;
-        exchange(&mut stream, request, check, (to, progress)).await
+) -> Result<(Status, String), ProbeError> {
+    let mut asked = Request::first(check, to);
+    for _ in 0..=limit::CHECK_REDIRECTS_MAX {
+        match ask(prober, &asked, progress).await? {
+            Reply::Final(status, output) => return judge(check, status, output),
+            Reply::Redirect(status, reads, place) => {
+                let refuse = |problem| ProbeError::Failed(format!("{reads}, which {problem}"));
+                asked = asked.follow(status, &place).map_err(refuse)?;
+                progress.go_to(&asked.to);
+            }
+        }
+    }
+    let limit = limit::CHECK_REDIRECTS_MAX;
+    Err(ProbeError::Failed(format!("HTTP: more redirects than the limit of {limit}")))
+}
+
+fn judge(check: &HttpCheck, status: u16, output: String) -> Result<(Status, String), ProbeError> {
+    if check.warn.as_ref().is_some_and(|warn| warn.accepts(status)) {
+        Ok((Status::Warning, output))
+    } else if check.expect.accepts(status) {
+        Ok((Status::Passing, output))
     } else {
-        exchange(&mut stream, request, check, (to, progress)).await
+        Err(ProbeError::Failed(output))
+    }
+}
+
+async fn ask(
+    prober: &Prober,
+    asked: &Request<'_>,
+    progress: &Progress,
+) -> Result<Reply, ProbeError> {
+    let (check, octets) = (asked.check, octets(asked)?);
+    let mut stream = prober.resolver.connect(&asked.to, progress).await?;
+    if asked.tls {
+        let (skip_verify, name) = (check.tls_skip_verify, check.tls_name().map(|name| &**name));
+        let how = How { inside: Inside::Http1, skip_verify, name };
+        let mut stream = prober.tls.connect(stream, &asked.to, how, progress).await?;
+        exchange(&mut stream, octets, asked, progress).await
+    } else {
+        exchange(&mut stream, octets, asked, progress).await
     }
 }
 
@@ -52,23 +92,28 @@ pub(super) async fn probe(
 async fn exchange(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     request: Vec<u8>,
-    check: &HttpCheck,
-    (to, progress): (&Destination, &Progress),
-) -> Result<String, ProbeError> {
+    asked: &Request<'_>,
+    progress: &Progress,
+) -> Result<Reply, ProbeError> {
+    let to = &asked.to;
     progress.enter("waiting for the reply of");
     let sent = stream.write_all(&request).await;
     // TLS keeps what it has encrypted until it is told.
     let sent = if sent.is_ok() { stream.flush().await } else { sent };
     let mut buffer = request;
     buffer.clear();
-    let head = match (read_head(stream, &mut buffer, &*check.method == "HEAD").await, sent) {
+    let head = match (read_head(stream, &mut buffer, asked.method == "HEAD").await, sent) {
         // Who answers without reading the request may have closed while it was sent.
         (Ok(head), _) => head,
         (Err(_), Err(error)) => return Err(ProbeError::talking("HTTP", to, &error)),
         (Err(error), Ok(())) => return Err(ProbeError::talking("HTTP", to, &error)),
     };
+    let follows = asked.check.follow_redirects;
+    let mut output = head.describe(follows);
+    if let Some(place) = head.redirect().filter(|_| follows) {
+        return Ok(Reply::Redirect(head.status, output, place.to_owned()));
+    }
     progress.enter("reading the body of the reply of");
-    let mut output = head.describe();
     let mut body = Body::new(head.framing);
     if let Err(error) = read_body(stream, &mut buffer, &mut body).await {
         let cause = innermost(&error);
@@ -79,7 +124,7 @@ async fn exchange(
         output.push_str(": ");
         output.push_str(text.trim());
     }
-    if check.expect.accepts(head.status) { Ok(output) } else { Err(ProbeError::Failed(output)) }
+    Ok(Reply::Final(head.status, output))
 }
 
 /// Reads up to the end of the head of the final reply, and leaves what follows it in `buffer`.
@@ -130,9 +175,9 @@ async fn read_body(
     }
 }
 
-/// The octets of the request.
-fn request(check: &HttpCheck, to: &Destination) -> Result<Vec<u8>, ProbeError> {
-    let (method, path) = (&*check.method, &*check.path);
+/// The octets of a request.
+fn octets(asked: &Request<'_>) -> Result<Vec<u8>, ProbeError> {
+    let (method, path) = (asked.method, &*asked.path);
     let refuse = |error: &dyn std::fmt::Display| {
         ProbeError::Failed(format!("`{method} {path}` is no HTTP request: {error}"))
     };
@@ -144,7 +189,7 @@ fn request(check: &HttpCheck, to: &Destination) -> Result<Vec<u8>, ProbeError> {
     }
     let mut has = [false; 4];
     let ours = [HOST, USER_AGENT, ACCEPT, CONNECTION];
-    for (name, value) in &check.headers {
+    for (name, value) in asked.check.headers.iter().filter(|(name, _)| asked.sends(name)) {
         let refuse = || ProbeError::Failed(format!("`{name}` is no valid HTTP header"));
         let parsed = HeaderName::try_from(&**name).map_err(|_| refuse())?;
         let value = HeaderValue::from_str(value).map_err(|_| refuse())?;
@@ -153,14 +198,19 @@ fn request(check: &HttpCheck, to: &Destination) -> Result<Vec<u8>, ProbeError> {
         }
         add(&mut text, name, value.as_bytes());
     }
-    let host = if has[0] { String::new() } else { to.authority(if check.tls { 443 } else { 80 }) };
+    let port = if asked.tls { 443 } else { 80 };
+    let host = if has[0] { String::new() } else { asked.to.authority(port) };
     let values = [host.as_str(), AGENT, "*/*", "close"];
     for ((has, name), value) in has.into_iter().zip(&ours).zip(values) {
         if !has {
             add(&mut text, name.as_str(), value.as_bytes());
         }
     }
+    if let Some(body) = asked.body {
+        add(&mut text, "content-length", body.len().to_string().as_bytes());
+    }
     text.extend_from_slice(b"\r\n");
+    text.extend_from_slice(asked.body.unwrap_or_default().as_bytes());
     Ok(text)
 }
 

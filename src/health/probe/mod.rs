@@ -11,12 +11,15 @@
 
 mod connect;
 mod grpc;
+mod h2ping;
 mod http;
 mod prober;
+mod redirect;
 mod reply;
 mod tcp;
 #[cfg(test)]
 pub(super) mod testing;
 mod tls;
+mod udp;
 
 pub(super) use prober::{Job, Probe, ProbeError, Prober};

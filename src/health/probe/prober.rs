@@ -7,12 +7,13 @@ use parking_lot::Mutex;
 
 use super::{
     connect::{Destination, Resolver, plainly},
-    grpc, http, tcp,
+    grpc, h2ping, http, tcp,
     tls::Tls,
+    udp,
 };
 use crate::{
     health::{HealthError, outcome::Outcome},
-    model::{CheckKind, Instance},
+    model::{CheckKind, Instance, Status},
     util::format_duration,
 };
 
@@ -51,7 +52,14 @@ pub(in crate::health) struct Prober {
 
 /// What a probe is waiting for, so that a timeout can say it.
 #[derive(Debug)]
-pub(super) struct Progress(Mutex<&'static str>);
+pub(super) struct Progress(Mutex<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    step: &'static str,
+    /// Where a redirect has led, if that is not the check's own destination.
+    elsewhere: Option<String>,
+}
 
 // === impl Prober ===
 
@@ -64,25 +72,47 @@ impl Prober {
         Ok(Self { resolver: Resolver::new(), tls: Tls::new(ca_file)? })
     }
 
-    async fn run(&self, job: &Job) -> Result<String, ProbeError> {
+    async fn run(&self, job: &Job) -> Result<(Status, String), ProbeError> {
         let spec = &job.instance.checks[job.check];
         let (Some(target), Some(thresholds)) = (spec.target(), spec.thresholds()) else {
-            return Err(ProbeError::NotRun("a `ttl` check is not probed".into()));
+            return Err(ProbeError::NotRun(format!(
+                "`{}` checks are not probed",
+                spec.kind_name()
+            )));
         };
         let to = Destination::of(&job.instance, target)?;
         let progress = Progress::new();
-        let asked = async {
-            match &spec.kind {
-                CheckKind::Grpc(check) => grpc::probe(self, &to, check, &progress).await,
-                CheckKind::Http(check) => http::probe(self, &to, check, &progress).await,
-                CheckKind::Tcp(_) => tcp::probe(self, &to, &progress).await,
-                CheckKind::Ttl { .. } => Err(ProbeError::NotRun("not probed".into())),
+        let asked = self.ask(&to, &spec.kind, &progress);
+        let found = tokio::time::timeout(thresholds.timeout, asked).await;
+        found.unwrap_or_else(|_| {
+            let Waiting { step, elsewhere } = progress.0.into_inner();
+            if step == udp::LISTENING {
+                return Ok((Status::Passing, udp::passed(&to)));
+            }
+            let limit = format_duration(thresholds.timeout);
+            let whom = elsewhere.unwrap_or_else(|| to.to_string());
+            Err(ProbeError::Failed(format!("timeout after {limit} while {step} {whom}")))
+        })
+    }
+
+    /// What was found, and what that is worth.
+    async fn ask(
+        &self,
+        to: &Destination,
+        kind: &CheckKind,
+        progress: &Progress,
+    ) -> Result<(Status, String), ProbeError> {
+        let output = match kind {
+            CheckKind::Grpc(check) => grpc::probe(self, to, check, progress).await?,
+            CheckKind::H2ping(check) => h2ping::probe(self, to, check, progress).await?,
+            CheckKind::Http(check) => return http::probe(self, to, check, progress).await,
+            CheckKind::Tcp(check) => tcp::probe(self, to, check, progress).await?,
+            CheckKind::Udp(_) => udp::probe(self, to, progress).await?,
+            CheckKind::Manual | CheckKind::Ttl { .. } => {
+                return Err(ProbeError::NotRun("not probed".into()));
             }
         };
-        tokio::time::timeout(thresholds.timeout, asked).await.unwrap_or_else(|_| {
-            let (limit, step) = (format_duration(thresholds.timeout), *progress.0.lock());
-            Err(ProbeError::Failed(format!("timeout after {limit} while {step} {to}")))
-        })
+        Ok((Status::Passing, output))
     }
 }
 
@@ -96,12 +126,17 @@ impl Probe for Prober {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self(Mutex::new("preparing to ask"))
+        Self(Mutex::new(Waiting { step: "preparing to ask", elsewhere: None }))
     }
 
     /// `step` reads on to the destination: `connecting to`.
     pub(super) fn enter(&self, step: &'static str) {
-        *self.0.lock() = step;
+        self.0.lock().step = step;
+    }
+
+    /// From now on somebody else is asked.
+    pub(super) fn go_to(&self, place: &Destination) {
+        self.0.lock().elsewhere = Some(place.to_string());
     }
 }
 

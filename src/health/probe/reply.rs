@@ -132,8 +132,14 @@ impl Head {
         matches!(self.status, 100 | 102..=199)
     }
 
-    /// `HTTP 200 OK`, and where a redirect would lead.
-    pub(super) fn describe(&self) -> String {
+    /// Where a reply leads whose status says that it is to be followed (RFC 9110 §15.4). The other
+    /// redirects offer a choice, or speak of a cache.
+    pub(super) fn redirect(&self) -> Option<&str> {
+        self.location.as_deref().filter(|_| matches!(self.status, 301..=303 | 307 | 308))
+    }
+
+    /// `HTTP 200 OK`, and where a redirect leads, if it `follows` them.
+    pub(super) fn describe(&self, follows: bool) -> String {
         let status = StatusCode::from_u16(self.status).ok();
         let reason = status.and_then(|status| status.canonical_reason());
         let mut text = format!("HTTP {}", self.status);
@@ -143,7 +149,9 @@ impl Head {
         if let Some(place) = &self.location {
             text.push_str(" to ");
             text.push_str(place);
-            text.push_str(" (redirects are not followed)");
+            if !follows {
+                text.push_str(" (redirects are not followed)");
+            }
         }
         text
     }

@@ -1,15 +1,27 @@
-//! The `tcp` check: a connection is taken. Nothing is sent; it is closed at once.
+//! The `tcp` check: a connection is taken, and with `tls` a handshake comes to its end. Nothing
+//! else is sent; it is closed at once.
 
-use super::{ProbeError, Prober, connect::Destination, prober::Progress};
+use super::{
+    ProbeError, Prober,
+    connect::Destination,
+    prober::Progress,
+    tls::{How, Inside},
+};
+use crate::model::TcpCheck;
 
 /// Connects and closes.
 pub(super) async fn probe(
     prober: &Prober,
     to: &Destination,
+    check: &TcpCheck,
     progress: &Progress,
 ) -> Result<String, ProbeError> {
     let stream = prober.resolver.connect(to, progress).await?;
-    drop(stream);
+    if check.tls {
+        let (skip_verify, name) = (check.tls_skip_verify, check.tls_name.as_deref());
+        let how = How { inside: Inside::Unknown, skip_verify, name };
+        prober.tls.connect(stream, to, how, progress).await?;
+    }
     Ok(format!("TCP connect {to}: success"))
 }
 

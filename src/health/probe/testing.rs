@@ -12,8 +12,8 @@ use super::{Job, Probe, Prober, connect::Destination};
 use crate::{
     health::outcome::Outcome,
     model::{
-        Addresses, CheckKind, CheckSpec, Expect, GrpcCheck, HttpCheck, Instance, Target, TcpCheck,
-        Thresholds,
+        Addresses, CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, Instance,
+        Target, TcpCheck, Thresholds, UdpCheck,
     },
     registry::testing::instance,
 };
@@ -28,8 +28,30 @@ pub(crate) fn thresholds(timeout: Duration) -> Thresholds {
 }
 
 pub(crate) fn tcp_check() -> CheckSpec {
-    let check = TcpCheck { target: Target::default(), thresholds: thresholds(PATIENCE) };
-    CheckSpec { kind: CheckKind::Tcp(Box::new(check)) }
+    tls_check(|_| {})
+}
+
+/// A `tcp` check that may be told to speak TLS.
+pub(crate) fn tls_check(change: impl FnOnce(&mut TcpCheck)) -> CheckSpec {
+    let mut check = TcpCheck::new(Target::default(), thresholds(PATIENCE));
+    change(&mut check);
+    CheckSpec::new(CheckKind::Tcp(Box::new(check)))
+}
+
+pub(crate) fn udp_check(thresholds: Thresholds) -> CheckSpec {
+    CheckSpec::new(CheckKind::Udp(Box::new(UdpCheck { target: Target::default(), thresholds })))
+}
+
+pub(crate) fn h2ping_check(change: impl FnOnce(&mut H2pingCheck)) -> CheckSpec {
+    let mut check = H2pingCheck {
+        target: Target::default(),
+        tls: false,
+        tls_skip_verify: false,
+        tls_name: None,
+        thresholds: thresholds(PATIENCE),
+    };
+    change(&mut check);
+    CheckSpec::new(CheckKind::H2ping(Box::new(check)))
 }
 
 pub(crate) fn http_check(change: impl FnOnce(&mut HttpCheck)) -> CheckSpec {
@@ -37,14 +59,17 @@ pub(crate) fn http_check(change: impl FnOnce(&mut HttpCheck)) -> CheckSpec {
         target: Target::default(),
         tls: false,
         tls_skip_verify: false,
+        follow_redirects: false,
         method: "GET".into(),
         path: "/health?deep=1".into(),
         headers: Box::default(),
         expect: Expect::default(),
+        warn: None,
+        extra: None,
         thresholds: thresholds(PATIENCE),
     };
     change(&mut check);
-    CheckSpec { kind: CheckKind::Http(Box::new(check)) }
+    CheckSpec::new(CheckKind::Http(Box::new(check)))
 }
 
 pub(crate) fn grpc_check(change: impl FnOnce(&mut GrpcCheck)) -> CheckSpec {
@@ -52,11 +77,12 @@ pub(crate) fn grpc_check(change: impl FnOnce(&mut GrpcCheck)) -> CheckSpec {
         target: Target::default(),
         tls: false,
         tls_skip_verify: false,
+        tls_name: None,
         service: "".into(),
         thresholds: thresholds(PATIENCE),
     };
     change(&mut check);
-    CheckSpec { kind: CheckKind::Grpc(Box::new(check)) }
+    CheckSpec::new(CheckKind::Grpc(Box::new(check)))
 }
 
 /// An instance at `address` with one check.

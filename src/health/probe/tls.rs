@@ -1,4 +1,4 @@
-//! TLS of the https and grpc probes: whom we trust, and how to trust anybody when told to.
+//! TLS of the probes: whom we trust, and how to trust anybody when told to.
 //!
 //! Sessions are not resumed: a resumed one does not show the certificate again, and a check that
 //! cannot see a certificate expire is not worth its name.
@@ -29,8 +29,21 @@ use crate::health::HealthError;
 pub(super) enum Inside {
     /// HTTP/1.1.
     Http1,
-    /// HTTP/2, for gRPC.
+    /// HTTP/2, also for gRPC.
     Http2,
+    /// Nobody knows: nothing is proposed.
+    Unknown,
+}
+
+/// How TLS is spoken to a destination.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How<'a> {
+    /// What is spoken inside.
+    pub inside: Inside,
+    /// Whether any certificate will do.
+    pub skip_verify: bool,
+    /// The name that is asked for and that the certificate must have, if not the destination's.
+    pub name: Option<&'a str>,
 }
 
 /// Makes TLS connections. The system's trusted certificates are read at the first use, once.
@@ -42,11 +55,12 @@ pub(super) struct Tls {
     trusting: OnceCell<Configs>,
 }
 
-/// The same rules for either protocol inside.
+/// The same rules for each protocol inside.
 #[derive(Debug)]
 struct Configs {
     http1: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
+    unknown: Arc<ClientConfig>,
 }
 
 /// Accepts any certificate; that the peer holds its key is verified all the same.
@@ -77,7 +91,7 @@ impl Tls {
         &self,
         stream: TcpStream,
         to: &Destination,
-        (inside, skip_verify): (Inside, bool),
+        How { inside, skip_verify, name }: How<'_>,
         progress: &Progress,
     ) -> Result<TlsStream<TcpStream>, ProbeError> {
         let configs = if skip_verify {
@@ -88,9 +102,11 @@ impl Tls {
         let config = match inside {
             Inside::Http1 => &configs.http1,
             Inside::Http2 => &configs.http2,
+            Inside::Unknown => &configs.unknown,
         };
-        let name = ServerName::try_from(to.host())
-            .map_err(|_| ProbeError::Failed(format!("`{}` is no name for TLS", to.host())))?;
+        let name = name.map_or_else(|| to.host(), str::to_owned);
+        let refuse = |_| ProbeError::Failed(format!("`{name}` is no name for TLS"));
+        let name = ServerName::try_from(name.clone()).map_err(refuse)?;
         progress.enter("in the TLS handshake with");
         // Several small writes: waiting for the acknowledgement of one before the next only delays.
         let _ = stream.set_nodelay(true);
@@ -140,10 +156,11 @@ impl Tls {
 impl Configs {
     fn new(mut config: ClientConfig) -> Self {
         config.resumption = Resumption::disabled();
+        let unknown = Arc::new(config.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let http1 = Arc::new(config.clone());
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Self { http1, http2: Arc::new(config) }
+        Self { http1, http2: Arc::new(config), unknown }
     }
 }
 

@@ -70,6 +70,7 @@ impl Probe for Fake {
             Err("ours") => Err(ProbeError::NotRun("too many open files".to_owned())),
             Err(output) => Err(ProbeError::Failed(output.to_owned())),
         }
+        .map(|output| (Status::Passing, output))
         .into()
     }
 }
@@ -131,9 +132,9 @@ impl Rig {
 }
 
 fn checked(name: &str, thresholds: Thresholds) -> Instance {
-    let check = TcpCheck { target: Target::default(), thresholds };
+    let check = TcpCheck::new(Target::default(), thresholds);
     let kind = CheckKind::Tcp(Box::new(check));
-    Instance { checks: [CheckSpec { kind }].into(), ..instance(name, "10.0.0.1") }
+    Instance { checks: [CheckSpec::new(kind)].into(), ..instance(name, "10.0.0.1") }
 }
 
 fn every_ten_seconds(name: &str) -> Instance {

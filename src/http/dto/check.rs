@@ -7,20 +7,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Period, number::whole};
-use crate::{
-    model::{
-        CheckKind, CheckSpec, Expect, GrpcCheck, HttpCheck, Invalid, Target, TcpCheck, Thresholds,
-    },
-    util::format_duration,
-};
+use super::{Period, StatusName, number::whole};
 
 mod expected;
+mod sent;
 mod shown;
 mod text;
 
 pub use expected::Expected;
-use text::{headers, host, method, within_text};
 
 /// What is checked of an instance, how often, and how many results it takes to believe them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -32,14 +26,14 @@ pub struct Check {
     /// `ttl`: the longest silence that is believed, 100ms to 24h; required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Period>,
-    /// All but `ttl`: from one check's start to the next one's, 100ms to 24h; default `10s`.
+    /// All that are probed: from one check's start to the next one's, 100ms to 24h; default `10s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<Period>,
-    /// All but `ttl`: after which an unanswered check has failed, at most the interval; default
-    /// `2s`, or the interval when that is shorter.
+    /// All that are probed: after which an unanswered check has failed, at most the interval;
+    /// default `2s`, or the interval when that is shorter. A `udp` check has passed then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Period>,
-    /// All but `ttl`: successes in a row that turn a critical check, 1 to 100; default 1.
+    /// All that are probed: successes in a row that turn a critical check, 1 to 100; default 1.
     #[serde(
         default,
         deserialize_with = "whole::<_, 1, 100>",
@@ -47,7 +41,7 @@ pub struct Check {
     )]
     #[schema(minimum = 1, maximum = 100)]
     pub rise: Option<u16>,
-    /// All but `ttl`: failures in a row that turn a check critical, 1 to 100; default 2.
+    /// All that are probed: failures in a row that turn a check critical, 1 to 100; default 2.
     #[serde(
         default,
         deserialize_with = "whole::<_, 1, 100>",
@@ -55,10 +49,10 @@ pub struct Check {
     )]
     #[schema(minimum = 1, maximum = 100)]
     pub fall: Option<u16>,
-    /// All but `ttl`: an address or host name other than the instance's first address.
+    /// All that are probed: an address or host name other than the instance's first address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// All but `ttl`: a port other than the instance's.
+    /// All that are probed: a port other than the instance's.
     #[serde(
         default,
         deserialize_with = "whole::<_, 1, 65535>",
@@ -75,18 +69,39 @@ pub struct Check {
     /// `http`, `https`: headers of the request; they may replace `Host` and `User-Agent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<super::registration::Strings>,
+    /// `http`, `https`: body of the request, at most 4096 octets; default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// `http`, `https`: whether to ask where a redirect leads to, up to ten times; default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow_redirects: Option<bool>,
     /// `http`, `https`: the status codes that pass; default `200-299`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expected>,
+    /// `http`, `https`: the status codes that mean `warning`, also if they are expected; default
+    /// none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warn: Option<Expected>,
     /// `grpc`: the service to ask about; default the server as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// `grpc`: whether to speak TLS; default false.
+    /// `grpc`, `h2ping`, `tcp`: whether to speak TLS; default true for `h2ping`, else false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<bool>,
-    /// `https`, and `grpc` with `tls`: whether to accept any certificate; default false.
+    /// `https`, and others with `tls`: whether to accept any certificate; default false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_skip_verify: Option<bool>,
+    /// `https`, and others with `tls`: the name that is asked for and that the certificate must
+    /// have; default the host that is checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_name: Option<String>,
+    /// The state before the first result; default the instance's `initial_status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_status: Option<StatusName>,
+    /// How long this check may be critical before the instance is removed, 100ms to 24h; left out,
+    /// it is not removed by this check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deregister_after: Option<Period>,
 }
 
 /// The kinds of check.
@@ -95,139 +110,36 @@ pub struct Check {
 pub enum CheckType {
     /// `grpc.health.v1.Health/Check` answers `SERVING`.
     Grpc,
+    /// An HTTP/2 connection acknowledges a PING.
+    H2ping,
     /// An HTTP request is answered with an expected status.
     Http,
     /// As `http`, over TLS.
     Https,
+    /// Nobody looks: the state is what was last said. Only shown; not to be registered here.
+    Manual,
     /// A connection is accepted.
     Tcp,
     /// The instance reports at least once in `ttl`.
     Ttl,
+    /// A datagram is not refused.
+    Udp,
 }
 
-// === impl Check ===
+// === impl CheckType ===
 
-impl Check {
-    /// The check as the model has it.
-    ///
-    /// # Errors
-    /// Names the field that is out of its range, or that this type of check does not have.
-    pub fn into_model(mut self) -> Result<CheckSpec, Invalid> {
-        let kind = match self.kind {
-            CheckType::Ttl => {
-                let Some(Period(ttl)) = self.ttl.take() else {
-                    return Err(Invalid::new("ttl", "", "is needed by a check of type `ttl`"));
-                };
-                CheckKind::ttl(ttl)?
-            }
-            CheckType::Tcp => {
-                let (target, thresholds) = self.take_common()?;
-                CheckKind::Tcp(Box::new(TcpCheck { target, thresholds }))
-            }
-            CheckType::Grpc => CheckKind::Grpc(Box::new(self.take_grpc()?)),
-            CheckType::Http => CheckKind::Http(Box::new(self.take_http(false)?)),
-            CheckType::Https => CheckKind::Http(Box::new(self.take_http(true)?)),
-        };
-        self.refuse_rest()?;
-        Ok(CheckSpec { kind })
-    }
-
-    fn take_http(&mut self, tls: bool) -> Result<HttpCheck, Invalid> {
-        let (target, thresholds) = self.take_common()?;
-        let path = self.path.take().unwrap_or_else(|| "/".into());
-        if !path.starts_with('/') || path.parse::<axum::http::uri::PathAndQuery>().is_err() {
-            let problem = "is no path of a request: it begins with `/` and has no blanks";
-            return Err(Invalid::new("path", path, problem));
-        }
-        within_text("path", &path)?;
-        Ok(HttpCheck {
-            target,
-            tls,
-            tls_skip_verify: tls && self.tls_skip_verify.take().unwrap_or(false),
-            method: method(self.method.take())?,
-            path: path.into(),
-            headers: headers(self.headers.take().unwrap_or_default().0)?,
-            expect: self
-                .expect
-                .take()
-                .map_or_else(|| Ok(Expect::default()), Expected::into_model)?,
-            thresholds,
-        })
-    }
-
-    fn take_grpc(&mut self) -> Result<GrpcCheck, Invalid> {
-        let (target, thresholds) = self.take_common()?;
-        let service = self.service.take().unwrap_or_default();
-        within_text("service", &service)?;
-        let tls = self.tls.take().unwrap_or(false);
-        Ok(GrpcCheck {
-            target,
-            tls,
-            tls_skip_verify: tls && self.tls_skip_verify.take().unwrap_or(false),
-            service: service.into(),
-            thresholds,
-        })
-    }
-
-    fn take_common(&mut self) -> Result<(Target, Thresholds), Invalid> {
-        let default = Thresholds::DEFAULT;
-        let interval = self.interval.take().map_or(default.interval, |period| period.0);
-        let timeout = self.timeout.take().map_or(default.timeout.min(interval), |period| period.0);
-        let thresholds = Thresholds {
-            interval,
-            timeout,
-            rise: self.rise.take().unwrap_or(default.rise),
-            fall: self.fall.take().unwrap_or(default.fall),
-        }
-        .checked()?;
-        if timeout > interval {
-            // A check that outlives its interval would overtake itself.
-            let problem = format!(
-                "is above the limit of {}, which is the `interval`",
-                format_duration(interval)
-            );
-            return Err(Invalid::new("timeout", format_duration(timeout), problem));
-        }
-        let host = self.host.take().map(host).transpose()?;
-        Ok((Target { host, port: self.port.take() }, thresholds))
-    }
-
-    /// What the type of check has taken is gone by now; what is left, it does not have.
-    fn refuse_rest(&self) -> Result<(), Invalid> {
-        let left = [
-            ("ttl", self.ttl.is_some()),
-            ("interval", self.interval.is_some()),
-            ("timeout", self.timeout.is_some()),
-            ("rise", self.rise.is_some()),
-            ("fall", self.fall.is_some()),
-            ("host", self.host.is_some()),
-            ("port", self.port.is_some()),
-            ("path", self.path.is_some()),
-            ("method", self.method.is_some()),
-            ("headers", self.headers.is_some()),
-            ("expect", self.expect.is_some()),
-            ("service", self.service.is_some()),
-            ("tls", self.tls.is_some()),
-            ("tls_skip_verify", self.tls_skip_verify == Some(true)),
-        ];
-        match left.into_iter().find(|(_, is_left)| *is_left) {
-            None => Ok(()),
-            Some((field, _)) => {
-                let kind = match self.kind {
-                    CheckType::Grpc => "grpc",
-                    CheckType::Http => "http",
-                    CheckType::Https => "https",
-                    CheckType::Tcp => "tcp",
-                    CheckType::Ttl => "ttl",
-                };
-                let hint = match (field, self.kind) {
-                    ("tls", CheckType::Http) => "; its type is `https` then",
-                    ("tls_skip_verify", CheckType::Grpc) => " without `tls`",
-                    _ => "",
-                };
-                let problem = format!("is no field of a check of type `{kind}`{hint}");
-                Err(Invalid::new(field, field, problem))
-            }
+impl CheckType {
+    /// The name of the type.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::H2ping => "h2ping",
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Manual => "manual",
+            Self::Tcp => "tcp",
+            Self::Ttl => "ttl",
+            Self::Udp => "udp",
         }
     }
 }

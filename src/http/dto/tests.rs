@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     http::json::parse,
-    model::{Instance, Revision, Timestamp},
+    model::{CheckKind, CheckSpec, Instance, Revision, Timestamp},
     registry::{Member, testing::key},
 };
 
@@ -56,27 +56,41 @@ fn expected() -> impl Strategy<Value = Expected> {
     })
 }
 
+const TYPES: [CheckType; 7] = [
+    CheckType::Grpc,
+    CheckType::H2ping,
+    CheckType::Http,
+    CheckType::Https,
+    CheckType::Tcp,
+    CheckType::Ttl,
+    CheckType::Udp,
+];
+
 prop_compose! {
     fn check()(
-        kind in prop_oneof![
-            Just(CheckType::Grpc), Just(CheckType::Http), Just(CheckType::Https),
-            Just(CheckType::Tcp), Just(CheckType::Ttl),
-        ],
+        kind in proptest::sample::select(TYPES.to_vec()),
         ttl in period(),
         (interval, patience) in (of(period()), 1_u32..=10),
         (rise, fall) in (of(1_u16..=100), of(1_u16..=100)),
         (host, port) in (of("[a-z]{1,10}"), of(1_u16..)),
-        (path, method) in (
+        (path, method, body) in (
             of("/[a-z/?=&%]{0,20}".prop_filter("a path", |p| !p.contains('%'))),
             of("[A-Za-z]{1,6}"),
+            of("\\PC{0,20}"),
         ),
         (headers, expect) in (of(strings("[a-z]{1,6}-[a-z]{1,6}", 4)), of(expected())),
-        (service, tls, skip) in (of("[a-z.]{0,20}"), of(any::<bool>()), of(any::<bool>())),
+        (warn, follow_redirects) in (of(expected()), of(any::<bool>())),
+        (service, tls, skip, name) in (
+            of("[a-z.]{0,20}"), of(any::<bool>()), of(any::<bool>()), of("[a-z]{1,10}"),
+        ),
+        (initial_status, deregister_after) in (of(status()), of(period())),
     ) -> Check {
         let active = kind != CheckType::Ttl;
         let http = matches!(kind, CheckType::Http | CheckType::Https);
         let grpc = kind == CheckType::Grpc;
-        let secure = kind == CheckType::Https || grpc && tls == Some(true);
+        let may_use_tls = matches!(kind, CheckType::Grpc | CheckType::H2ping | CheckType::Tcp);
+        let secure = kind == CheckType::Https
+            || may_use_tls && tls.unwrap_or(kind == CheckType::H2ping);
         let interval = interval.filter(|_| active);
         let timeout = interval.map(|Period(interval)| interval / patience);
         let timeout = timeout.filter(|timeout| *timeout >= Duration::from_millis(100));
@@ -92,10 +106,16 @@ prop_compose! {
             path: path.filter(|_| http),
             method: method.filter(|method| http && !method.eq_ignore_ascii_case("connect")),
             headers: headers.filter(|_| http),
+            body: body.filter(|_| http),
+            follow_redirects: follow_redirects.filter(|_| http),
             expect: expect.filter(|_| http),
+            warn: warn.filter(|_| http),
             service: service.filter(|_| grpc),
-            tls: tls.filter(|_| grpc),
+            tls: tls.filter(|_| may_use_tls),
             tls_skip_verify: skip.filter(|_| secure),
+            tls_name: name.filter(|_| secure),
+            initial_status,
+            deregister_after,
         }
     }
 }
@@ -165,6 +185,14 @@ fn what_is_left_out_has_its_default() {
         ])
     );
     assert_eq!((shown["weight"].as_u64(), shown["priority"].as_u64()), (Some(1), Some(1)));
+}
+
+/// What nobody can register here is shown all the same when it is there.
+#[test]
+fn a_manual_check_is_shown_and_not_taken() {
+    let check = Check::from(&CheckSpec::new(CheckKind::Manual));
+    assert_eq!(serde_json::to_value(&check).unwrap(), serde_json::json!({"type": "manual"}));
+    assert_eq!(check.into_model().unwrap_err().field, "type");
 }
 
 #[test]

@@ -115,6 +115,12 @@ async fn a_check_s_times_and_counts_are_held_to_their_limits() {
         (r#""type": "http", "fall": 101"#, ".fall", "outside the limits of 1 to 100"),
         (r#""type": "ttl""#, ".ttl", "is needed by a check of type `ttl`"),
         (r#""type": "ttl", "ttl": "99ms""#, ".ttl", "is below the limit of 100ms"),
+        (
+            r#""type": "tcp", "deregister_after": "25h""#,
+            ".deregister_after",
+            "is above the limit of 24h",
+        ),
+        (r#""type": "tcp", "initial_status": "ok""#, ".initial_status", "unknown variant `ok`"),
     ])
     .await;
 }
@@ -123,6 +129,7 @@ async fn a_check_s_times_and_counts_are_held_to_their_limits() {
 async fn a_check_s_request_is_one_that_can_be_sent() {
     let headers: Vec<String> = (0..17).map(|n| format!(r#""x-{n}": "1""#)).collect();
     let too_many = format!(r#""type": "http", "headers": {{{}}}"#, headers.join(","));
+    let body = format!(r#""type": "http", "body": "{}""#, "a".repeat(4097));
     let long = format!(r#""type": "http", "path": "/{}""#, "a".repeat(2048));
     assert_check_refused(&[
         (r#""type": "http", "port": 0"#, ".port", "outside the limits of 1 to 65535"),
@@ -140,6 +147,9 @@ async fn a_check_s_request_is_one_that_can_be_sent() {
         (r#""type": "http", "expect": "2xx""#, ".expect", "`2xx` is no status code or range"),
         (r#""type": "http", "expect": [200, "x"]"#, ".expect[1]", "`x` is no status code"),
         (r#""type": "http", "expect": []"#, ".expect", "names no status code"),
+        (r#""type": "http", "warn": 600"#, ".warn", "`600-600` is no range"),
+        (&body, ".body", "`4097` octets are above the limit of 4096"),
+        (r#""type": "https", "tls_name": "a b""#, ".tls_name", "the character ' '"),
     ])
     .await;
 }
@@ -153,6 +163,14 @@ async fn a_check_has_the_fields_of_its_type_only() {
         (r#""type": "tcp", "path": "/""#, ".path", "is no field of a check of type `tcp`"),
         (r#""type": "http", "ttl": "5s""#, ".ttl", "is no field of a check of type `http`"),
         (r#""type": "ttl", "ttl": "5s", "rise": 1"#, ".rise", "is no field"),
+        (r#""type": "tcp", "tls_name": "a.example""#, ".tls_name", "without `tls`"),
+        (r#""type": "http", "tls_name": "a.example""#, ".tls_name", "is no field"),
+        (r#""type": "h2ping", "tls": false, "tls_skip_verify": true"#, ".tls_skip_verify", "`tls`"),
+        (r#""type": "udp", "tls": true"#, ".tls", "is no field of a check of type `udp`"),
+        (r#""type": "tcp", "body": "x""#, ".body", "is no field of a check of type `tcp`"),
+        (r#""type": "grpc", "follow_redirects": true"#, ".follow_redirects", "is no field"),
+        (r#""type": "h2ping", "warn": 429"#, ".warn", "is no field of a check of type `h2ping`"),
+        (r#""type": "manual""#, ".type", "is no type that can be registered here"),
     ])
     .await;
     let no_port = r#"{"checks": [{"type": "tcp"}]}"#;

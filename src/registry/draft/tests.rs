@@ -65,9 +65,9 @@ fn check(kind: &str) -> CheckSpec {
     let thresholds = Thresholds::DEFAULT;
     let kind = match kind {
         "ttl" => CheckKind::ttl(Duration::from_secs(10)).unwrap(),
-        _ => CheckKind::Tcp(Box::new(TcpCheck { target: Target::default(), thresholds })),
+        _ => CheckKind::Tcp(Box::new(TcpCheck::new(Target::default(), thresholds))),
     };
-    CheckSpec { kind }
+    CheckSpec::new(kind)
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -319,7 +319,7 @@ fn a_service_is_known_while_it_has_an_instance_or_a_policy() {
 /// A TCP check of a port with thresholds.
 fn tcp(port: u16, thresholds: Thresholds) -> CheckSpec {
     let target = Target { host: None, port: Some(port) };
-    CheckSpec { kind: CheckKind::Tcp(Box::new(TcpCheck { target, thresholds })) }
+    CheckSpec::new(CheckKind::Tcp(Box::new(TcpCheck::new(target, thresholds))))
 }
 
 #[test]
@@ -343,6 +343,29 @@ fn other_thresholds_keep_what_is_known_and_another_target_does_not() {
         let (snapshot, ..) = play(&[first, Command::Report(passed), with(spec)]);
         assert_eq!(snapshot.member(&key).unwrap().status, expected);
     }
+}
+
+#[test]
+fn what_was_last_said_of_a_manual_check_holds() {
+    let checks =
+        [CheckSpec::new(CheckKind::Manual), CheckSpec::new(CheckKind::Manual), check("ttl")];
+    let instance = Instance { checks: checks.into(), ..testing::instance("web/a", "10.0.0.1") };
+    let key = instance.key();
+    let say = |check, status: Status| {
+        let (key, registered, output) = (key.clone(), Revision(1), status.as_str().into());
+        Command::Report(CheckReport { key, registered, check, status, output })
+    };
+    let (key, output) = (key.clone(), "".into());
+    let beat = Command::Heartbeat(Heartbeat { key: key.clone(), status: Status::Critical, output });
+    let (said, first) =
+        ([say(0, Status::Warning), say(1, Status::Passing), beat], register(instance.clone()));
+    let heavier = register(Instance { weight: 7, ..instance });
+    let steps: Vec<_> = [first].into_iter().chain(said).chain([heavier]).collect();
+    let (snapshot, ..) = play(&steps);
+    let states: Vec<_> =
+        snapshot.member(&key).unwrap().checks.iter().map(|check| check.status).collect();
+    // A heartbeat is no word about them, nor is a registration, which is a heartbeat.
+    assert_eq!(states, [Status::Warning, Status::Passing, Status::Passing]);
 }
 
 #[test]

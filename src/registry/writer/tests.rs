@@ -21,8 +21,8 @@ fn register(instance: Instance) -> Command {
 
 fn tcp_checked(name: &str) -> Instance {
     let thresholds = Thresholds::DEFAULT;
-    let kind = CheckKind::Tcp(Box::new(TcpCheck { target: Target::default(), thresholds }));
-    Instance { checks: [CheckSpec { kind }].into(), ..testing::instance(name, "10.0.0.1") }
+    let kind = CheckKind::Tcp(Box::new(TcpCheck::new(Target::default(), thresholds)));
+    Instance { checks: [CheckSpec::new(kind)].into(), ..testing::instance(name, "10.0.0.1") }
 }
 
 fn report(name: &str, registered: Revision, status: Status) -> Command {
@@ -359,4 +359,32 @@ async fn a_deregistration_that_an_expiry_overtakes_is_no_refusal() {
     assert_eq!(status(&running, "web/a"), None, "it expired while the commit hung");
     running.kept.hang(false);
     assert!(asked.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_stays_critical_removes_its_instance_by_its_own_time() {
+    let running = run(Kept::default(), Options::default());
+    let after = |seconds| Some(Duration::from_secs(seconds));
+    let checked = |name, own, whole| {
+        let beating = testing::beating(name, "10.0.0.1", Duration::from_secs(1));
+        let mut spec = beating.checks[0].clone();
+        (spec.start, spec.deregister_after) = (Some(Status::Critical), own);
+        Instance { checks: [spec].into(), deregister_after: whole, ..beating }
+    };
+    let instances =
+        [("web/a", after(5), None), ("web/b", after(60), after(20)), ("web/c", None, None)]
+            .map(|(name, own, whole)| Arc::new(checked(name, own, whole)));
+    running.registry.submit(Command::Register(instances.into())).await.unwrap();
+    let statuses = || ["web/a", "web/b", "web/c"].map(|name| status(&running, name));
+    let critical = Some(Status::Critical);
+    for (seconds, expected) in [
+        (4, [critical; 3]),
+        (2, [None, critical, critical]),
+        (13, [None, critical, critical]),
+        (2, [None, None, critical]),
+        (100, [None, None, critical]),
+    ] {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        assert_eq!(statuses(), expected, "{seconds} s later");
+    }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{Instant, Pairs, Period, StatusText};
 use crate::model::{
-    CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, HttpCheck, Invalid, Status, Target,
-    TcpCheck, Thresholds, Timestamp, limit,
+    CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra,
+    Invalid, Status, Target, TcpCheck, Thresholds, Timestamp, UdpCheck, limit,
 };
 
 /// One flat object for all types, as in the API; what a type does not have is left out.
@@ -31,11 +31,19 @@ pub(super) struct CheckLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     expect: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<String>,
+    warn: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    tls: bool,
+    follow_redirects: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<bool>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     tls_skip_verify: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     interval: Option<Period>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +52,10 @@ pub(super) struct CheckLine {
     rise: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fall: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initial_status: Option<StatusText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deregister_after: Option<Period>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<StatusText>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,30 +78,52 @@ impl CheckLine {
             timeout: thresholds.map(|thresholds| Period(thresholds.timeout)),
             rise: thresholds.map(|thresholds| thresholds.rise),
             fall: thresholds.map(|thresholds| thresholds.fall),
+            initial_status: spec.start.map(StatusText),
+            deregister_after: spec.deregister_after.map(Period),
             status: Some(StatusText(state.status)),
             output: Some(state.output.to_string()),
             since: Some(Instant(state.since)),
             ..Self::default()
         };
         match &spec.kind {
-            CheckKind::Tcp(_) | CheckKind::Ttl { .. } => {}
+            CheckKind::Manual | CheckKind::Ttl { .. } | CheckKind::Udp(_) => {}
             CheckKind::Grpc(grpc) => {
                 line.service = (!grpc.service.is_empty()).then(|| grpc.service.to_string());
-                (line.tls, line.tls_skip_verify) = (grpc.tls, grpc.tls_skip_verify);
+                line.tls = grpc.tls.then_some(true);
+                line.tls_skip_verify = grpc.tls_skip_verify;
+                line.tls_name = grpc.tls_name.as_deref().map(str::to_owned);
             }
-            CheckKind::Http(http) => {
-                line.kind = if http.tls { "https" } else { "http" }.into();
-                line.tls_skip_verify = http.tls_skip_verify;
-                line.method = Some(http.method.to_string());
-                line.path = Some(http.path.to_string());
-                let headers = http.headers.iter();
-                let headers = headers.map(|(name, value)| (name.to_string(), value.to_string()));
-                line.headers = (!http.headers.is_empty()).then(|| Pairs(headers.collect()));
-                let ranges = http.expect.ranges().iter();
-                line.expect = Some(ranges.map(|(low, high)| format!("{low}-{high}")).collect());
+            CheckKind::H2ping(ping) => {
+                line.tls = Some(ping.tls);
+                line.tls_skip_verify = ping.tls_skip_verify;
+                line.tls_name = ping.tls_name.as_deref().map(str::to_owned);
+            }
+            CheckKind::Http(http) => line.put_http(http),
+            CheckKind::Tcp(tcp) => {
+                line.tls = tcp.tls.then_some(true);
+                line.tls_skip_verify = tcp.tls_skip_verify;
+                line.tls_name = tcp.tls_name.as_deref().map(str::to_owned);
             }
         }
         line
+    }
+
+    fn put_http(&mut self, http: &HttpCheck) {
+        let texts = |expect: &Expect| {
+            expect.ranges().iter().map(|(low, high)| format!("{low}-{high}")).collect()
+        };
+        self.kind = if http.tls { "https" } else { "http" }.into();
+        self.tls_skip_verify = http.tls_skip_verify;
+        self.tls_name = http.tls_name().map(ToString::to_string);
+        self.method = Some(http.method.to_string());
+        self.path = Some(http.path.to_string());
+        let headers = http.headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_string()));
+        self.headers = (!http.headers.is_empty()).then(|| Pairs(headers.collect()));
+        self.expect = Some(texts(&http.expect));
+        self.warn = http.warn.as_ref().map(texts);
+        self.body = http.body().map(ToString::to_string);
+        self.follow_redirects = http.follow_redirects;
     }
 
     pub(super) fn into_model(
@@ -100,22 +134,42 @@ impl CheckLine {
         self.refuse_foreign()?;
         let kind = match self.kind.as_str() {
             "grpc" => CheckKind::Grpc(Box::new(self.take_grpc()?)),
+            "h2ping" => CheckKind::H2ping(Box::new(H2pingCheck {
+                target: self.take_target()?,
+                tls: self.tls.unwrap_or(true),
+                tls_skip_verify: self.tls_skip_verify,
+                tls_name: self.take_tls_name()?,
+                thresholds: self.thresholds()?,
+            })),
             "http" => CheckKind::Http(Box::new(self.take_http(false)?)),
             "https" => CheckKind::Http(Box::new(self.take_http(true)?)),
+            "manual" => CheckKind::Manual,
             "tcp" => CheckKind::Tcp(Box::new(TcpCheck {
                 target: self.take_target()?,
+                tls: self.tls.unwrap_or(false),
+                tls_skip_verify: self.tls_skip_verify,
+                tls_name: self.take_tls_name()?,
                 thresholds: self.thresholds()?,
             })),
             "ttl" => match self.ttl {
                 Some(Period(ttl)) => CheckKind::ttl(ttl)?,
                 None => return Err(Invalid::new("ttl", "", "is needed by a check of type `ttl`")),
             },
+            "udp" => CheckKind::Udp(Box::new(UdpCheck {
+                target: self.take_target()?,
+                thresholds: self.thresholds()?,
+            })),
             other => {
-                let problem = "is no type of check; one is `http`, `https`, `tcp`, `grpc` or `ttl`";
+                let problem = "is no type of check; one is `http`, `https`, `tcp`, `udp`, `grpc`, \
+                               `h2ping`, `ttl` or `manual`";
                 return Err(Invalid::new("type", other, problem));
             }
         };
-        let spec = CheckSpec { kind };
+        let spec = CheckSpec {
+            kind,
+            start: self.initial_status.map(|status| status.0),
+            deregister_after: self.deregister_after.map(|period| period.0),
+        };
         let mut state = CheckState::initial(&spec, initial, at);
         if let Some(StatusText(status)) = self.status {
             state.status = status;
@@ -132,22 +186,28 @@ impl CheckLine {
     /// A field that the type of check does not have would be silently without effect.
     fn refuse_foreign(&self) -> Result<(), Invalid> {
         let kind = self.kind.as_str();
-        let (is_http, is_ttl) = (matches!(kind, "http" | "https"), kind == "ttl");
+        let is_http = matches!(kind, "http" | "https");
+        let is_passive = matches!(kind, "ttl" | "manual");
+        let may_use_tls = matches!(kind, "grpc" | "h2ping" | "tcp");
         let foreign = [
-            ("ttl", self.ttl.is_some() && !is_ttl),
-            ("host", self.host.is_some() && is_ttl),
-            ("port", self.port.is_some() && is_ttl),
-            ("interval", self.interval.is_some() && is_ttl),
-            ("timeout", self.timeout.is_some() && is_ttl),
-            ("rise", self.rise.is_some() && is_ttl),
-            ("fall", self.fall.is_some() && is_ttl),
+            ("ttl", self.ttl.is_some() && kind != "ttl"),
+            ("host", self.host.is_some() && is_passive),
+            ("port", self.port.is_some() && is_passive),
+            ("interval", self.interval.is_some() && is_passive),
+            ("timeout", self.timeout.is_some() && is_passive),
+            ("rise", self.rise.is_some() && is_passive),
+            ("fall", self.fall.is_some() && is_passive),
             ("method", self.method.is_some() && !is_http),
             ("path", self.path.is_some() && !is_http),
             ("headers", self.headers.is_some() && !is_http),
             ("expect", self.expect.is_some() && !is_http),
+            ("warn", self.warn.is_some() && !is_http),
+            ("body", self.body.is_some() && !is_http),
+            ("follow_redirects", self.follow_redirects && !is_http),
             ("service", self.service.is_some() && kind != "grpc"),
-            ("tls", self.tls && kind != "grpc"),
-            ("tls_skip_verify", self.tls_skip_verify && !is_http && kind != "grpc"),
+            ("tls", self.tls == Some(true) && !may_use_tls),
+            ("tls_skip_verify", self.tls_skip_verify && !is_http && !may_use_tls),
+            ("tls_name", self.tls_name.is_some() && !is_http && !may_use_tls),
         ];
         match foreign.into_iter().find(|(_, is_foreign)| *is_foreign) {
             None => Ok(()),
@@ -161,8 +221,9 @@ impl CheckLine {
     fn take_grpc(&mut self) -> Result<GrpcCheck, Invalid> {
         Ok(GrpcCheck {
             target: self.take_target()?,
-            tls: self.tls,
+            tls: self.tls.unwrap_or(false),
             tls_skip_verify: self.tls_skip_verify,
+            tls_name: self.take_tls_name()?,
             service: check_text("service", self.service.take().unwrap_or_default(), VISIBLE)?,
             thresholds: self.thresholds()?,
         })
@@ -182,17 +243,29 @@ impl CheckLine {
             let field = format!("headers.{name}");
             Ok((check_text("headers", name, VISIBLE)?, check_text(&field, value, PRINTABLE)?))
         });
+        let body = self.body.take().map(HttpExtra::checked_body).transpose()?;
         let method = self.method.take().unwrap_or_else(|| "GET".into()).to_ascii_uppercase();
         Ok(HttpCheck {
             target: self.take_target()?,
             tls,
             tls_skip_verify: self.tls_skip_verify,
+            follow_redirects: self.follow_redirects,
             method: check_text("method", method, VISIBLE)?,
             path: check_text("path", path, VISIBLE)?,
             headers: headers.collect::<Result<_, Invalid>>()?,
-            expect: self.expect.take().map_or_else(|| Ok(Expect::default()), |e| expect(&e))?,
+            expect: self
+                .expect
+                .take()
+                .map_or_else(|| Ok(Expect::default()), |texts| codes("expect", &texts))?,
+            warn: self.warn.take().map(|texts| codes("warn", &texts)).transpose()?,
+            extra: HttpExtra::new(body, self.take_tls_name()?),
             thresholds: self.thresholds()?,
         })
+    }
+
+    fn take_tls_name(&mut self) -> Result<Option<Arc<str>>, Invalid> {
+        let name = self.tls_name.take();
+        name.map(|name| text("tls_name", name, limit::NAME_OCTETS_MAX, VISIBLE)).transpose()
     }
 
     fn take_target(&mut self) -> Result<Target, Invalid> {
@@ -213,15 +286,16 @@ impl CheckLine {
     }
 }
 
-fn expect(texts: &[String]) -> Result<Expect, Invalid> {
+fn codes(field: &str, texts: &[String]) -> Result<Expect, Invalid> {
     let range = |text: &String| -> Option<(u16, u16)> {
         let (low, high) = text.split_once('-').unwrap_or((text, text));
         Some((low.parse().ok()?, high.parse().ok()?))
     };
     let ranges = texts.iter().map(|text| {
-        range(text).ok_or_else(|| Invalid::new("expect", text, "is no range such as `200-299`"))
+        range(text).ok_or_else(|| Invalid::new(field, text, "is no range such as `200-299`"))
     });
-    Expect::new(ranges.collect::<Result<_, _>>()?)
+    let named = |refusal| Invalid { field: field.to_owned(), ..refusal };
+    Expect::new(ranges.collect::<Result<_, _>>()?).map_err(named)
 }
 
 /// What may stand in a word of a request, in a header's value, and in an output.

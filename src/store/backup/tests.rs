@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::{export, import};
 use crate::{
-    model::{Revision, Status, Timestamp},
+    model::{CheckKind, Revision, Status, Timestamp},
     registry::Loaded,
     store::testing::{self, Model},
 };
@@ -78,6 +78,20 @@ fn an_instance_can_be_written_by_hand() {
 }
 
 #[test]
+fn a_ping_over_http_2_is_over_tls_unless_the_line_says_otherwise() {
+    for (line, over_tls) in [("", true), (r#","tls":false"#, false), (r#","tls":true"#, true)] {
+        let line = format!(
+            "{{\"service\":\"web\",\"instance\":\"w1\",\"addresses\":[\"10.0.0.1\"],\"port\":80,\
+             \"checks\":[{{\"type\":\"h2ping\"{line}}}]}}"
+        );
+        let text = format!("{HEADER}\n{line}\n{{\"end\":{{\"instances\":1,\"policies\":0}}}}");
+        let loaded = import(&mut text.as_bytes()).unwrap();
+        let CheckKind::H2ping(check) = &loaded.members[0].instance.checks[0].kind else { panic!() };
+        assert_eq!(check.tls, over_tls, "{line}");
+    }
+}
+
+#[test]
 fn a_refusal_names_line_and_field() {
     let end = r#"{"end":{"instances":1,"policies":0}}"#;
     let good = r#"{"service":"web","instance":"w1","addresses":["10.0.0.1"]}"#;
@@ -112,6 +126,16 @@ fn a_refusal_names_line_and_field() {
             format!("{HEADER}\n{}", with(r#""checks":[{"type":"icmp"}]"#)),
             2,
             "`checks[0].type`: `icmp` is no type of check",
+        ),
+        (
+            format!("{HEADER}\n{}", with(r#""port":1,"checks":[{"type":"udp","tls_name":"a"}]"#)),
+            2,
+            "`checks[0].tls_name`: `tls_name` is no field of a check of type `udp`",
+        ),
+        (
+            format!("{HEADER}\n{}", with(r#""port":1,"checks":[{"type":"http","warn":["42"]}]"#)),
+            2,
+            "`checks[0].warn`: `42-42` is no range",
         ),
         (
             format!("{HEADER}\n{}", with(r#""port":1,"checks":[{"type":"http","path":"/a b"}]"#)),

@@ -1,4 +1,6 @@
 //! The record of a check with its last known state.
+//!
+//! Version 1 has the four kinds that there were first, and none of the facts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Interner, RecordError};
 use crate::model::{
-    CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, HttpCheck, Status, Target, TcpCheck,
-    Thresholds, Timestamp,
+    CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Status,
+    Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -19,6 +21,33 @@ pub(super) struct CheckRecord<'a> {
     since_millis: u64,
 }
 
+/// A check of version 2.
+#[derive(Serialize, Deserialize)]
+pub(super) struct CheckRecordV2<'a> {
+    #[serde(borrow)]
+    check: CheckRecord<'a>,
+    facts: Vec<CheckFact<'a>>,
+}
+
+/// What few checks have. New ones go behind the others.
+#[derive(Serialize, Deserialize)]
+enum CheckFact<'a> {
+    Start(StatusRecord),
+    DeregisterAfter(Duration),
+    Body(&'a str),
+    FollowRedirects,
+    Warn(Vec<(u16, u16)>),
+    /// Of a `tcp` check.
+    Tls(TlsRecord),
+    TlsName(&'a str),
+}
+
+/// A check of either version.
+pub(super) trait DecodeCheck {
+    fn decode(self, interner: &mut Interner) -> Result<(CheckSpec, CheckState), RecordError>;
+}
+
+/// The first four are those of version 1.
 #[derive(Serialize, Deserialize)]
 enum KindRecord<'a> {
     Grpc {
@@ -45,6 +74,18 @@ enum KindRecord<'a> {
     },
     Ttl {
         ttl: Duration,
+    },
+    H2ping {
+        #[serde(borrow)]
+        target: TargetRecord<'a>,
+        tls: TlsRecord,
+        thresholds: ThresholdsRecord,
+    },
+    Manual,
+    Udp {
+        #[serde(borrow)]
+        target: TargetRecord<'a>,
+        thresholds: ThresholdsRecord,
     },
 }
 
@@ -79,6 +120,41 @@ pub(super) enum StatusRecord {
     Critical,
 }
 
+/// Whether version 1 has words for all of a check.
+pub(super) fn is_version_1(spec: &CheckSpec) -> bool {
+    let kind = match &spec.kind {
+        CheckKind::H2ping(_) | CheckKind::Manual | CheckKind::Udp(_) => false,
+        CheckKind::Grpc(_) | CheckKind::Http(_) | CheckKind::Tcp(_) | CheckKind::Ttl { .. } => true,
+    };
+    kind && facts(spec).is_empty()
+}
+
+/// What there is of `spec` besides its kind's record, in the order of the facts.
+fn facts(spec: &CheckSpec) -> Vec<CheckFact<'_>> {
+    let mut facts = Vec::new();
+    facts.extend(spec.start.map(|status| CheckFact::Start(status.into())));
+    facts.extend(spec.deregister_after.map(CheckFact::DeregisterAfter));
+    let tls_name = match &spec.kind {
+        CheckKind::Grpc(check) => check.tls_name.as_ref(),
+        CheckKind::H2ping(check) => check.tls_name.as_ref(),
+        CheckKind::Http(check) => {
+            facts.extend(check.body().map(|body| CheckFact::Body(body)));
+            facts.extend(check.follow_redirects.then_some(CheckFact::FollowRedirects));
+            facts.extend(check.warn.as_ref().map(|warn| CheckFact::Warn(warn.ranges().to_vec())));
+            check.tls_name()
+        }
+        CheckKind::Tcp(check) => {
+            let is_plain = !check.tls && !check.tls_skip_verify;
+            let tls = TlsRecord::new(check.tls, check.tls_skip_verify);
+            facts.extend((!is_plain).then_some(CheckFact::Tls(tls)));
+            check.tls_name.as_ref()
+        }
+        CheckKind::Manual | CheckKind::Ttl { .. } | CheckKind::Udp(_) => None,
+    };
+    facts.extend(tls_name.map(|name| CheckFact::TlsName(name)));
+    facts
+}
+
 // === impl CheckRecord ===
 
 impl<'a> CheckRecord<'a> {
@@ -90,17 +166,69 @@ impl<'a> CheckRecord<'a> {
             since_millis: state.since.0,
         }
     }
+}
 
-    pub(super) fn decode(
-        self,
-        interner: &mut Interner,
-    ) -> Result<(CheckSpec, CheckState), RecordError> {
+impl DecodeCheck for CheckRecord<'_> {
+    fn decode(self, interner: &mut Interner) -> Result<(CheckSpec, CheckState), RecordError> {
         let state = CheckState {
             status: self.status.into(),
             output: interner.text(self.output),
             since: Timestamp(self.since_millis),
         };
-        Ok((CheckSpec { kind: self.kind.decode(interner)? }, state))
+        Ok((CheckSpec::new(self.kind.decode(interner)?), state))
+    }
+}
+
+// === impl CheckRecordV2 ===
+
+impl<'a> CheckRecordV2<'a> {
+    pub(super) fn new(spec: &'a CheckSpec, state: &'a CheckState) -> Self {
+        Self { check: CheckRecord::new(spec, state), facts: facts(spec) }
+    }
+}
+
+impl DecodeCheck for CheckRecordV2<'_> {
+    fn decode(self, interner: &mut Interner) -> Result<(CheckSpec, CheckState), RecordError> {
+        let (mut spec, state) = self.check.decode(interner)?;
+        for fact in self.facts {
+            fact.add_to(&mut spec, interner)?;
+        }
+        Ok((spec, state))
+    }
+}
+
+// === impl CheckFact ===
+
+impl CheckFact<'_> {
+    fn add_to(self, spec: &mut CheckSpec, interner: &mut Interner) -> Result<(), RecordError> {
+        match (self, &mut spec.kind) {
+            (Self::Start(status), _) => spec.start = Some(status.into()),
+            (Self::DeregisterAfter(after), _) => spec.deregister_after = Some(after),
+            (Self::Body(body), CheckKind::Http(check)) => {
+                let tls_name = check.tls_name().cloned();
+                check.extra = HttpExtra::new(Some(interner.text(body)), tls_name);
+            }
+            (Self::FollowRedirects, CheckKind::Http(check)) => check.follow_redirects = true,
+            (Self::Warn(codes), CheckKind::Http(check)) => check.warn = Some(Expect::new(codes)?),
+            (Self::Tls(tls), CheckKind::Tcp(check)) => {
+                (check.tls, check.tls_skip_verify) = (tls.is_on(), tls.skips_verify());
+            }
+            (Self::TlsName(name), CheckKind::Http(check)) => {
+                let body = check.body().cloned();
+                check.extra = HttpExtra::new(body, Some(interner.text(name)));
+            }
+            (Self::TlsName(name), CheckKind::Grpc(check)) => {
+                check.tls_name = Some(interner.text(name));
+            }
+            (Self::TlsName(name), CheckKind::H2ping(check)) => {
+                check.tls_name = Some(interner.text(name));
+            }
+            (Self::TlsName(name), CheckKind::Tcp(check)) => {
+                check.tls_name = Some(interner.text(name));
+            }
+            _ => return Err(RecordError::Fact(spec.kind_name())),
+        }
+        Ok(())
     }
 }
 
@@ -128,6 +256,15 @@ impl<'a> From<&'a CheckKind> for KindRecord<'a> {
                 Self::Tcp { target: (&check.target).into(), thresholds: check.thresholds.into() }
             }
             CheckKind::Ttl { ttl } => Self::Ttl { ttl: *ttl },
+            CheckKind::H2ping(check) => Self::H2ping {
+                target: (&check.target).into(),
+                tls: TlsRecord::new(check.tls, check.tls_skip_verify),
+                thresholds: check.thresholds.into(),
+            },
+            CheckKind::Manual => Self::Manual,
+            CheckKind::Udp(check) => {
+                Self::Udp { target: (&check.target).into(), thresholds: check.thresholds.into() }
+            }
         }
     }
 }
@@ -140,6 +277,7 @@ impl KindRecord<'_> {
                     target: target.decode(interner),
                     tls: tls.is_on(),
                     tls_skip_verify: tls.skips_verify(),
+                    tls_name: None,
                     service: interner.text(service),
                     thresholds: thresholds.into(),
                 }))
@@ -150,18 +288,36 @@ impl KindRecord<'_> {
                     target: target.decode(interner),
                     tls: tls.is_on(),
                     tls_skip_verify: tls.skips_verify(),
+                    follow_redirects: false,
                     method: interner.text(method),
                     path: interner.text(path),
                     headers: headers.map(|(n, v)| (interner.text(n), interner.text(v))).collect(),
                     expect: Expect::new(expect)?,
+                    warn: None,
+                    extra: None,
                     thresholds: thresholds.into(),
                 }))
             }
             Self::Tcp { target, thresholds } => CheckKind::Tcp(Box::new(TcpCheck {
                 target: target.decode(interner),
+                tls: false,
+                tls_skip_verify: false,
+                tls_name: None,
                 thresholds: thresholds.into(),
             })),
             Self::Ttl { ttl } => CheckKind::Ttl { ttl },
+            Self::H2ping { target, tls, thresholds } => CheckKind::H2ping(Box::new(H2pingCheck {
+                target: target.decode(interner),
+                tls: tls.is_on(),
+                tls_skip_verify: tls.skips_verify(),
+                tls_name: None,
+                thresholds: thresholds.into(),
+            })),
+            Self::Manual => CheckKind::Manual,
+            Self::Udp { target, thresholds } => CheckKind::Udp(Box::new(UdpCheck {
+                target: target.decode(interner),
+                thresholds: thresholds.into(),
+            })),
         })
     }
 }

@@ -7,6 +7,10 @@
 //! version (1 octet) · postcard · CRC-32C of key, version and postcard (4, little endian)
 //! ```
 //!
+//! An instance's record is of version 2 when version 1 has no words for something in it. What few
+//! have is a list of facts there, of an enum each (`CheckFact`, `MemberFact`): a fact that is new
+//! is a variant behind the others, and octets that were written before mean what they meant.
+//!
 //! The types that postcard encodes are this module's own: the nouns of the model can be reshaped
 //! without a thought for what lies on disks, and a change here is a new version, never an edit. The
 //! order of their fields and variants *is* the format; a test holds its octets.

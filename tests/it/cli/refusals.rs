@@ -62,7 +62,7 @@ fn what_is_wrong_with_the_command_line_is_code_2() {
         ("register web w --port 80 --meta novalue", "no `=` between key and value"),
         ("register web w --port 80 --meta k=1 --meta k=2", "the key `k` is there twice"),
         ("register web w --port 80 --ttl 5", "write a number and its unit"),
-        ("register web w --port 80 --rise 2", "--rise means nothing without --http, --tcp or"),
+        ("register web w --port 80 --rise 2", "--rise means nothing without --http, --tcp,"),
         ("register web w --port 80 --file w.json", "cannot be used with"),
         ("register web w --file nowhere.json", "`nowhere.json` cannot be read"),
         ("policy web --min-healthy nan", "is outside the limits of 0 to 1"),

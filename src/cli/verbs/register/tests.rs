@@ -45,6 +45,11 @@ fn each_option_has_its_field() {
                 {"type": "ttl", "ttl": "15s"}]}),
         ),
         (
+            "--port 80 --udp --h2ping --rise 2",
+            json!({"port": 80, "checks": [
+                {"type": "udp", "rise": 2}, {"type": "h2ping", "rise": 2}]}),
+        ),
+        (
             "--port 80 --grpc shop.Cart",
             json!({"port": 80, "checks": [
             {"type": "grpc", "service": "shop.Cart"}]}),

@@ -126,3 +126,20 @@ async fn tls_is_spoken_and_verified() {
     let outcome = run_with(&strangers, address, check(true)).await;
     assert_eq!(outcome.status, Some(Status::Passing), "{outcome:?}");
 }
+
+#[tokio::test]
+async fn the_name_that_is_given_is_verified() {
+    let certificate = certificate("web.example");
+    let (address, _reporter) = server(Some(acceptor(&certificate, b"h2"))).await;
+    let file = file_of(&certificate);
+    let prober = Prober::new(Some(file.path())).unwrap();
+    let check = |name: Option<&str>| {
+        grpc_check(|check| (check.tls, check.tls_name) = (true, name.map(Into::into)))
+    };
+    let outcome = run_with(&prober, address, check(Some("web.example"))).await;
+    assert_eq!(outcome.status, Some(Status::Passing), "{outcome:?}");
+    for name in [None, Some("other.example")] {
+        let outcome = run_with(&prober, address, check(name)).await;
+        assert!(outcome.output.contains("not valid for name"), "{name:?}: {outcome:?}");
+    }
+}

@@ -11,7 +11,7 @@ use crate::{
     health::probe::testing::{
         IMPATIENCE, PATIENCE, free_port, http_check, read_head, run, saying, thresholds,
     },
-    model::{Expect, Status, limit},
+    model::{Expect, HttpExtra, Status, limit},
 };
 
 const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfine\n";
@@ -76,6 +76,127 @@ async fn a_redirect_is_not_followed() {
     let expecting = http_check(|check| check.expect = Expect::new(vec![(301, 301)]).unwrap());
     assert_eq!(run(address, expecting).await.status, Some(Status::Passing));
     assert!(visits.try_recv().is_err(), "somebody followed the redirect");
+}
+
+#[tokio::test]
+async fn redirects_are_followed_when_that_is_asked_for() {
+    let (last, mut asked_last) = saying(FINE).await;
+    let onward = |status: &str, to| format!("HTTP/1.1 {status}\r\nLocation: {to}\r\n\r\n");
+    let (second, mut asked_second) =
+        saying(onward("302 Found", format!("http://localhost:{}/last?x", last.port()))).await;
+    let (first, mut asked_first) =
+        saying(onward("307 Temporary Redirect", format!("//{second}/second"))).await;
+    let outcome = run(
+        first,
+        http_check(|check| {
+            check.follow_redirects = true;
+            check.method = "POST".into();
+            check.headers = [("Host", "web.example"), ("Authorization", "secret"), ("X", "y")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into();
+            check.extra = HttpExtra::new(Some("ping".into()), None);
+        }),
+    )
+    .await;
+    assert_eq!(outcome.status, Some(Status::Passing), "{outcome:?}");
+    assert_eq!(&*outcome.output, "HTTP 200 OK: fine");
+    let head = asked_first.recv().await.unwrap();
+    assert!(head.starts_with("POST /health?deep=1 ") && head.contains("content-length: 4\r\n"));
+    assert!(head.contains("Host: web.example\r\n") && head.contains("Authorization: secret"));
+    // Another port of the same host may know the credentials.
+    let head = asked_second.recv().await.unwrap();
+    assert!(head.starts_with("POST /second ") && head.contains("content-length: 4\r\n"), "{head}");
+    assert!(head.contains(&format!("host: {second}\r\n")), "{head}");
+    assert!(head.contains("Authorization: secret"), "{head}");
+    let head = asked_last.recv().await.unwrap();
+    assert!(head.starts_with("GET /last?x ") && head.contains("X: y\r\n"), "{head}");
+    assert!(!head.contains("Authorization") && !head.contains("content-length"), "{head}");
+}
+
+#[tokio::test]
+async fn what_a_redirect_leads_to_is_what_counts() {
+    for (location, expected) in [
+        ("ftp://127.0.0.1/", "HTTP 302 Found to ftp://127.0.0.1/, which is no HTTP address"),
+        ("/again", "HTTP: more redirects than the limit of 10"),
+    ] {
+        let reply = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n");
+        let (address, _heads) = saying(reply).await;
+        // Although the redirect's own status is expected.
+        let check = http_check(|check| {
+            check.follow_redirects = true;
+            check.expect = Expect::new(vec![(302, 302)]).unwrap();
+        });
+        let outcome = run(address, check).await;
+        assert_eq!((outcome.status, &*outcome.output), (Some(Status::Critical), expected));
+    }
+    let gone = free_port().await;
+    let reply = format!("HTTP/1.1 301 Moved Permanently\r\nLocation: http://{gone}/\r\n\r\n");
+    let (address, _heads) = saying(reply).await;
+    let outcome = run(address, http_check(|check| check.follow_redirects = true)).await;
+    assert_eq!(*outcome.output, format!("connect to {gone}: connection refused"));
+    // Nowhere to go: the reply is a reply.
+    let (address, _heads) = saying("HTTP/1.1 302 Found\r\n\r\n").await;
+    let outcome = run(address, http_check(|check| check.follow_redirects = true)).await;
+    assert_eq!(&*outcome.output, "HTTP 302 Found");
+}
+
+#[tokio::test]
+async fn the_timeout_covers_all_redirects_and_names_the_one() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let there = silent.local_addr().unwrap();
+    let reply = format!("HTTP/1.1 302 Found\r\nLocation: http://{there}/\r\n\r\n");
+    let (address, _heads) = saying(reply).await;
+    let check = http_check(|check| {
+        check.follow_redirects = true;
+        check.thresholds = thresholds(IMPATIENCE);
+    });
+    let outcome = run(address, check).await;
+    let expected = format!("timeout after 500ms while waiting for the reply of {there}");
+    assert_eq!((outcome.status, &*outcome.output), (Some(Status::Critical), &*expected));
+}
+
+#[tokio::test]
+async fn some_statuses_warn() {
+    let (address, _heads) = saying("HTTP/1.1 429 Too Many Requests\r\n\r\nlater").await;
+    let codes = |code| Some(Expect::new(vec![(code, code)]).unwrap());
+    for (warn, expect, expected) in [
+        (None, None, Status::Critical),
+        (codes(430), None, Status::Critical),
+        (codes(429), None, Status::Warning),
+        (codes(429), codes(429), Status::Warning),
+        (None, codes(429), Status::Passing),
+    ] {
+        let check = http_check(|check| {
+            check.warn = warn;
+            check.expect = expect.unwrap_or_default();
+        });
+        let outcome = run(address, check).await;
+        assert_eq!(outcome.status, Some(expected), "{outcome:?}");
+        assert_eq!(&*outcome.output, "HTTP 429 Too Many Requests: later");
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_sent_with_its_length() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let head = read_head(&mut stream).await;
+        let mut body = [0; 10];
+        stream.read_exact(&mut body).await.unwrap();
+        stream.write_all(FINE.as_bytes()).await.unwrap();
+        (head, body)
+    });
+    let check = http_check(|check| {
+        check.method = "POST".into();
+        check.extra = HttpExtra::new(Some("{\"a\":\"é\"}".into()), None);
+    });
+    let outcome = run(address, check).await;
+    assert_eq!(outcome.status, Some(Status::Passing), "{outcome:?}");
+    let (head, body) = serving.await.unwrap();
+    assert!(head.contains("content-length: 10\r\n"), "{head}");
+    assert_eq!(body, "{\"a\":\"é\"}".as_bytes());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    sync::mpsc,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -20,10 +21,10 @@ use crate::{
         HealthError,
         probe::{
             Prober,
-            testing::{http_check, run_with},
+            testing::{http_check, run_with, tls_check},
         },
     },
-    model::{CheckSpec, Status},
+    model::{CheckSpec, HttpExtra, Status},
 };
 
 /// A certificate for `name`, and its key.
@@ -100,6 +101,60 @@ async fn a_certificate_for_another_name_fails_although_trusted() {
     assert_eq!(outcome.status, Some(Status::Passing), "{outcome:?}");
 }
 
+/// The name is asked for (SNI) and verified, whatever the address that is called.
+#[tokio::test]
+async fn the_name_that_is_given_is_asked_for_and_verified() {
+    let certificate = certificate("web.example");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = acceptor(&certificate, b"h2");
+    let (names, mut asked) = mpsc::channel(8);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let _ = names.try_send(stream.get_ref().1.server_name().map(str::to_owned));
+        }
+    });
+    let file = file_of(&certificate);
+    let prober = Prober::new(Some(file.path())).unwrap();
+    let check = |name: Option<&str>, skip| {
+        tls_check(|check| {
+            (check.tls, check.tls_skip_verify) = (true, skip);
+            check.tls_name = name.map(Into::into);
+        })
+    };
+    let outcome = run_with(&prober, address, check(Some("web.example"), false)).await;
+    let expected = format!("TCP connect {address}: success");
+    assert_eq!((outcome.status, &*outcome.output), (Some(Status::Passing), &*expected));
+    for (name, skip) in [(None, false), (Some("other.example"), false)] {
+        let outcome = run_with(&prober, address, check(name, skip)).await;
+        assert_eq!(outcome.status, Some(Status::Critical), "{name:?}");
+        assert!(outcome.output.contains("not valid for name"), "{outcome:?}");
+    }
+    let outcome = run_with(&prober, address, check(None, true)).await;
+    assert_eq!(outcome.status, Some(Status::Passing), "{outcome:?}");
+    assert_eq!(asked.recv().await.unwrap().as_deref(), Some("web.example"));
+    assert_eq!(asked.recv().await.unwrap(), None, "an address is not asked for");
+}
+
+#[tokio::test]
+async fn https_has_the_name_too() {
+    let certificate = certificate("web.example");
+    let address = https_server(&certificate).await;
+    let file = file_of(&certificate);
+    let prober = Prober::new(Some(file.path())).unwrap();
+    let named = |name: &str| {
+        http_check(|check| {
+            check.tls = true;
+            check.extra = HttpExtra::new(None, Some(name.into()));
+        })
+    };
+    let outcome = run_with(&prober, address, named("web.example")).await;
+    assert_eq!(outcome.status, Some(Status::Passing), "{outcome:?}");
+    let outcome = run_with(&prober, address, named("other.example")).await;
+    assert!(outcome.output.contains("not valid for name"), "{outcome:?}");
+}
+
 #[tokio::test]
 async fn any_certificate_will_do_when_told_so() {
     let address = https_server(&certificate("127.0.0.1")).await;
@@ -112,15 +167,19 @@ async fn a_server_without_tls_fails() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let _ = stream.write_all(b"220 mail.example ESMTP\r\n").await;
-        let _ = stream.read(&mut [0; 4_096]).await;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.write_all(b"220 mail.example ESMTP\r\n").await;
+            let _ = stream.read(&mut [0; 4_096]).await;
+        }
     });
-    let outcome = run_with(&Prober::new(None).unwrap(), address, https(true)).await;
-    assert_eq!(outcome.status, Some(Status::Critical));
-    let expected =
-        format!("TLS with {address}: received corrupt message of type InvalidContentType");
-    assert_eq!(*outcome.output, expected);
+    let tcp = tls_check(|check| (check.tls, check.tls_skip_verify) = (true, true));
+    for check in [https(true), tcp] {
+        let outcome = run_with(&Prober::new(None).unwrap(), address, check).await;
+        assert_eq!(outcome.status, Some(Status::Critical));
+        let expected =
+            format!("TLS with {address}: received corrupt message of type InvalidContentType");
+        assert_eq!(*outcome.output, expected);
+    }
 }
 
 #[test]

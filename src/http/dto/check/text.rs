@@ -1,4 +1,4 @@
-//! The texts of a check: method, headers, host, each held to what the prober can send.
+//! The texts of a check: method, headers, hosts, each held to what the prober can send.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -49,10 +49,9 @@ pub(super) fn headers(headers: BTreeMap<String, String>) -> Result<Headers, Inva
     Ok(seen.into())
 }
 
-pub(super) fn host(text: String) -> Result<Arc<str>, Invalid> {
+pub(super) fn host(field: &str, text: String) -> Result<Arc<str>, Invalid> {
     if text.parse::<std::net::IpAddr>().is_err() {
-        DnsName::parse_host(&text)
-            .map_err(|refusal| Invalid { field: "host".into(), ..refusal })?;
+        DnsName::parse_host(&text).map_err(|refusal| Invalid { field: field.into(), ..refusal })?;
     }
     Ok(text.into())
 }
