@@ -12,6 +12,7 @@
 //! - From one start to the next is one interval, shortened by a random part of up to a tenth.
 //!   Never lengthened: a dead instance leaves the answers within `interval × fall + timeout`.
 //! - After a restart all known checks start within a few seconds, spread evenly.
+//! - A `udp` check that nobody replies to takes its whole timeout to pass, and a place in flight.
 //! - A check never runs twice at once: one that outlasts its interval misses turns.
 //!
 //! What is promised of the results: the registry is the truth, nothing here mirrors it. Each

@@ -1,6 +1,11 @@
 //! Active checks, kind by kind: what a reply is worth.
 
-use std::{io::Write, net::TcpStream, sync::mpsc, time::Duration};
+use std::{
+    io::Write,
+    net::{TcpStream, UdpSocket},
+    sync::mpsc,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rcgen::generate_simple_self_signed;
@@ -20,11 +25,16 @@ fn every_kind_of_active_check_decides_what_is_answered() {
     let node = Node::start();
     let (http, grpc) = (Backend::start("127.0.0.1"), GrpcPeer::start());
     let tcp = Peer::start(|_, _| {});
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let udp_port = udp.local_addr().unwrap().port();
     grpc.set("shop.Payment", true);
     let table = [
         ("http", http.address.port(), json!({ "type": "http", "path": "/health?deep=1" })),
         ("tcp", tcp.address.port(), json!({ "type": "tcp" })),
         ("grpc", grpc.address.port(), json!({ "type": "grpc" })),
+        ("udp", udp_port, json!({ "type": "udp" })),
+        ("ping", grpc.address.port(), json!({ "type": "h2ping", "tls": false })),
+        ("no-ping", http.address.port(), json!({ "type": "h2ping", "tls": false })),
         ("named", grpc.address.port(), json!({ "type": "grpc", "service": "shop.Payment" })),
         // The check's own target: the instance itself is somewhere else.
         ("other", 9, json!({ "type": "tcp", "host": "localhost", "port": tcp.address.port() })),
@@ -33,7 +43,7 @@ fn every_kind_of_active_check_decides_what_is_answered() {
         node.api().register(service, "i", &checked(*port, &often(check)));
     }
     for (service, ..) in &table {
-        wait_for_answer(&node, service, true);
+        wait_for_answer(&node, service, *service != "no-ping");
     }
     http.set_status(503);
     grpc.set("shop.Payment", false);
@@ -45,12 +55,19 @@ fn every_kind_of_active_check_decides_what_is_answered() {
     http.set_status(204);
     grpc.set("shop.Payment", true);
     grpc.set("", false);
-    drop(tcp);
-    for (service, answered) in
-        [("http", true), ("named", true), ("grpc", false), ("tcp", false), ("other", false)]
-    {
+    drop((tcp, udp));
+    for (service, answered) in [
+        ("http", true),
+        ("named", true),
+        ("ping", true),
+        ("grpc", false),
+        ("tcp", false),
+        ("udp", false),
+        ("other", false),
+    ] {
         wait_for_answer(&node, service, answered);
     }
+    assert!(output(&node, "no-ping").starts_with("HTTP/2 with"), "{}", output(&node, "no-ping"));
     assert!(output(&node, "tcp").contains("connection refused"), "{}", output(&node, "tcp"));
 }
 
