@@ -11,9 +11,10 @@
 
 use std::time::Duration;
 
+use hashbrown::HashSet;
 use hickory_resolver::proto::{
     op::{Message, ResponseCode},
-    rr::{DNSClass, Name, Record},
+    rr::{DNSClass, Record},
 };
 
 use super::{chain::Chain, key::Key};
@@ -72,6 +73,17 @@ pub(super) struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooLong;
 
+/// A record to be kept, written out once.
+#[derive(Debug)]
+pub(super) struct Plain<'m> {
+    record: &'m Record,
+    pub kind: u16,
+    /// Wire labels with the root's zero, in the upstream's letters.
+    pub owner: Vec<u8>,
+    /// Names in it uncompressed.
+    pub data: Vec<u8>,
+}
+
 /// One kept record.
 struct Part<'m> {
     section: Section,
@@ -102,9 +114,9 @@ impl Kept {
     ) -> Result<Self, TooLong> {
         let rcode = u16::from(message.metadata.response_code);
         let chain = Chain::of(key, &message.answers)?;
-        let (is_positive, answers) = (chain.is_whole, &chain.records);
+        let is_positive = chain.is_whole;
         let mut shelf = Shelf { octets: Vec::new(), ttl: limits.max_ttl, limits };
-        for record in answers {
+        for record in chain.records() {
             shelf.put(Section::Answer, record)?;
         }
         let has_soa =
@@ -112,18 +124,18 @@ impl Kept {
         let ends_in_alias = !is_positive
             && !has_soa
             && rcode == rcode::NOERROR
-            && answers.iter().any(|it| u16::from(it.record_type()) == rtype::CNAME);
+            && chain.records().any(|record| record.kind == rtype::CNAME);
         for record in &message.authorities {
             let kind = u16::from(record.record_type());
             // Behind an alias that is followed, what it leads to will be written as an answer.
             let is_proof = PROOFS.contains(&kind) && !ends_in_alias;
             if is_proof || (kind == rtype::SOA && !is_positive) {
-                shelf.put(Section::Authority, record)?;
+                shelf.put(Section::Authority, &Plain::of(record)?)?;
             }
         }
         let lifetime = shelf.ttl;
         if is_positive {
-            shelf.put_addresses(answers, &message.additionals)?;
+            shelf.put_addresses(&chain, &message.additionals)?;
         }
         // "There is nothing" without an SOA must not be kept (RFC 2308 §5).
         let lifetime = if is_positive || has_soa || ends_in_alias { lifetime } else { 0 };
@@ -234,6 +246,16 @@ impl Part<'_> {
     }
 }
 
+// === impl Plain ===
+
+impl<'m> Plain<'m> {
+    pub(super) fn of(record: &'m Record) -> Result<Self, TooLong> {
+        let owner = zone::to_wire(&record.name).map_err(|_| TooLong)?;
+        let data = zone::to_wire(&record.data).map_err(|_| TooLong)?;
+        Ok(Self { record, kind: record.record_type().into(), owner, data })
+    }
+}
+
 /// The records of a message while they are put together.
 struct Shelf {
     octets: Vec<u8>,
@@ -246,32 +268,30 @@ struct Shelf {
 
 impl Shelf {
     /// Puts the addresses of what the answer leads to, which do not shorten its life.
-    fn put_addresses(&mut self, answers: &[&Record], others: &[Record]) -> Result<(), TooLong> {
-        let mut targets = Vec::new();
-        for record in answers {
-            let data = data(record)?;
-            let target = zone::target(record.record_type().into(), &data);
-            targets.extend(target.map(|(_, name)| name.to_ascii_lowercase()));
-        }
+    fn put_addresses(&mut self, chain: &Chain<'_>, others: &[Record]) -> Result<(), TooLong> {
+        let targets = chain.records().filter_map(|record| zone::target(record.kind, &record.data));
+        let targets: HashSet<_> = targets.map(|(_, name)| name.to_ascii_lowercase()).collect();
         for record in others {
-            let is_address = matches!(u16::from(record.record_type()), rtype::A | rtype::AAAA);
-            if is_address && targets.contains(&wire(&record.name)?.to_ascii_lowercase()) {
-                self.put(Section::Additional, record)?;
+            if !matches!(u16::from(record.record_type()), rtype::A | rtype::AAAA) {
+                continue;
+            }
+            let record = Plain::of(record)?;
+            if targets.contains(&record.owner.to_ascii_lowercase()) {
+                self.put(Section::Additional, &record)?;
             }
         }
         Ok(())
     }
 
-    fn put(&mut self, section: Section, record: &Record) -> Result<(), TooLong> {
+    fn put(&mut self, section: Section, plain: &Plain<'_>) -> Result<(), TooLong> {
+        let Plain { record, kind, owner, data } = plain;
         if record.dns_class != DNSClass::IN {
             return Ok(());
         }
-        let (owner, data) = (wire(&record.name)?, data(record)?);
-        let kind = u16::from(record.record_type());
         // Above 2³¹ it is a mistake, and counts as zero (RFC 2181 §8).
         let mut ttl = if record.ttl > i32::MAX.unsigned_abs() { 0 } else { record.ttl };
         ttl = ttl.min(self.limits.max_ttl);
-        if kind == rtype::SOA && section == Section::Authority {
+        if *kind == rtype::SOA && section == Section::Authority {
             // RFC 2308 §5: the smaller of the TTL and of MINIMUM, which is the last of the data.
             let minimum = data.last_chunk::<4>().map_or(0, |octets| u32::from_be_bytes(*octets));
             ttl = ttl.min(minimum).min(self.limits.negative_max_ttl);
@@ -288,16 +308,6 @@ impl Shelf {
         self.octets.extend(data);
         if self.octets.len() > OCTETS_MAX { Err(TooLong) } else { Ok(()) }
     }
-}
-
-/// A name as wire labels with the root's zero, in the upstream's letters.
-pub(super) fn wire(name: &Name) -> Result<Vec<u8>, TooLong> {
-    zone::to_wire(name).map_err(|_| TooLong)
-}
-
-/// The data of a record, names in it uncompressed.
-pub(super) fn data(record: &Record) -> Result<Vec<u8>, TooLong> {
-    zone::to_wire(&record.data).map_err(|_| TooLong)
 }
 
 #[cfg(test)]

@@ -173,6 +173,18 @@ fn addresses_of_what_an_answer_leads_to_are_kept_with_it() {
 }
 
 #[test]
+fn a_record_that_is_above_two_names_is_kept_once() {
+    let target = rdata::NULL::with(b"\x05other\x00".to_vec());
+    let dname = RData::Unknown { code: 39.into(), rdata: target };
+    let above = Record::from_rdata(name("example."), 60, dname);
+    let chain = [alias("www.example.", 60, "web.example."), a("web.example.", 60)];
+    let answers = [&[above], &chain[..]].concat();
+    let (reply, _) =
+        written(&kept(&message(ResponseCode::NoError, answers, vec![])), Age::Fresh(0));
+    assert_eq!(reply.answers.len(), 3, "{reply}");
+}
+
+#[test]
 fn addresses_beside_an_answer_are_given_for_as_long_as_they_live() {
     let addresses = vec![a("mail.example.", 9), a("mail.example.", 0)];
     let kept = mail("mail.example.", addresses);
