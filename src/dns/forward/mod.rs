@@ -41,6 +41,7 @@ mod resolv_conf;
 mod spec;
 mod special;
 mod state;
+mod streams;
 #[cfg(test)]
 mod testing;
 mod upstream;

@@ -1,17 +1,10 @@
 //! One upstream: what it is asked with, and what is made of its replies.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use hickory_resolver::{
     NameServerPool, PoolContext, TlsConfig,
-    config::{ConnectionConfig, NameServerConfig, ProtocolConfig, ResolverOpts},
+    config::{ProtocolConfig, ResolverOpts},
     net::{
         DnsError, NetError,
         xfer::{DnsHandle, FirstAnswer},
@@ -22,8 +15,6 @@ use hickory_resolver::{
         serialize::binary::{BinDecodable, BinDecoder},
     },
 };
-use parking_lot::Mutex;
-use tokio::time::Instant;
 
 use super::{
     UpstreamSpec,
@@ -33,7 +24,7 @@ use super::{
     key::Key,
     message::is_referral,
     provider::{Provider, Shortages},
-    race::PATIENCE,
+    streams::{Connector, Streams},
 };
 use crate::dns::{SettingsSpec, code::rcode};
 
@@ -41,30 +32,12 @@ use crate::dns::{SettingsSpec, code::rcode};
 /// in all is less, so none is turned away for this.
 const PIPELINED_MAX: usize = 1 << 15;
 
-/// The TCP connections to an upstream: one, or as many as were made at the same time.
-struct Streams {
-    pool: NameServerPool<Provider>,
-    /// How many replies have come over them.
-    replies: AtomicU64,
-}
-
-/// Somebody who waits for a reply over TCP.
-struct Waiting<'u> {
-    upstream: &'u Upstream,
-    streams: Arc<Streams>,
-    /// How many had come before.
-    replies: u64,
-    began: Instant,
-    has_ended: bool,
-}
-
 /// An upstream, for as long as it is configured.
 pub(super) struct Upstream {
     spec: UpstreamSpec,
     /// Unless it is asked over TCP only.
     udp: Option<NameServerPool<Provider>>,
-    tcp: Mutex<Arc<Streams>>,
-    context: Arc<PoolContext>,
+    tcp: Streams,
     shortages: Shortages,
     edns: Edns,
     timeout: Duration,
@@ -95,12 +68,11 @@ impl Upstream {
         let tls = TlsConfig::new().map_err(|error| error.to_string())?;
         let context = Arc::new(PoolContext::new(options, tls));
         let shortages = Shortages::default();
-        let pool = |protocol| pool(spec, protocol, &context, &shortages);
+        let connector = Connector { spec, context, shortages: shortages.clone() };
         Ok(Self {
             spec,
-            udp: (!spec.tcp_only).then(|| pool(ProtocolConfig::Udp)),
-            tcp: Mutex::new(Streams::new(pool(ProtocolConfig::Tcp))),
-            context,
+            udp: (!spec.tcp_only).then(|| connector.pool(ProtocolConfig::Udp)),
+            tcp: Streams::new(connector, timeout),
             shortages,
             edns: Edns::default(),
             timeout,
@@ -163,76 +135,12 @@ impl Upstream {
         let told = match &self.udp {
             Some(udp) => match udp.send(request.clone()).first_answer().await {
                 // Cut, longer than was asked for, or broken on the way: not so over TCP.
-                Err(NetError::Truncated | NetError::Proto(_)) => self.send_over_tcp(request).await,
+                Err(NetError::Truncated | NetError::Proto(_)) => self.tcp.send(request).await,
                 told => told,
             },
-            None => self.send_over_tcp(request).await,
+            None => self.tcp.send(request).await,
         };
         told.map(DnsResponse::into_message).or_else(told_of)
-    }
-
-    /// Sends over the connection that is there, and again over one of its own when that one ends
-    /// without a reply, as a server may have it at any time (RFC 7766 §6.2.4).
-    async fn send_over_tcp(&self, request: DnsRequest) -> Result<DnsResponse, NetError> {
-        let waiting = Waiting::begin(self);
-        let told = waiting.streams.pool.send(request.clone()).first_answer().await;
-        waiting.end(&told);
-        match told {
-            Err(error) if is_left_unanswered(&error) => {
-                self.tcp_pool().send(request).first_answer().await
-            }
-            told => told,
-        }
-    }
-
-    fn tcp_pool(&self) -> NameServerPool<Provider> {
-        pool(self.spec, ProtocolConfig::Tcp, &self.context, &self.shortages)
-    }
-}
-
-// === impl Streams ===
-
-impl Streams {
-    fn new(pool: NameServerPool<Provider>) -> Arc<Self> {
-        Arc::new(Self { pool, replies: AtomicU64::new(0) })
-    }
-}
-
-// === impl Waiting ===
-
-impl<'u> Waiting<'u> {
-    fn begin(upstream: &'u Upstream) -> Self {
-        let streams = Arc::clone(&upstream.tcp.lock());
-        let (replies, began) = (streams.replies.load(Relaxed), Instant::now());
-        Self { upstream, streams, replies, began, has_ended: false }
-    }
-
-    fn end(mut self, told: &Result<DnsResponse, NetError>) {
-        self.has_ended = true;
-        let is_reply = |error| !is_left_unanswered(error) && !matches!(error, NetError::Timeout);
-        if told.as_ref().err().is_none_or(is_reply) {
-            self.streams.replies.fetch_add(1, Relaxed);
-        }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    /// hickory closes a connection only when it has an error of it, and of one that is dead without
-    /// a word there is none for 15 minutes: whoever waits gives up before. So when nothing
-    /// has come meanwhile, to others either, those who ask later have connections of their own.
-    fn drop(&mut self) {
-        // UDP may have taken half of the time, when what came over it was cut.
-        let silence = PATIENCE.min(self.upstream.timeout) / 2;
-        if self.has_ended
-            || self.began.elapsed() < silence
-            || self.streams.replies.load(Relaxed) != self.replies
-        {
-            return;
-        }
-        let mut tcp = self.upstream.tcp.lock();
-        if Arc::ptr_eq(&tcp, &self.streams) {
-            *tcp = Streams::new(self.upstream.tcp_pool());
-        }
     }
 }
 
@@ -240,21 +148,6 @@ impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream").field("spec", &self.spec).finish_non_exhaustive()
     }
-}
-
-/// Connections to one server by one protocol.
-fn pool(
-    spec: UpstreamSpec,
-    protocol: ProtocolConfig,
-    context: &Arc<PoolContext>,
-    shortages: &Shortages,
-) -> NameServerPool<Provider> {
-    let mut connection = ConnectionConfig::new(protocol);
-    connection.port = spec.address.port();
-    let mut server = NameServerConfig::udp_and_tcp(spec.address.ip());
-    server.connections = vec![connection];
-    let provider = Provider::new(shortages.clone());
-    NameServerPool::from_config([server], Arc::clone(context), provider)
 }
 
 fn request(query: Query, key: &Key, has_edns: bool) -> DnsRequest {
@@ -265,18 +158,6 @@ fn request(query: Query, key: &Key, has_edns: bool) -> DnsRequest {
     let mut request = DnsRequest::from_query(query, options);
     request.metadata.checking_disabled = key.checking_disabled();
     request
-}
-
-/// Whether a connection, or the way to it, was lost.
-fn is_left_unanswered(error: &NetError) -> bool {
-    !matches!(
-        error,
-        NetError::Dns(_)
-            | NetError::ForeignClassRecord { .. }
-            | NetError::Proto(_)
-            | NetError::Timeout
-            | NetError::Truncated
-    )
 }
 
 /// hickory takes some replies for errors: "there is nothing", which is an answer, and the codes by
