@@ -47,6 +47,11 @@ fn each_option_has_its_field() {
         ("--port 80 --udp --rise 2", json!({"port": 80, "checks": [{"type": "udp", "rise": 2}]})),
         ("--port 80 --h2ping", json!({"port": 80, "checks": [{"type": "h2ping"}]})),
         (
+            "--port 80 --udp --h2ping --rise 2",
+            json!({"port": 80, "checks": [
+                {"type": "udp", "rise": 2}, {"type": "h2ping", "rise": 2}]}),
+        ),
+        (
             "--port 80 --grpc shop.Cart",
             json!({"port": 80, "checks": [
             {"type": "grpc", "service": "shop.Cart"}]}),
