@@ -90,12 +90,14 @@ fn members() -> Vec<Member> {
             addresses: Addresses::ips(ips).expect("two addresses"),
             port: 8080,
             weight: n,
+            warning_weight: None,
             priority: 1,
             tags: [Tag::parse("v1").expect("a tag")].into(),
             meta: Meta::new(vec![("version".into(), "1".into())]).expect("a pair"),
             checks: Arc::default(),
             deregister_after: None,
             initial_status: None,
+            origin: None,
         };
         Member::new(Arc::new(instance), Revision::default(), Timestamp::default())
     };

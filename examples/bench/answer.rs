@@ -104,12 +104,14 @@ fn member(number: u32) -> Member {
             .expect("two addresses"),
         port: 8080,
         weight: 10,
+        warning_weight: None,
         priority: 1,
         tags: [Tag::parse("v1").expect("a tag")].into(),
         meta: Meta::default(),
         checks: Arc::default(),
         deregister_after: None,
         initial_status: None,
+        origin: None,
     };
     Member::new(Arc::new(instance), Revision::default(), Timestamp::default())
 }

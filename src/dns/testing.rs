@@ -217,7 +217,13 @@ fn snapshot(members: Vec<Member>, policies: &[(&str, Policy)]) -> Snapshot {
         members.sort_by(|a, b| a.instance.id.cmp(&b.instance.id));
         let own = policies.iter().find(|(service, _)| *service == name.as_str()).map(|(_, p)| *p);
         let default = Policy::default();
-        let entry = ServiceEntry::new(name.clone(), own, default, Revision(1), members.into());
+        let entry = ServiceEntry::new(
+            name.clone(),
+            own,
+            default,
+            (Revision(1), Revision(1)),
+            members.into(),
+        );
         for (tag, _) in entry.tags() {
             let count = snapshot.tags.get(tag).copied().unwrap_or(0);
             snapshot.tags.insert(tag.clone(), count + 1);

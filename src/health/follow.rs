@@ -84,10 +84,8 @@ impl Roster {
         for key in left {
             self.drop_checks(&key, &mut turnover);
         }
-        for (_, entry) in snapshot.services.iter() {
-            for member in entry.members.iter().filter(|member| is_checked(member)) {
-                self.sync(&member.key(), Some(member), now, &mut turnover);
-            }
+        for member in snapshot.members().filter(|member| is_checked(member)) {
+            self.sync(&member.key(), Some(member), now, &mut turnover);
         }
         self.since = snapshot.revision;
         turnover

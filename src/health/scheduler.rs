@@ -282,7 +282,7 @@ fn judge(
 /// What the registry knows of the check; `None` when the registration was replaced or removed.
 fn stored<'a>(record: &Record, snapshot: &'a Snapshot) -> Option<&'a CheckState> {
     let instance = &record.instance;
-    let member = snapshot.service(instance.service.as_str())?.member(instance.id.as_str())?;
+    let member = snapshot.member_like(instance)?;
     let same = member.registered == record.registered;
     member.checks.get(usize::from(record.index)).filter(|_| same)
 }

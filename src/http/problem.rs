@@ -39,6 +39,8 @@ const BAD_QUERY: Code =
 const BODY_TOO_LARGE: Code =
     &("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is above its limit");
 const BUSY: Code = &("busy", StatusCode::SERVICE_UNAVAILABLE, "The server is too busy");
+const CONFLICT: Code =
+    &("conflict", StatusCode::CONFLICT, "The instance was changed by somebody else meanwhile");
 const CROSS_SITE: Code =
     &("cross-site", StatusCode::FORBIDDEN, "A web page of another site may not change anything");
 const INTERNAL: Code = &("internal", StatusCode::INTERNAL_SERVER_ERROR, "The server has a fault");
@@ -211,6 +213,7 @@ impl From<RegistryError> for Problem {
         let detail = error.to_string();
         match error {
             RegistryError::Busy => Self::busy(detail),
+            RegistryError::Conflict(_) => Self::new(CONFLICT, detail),
             RegistryError::Invalid(invalid) => invalid.into(),
             RegistryError::Limit(invalid) => Self::invalid(LIMIT_REACHED, invalid),
             RegistryError::NoTtlCheck(_) => Self::new(NO_TTL_CHECK, detail),
@@ -280,6 +283,7 @@ mod tests {
         let invalid = || Invalid::new("instances", 5, "is above the limit of 4");
         let cases = [
             (RegistryError::Busy, 503, "busy", Some(1)),
+            (RegistryError::Conflict(key.clone()), 409, "conflict", None),
             (RegistryError::Invalid(invalid()), 422, "invalid-field", None),
             (RegistryError::Limit(invalid()), 422, "limit-reached", None),
             (RegistryError::NoTtlCheck(key.clone()), 409, "no-ttl-check", None),

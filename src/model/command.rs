@@ -7,6 +7,8 @@ use super::{Instance, InstanceKey, Policy, Revision, ServiceName, Status};
 /// A change that someone asks for.
 #[derive(Debug, Clone)]
 pub enum Command {
+    /// Changes instances, all or none, each only if it is still as whoever asks has seen it.
+    Amend(Vec<Amendment>),
     /// Removes an instance.
     Deregister(InstanceKey),
     /// Takes an instance out of the answers (`on`), or puts it back. Survives restarts.
@@ -28,11 +30,45 @@ pub enum Command {
     SetPolicy(ServiceName, Policy),
 }
 
+/// A change of one instance by someone who has read it before.
+#[derive(Debug, Clone)]
+pub struct Amendment {
+    /// The instance.
+    pub key: InstanceKey,
+    /// The registration that was seen; `None` when there was none.
+    pub seen: Option<Revision>,
+    /// What is to be there; `None` removes the instance.
+    pub to: Option<Replacement>,
+}
+
+/// An instance in place of one that was seen.
+#[derive(Debug, Clone)]
+pub struct Replacement {
+    /// The instance.
+    pub instance: Arc<Instance>,
+    /// What is known of each of its checks.
+    pub checks: Vec<Carry>,
+    /// Whether it is taken out of the answers.
+    pub drained: bool,
+}
+
+/// What is known of a check of an instance that replaces another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carry {
+    /// What was known of a check of the instance before, counted from 0.
+    From(usize),
+    /// This, from now on.
+    Anew(Status, Arc<str>),
+}
+
 /// A sign of life.
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
     /// From whom.
     pub key: InstanceKey,
+    /// Of which of its checks, counted from 0, and of which registration; `None` is for all its
+    /// `ttl` checks, whatever was registered.
+    pub check: Option<(usize, Revision)>,
     /// The state it reports for all its `ttl` checks.
     pub status: Status,
     /// What it says of it.

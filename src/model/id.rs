@@ -5,7 +5,8 @@
 
 use std::{borrow::Borrow, fmt};
 
-use smol_str::{SmolStr, StrExt};
+use siphasher::sip::SipHasher24;
+use smol_str::{SmolStr, StrExt, format_smolstr};
 
 use super::{Invalid, limit};
 
@@ -30,6 +31,9 @@ pub struct InstanceKey {
     pub id: InstanceId,
 }
 
+/// No label has an underscore, so that no service is called so.
+const NODES: &str = "_nodes";
+
 /// The label under which instances are named, `I.instance.S`; therefore no tag.
 const INSTANCE_LABEL: &str = "instance";
 
@@ -48,11 +52,49 @@ impl ServiceName {
         }
         Ok(Self(label))
     }
+
+    /// The name under which a service is kept whose name elsewhere is `text`: itself if it is
+    /// legal, otherwise one that is derived from it ([`InstanceId::derived`] says how).
+    pub fn derived(text: &str) -> Self {
+        Self::parse(text).unwrap_or_else(|_| Self(derive_label(text)))
+    }
+
+    /// The name that nodes are kept under as if it were a service's. Nobody can register one of
+    /// that name.
+    pub fn nodes() -> Self {
+        Self(SmolStr::new_static(NODES))
+    }
+
+    /// Whether this is [`ServiceName::nodes`].
+    pub fn is_nodes(&self) -> bool {
+        self.0 == NODES
+    }
+
+    /// A name that a store kept.
+    ///
+    /// # Errors
+    /// As [`ServiceName::parse`], but the name of nodes is taken too.
+    pub fn parse_kept(text: &str) -> Result<Self, Invalid> {
+        if text == NODES { Ok(Self::nodes()) } else { Self::parse(text) }
+    }
 }
 
 // === impl InstanceId ===
 
 impl InstanceId {
+    /// The name under which an instance is kept whose id elsewhere is `text`: itself if it is a DNS
+    /// label. Otherwise letters, digits and hyphens of it, as a person may recognise it by, and
+    /// eight hexadecimal digits that tell it from others that look alike. The same text always
+    /// makes the same name, in any case of its letters.
+    pub fn derived(text: &str) -> Self {
+        Self::parse(text).unwrap_or_else(|_| Self(derive_label(text)))
+    }
+
+    /// A name for an instance whose own name is taken: derived from both, as `derived` says.
+    pub fn derived_apart(text: &str, from: &str) -> Self {
+        Self(derive_label(&format!("{text}/{from}")))
+    }
+
     /// Parses an instance's name.
     ///
     /// # Errors
@@ -120,6 +162,20 @@ impl fmt::Display for InstanceKey {
     }
 }
 
+/// What is legal in `text`, and a hash of it all.
+fn derive_label(text: &str) -> SmolStr {
+    /// Leaves room for a hyphen and the hash.
+    const SLUG_OCTETS_MAX: usize = limit::LABEL_OCTETS_MAX - 9;
+    let text = text.to_lowercase();
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut slug = words.collect::<Vec<_>>().join("-");
+    slug.truncate(SLUG_OCTETS_MAX);
+    let slug = if slug.is_empty() { "x" } else { slug.trim_end_matches('-') };
+    // Kept by stores and known to clients, so it must never change: by value, and by the tests.
+    let hash = SipHasher24::new().hash(text.as_bytes());
+    format_smolstr!("{slug}-{:08x}", hash >> 32)
+}
+
 /// Letters, digits and inner hyphens, at most 63 (RFC 1123 §2.1), folded to lower case.
 fn parse_label(field: &str, text: &str) -> Result<SmolStr, Invalid> {
     let refuse = |problem: String| Err(Invalid::new(field, text, problem));
@@ -174,6 +230,38 @@ mod tests {
         assert!(InstanceId::parse(&"a".repeat(63)).is_ok());
         let refusal = InstanceId::parse(&"a".repeat(64)).unwrap_err().to_string();
         assert!(refusal.contains("64 characters, above the limit of 63"), "{refusal}");
+    }
+
+    #[test]
+    fn a_name_that_is_no_label_has_one_derived_from_it() {
+        // By value: stores and clients have seen them.
+        for (text, expected) in [
+            ("web-1", "web-1"),
+            ("Web-1", "web-1"),
+            ("my_service", "my-service-cf3d5dd8"),
+            ("host:web:8080", "host-web-8080-c4ceffa9"),
+            ("", "x-1e924b9d"),
+            ("-", "x-5c61d1cc"),
+        ] {
+            assert_eq!(InstanceId::derived(text).as_str(), expected, "{text}");
+        }
+        assert!(ServiceName::derived("ns1").as_str().starts_with("ns1-"));
+        assert_ne!(InstanceId::derived("a_b"), InstanceId::derived("a.b"));
+        assert_ne!(InstanceId::derived_apart("a", "n"), InstanceId::derived("a"));
+        let long = "\u{e4}b".repeat(200);
+        for text in [&*long, "a_b", "ns1", "_nodes", "x/y/z"] {
+            let derived = InstanceId::derived(text);
+            assert_eq!(InstanceId::parse(derived.as_str()).as_ref(), Ok(&derived), "{text}");
+            assert_eq!(InstanceId::derived(&text.to_uppercase()), derived, "{text}");
+        }
+    }
+
+    #[test]
+    fn nodes_are_under_a_name_that_nobody_can_register() {
+        assert!(ServiceName::parse(ServiceName::nodes().as_str()).is_err());
+        assert!(ServiceName::parse_kept("_nodes").unwrap().is_nodes());
+        assert!(ServiceName::parse_kept("_other").is_err());
+        assert!(!ServiceName::derived("_nodes").is_nodes());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
-    CheckSpec, DnsName, InstanceId, InstanceKey, Invalid, ServiceName, Status, Tag, limit,
+    CheckSpec, DnsName, InstanceId, InstanceKey, Invalid, Origin, ServiceName, Status, Tag, limit,
 };
 
 /// One running copy of a service: where it is, how much it takes, how it is checked.
@@ -22,6 +22,8 @@ pub struct Instance {
     pub port: u16,
     /// Its share of the answers within its priority; 0 is a stand-by.
     pub weight: u16,
+    /// Its share while it is in the state warning; `None` leaves it as it is.
+    pub warning_weight: Option<u16>,
     /// Its failover tier; the lowest number with a healthy instance is answered.
     pub priority: u16,
     /// Its tags, sorted, each once.
@@ -34,6 +36,8 @@ pub struct Instance {
     pub deregister_after: Option<Duration>,
     /// The state of its checks before their first result.
     pub initial_status: Option<Status>,
+    /// Where its registration came from; `None` is the native interface.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// Where an instance is.
@@ -57,6 +61,14 @@ impl Instance {
     /// The identity of the instance.
     pub fn key(&self) -> InstanceKey {
         InstanceKey::new(self.service.clone(), self.id.clone())
+    }
+
+    /// Its share of the answers in a state.
+    pub fn weight_in(&self, status: Status) -> u16 {
+        match (status, self.warning_weight) {
+            (Status::Warning, Some(weight)) => weight,
+            _ => self.weight,
+        }
     }
 
     /// Holds the counts to their limits, and sorts the tags.

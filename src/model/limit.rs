@@ -32,6 +32,14 @@ pub const META_PAIR_OCTETS_MAX: usize = CHARACTER_STRING_OCTETS_MAX;
 /// Octets of all metadata of one instance, as TXT record data with its length octets. Leaves
 /// room for the rest of a record in the smallest table that any peer keeps (4 KiB).
 pub const META_OCTETS_MAX: usize = 4_000;
+/// Nodes with a state of their own: each machine of a large site, ten times over.
+pub const NODES_MAX: usize = 100_000;
+/// Octets of what another registry's client calls an instance, and of what that is unique in: twice
+/// a host name, which the longest of them are made of.
+pub const ORIGIN_NAME_OCTETS_MAX: usize = 512;
+/// Octets that are kept of a registration for the clients of another registry: the checks, tags and
+/// metadata of one with every field at its limit.
+pub const ORIGIN_DOCUMENT_OCTETS_MAX: usize = 128 << 10;
 /// Octets of a check's path, of one header's name and value, and of a gRPC service name.
 pub const CHECK_TEXT_OCTETS_MAX: usize = 2_048;
 /// Octets of the body of one HTTP check's request: a query, not an upload.

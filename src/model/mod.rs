@@ -13,6 +13,7 @@ mod id;
 mod instance;
 pub mod limit;
 mod name;
+mod origin;
 mod policy;
 mod time;
 
@@ -20,12 +21,13 @@ pub use check::{
     CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Target, TcpCheck,
     Thresholds, UdpCheck,
 };
-pub use command::{CheckReport, Command, Heartbeat};
+pub use command::{Amendment, Carry, CheckReport, Command, Heartbeat, Replacement};
 pub use error::Invalid;
 pub use event::{Event, EventKind, RemovalReason};
 pub use health::{CheckState, Status, Streak};
 pub use id::{InstanceId, InstanceKey, ServiceName, Tag};
 pub use instance::{Addresses, Instance, Meta};
 pub use name::DnsName;
+pub use origin::{Door, MixedTags, Origin, Scope};
 pub use policy::{Policy, Share, WhenNoneHealthy};
 pub use time::{Revision, Timestamp};

@@ -28,7 +28,7 @@ use super::{
     lease::{Due, Leases},
 };
 use crate::{
-    model::{Command, InstanceKey, Revision, Timestamp, limit},
+    model::{Command, Instance, InstanceKey, Revision, Timestamp, limit},
     util::Clock,
 };
 
@@ -97,10 +97,8 @@ impl Applier {
         announcer: Announcer,
     ) -> Self {
         let mut leases = Leases::new(options.borrow().self_preservation);
-        for (_, entry) in registry.snapshot().services.iter() {
-            for member in &entry.members {
-                leases.follow(&member.key(), Some(member), clock.elapsed());
-            }
+        for member in registry.snapshot().members() {
+            leases.follow(&member.key(), Some(member), clock.elapsed());
         }
         Self {
             registry,
@@ -261,16 +259,27 @@ impl Applier {
     fn hear(&mut self, command: &Command, base: &Snapshot) {
         let now = self.clock.elapsed();
         match command {
-            Command::Heartbeat(beat) => self.leases.beat(&beat.key, now),
+            Command::Heartbeat(beat) => {
+                self.leases.beat(&beat.key, beat.check.map(|(check, _)| check), now);
+            }
             Command::Register(instances) => {
                 for instance in instances {
-                    let key = instance.key();
-                    if base.member(&key).is_some_and(|member| member.instance == *instance) {
-                        self.leases.beat(&key, now);
-                    }
+                    self.hear_again(instance, base, now);
+                }
+            }
+            Command::Amend(amendments) => {
+                for to in amendments.iter().filter_map(|amendment| amendment.to.as_ref()) {
+                    self.hear_again(&to.instance, base, now);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn hear_again(&mut self, instance: &Arc<Instance>, base: &Snapshot, now: Duration) {
+        let key = instance.key();
+        if base.member(&key).is_some_and(|member| member.instance == *instance) {
+            self.leases.beat(&key, None, now);
         }
     }
 
@@ -353,8 +362,8 @@ impl Applier {
         for due in due {
             match due {
                 Due::Expire(key) => draft.expire(key),
-                Due::Hold(key) => draft.hold(key),
-                Due::Lapse(key) => draft.lapse(key),
+                Due::Hold(key, check) => draft.hold(key, *check),
+                Due::Lapse(key, check) => draft.lapse(key, *check),
             }
         }
         let outcomes = apply(&mut draft);

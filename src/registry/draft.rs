@@ -5,16 +5,20 @@
 //! changes the copies, and becomes the next snapshot only when the store has taken its rows.
 //! Undoing a batch is dropping its draft.
 
+mod amend;
+mod nodes;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use hashbrown::{HashMap, HashSet};
 
+pub(super) use self::nodes::state as node_state;
 use super::{
-    Applied, Change, Counts, Member, Options, RegistryError, ServiceEntry, Snapshot, index,
+    Applied, Change, Counts, Member, Options, Origins, RegistryError, ServiceEntry, Snapshot, index,
 };
 use crate::model::{
-    CheckSpec, Command, Event, EventKind, Instance, InstanceId, InstanceKey, Invalid, Policy,
-    RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
+    CheckSpec, Command, Event, EventKind, Heartbeat, Instance, InstanceId, InstanceKey, Invalid,
+    Policy, RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
 };
 
 /// What the `ttl` checks of a held instance say.
@@ -31,6 +35,10 @@ pub(super) struct Draft<'s> {
     /// Services that the registry would have, for the limit.
     service_count: usize,
     services: HashMap<ServiceName, ServiceDraft>,
+    /// The nodes that the batch touches; `None` is one that goes.
+    nodes: HashMap<InstanceId, Option<Arc<Member>>>,
+    origins: Origins,
+    nodes_changed: Revision,
     pub(super) events: Vec<Event>,
 }
 
@@ -54,6 +62,7 @@ struct ServiceDraft {
     policy_changed: bool,
     is_prepared_anew: bool,
     modified: Revision,
+    changed: Revision,
     /// Sorted by name.
     members: Vec<Arc<Member>>,
     touched: BTreeSet<InstanceId>,
@@ -72,6 +81,9 @@ impl<'s> Draft<'s> {
             counts: base.counts,
             service_count: base.services.len(),
             services: HashMap::new(),
+            nodes: HashMap::new(),
+            origins: base.origins.clone(),
+            nodes_changed: base.nodes_changed,
             events: Vec::new(),
         }
     }
@@ -79,15 +91,10 @@ impl<'s> Draft<'s> {
     /// Carries out one command, or refuses it and changes nothing.
     pub(super) fn apply(&mut self, command: &Command) -> Result<Applied, RegistryError> {
         match command {
+            Command::Amend(amendments) => self.amend(amendments),
             Command::Deregister(key) => self.remove(key, RemovalReason::Asked),
             Command::Drain { key, on } => self.drain(key, *on),
-            Command::Heartbeat(beat) => {
-                let member = self.member(&beat.key)?;
-                if !member.instance.has_ttl_check() {
-                    return Err(RegistryError::NoTtlCheck(beat.key.clone()));
-                }
-                Ok(self.set_ttl_checks(&member, beat.status, &beat.output))
-            }
+            Command::Heartbeat(beat) => self.beat(beat),
             Command::Register(instances) => self.register(instances),
             Command::RemovePolicy(service) => self.remove_policy(service),
             Command::Report(report) => Ok(self.report(report)),
@@ -95,24 +102,25 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// Turns the `ttl` checks of a silent instance critical.
-    pub(super) fn lapse(&mut self, key: &InstanceKey) {
-        if let Ok(member) = self.member(key) {
-            let ttl = member.instance.checks.iter().filter_map(CheckSpec::ttl).min();
-            let output = format!("no heartbeat for {:?}", ttl.unwrap_or_default());
-            self.set_ttl_checks(&member, Status::Critical, &output.into());
+    /// Turns a `ttl` check that was not renewed critical.
+    pub(super) fn lapse(&mut self, key: &InstanceKey, check: u8) {
+        let check = usize::from(check);
+        if let Ok(member) = self.member(key)
+            && let Some(ttl) = member.instance.checks.get(check).and_then(CheckSpec::ttl)
+        {
+            let output = format!("no heartbeat for {ttl:?}");
+            self.set_ttl_checks(&member, Some(check), Status::Critical, &output.into());
         }
     }
 
-    /// Holds a silent instance in the answers as suspect: its `ttl` checks say so, and pass again
-    /// if they had lapsed already.
-    pub(super) fn hold(&mut self, key: &InstanceKey) {
+    /// Holds a silent instance in the answers as suspect: the check that was not renewed says so,
+    /// and passes again if it had lapsed already.
+    pub(super) fn hold(&mut self, key: &InstanceKey, check: u8) {
         let Ok(member) = self.member(key) else { return };
         let mut next = Member::clone(&member);
-        for (state, spec) in next.checks.iter_mut().zip(member.instance.checks.iter()) {
-            if spec.ttl().is_none() {
-                continue;
-            }
+        let check = usize::from(check);
+        let is_ttl = member.instance.checks.get(check).is_some_and(|spec| spec.ttl().is_some());
+        if let Some(state) = next.checks.get_mut(check).filter(|_| is_ttl) {
             if !state.status.is_up() {
                 state.status = Status::Passing;
                 state.since = self.at;
@@ -156,12 +164,17 @@ impl<'s> Draft<'s> {
     }
 
     /// The world and the rows with all changes in them.
-    pub(super) fn finish(self) -> Finished {
+    pub(super) fn finish(mut self) -> Finished {
         let mut next = self.base.clone();
         next.revision = self.revision;
         next.counts = self.counts;
         let (mut changes, mut touched) = (Vec::new(), Vec::new());
-        let mut services: Vec<_> = self.services.into_iter().collect();
+        let event = self.events.last().map(|event| event.revision);
+        next.changed = event.unwrap_or(next.changed);
+        (next.origins, next.nodes_changed) = (self.origins.clone(), self.nodes_changed);
+        self.node_rows(&mut changes);
+        touched.extend(self.touched_nodes());
+        let mut services: Vec<_> = std::mem::take(&mut self.services).into_iter().collect();
         services.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         for (name, draft) in services {
             if draft.is_untouched() {
@@ -171,7 +184,11 @@ impl<'s> Draft<'s> {
             touched
                 .extend(draft.touched.iter().map(|id| InstanceKey::new(name.clone(), id.clone())));
             let before = self.base.service(name.as_str()).map(Arc::clone);
+            let modified = draft.modified;
             let after = draft.into_entry(&name, self.options);
+            if !index::have_the_same_names(before.as_deref(), after.as_ref()) {
+                next.names_changed = next.names_changed.max(modified);
+            }
             index::update_tags(&mut next.tags, before.as_deref(), after.as_ref());
             if self.options.index_addresses {
                 index::update_addresses(&mut next.by_address, before.as_deref(), after.as_ref());
@@ -181,7 +198,9 @@ impl<'s> Draft<'s> {
                 None => next.services.remove(&name),
             }
         }
-        Finished { next, changes, events: self.events, touched }
+        let events = std::mem::take(&mut self.events);
+        self.into_nodes(&mut next.nodes);
+        Finished { next, changes, events, touched }
     }
 
     fn register(&mut self, instances: &[Arc<Instance>]) -> Result<Applied, RegistryError> {
@@ -204,6 +223,7 @@ impl<'s> Draft<'s> {
                 Some(old) => replacement(old, instance, revision, self.at),
                 None => Member::new(Arc::clone(instance), revision, self.at),
             };
+            debug_assert!(next.instance.origin.is_none(), "what is on a node is amended");
             created += usize::from(before.is_none());
             (self.revision, changed, seen) = (revision, true, revision);
             let kind = EventKind::Registered { key: next.key(), replaced: before.is_some() };
@@ -220,7 +240,12 @@ impl<'s> Draft<'s> {
         };
         let mut new_by_service: HashMap<&ServiceName, usize> = HashMap::new();
         let mut named = HashSet::with_capacity(instances.len());
+        let mut new_nodes = 0;
         for (index, instance) in instances.iter().enumerate() {
+            if instance.service.is_nodes() {
+                new_nodes += usize::from(self.node(&instance.id).is_none());
+                continue;
+            }
             if !named.insert((&instance.service, &instance.id)) {
                 let refusal = Invalid::new(format!("[{index}]"), instance.key(), "is there twice");
                 return Err(RegistryError::Invalid(refusal));
@@ -239,6 +264,11 @@ impl<'s> Draft<'s> {
                 let what = format!("instances of `{service}` there would be");
                 return refuse("instance", size, limit::SERVICE_INSTANCES_MAX, what);
             }
+        }
+        let nodes = self.base.nodes.len() + self.nodes.len() + new_nodes;
+        if new_nodes > 0 && nodes > limit::NODES_MAX {
+            let what = "nodes with a state of their own there would be".to_owned();
+            return refuse("node", nodes, limit::NODES_MAX, what);
         }
         let all = self.counts.instances() + new_instances;
         if all > limit::INSTANCES_MAX {
@@ -265,6 +295,12 @@ impl<'s> Draft<'s> {
     ) -> Result<Applied, RegistryError> {
         let before = self.member(key)?;
         let revision = self.step();
+        self.event(revision, &key.service, EventKind::Deregistered { key: key.clone(), reason });
+        self.note_origin(Some(&before), None, revision);
+        if key.service.is_nodes() {
+            self.put_node(Some(&before), None);
+            return Ok(Applied { revision, created: 0, changed: true });
+        }
         self.counts.remove(&before);
         let draft = self.draft_of(&key.service);
         draft.members.retain(|member| member.instance.id != key.id);
@@ -273,7 +309,6 @@ impl<'s> Draft<'s> {
         if draft.is_empty() {
             self.service_count -= 1;
         }
-        self.event(revision, &key.service, EventKind::Deregistered { key: key.clone(), reason });
         Ok(Applied { revision, created: 0, changed: true })
     }
 
@@ -345,14 +380,39 @@ impl<'s> Draft<'s> {
         self.put_status(&before, next, Arc::clone(&report.output))
     }
 
+    fn beat(&mut self, beat: &Heartbeat) -> Result<Applied, RegistryError> {
+        let member = self.member(&beat.key)?;
+        let checks = &member.instance.checks;
+        let is_ttl = match beat.check {
+            Some((_, registered)) if registered != member.registered => {
+                return Err(RegistryError::Conflict(beat.key.clone()));
+            }
+            Some((check, _)) => checks.get(check).is_some_and(|spec| spec.ttl().is_some()),
+            None => member.instance.has_ttl_check(),
+        };
+        if !is_ttl {
+            return Err(RegistryError::NoTtlCheck(beat.key.clone()));
+        }
+        let check = beat.check.map(|(check, _)| check);
+        Ok(self.set_ttl_checks(&member, check, beat.status, &beat.output))
+    }
+
     /// The output is taken with a change of status or at the end of a hold only: a heartbeat that
     /// says something new each time must not cost a write each time.
-    fn set_ttl_checks(&mut self, before: &Member, status: Status, output: &Arc<str>) -> Applied {
+    fn set_ttl_checks(
+        &mut self,
+        before: &Member,
+        only: Option<usize>,
+        status: Status,
+        output: &Arc<str>,
+    ) -> Applied {
         let mut next = before.clone();
         next.suspect = false;
         no_longer_held(&mut next, output);
-        for (state, spec) in next.checks.iter_mut().zip(before.instance.checks.iter()) {
-            if spec.ttl().is_some() && state.status != status {
+        let specs = before.instance.checks.iter();
+        for (index, (state, spec)) in next.checks.iter_mut().zip(specs).enumerate() {
+            let is_meant = spec.ttl().is_some() && only.is_none_or(|only| only == index);
+            if is_meant && state.status != status {
                 state.status = status;
                 state.since = self.at;
                 state.output = Arc::clone(output);
@@ -364,7 +424,7 @@ impl<'s> Draft<'s> {
     /// Puts a member whose checks or suspicion may have changed, and tells of it when its own
     /// state did.
     fn put_status(&mut self, before: &Member, mut next: Member, output: Arc<str>) -> Applied {
-        let (from, to) = (before.status, Status::worst(next.checks.iter().map(|c| c.status)));
+        let (from, to) = (before.status, next.worst());
         next.status = to;
         if next.suspect && !to.is_up() {
             // A death that an active check confirms is no suspicion any more: from here on only a
@@ -382,20 +442,37 @@ impl<'s> Draft<'s> {
             return unchanged(before.modified);
         }
         let revision = self.step();
-        let (key, suspect) = (next.key(), next.suspect);
         if from != to {
             next.since = self.at;
         }
-        if from != to || suspect != before.suspect {
-            let kind = EventKind::StatusChanged { key: key.clone(), from, to, suspect, output };
-            self.event(revision, &key.service, kind);
-        }
+        self.tell_of_status(before, &next, revision, output);
         self.put(Some(before), next, revision);
         Applied { revision, created: 0, changed: true }
     }
 
+    fn tell_of_status(
+        &mut self,
+        before: &Member,
+        next: &Member,
+        revision: Revision,
+        output: Arc<str>,
+    ) {
+        let (from, to, suspect) = (before.status, next.status, next.suspect);
+        if from != to || suspect != before.suspect {
+            let key = next.key();
+            let service = key.service.clone();
+            let kind = EventKind::StatusChanged { key, from, to, suspect, output };
+            self.event(revision, &service, kind);
+        }
+    }
+
     fn put(&mut self, before: Option<&Member>, mut next: Member, revision: Revision) {
         next.modified = revision;
+        self.note_origin(before, Some(&next), revision);
+        if next.instance.service.is_nodes() {
+            self.put_node(before, Some(next));
+            return;
+        }
         if let Some(before) = before {
             self.counts.remove(before);
         }
@@ -412,6 +489,10 @@ impl<'s> Draft<'s> {
     }
 
     fn member(&mut self, key: &InstanceKey) -> Result<Arc<Member>, RegistryError> {
+        if key.service.is_nodes() {
+            let found = self.node(&key.id).cloned();
+            return found.ok_or_else(|| RegistryError::UnknownInstance(key.clone()));
+        }
         let found = match self.services.get(&key.service) {
             Some(draft) => draft.member(&key.id),
             None => self.base.member(key).cloned(),
@@ -434,6 +515,9 @@ impl<'s> Draft<'s> {
     }
 
     fn event(&mut self, revision: Revision, service: &ServiceName, kind: EventKind) {
+        if !service.is_nodes() {
+            self.draft_of(service).changed = revision;
+        }
         self.events.push(Event { revision, at: self.at, service: service.clone(), kind });
     }
 }
@@ -457,6 +541,7 @@ impl ServiceDraft {
             policy_changed: false,
             is_prepared_anew: false,
             modified: entry.map(|e| e.modified).unwrap_or_default(),
+            changed: entry.map(|e| e.changed).unwrap_or_default(),
             members: entry.map(|e| e.members.to_vec()).unwrap_or_default(),
             touched: BTreeSet::new(),
         }
@@ -498,8 +583,8 @@ impl ServiceDraft {
             return None;
         }
         let members = self.members.into();
-        let default = options.default_policy;
-        Some(ServiceEntry::new(name.clone(), self.own_policy, default, self.modified, members))
+        let (default, revisions) = (options.default_policy, (self.modified, self.changed));
+        Some(ServiceEntry::new(name.clone(), self.own_policy, default, revisions, members))
     }
 }
 
@@ -542,7 +627,7 @@ fn replacement(
             next.checks[index] = old.checks[found].clone();
         }
     }
-    next.status = Status::worst(next.checks.iter().map(|check| check.status));
+    next.status = next.worst();
     if next.status == old.status {
         next.since = old.since;
     }

@@ -45,6 +45,9 @@ pub enum RegistryError {
         limit::WRITER_QUEUE_MAX
     )]
     Busy,
+    /// What was to be changed is no longer as it was seen.
+    #[error("instance `{}` of service `{}` was changed meanwhile; try again", .0.id, .0.service)]
+    Conflict(InstanceKey),
     /// The command contradicts itself.
     #[error("{0}")]
     Invalid(Invalid),
@@ -76,8 +79,13 @@ impl Registry {
     /// # Errors
     /// When it was refused; then nothing of it took effect.
     pub async fn submit(&self, mut command: Command) -> Result<Applied, RegistryError> {
-        if let Command::Register(instances) = &mut command {
-            share(&self.snapshot(), instances);
+        match &mut command {
+            Command::Register(instances) => share(&self.snapshot(), instances),
+            Command::Amend(amendments) => {
+                let put = amendments.iter_mut().filter_map(|a| a.to.as_mut());
+                share(&self.snapshot(), put.map(|to| &mut to.instance));
+            }
+            _ => {}
         }
         let (reply, answer) = oneshot::channel();
         match self.queue_of(&command).try_send(Request { command, reply }) {
@@ -121,7 +129,7 @@ impl Registry {
 
 /// Has new instances share with one that is there, of the same service if there is one, what they
 /// have in common: the registry holds a million of them. Here, because the writer is one for all.
-fn share(snapshot: &Snapshot, instances: &mut [Arc<Instance>]) {
+fn share<'i>(snapshot: &Snapshot, instances: impl IntoIterator<Item = &'i mut Arc<Instance>>) {
     let mut before: Option<Arc<Instance>> = None;
     for instance in instances {
         let Some(own) = Arc::get_mut(instance) else { continue };

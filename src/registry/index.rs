@@ -1,6 +1,6 @@
 //! The snapshot's side tables: which tags exist, and which instances have an address.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use super::{Member, ServiceEntry, Shards};
 use crate::model::{InstanceKey, Tag};
@@ -25,6 +25,21 @@ pub(super) fn update_tags(
         let count = tags.get(new).copied().unwrap_or(0);
         tags.insert(new.clone(), count + 1);
     }
+}
+
+/// Whether a service is there before and after a change, and carries the same tags.
+pub(super) fn have_the_same_names(
+    before: Option<&ServiceEntry>,
+    after: Option<&ServiceEntry>,
+) -> bool {
+    let (Some(before), Some(after)) = (before, after) else { return false };
+    let odd_tags = |entry: &ServiceEntry| -> BTreeSet<Arc<str>> {
+        let origins = entry.members.iter().filter_map(|member| member.instance.origin.clone());
+        origins.flat_map(|origin| origin.odd_tags.to_vec()).collect()
+    };
+    before.members.is_empty() == after.members.is_empty()
+        && before.tags().map(|(tag, _)| tag).eq(after.tags().map(|(tag, _)| tag))
+        && odd_tags(before) == odd_tags(after)
 }
 
 /// Brings the index of addresses up to date, given one service before and after a change.

@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use self::beats::{Beat, BeatId, Beats, Phase};
 use super::{Member, SelfPreservation};
 use crate::{
-    model::{CheckSpec, Instance, InstanceKey, Timestamp},
+    model::{CheckSpec, Instance, InstanceKey, Timestamp, limit},
     util::{SlotId, Wheel},
 };
 
@@ -26,12 +26,16 @@ const TICK: Duration = Duration::from_millis(10);
 /// within the second that a dead instance may outlive its ttl.
 const DECISION_DELAY: Duration = Duration::from_millis(500);
 
+/// The numbers of an instance's checks.
+#[expect(clippy::cast_possible_truncation, reason = "there are at most sixteen")]
+const CHECKS: std::ops::Range<u8> = 0..limit::INSTANCE_CHECKS_MAX as u8;
+
 /// All deadlines of the registry.
 #[derive(Debug)]
 pub(super) struct Leases {
     settings: SelfPreservation,
     wheel: Wheel<Timer>,
-    /// Those kept alive by heartbeats.
+    /// The `ttl` checks, each kept alive by heartbeats.
     beats: Beats,
     /// Those that are to be removed when they are critical for long, from the first time that they
     /// are: each has one timer in the wheel.
@@ -49,10 +53,11 @@ pub(super) struct Leases {
 pub(super) enum Due {
     /// The instance, or one of its checks, was critical for its `deregister_after`: remove it.
     Expire(InstanceKey),
-    /// The instance is silent together with many others: keep it in the answers as suspect.
-    Hold(InstanceKey),
-    /// The instance is silent: turn its `ttl` checks critical.
-    Lapse(InstanceKey),
+    /// The check was not renewed, together with many others: keep its instance in the answers as
+    /// suspect.
+    Hold(InstanceKey, u8),
+    /// The check was not renewed: turn it critical.
+    Lapse(InstanceKey, u8),
 }
 
 /// The removal of an instance.
@@ -127,11 +132,19 @@ impl Leases {
         self.wheel.next_at()
     }
 
-    /// Takes a sign of life.
-    pub(super) fn beat(&mut self, key: &InstanceKey, now: Duration) {
-        let Some(id) = self.beats.find(key) else { return };
+    /// Takes a sign of life: of one `ttl` check, or of all that the instance has.
+    pub(super) fn beat(&mut self, key: &InstanceKey, only: Option<usize>, now: Duration) {
+        for check in CHECKS {
+            if only.is_none_or(|only| only == usize::from(check)) {
+                self.beat_one(key, check, now);
+            }
+        }
+    }
+
+    fn beat_one(&mut self, key: &InstanceKey, check: u8, now: Duration) {
+        let Some(id) = self.beats.find(key, check) else { return };
         let Some(beat) = self.beats.get_mut(id) else { return };
-        beat.deadline = now + beat.ttl;
+        beat.deadline = now + beat.ttl();
         match beat.phase {
             Phase::Alive => return, // its timer is in the wheel and will find the new deadline
             Phase::Held(_) => self.held -= 1,
@@ -150,13 +163,15 @@ impl Leases {
     /// Follows a change of an instance: `None` when it is gone.
     pub(super) fn follow(&mut self, key: &InstanceKey, member: Option<&Member>, now: Duration) {
         let Some(member) = member else {
-            self.forget_beat(key);
+            CHECKS.for_each(|check| self.forget_beat(key, check));
             self.spare(key);
             return;
         };
-        match member.instance.checks.iter().filter_map(CheckSpec::ttl).min() {
-            None => self.forget_beat(key),
-            Some(ttl) => self.follow_beat(key, member, ttl, now),
+        for check in CHECKS {
+            match member.instance.checks.get(usize::from(check)).and_then(CheckSpec::ttl) {
+                None => self.forget_beat(key, check),
+                Some(ttl) => self.follow_beat((key, check), member, ttl, now),
+            }
         }
         self.follow_downs(key, member, now);
     }
@@ -241,8 +256,14 @@ impl Leases {
         self.reaps.remove(&key);
     }
 
-    fn follow_beat(&mut self, key: &InstanceKey, member: &Member, ttl: Duration, now: Duration) {
-        if let Some(id) = self.beats.find(key)
+    fn follow_beat(
+        &mut self,
+        (key, check): (&InstanceKey, u8),
+        member: &Member,
+        ttl: Duration,
+        now: Duration,
+    ) {
+        if let Some(id) = self.beats.find(key, check)
             && let Some(beat) = self.beats.get_mut(id)
             && beat.registered == member.registered
         {
@@ -253,15 +274,13 @@ impl Leases {
             }
             return;
         }
-        self.forget_beat(key);
-        let lapsed = member
-            .checks
-            .iter()
-            .zip(member.instance.checks.iter())
-            .any(|(state, spec)| spec.ttl().is_some() && !state.status.is_up());
+        self.forget_beat(key, check);
+        let state = member.checks.get(usize::from(check));
+        let lapsed = state.is_some_and(|state| !state.status.is_up());
         let (instance, registered) = (Arc::clone(&member.instance), member.registered);
         let (deadline, phase) = (now + ttl, if lapsed { Phase::Lapsed } else { Phase::Alive });
-        let beat = Beat { instance, registered, ttl, deadline, phase, silent_since: None };
+        let silent_since = None;
+        let beat = Beat { instance, check, registered, deadline, phase, silent_since };
         let id = self.beats.insert(beat);
         if !lapsed {
             self.alive += 1;
@@ -269,8 +288,8 @@ impl Leases {
         }
     }
 
-    fn forget_beat(&mut self, key: &InstanceKey) {
-        let Some(id) = self.beats.find(key) else { return };
+    fn forget_beat(&mut self, key: &InstanceKey, check: u8) {
+        let Some(id) = self.beats.find(key, check) else { return };
         let Some(beat) = self.beats.remove(id) else { return };
         if let Some(since) = beat.silent_since {
             self.silences.remove(&(since, id));
@@ -301,7 +320,7 @@ impl Leases {
         if beat.phase == Phase::Silent {
             beat.phase = Phase::Lapsed;
             self.alive -= 1;
-            due.push(Due::Lapse(beat.key()));
+            due.push(Due::Lapse(beat.key(), beat.check));
         }
     }
 
@@ -332,7 +351,7 @@ impl Leases {
             beat.phase = Phase::Held(until);
             self.held += 1;
             self.wheel.insert(until, Timer::Release(id));
-            due.push(Due::Hold(beat.key()));
+            due.push(Due::Hold(beat.key(), beat.check));
         }
     }
 
@@ -343,7 +362,7 @@ impl Leases {
         {
             beat.phase = Phase::Lapsed;
             self.held -= 1;
-            due.push(Due::Lapse(beat.key()));
+            due.push(Due::Lapse(beat.key(), beat.check));
         }
     }
 }

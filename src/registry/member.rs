@@ -11,7 +11,9 @@ pub struct Member {
     pub instance: Arc<Instance>,
     /// The state of each of its checks, in their order.
     pub checks: Box<[CheckState]>,
-    /// Its own state: its worst check's.
+    /// The state of its node, as far as that has one. Not stored with it.
+    pub node_status: Status,
+    /// Its own state: its worst check's, or its node's if that is worse.
     pub status: Status,
     /// Since when it is in this state.
     pub since: Timestamp,
@@ -41,6 +43,7 @@ impl Member {
         Self {
             instance,
             checks,
+            node_status: Status::Passing,
             status,
             since: at,
             drained: false,
@@ -54,6 +57,17 @@ impl Member {
     /// The identity of the instance.
     pub fn key(&self) -> InstanceKey {
         self.instance.key()
+    }
+
+    /// Its share of the answers in its state.
+    pub fn weight_now(&self) -> u16 {
+        self.instance.weight_in(self.status)
+    }
+
+    /// What its checks and its node come to.
+    pub(super) fn worst(&self) -> Status {
+        let checks = self.checks.iter().map(|check| check.status);
+        Status::worst(checks.chain([self.node_status]))
     }
 
     /// Whether it is answered in the ordinary case: up and not drained.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, iter, sync::Arc};
 
-use super::{Loaded, Member, Options, ServiceEntry, Snapshot, index};
+use super::{Loaded, Member, Options, ServiceEntry, Snapshot, draft::node_state, index};
 use crate::model::{Invalid, Policy, Revision, ServiceName};
 
 /// Builds the world as it was. Last known states are kept: the answers after a restart are those
@@ -16,7 +16,9 @@ use crate::model::{Invalid, Policy, Revision, ServiceName};
 pub(super) fn restore(loaded: Loaded, options: &Options) -> Result<Snapshot, Invalid> {
     let Loaded { revision, mut members, policies } = loaded;
     let mut policies: BTreeMap<ServiceName, Policy> = policies.into_iter().collect();
-    let mut snapshot = Snapshot { revision, ..Snapshot::default() };
+    let (changed, names_changed, nodes_changed) = (revision, revision, revision);
+    let mut snapshot =
+        Snapshot { revision, changed, names_changed, nodes_changed, ..Snapshot::default() };
     // A store hands them over sorted.
     if !members.is_sorted_by(|a, b| in_order(a) <= in_order(b)) {
         members.sort_unstable_by(|a, b| in_order(a).cmp(&in_order(b)));
@@ -25,6 +27,7 @@ pub(super) fn restore(loaded: Loaded, options: &Options) -> Result<Snapshot, Inv
     if let Some(double) = double {
         return Err(Invalid::new("instance", double[0].key(), "is there twice"));
     }
+    put_nodes(&mut snapshot, &mut members);
     let mut members = members.into_iter().peekable();
     while let Some(first) = members.next() {
         let name = first.instance.service.clone();
@@ -41,6 +44,24 @@ pub(super) fn restore(loaded: Loaded, options: &Options) -> Result<Snapshot, Inv
     Ok(snapshot)
 }
 
+/// Takes the nodes out of the members, and notes who was registered elsewhere as what.
+fn put_nodes(snapshot: &mut Snapshot, members: &mut Vec<Member>) {
+    for node in members.extract_if(.., |member| member.instance.service.is_nodes()) {
+        snapshot.origins.insert(&node.instance);
+        snapshot.nodes.insert(node.instance.id.clone(), Arc::new(node));
+    }
+    for member in members {
+        let Some(origin) = &member.instance.origin else { continue };
+        let node = snapshot.origins.get(&origin.scope, "");
+        let node = node.and_then(|node| snapshot.nodes.get(&node.id));
+        if let Some(node) = node {
+            member.node_status = node_state(node);
+            member.status = member.worst();
+        }
+        snapshot.origins.insert(&member.instance);
+    }
+}
+
 fn in_order(member: &Member) -> (&str, &str) {
     (member.instance.service.as_str(), member.instance.id.as_str())
 }
@@ -50,10 +71,43 @@ fn put(
     options: &Options,
     (name, policy, modified, members): (ServiceName, Option<Policy>, Revision, Box<[Arc<Member>]>),
 ) {
-    let entry = ServiceEntry::new(name.clone(), policy, options.default_policy, modified, members);
+    let revisions = (modified, modified);
+    let entry = ServiceEntry::new(name.clone(), policy, options.default_policy, revisions, members);
     index::update_tags(&mut snapshot.tags, None, Some(&entry));
     if options.index_addresses {
         index::update_addresses(&mut snapshot.by_address, None, Some(&entry));
     }
     snapshot.services.insert(name, Arc::new(entry));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::restore;
+    use crate::{
+        model::{Instance, InstanceId, Revision, Scope, ServiceName, Status, Timestamp},
+        registry::{Loaded, Member, Options, testing},
+    };
+
+    #[test]
+    fn nodes_and_what_is_on_them_are_as_they_were() {
+        let on_node = |name: &str, node: &str, id: &str| {
+            testing::from_elsewhere(testing::instance(name, "10.0.0.1"), Scope::node(node), id)
+        };
+        let member =
+            |instance: Instance| Member::new(Arc::new(instance), Revision(3), Timestamp(0));
+        let (service, id) = (ServiceName::nodes(), InstanceId::derived("n"));
+        let node = Instance { service, id, ..on_node("web/x", "n", "") };
+        let ill = Member { status: Status::Critical, ..member(node) };
+        let members = ["n", "m"].map(|node| member(on_node(&format!("web/{node}"), node, "a")));
+        let members = members.into_iter().chain([ill]).collect();
+        let loaded = Loaded { revision: Revision(7), members, policies: vec![] };
+        let snapshot = restore(loaded, &Options::default()).unwrap();
+        let status = |id: &str| snapshot.service("web").unwrap().member(id).unwrap().status;
+        assert_eq!((status("n"), status("m")), (Status::Critical, Status::Passing));
+        assert_eq!((snapshot.counts.instances(), snapshot.nodes.len()), (2, 1));
+        assert_eq!(snapshot.origins.get(&Scope::node("m"), "a").unwrap().id.as_str(), "m");
+        assert!(snapshot.service("_nodes").is_none());
+    }
 }

@@ -212,7 +212,7 @@ fn decide<'m>(
         };
     }
     let weight_of = |indices: &[u32]| -> u64 {
-        indices.iter().map(|&index| u64::from(member(index).instance.weight)).sum()
+        indices.iter().map(|&index| u64::from(member(index).weight_now())).sum()
     };
     let (mut part, mut whole) = (weight_of(healthy), weight_of(present));
     if whole == 0 {
@@ -228,8 +228,8 @@ fn decide<'m>(
 fn tiers<'m>(answered: &[u32], member: impl Fn(u32) -> &'m Member) -> Vec<Tier> {
     let mut order: Vec<u32> = answered.to_vec();
     order.sort_by_key(|&index| {
-        let instance = &member(index).instance;
-        (instance.priority, instance.weight == 0, index)
+        let member = member(index);
+        (member.instance.priority, member.weight_now() == 0, index)
     });
     let same_tier = |a: &u32, b: &u32| member(*a).instance.priority == member(*b).instance.priority;
     order.chunk_by(same_tier).map(|indices| tier(indices, &member)).collect()
@@ -245,7 +245,7 @@ fn tier<'m>(indices: &[u32], member: impl Fn(u32) -> &'m Member) -> Tier {
         before: 0,
         start,
         member: u16::try_from(index).expect("a service has at most 10,000 instances"),
-        weight: member(index).instance.weight,
+        weight: member(index).weight_now(),
     });
     let groups = with_sums(groups).collect();
     Tier { priority: member(indices[0]).instance.priority, groups, records }

@@ -2,8 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Member, Selection, Shards};
-use crate::model::{InstanceKey, Policy, Revision, ServiceName, Status, Tag};
+use super::{Member, Origins, Selection, Shards};
+use crate::model::{Instance, InstanceId, InstanceKey, Policy, Revision, ServiceName, Status, Tag};
 
 /// All services at one revision. Cloning is cheap; a clone with changes is the next snapshot.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,16 @@ pub struct Snapshot {
     pub counts: Counts,
     /// The services by name. A service is here while it has an instance or a policy.
     pub services: Shards<ServiceName, Arc<ServiceEntry>>,
+    /// The nodes that have a state of their own: their members' names are derived from theirs.
+    pub nodes: Shards<InstanceId, Arc<Member>>,
+    /// The instances that came by another door than the native one, by what they are called there.
+    pub origins: Origins,
+    /// The revision at which something last happened to an instance or a node: of its last event.
+    pub changed: Revision,
+    /// The revision at which a service or a tag of one was last new or gone.
+    pub names_changed: Revision,
+    /// The revision at which a node was last new, changed or gone.
+    pub nodes_changed: Revision,
     /// How many services have an instance with the tag: which `_tag` names exist at the apex.
     pub tags: Shards<Tag, u32>,
     /// Which instances have the address; kept only when reverse zones are configured.
@@ -31,6 +41,9 @@ pub struct ServiceEntry {
     pub has_own_policy: bool,
     /// The revision of its last change.
     pub modified: Revision,
+    /// The revision at which something last happened to it: of its last event. What a check says is
+    /// none as long as its state is the same.
+    pub changed: Revision,
     /// Its instances, sorted by name.
     pub members: Box<[Arc<Member>]>,
     /// What `S` answers.
@@ -63,21 +76,40 @@ impl Snapshot {
         self.services.get(name)
     }
 
-    /// The instance with that key.
+    /// All instances and nodes, in no order.
+    pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
+        let instances = self.services.iter().flat_map(|(_, entry)| &entry.members);
+        instances.chain(self.nodes.iter().map(|(_, node)| node))
+    }
+
+    /// The instance with that key, or the node.
     pub fn member(&self, key: &InstanceKey) -> Option<&Arc<Member>> {
-        self.service(key.service.as_str())?.member(key.id.as_str())
+        self.find(&key.service, &key.id)
+    }
+
+    /// What is known of the instance, or the node, that has the names of this one.
+    pub fn member_like(&self, instance: &Instance) -> Option<&Arc<Member>> {
+        self.find(&instance.service, &instance.id)
+    }
+
+    fn find(&self, service: &ServiceName, id: &InstanceId) -> Option<&Arc<Member>> {
+        if service.is_nodes() {
+            return self.nodes.get(id.as_str());
+        }
+        self.service(service.as_str())?.member(id.as_str())
     }
 }
 
 // === impl ServiceEntry ===
 
 impl ServiceEntry {
-    /// Prepares the answers of a service; `members` are sorted by name.
+    /// Prepares the answers of a service that was modified and changed at these revisions;
+    /// `members` are sorted by name.
     pub fn new(
         name: ServiceName,
         own_policy: Option<Policy>,
         default_policy: Policy,
-        modified: Revision,
+        (modified, changed): (Revision, Revision),
         members: Box<[Arc<Member>]>,
     ) -> Self {
         debug_assert!(members.is_sorted_by_key(|m| &m.instance.id), "members are sorted by name");
@@ -99,7 +131,7 @@ impl ServiceEntry {
             })
             .collect();
         let has_own_policy = own_policy.is_some();
-        Self { name, policy, has_own_policy, modified, members, all, by_tag }
+        Self { name, policy, has_own_policy, modified, changed, members, all, by_tag }
     }
 
     /// The instance of that name.

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Change, Journal, JournalError, Loaded, Member, Options, Registry, Setup, start};
 use crate::{
     model::{
-        Addresses, CheckKind, CheckSpec, Instance, InstanceId, InstanceKey, Meta, Policy, Revision,
-        ServiceName,
+        Addresses, CheckKind, CheckSpec, Instance, InstanceId, InstanceKey, Meta, Origin, Policy,
+        Revision, Scope, ServiceName,
     },
     telemetry::{Board, Metrics},
     util::Clock,
@@ -153,13 +153,21 @@ pub(crate) fn instance(name: &str, ip: &str) -> Instance {
         addresses: Addresses::ips(vec![ip]).unwrap(),
         port: 8080,
         weight: 1,
+        warning_weight: None,
         priority: 1,
         tags: Arc::default(),
         meta: Meta::default(),
         checks: Arc::default(),
         deregister_after: None,
         initial_status: None,
+        origin: None,
     }
+}
+
+/// An instance that was registered in a scope of another registry as `id`.
+pub(crate) fn from_elsewhere(instance: Instance, scope: Scope, id: &str) -> Instance {
+    let (id, document, odd_tags) = (id.into(), "{}".into(), Box::default());
+    Instance { origin: Some(Arc::new(Origin { scope, id, document, odd_tags })), ..instance }
 }
 
 /// An instance that is kept alive by heartbeats.

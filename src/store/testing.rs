@@ -13,8 +13,8 @@ use super::{
 use crate::{
     model::{
         Addresses, CheckKind, CheckSpec, CheckState, DnsName, Expect, GrpcCheck, H2pingCheck,
-        HttpCheck, HttpExtra, Instance, InstanceId, InstanceKey, Meta, Policy, Revision,
-        ServiceName, Share, Status, Tag, Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
+        HttpCheck, HttpExtra, Instance, InstanceId, InstanceKey, Meta, Origin, Policy, Revision,
+        Scope, ServiceName, Share, Status, Tag, Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
         WhenNoneHealthy,
     },
     registry::{Change, Journal, JournalError, Loaded, Member},
@@ -141,12 +141,14 @@ pub(super) fn plain(number: u16) -> Member {
         addresses: Addresses::ips(vec![IpAddr::from([10, 1, 2, 3])]).unwrap(),
         port: 8080,
         weight: number,
+        warning_weight: None,
         priority: 1,
         tags: [Tag::parse("v1").unwrap()].into(),
         meta: Meta::new(vec![("version".into(), "1.4.2".into())]).unwrap(),
         checks: [CheckSpec::new(CheckKind::Ttl { ttl: Duration::from_secs(15) })].into(),
         deregister_after: Some(Duration::from_secs(600)),
         initial_status: None,
+        origin: None,
     };
     Member::new(Arc::new(instance), Revision(number.into()), Timestamp(1_795_000_000_000))
 }
@@ -201,6 +203,7 @@ pub(super) fn member() -> impl Strategy<Value = Member> {
         Member {
             checks: states.collect(),
             instance: Arc::new(instance.checked().unwrap()),
+            node_status: Status::Passing,
             status: known.0,
             since: known.1,
             drained: known.2,
@@ -216,13 +219,15 @@ fn instance() -> impl Strategy<Value = Instance> {
     let tags = proptest::collection::btree_set("[a-z]{1,3}", 0..4);
     let meta = proptest::collection::btree_map("[a-z]{1,8}", "\\PC{0,12}", 0..4);
     let settings = (option::of(period()), option::of(status()));
-    (key(), addresses(), any::<[u16; 3]>(), tags, meta, settings).prop_map(
-        |(key, addresses, [port, weight, priority], tags, meta, settings)| Instance {
+    let rare = (option::of(any::<u16>()), option::of(origin()));
+    (key(), addresses(), any::<[u16; 3]>(), tags, meta, settings, rare).prop_map(
+        |(key, addresses, [port, weight, priority], tags, meta, settings, rare)| Instance {
             service: key.service,
             id: key.id,
             addresses,
             port: port.max(1),
             weight,
+            warning_weight: rare.0,
             priority,
             tags: tags.iter().map(|tag| Tag::parse(tag).unwrap()).collect(),
             meta: Meta::new(
@@ -232,6 +237,19 @@ fn instance() -> impl Strategy<Value = Instance> {
             checks: Arc::default(),
             deregister_after: settings.0,
             initial_status: settings.1,
+            origin: rare.1.map(Arc::new),
+        },
+    )
+}
+
+fn origin() -> impl Strategy<Value = Origin> {
+    let tags = proptest::collection::btree_set("[a-z.]{1,5}", 0..3);
+    ("[a-z]{1,5}", "\\PC{0,12}", "\\PC{0,40}", tags, any::<bool>()).prop_map(
+        |(scope, id, document, tags, is_node)| Origin {
+            scope: if is_node { Scope::node(&scope) } else { Scope::application(&scope) },
+            id: id.into(),
+            document: document.into(),
+            odd_tags: tags.into_iter().map(Into::into).collect(),
         },
     )
 }

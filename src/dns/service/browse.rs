@@ -167,7 +167,7 @@ fn srv(
     member: &Member,
 ) -> Result<usize, Full> {
     let (instance, tail) = (&member.instance, instances_tail(asking));
-    let numbers = [instance.priority, instance.weight, instance.port].map(u16::to_be_bytes);
+    let numbers = [instance.priority, member.weight_now(), instance.port].map(u16::to_be_bytes);
     let kind = (rtype::SRV, asking.service.policy.ttl_seconds);
     let start = asking.reply.record_with(section, owner, kind, |data| {
         data.put(numbers.as_flattened())?;

@@ -427,7 +427,7 @@ fn judged(registered: Revision, result: Status, stored: Status) -> Option<CheckR
         instance.service.clone(),
         None,
         crate::model::Policy::default(),
-        registered,
+        (registered, registered),
         Box::new([Arc::new(member)]),
     );
     let mut snapshot = Snapshot::default();

@@ -14,7 +14,7 @@ use utoipa::{
 
 use super::{Check, Period, Registration, StatusName, registration::Strings, rfc3339};
 use crate::{
-    model::CheckState,
+    model::{CheckState, Origin},
     registry::{Member, ServiceEntry},
 };
 
@@ -32,6 +32,9 @@ pub struct InstanceView {
     pub port: u16,
     /// Its share of the answers within its priority; 0 is a stand-by.
     pub weight: u16,
+    /// Its share while its status is `warning`; absent when it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning_weight: Option<u16>,
     /// Its failover tier.
     pub priority: u16,
     /// Its tags, sorted.
@@ -57,10 +60,24 @@ pub struct InstanceView {
     pub suspect: bool,
     /// Whether it was taken out of the answers by hand.
     pub drained: bool,
+    /// Where its registration came from; left out for this interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<OriginView>,
     /// When it was registered (RFC 3339).
     pub registered_at: String,
     /// The revision of its last change.
     pub revision: u64,
+}
+
+/// By what interface an instance was registered, and what it is called there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OriginView {
+    /// `consul` or `eureka`.
+    pub door: String,
+    /// Within what the id is unique there: the node, or the application.
+    pub scope: String,
+    /// The id that the client gave it.
+    pub id: String,
 }
 
 /// One check and its state.
@@ -102,6 +119,7 @@ impl InstanceView {
             addresses: registered.addresses.unwrap_or_default(),
             port: instance.port,
             weight: instance.weight,
+            warning_weight: instance.warning_weight,
             priority: instance.priority,
             tags: registered.tags.unwrap_or_default(),
             meta: registered.meta.unwrap_or_default(),
@@ -113,6 +131,7 @@ impl InstanceView {
             answered,
             suspect: member.suspect,
             drained: member.drained,
+            origin: instance.origin.as_deref().map(OriginView::from),
             registered_at: rfc3339(member.registered_at),
             revision: member.modified.0,
         }
@@ -140,6 +159,7 @@ impl InstanceView {
             addresses: Some(self.addresses),
             port: Some(self.port),
             weight: Some(self.weight),
+            warning_weight: self.warning_weight,
             priority: Some(self.priority),
             tags: Some(self.tags),
             meta: Some(self.meta),
@@ -147,6 +167,16 @@ impl InstanceView {
             deregister_after: self.deregister_after,
             initial_status: self.initial_status,
         }
+    }
+}
+
+// === impl OriginView ===
+
+impl From<&Origin> for OriginView {
+    fn from(origin: &Origin) -> Self {
+        let Origin { scope, id, .. } = origin;
+        let (door, scope) = (scope.door.to_string(), scope.name.to_string());
+        Self { door, scope, id: id.to_string() }
     }
 }
 

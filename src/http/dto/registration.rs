@@ -40,6 +40,14 @@ pub struct Registration {
     #[serde(default, deserialize_with = "whole::<_, 0, 65535>")]
     #[schema(minimum = 0, maximum = 65535)]
     pub weight: Option<u16>,
+    /// Its share while its status is `warning`, 0 to 65535; left out, the same.
+    #[serde(
+        default,
+        deserialize_with = "whole::<_, 0, 65535>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(minimum = 0, maximum = 65535)]
+    pub warning_weight: Option<u16>,
     /// Its failover tier, 0 to 65535; default 1. The lowest number that has a healthy instance is
     /// answered.
     #[serde(default, deserialize_with = "whole::<_, 0, 65535>")]
@@ -81,6 +89,14 @@ pub struct NamedRegistration {
     #[serde(default, deserialize_with = "whole::<_, 0, 65535>")]
     #[schema(minimum = 0, maximum = 65535)]
     pub weight: Option<u16>,
+    /// As in a single registration.
+    #[serde(
+        default,
+        deserialize_with = "whole::<_, 0, 65535>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(minimum = 0, maximum = 65535)]
+    pub warning_weight: Option<u16>,
     /// As in a single registration.
     #[serde(default, deserialize_with = "whole::<_, 0, 65535>")]
     #[schema(minimum = 0, maximum = 65535)]
@@ -134,12 +150,14 @@ impl Registration {
             addresses,
             port: self.port.unwrap_or(0),
             weight: self.weight.unwrap_or(1),
+            warning_weight: self.warning_weight,
             priority: self.priority.unwrap_or(1),
             tags: tags.collect::<Result<_, _>>()?,
             meta: Meta::new(meta.collect())?,
             checks: checks.collect::<Result<_, _>>()?,
             deregister_after: self.deregister_after.map(|period| period.0),
             initial_status: self.initial_status.map(Status::from),
+            origin: None,
         }
         .checked()
     }
@@ -156,6 +174,7 @@ impl From<&Instance> for Registration {
             addresses: Some(addresses),
             port: Some(instance.port),
             weight: Some(instance.weight),
+            warning_weight: instance.warning_weight,
             priority: Some(instance.priority),
             tags: Some(instance.tags.iter().map(ToSmolStr::to_smolstr).collect()),
             meta: Some(Strings(meta.collect())),
@@ -180,6 +199,7 @@ impl NamedRegistration {
             addresses: self.addresses,
             port: self.port,
             weight: self.weight,
+            warning_weight: self.warning_weight,
             priority: self.priority,
             tags: self.tags,
             meta: self.meta,

@@ -137,8 +137,8 @@ prop_compose! {
         let short = |texts: Vec<String>| texts.into_iter().map(SmolStr::from).collect();
         let addresses = addresses.map(short);
         Registration {
-            addresses, port: Some(port), weight, priority, tags, meta, checks, deregister_after,
-            initial_status,
+            addresses, port: Some(port), weight, warning_weight: weight, priority, tags, meta,
+            checks, deregister_after, initial_status,
         }
     }
 }

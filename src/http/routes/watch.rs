@@ -154,8 +154,10 @@ impl Watcher {
         match self.api.registry().events().after(self.at, BATCH) {
             Ok((events, next)) => {
                 self.at = next;
-                let wanted = |event: &&std::sync::Arc<Event>| {
-                    self.service.as_ref().is_none_or(|service| event.service == *service)
+                // What happens to nodes is for the clients that have such.
+                let wanted = |event: &&std::sync::Arc<Event>| match &self.service {
+                    Some(service) => event.service == *service,
+                    None => !event.service.is_nodes(),
                 };
                 let wanted: Vec<_> = events.iter().filter(wanted).collect();
                 for (index, event) in wanted.iter().enumerate() {

@@ -92,6 +92,7 @@ fn a_registration_refuses_what_the_contract_does_not_have() {
             "port",
             "priority",
             "tags",
+            "warning_weight",
             "weight"
         ]
     );

@@ -80,7 +80,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(key, on)| Step::Command(Command::Drain { key, on })),
         2 => (any_key(), any_status()).prop_map(move |(key, status)| {
             let output = Arc::clone(&output);
-            Step::Command(Command::Heartbeat(Heartbeat { key, status, output }))
+            Step::Command(Command::Heartbeat(Heartbeat { key, check: None, status, output }))
         }),
         4 => (any_key(), 0..60_u64, 0..2_usize, any_status()).prop_map(
             move |(key, registered, check, status)| {
@@ -110,8 +110,8 @@ fn take(draft: &mut Draft<'_>, step: &Step, base: &Snapshot) {
         }
         Step::Command(command) => drop(draft.apply(command)),
         Step::Expire(key) => draft.expire(key),
-        Step::Hold(key) => draft.hold(key),
-        Step::Lapse(key) => draft.lapse(key),
+        Step::Hold(key) => (0..3).for_each(|check| draft.hold(key, check)),
+        Step::Lapse(key) => (0..3).for_each(|check| draft.lapse(key, check)),
     }
 }
 
@@ -291,13 +291,14 @@ fn a_confirmed_death_ends_suspicion_until_a_heartbeat() {
     let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));
     draft.apply(&register(both.clone())).unwrap();
     draft.apply(&report(Status::Passing)).unwrap();
-    draft.hold(&key);
+    draft.hold(&key, 0);
     assert!(draft.member(&key).unwrap().suspect);
     draft.apply(&report(Status::Critical)).unwrap();
     assert!(!draft.member(&key).unwrap().suspect);
     draft.apply(&report(Status::Passing)).unwrap();
     assert_eq!(draft.member(&key).unwrap().status, Status::Critical, "still silent");
-    let beat = Heartbeat { key: key.clone(), status: Status::Passing, output: "".into() };
+    let beat =
+        Heartbeat { key: key.clone(), check: None, status: Status::Passing, output: "".into() };
     draft.apply(&Command::Heartbeat(beat)).unwrap();
     assert_eq!(draft.member(&key).unwrap().status, Status::Passing);
 }
@@ -356,7 +357,12 @@ fn what_was_last_said_of_a_manual_check_holds() {
         Command::Report(CheckReport { key, registered, check, status, output })
     };
     let (key, output) = (key.clone(), "".into());
-    let beat = Command::Heartbeat(Heartbeat { key: key.clone(), status: Status::Critical, output });
+    let beat = Command::Heartbeat(Heartbeat {
+        key: key.clone(),
+        check: None,
+        status: Status::Critical,
+        output,
+    });
     let (said, first) =
         ([say(0, Status::Warning), say(1, Status::Passing), beat], register(instance.clone()));
     let heavier = register(Instance { weight: 7, ..instance });
@@ -380,7 +386,7 @@ fn a_held_instance_says_so_until_it_is_heard_again() {
     let key = instance.key();
     let beat = |output: &str| {
         let (key, status) = (key.clone(), Status::Passing);
-        Command::Heartbeat(Heartbeat { key, status, output: output.into() })
+        Command::Heartbeat(Heartbeat { key, check: None, status, output: output.into() })
     };
     let cases = [
         (beat("fine"), "fine"),
@@ -392,7 +398,8 @@ fn a_held_instance_says_so_until_it_is_heard_again() {
         let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));
         draft.apply(&register(instance.clone())).unwrap();
         let before = draft.member(&key).unwrap();
-        draft.hold(&key);
+        draft.hold(&key, 0);
+        draft.hold(&key, 1);
         let member = draft.member(&key).unwrap();
         assert_eq!(&*member.checks[1].output, held, "also without a lapse before");
         assert_eq!(member.checks[0], before.checks[0], "the active check is not silent");

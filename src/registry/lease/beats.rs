@@ -5,18 +5,19 @@ use std::{hash::BuildHasher, sync::Arc, time::Duration};
 use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 
 use crate::{
-    model::{Instance, InstanceKey, Revision},
+    model::{CheckSpec, Instance, InstanceKey, Revision},
     util::{SlotId, Slots},
 };
 
-/// The lease of one instance.
+/// The lease of one `ttl` check.
 #[derive(Debug)]
 pub(super) struct Beat {
     /// The instance, shared with the snapshot: the key is read from it.
     pub instance: Arc<Instance>,
+    /// Which of its checks.
+    pub check: u8,
     /// Of which registration.
     pub registered: Revision,
-    pub ttl: Duration,
     pub deadline: Duration,
     pub phase: Phase,
     /// When its silence began, if that is counted.
@@ -53,9 +54,9 @@ const _: () = assert!(Slots::<Beat>::SLOT_OCTETS <= 88, "a lease stays within 88
 // === impl Beats ===
 
 impl Beats {
-    pub(super) fn find(&self, key: &InstanceKey) -> Option<BeatId> {
-        let is_it = |id: &BeatId| self.get(*id).is_some_and(|beat| beat.is_of(key));
-        self.by_key.find(hash(&self.hasher, &key.service, &key.id), is_it).copied()
+    pub(super) fn find(&self, key: &InstanceKey, check: u8) -> Option<BeatId> {
+        let is_it = |id: &BeatId| self.get(*id).is_some_and(|beat| beat.is_of(key, check));
+        self.by_key.find(hash(&self.hasher, &key.service, &key.id, check), is_it).copied()
     }
 
     pub(super) fn get(&self, id: BeatId) -> Option<&Beat> {
@@ -68,17 +69,17 @@ impl Beats {
 
     /// Takes a lease in place of the one with the same key, which should have been removed.
     pub(super) fn insert(&mut self, beat: Beat) -> BeatId {
-        let instance = Arc::clone(&beat.instance);
+        let (instance, check) = (Arc::clone(&beat.instance), beat.check);
         let id = self.slots.insert(beat);
         let Self { slots, by_key, hasher } = self;
-        let hash_of = |id: &BeatId| {
-            slots.get(*id).map_or(0, |b| hash(hasher, &b.instance.service, &b.instance.id))
-        };
+        let hash_of = |id: &BeatId| slots.get(*id).map_or(0, |beat| beat.hash(hasher));
         let is_it = |other: &BeatId| {
-            let other = slots.get(*other).map(|beat| &beat.instance);
-            other.is_some_and(|o| o.id == instance.id && o.service == instance.service)
+            slots.get(*other).is_some_and(|other| {
+                let o = &other.instance;
+                o.id == instance.id && o.service == instance.service && other.check == check
+            })
         };
-        match by_key.entry(hash(hasher, &instance.service, &instance.id), is_it, hash_of) {
+        match by_key.entry(hash(hasher, &instance.service, &instance.id, check), is_it, hash_of) {
             Entry::Occupied(mut slot) => *slot.get_mut() = id,
             Entry::Vacant(slot) => drop(slot.insert(id)),
         }
@@ -87,7 +88,7 @@ impl Beats {
 
     pub(super) fn remove(&mut self, id: BeatId) -> Option<Beat> {
         let beat = self.slots.remove(id)?;
-        let hash = hash(&self.hasher, &beat.instance.service, &beat.instance.id);
+        let hash = beat.hash(&self.hasher);
         if let Ok(slot) = self.by_key.find_entry(hash, |other| *other == id) {
             slot.remove();
         }
@@ -106,8 +107,19 @@ impl Beat {
         self.instance.key()
     }
 
-    fn is_of(&self, key: &InstanceKey) -> bool {
-        self.instance.id == key.id && self.instance.service == key.service
+    /// The longest silence that is believed.
+    pub(super) fn ttl(&self) -> Duration {
+        let spec = self.instance.checks.get(usize::from(self.check));
+        spec.and_then(CheckSpec::ttl).unwrap_or_default()
+    }
+
+    fn is_of(&self, key: &InstanceKey, check: u8) -> bool {
+        let Self { instance, check: own, .. } = self;
+        *own == check && instance.id == key.id && instance.service == key.service
+    }
+
+    fn hash(&self, hasher: &DefaultHashBuilder) -> u64 {
+        hash(hasher, &self.instance.service, &self.instance.id, self.check)
     }
 }
 
@@ -115,6 +127,7 @@ fn hash(
     hasher: &DefaultHashBuilder,
     service: &impl std::hash::Hash,
     id: &impl std::hash::Hash,
+    check: u8,
 ) -> u64 {
-    hasher.hash_one((service, id))
+    hasher.hash_one((service, id, check))
 }

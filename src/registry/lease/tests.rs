@@ -48,12 +48,12 @@ fn run(leases: &mut Leases, from: f64, to: f64) -> Vec<(f64, Due)> {
 }
 
 fn lapsed(due: &[(f64, Due)]) -> BTreeSet<InstanceKey> {
-    let of = |due: &Due| if let Due::Lapse(key) = due { Some(key.clone()) } else { None };
+    let of = |due: &Due| if let Due::Lapse(key, _) = due { Some(key.clone()) } else { None };
     due.iter().filter_map(|(_, due)| of(due)).collect()
 }
 
 fn held(due: &[(f64, Due)]) -> BTreeSet<InstanceKey> {
-    let of = |due: &Due| if let Due::Hold(key) = due { Some(key.clone()) } else { None };
+    let of = |due: &Due| if let Due::Hold(key, _) = due { Some(key.clone()) } else { None };
     due.iter().filter_map(|(_, due)| of(due)).collect()
 }
 
@@ -61,10 +61,10 @@ fn held(due: &[(f64, Due)]) -> BTreeSet<InstanceKey> {
 fn a_silent_instance_lapses_within_a_second_of_its_ttl() {
     let mut leases = leases(30);
     for index in 1..30 {
-        leases.beat(&key(index), secs(5.0));
+        leases.beat(&key(index), None, secs(5.0));
     }
     let due = run(&mut leases, 0.0, 12.0);
-    let [(at, Due::Lapse(who))] = due.as_slice() else { panic!("{due:?}") };
+    let [(at, Due::Lapse(who, 0))] = due.as_slice() else { panic!("{due:?}") };
     assert_eq!(*who, key(0));
     assert!((10.0..11.0).contains(at), "at {at}");
 }
@@ -74,11 +74,11 @@ fn a_heartbeat_puts_the_end_off_again_and_again() {
     let mut leases = leases(1);
     for at in 0..20 {
         assert_eq!(run(&mut leases, f64::from(at) * 9.0, f64::from(at + 1) * 9.0), []);
-        leases.beat(&key(0), secs(f64::from(at + 1) * 9.0));
+        leases.beat(&key(0), None, secs(f64::from(at + 1) * 9.0));
     }
     assert_eq!(lapsed(&run(&mut leases, 180.0, 192.0)).len(), 1);
     // And one that had lapsed can come back and lapse again.
-    leases.beat(&key(0), secs(192.0));
+    leases.beat(&key(0), None, secs(192.0));
     assert_eq!(lapsed(&run(&mut leases, 192.0, 210.0)).len(), 1);
 }
 
@@ -95,7 +95,7 @@ fn many_silences_at_once_are_held_until_heartbeats_return() {
     let due = run(&mut leases, 0.0, 12.0);
     assert_eq!((held(&due).len(), lapsed(&due).len(), leases.held()), (20, 0, 20));
     for index in 0..19 {
-        leases.beat(&key(index), secs(12.0));
+        leases.beat(&key(index), None, secs(12.0));
     }
     assert_eq!(leases.held(), 1, "the last one is still silent");
     assert_eq!(lapsed(&run(&mut leases, 12.0, 20.0)).len(), 0);
@@ -106,7 +106,7 @@ fn those_that_lapsed_earlier_in_the_window_are_taken_back() {
     let mut leases = leases(20);
     // One dies alone; five seconds later the network is cut for all.
     for index in 1..20 {
-        leases.beat(&key(index), secs(5.0));
+        leases.beat(&key(index), None, secs(5.0));
     }
     let due = run(&mut leases, 0.0, 17.0);
     assert_eq!(lapsed(&due), BTreeSet::from([key(0)]));
@@ -123,7 +123,7 @@ fn silences_far_apart_are_not_counted_together() {
         for half in [0.0, 5.0, 10.0, 15.0] {
             let silent = usize::try_from(step).unwrap();
             for index in silent + 1..20 {
-                leases.beat(&key(index), secs(now + half));
+                leases.beat(&key(index), None, secs(now + half));
             }
             let due = run(&mut leases, now + half, now + half + 5.0);
             assert_eq!(held(&due).len(), 0);
@@ -161,7 +161,7 @@ fn a_death_that_an_active_check_knows_is_no_silence() {
         due.extend(leases.advance(Duration::from_millis(10) * step, |_| true));
     }
     assert_eq!(due.len(), 20);
-    assert!(due.iter().all(|due| matches!(due, Due::Lapse(_))), "{due:?}");
+    assert!(due.iter().all(|due| matches!(due, Due::Lapse(..))), "{due:?}");
 }
 
 #[test]
@@ -298,4 +298,26 @@ fn the_time_of_a_check_goes_on_when_its_place_changes() {
     leases.follow(&key(0), Some(&with_checks([(down, 7), (up, 0)])), secs(4.0));
     let at = expired(&run(&mut leases, 4.0, 20.0));
     assert!((5.0..5.1).contains(&at), "at {at}");
+}
+
+#[test]
+fn each_check_of_an_instance_has_a_lease_of_its_own() {
+    let mut leases = leases(0);
+    let mut instance = testing::beating("web/i0", "10.0.0.1", TTL);
+    let slow = testing::beating("web/i0", "10.0.0.1", 3 * TTL).checks[0].clone();
+    instance.checks = [instance.checks[0].clone(), slow].into();
+    let member = Member::new(Arc::new(instance), Revision(1), Timestamp(0));
+    leases.follow(&key(0), Some(&member), Duration::ZERO);
+    for at in 1..=4 {
+        leases.beat(&key(0), Some(0), secs(f64::from(at) * 9.0));
+    }
+    let due = run(&mut leases, 0.0, 40.0);
+    let [(at, Due::Lapse(_, 1))] = due.as_slice() else { panic!("{due:?}") };
+    assert!((30.0..31.0).contains(at), "at {at}");
+    leases.beat(&key(0), None, secs(41.0));
+    let due = run(&mut leases, 41.0, 80.0);
+    let checks: Vec<_> = due.iter().map(|(_, due)| due.clone()).collect();
+    assert_eq!(checks, [Due::Lapse(key(0), 0), Due::Lapse(key(0), 1)], "a beat of all renews all");
+    leases.follow(&key(0), None, secs(80.0));
+    assert_eq!(run(&mut leases, 80.0, 120.0), []);
 }

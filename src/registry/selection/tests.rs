@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FailOpen, Group, Outcome, Selection};
 use crate::{
-    model::{Policy, Revision, Share, Status, Timestamp, WhenNoneHealthy},
+    model::{Instance, Policy, Revision, Share, Status, Timestamp, WhenNoneHealthy},
     registry::{Member, testing},
 };
 
@@ -50,6 +50,21 @@ fn addresses_come_from_the_lowest_priority_that_has_a_healthy_instance() {
         assert_eq!(selection.tiers().count(), tiers, "{script}: SRV carries all healthy tiers");
         assert_eq!(selection.outcome, Outcome::Answer(None), "{script}");
     }
+}
+
+#[test]
+fn an_instance_in_warning_has_the_weight_it_names_for_that() {
+    let weights = |status: Status, warning_weight| {
+        let instance =
+            Instance { weight: 9, warning_weight, ..testing::instance("web/i", "10.0.0.1") };
+        let mut member = Member::new(Arc::new(instance), Revision(1), Timestamp(0));
+        member.status = status;
+        let selection = Selection::new(&[Arc::new(member)], &[0], &Policy::default());
+        selection.groups().map(|group| group.weight).collect::<Vec<_>>()
+    };
+    assert_eq!(weights(Status::Passing, Some(2)), [9]);
+    assert_eq!(weights(Status::Warning, Some(2)), [2]);
+    assert_eq!(weights(Status::Warning, None), [9]);
 }
 
 #[test]

@@ -146,7 +146,8 @@ async fn while_a_commit_hangs_health_is_seen_and_changes_are_not() {
     for _ in 0..4 {
         tokio::time::sleep(ttl / 3).await;
         let (key, output) = (key("web/beating"), "".into());
-        let beat = Command::Heartbeat(Heartbeat { key, status: Status::Passing, output });
+        let beat =
+            Command::Heartbeat(Heartbeat { key, check: None, status: Status::Passing, output });
         assert!(!running.registry.submit(beat).await.unwrap().changed, "heard at once");
     }
     assert_eq!(status(&running, "web/a"), Some(Status::Passing), "a result");
@@ -181,7 +182,8 @@ async fn a_failed_store_is_asked_again_however_many_heartbeats_come() {
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let (key, output) = (key("web/b"), "".into());
-        let beat = Command::Heartbeat(Heartbeat { key, status: Status::Passing, output });
+        let beat =
+            Command::Heartbeat(Heartbeat { key, check: None, status: Status::Passing, output });
         running.registry.submit(beat).await.unwrap();
     }
     assert_eq!(running.board.conditions(), []);
@@ -198,7 +200,7 @@ async fn a_silent_instance_leaves_and_a_heartbeat_brings_it_back() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(status(&running, "web/a"), Some(Status::Critical), "within ttl plus a second");
     let (key, output) = (key("web/a"), "".into());
-    let beat = Command::Heartbeat(Heartbeat { key, status: Status::Passing, output });
+    let beat = Command::Heartbeat(Heartbeat { key, check: None, status: Status::Passing, output });
     assert!(running.registry.submit(beat.clone()).await.unwrap().changed);
     assert_eq!(status(&running, "web/a"), Some(Status::Passing));
     assert!(!running.registry.submit(beat).await.unwrap().changed, "renewing is not a change");
@@ -231,7 +233,7 @@ async fn after_a_restart_states_are_kept_and_heartbeats_have_a_full_ttl() {
         first.registry.submit(register(testing::beating(name, "10.0.0.1", ttl))).await.unwrap();
     }
     let output: Arc<str> = "".into();
-    let beat = Heartbeat { key: key("web/dead"), status: Status::Critical, output };
+    let beat = Heartbeat { key: key("web/dead"), check: None, status: Status::Critical, output };
     first.registry.submit(Command::Heartbeat(beat)).await.unwrap();
     first.stop.cancel();
     let second = run(kept, Options::default());
@@ -314,7 +316,8 @@ async fn failing_open_is_told_however_many_fall_ill_in_the_same_second() {
     running.registry.submit(Command::SetPolicy(key("web/a").service, policy)).await.unwrap();
     for n in 0..150 {
         let (key, output) = (key(&name(n)), "".into());
-        let beat = Command::Heartbeat(Heartbeat { key, status: Status::Critical, output });
+        let beat =
+            Command::Heartbeat(Heartbeat { key, check: None, status: Status::Critical, output });
         running.registry.enqueue(beat).await.unwrap();
     }
     let minute = Duration::from_secs(60);

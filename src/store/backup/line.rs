@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     model::{
-        Addresses, Instance, InstanceId, Invalid, Meta, Policy, Revision, ServiceName, Share, Tag,
-        WhenNoneHealthy,
+        Addresses, Door, Instance, InstanceId, Invalid, Meta, Origin, Policy, Revision, Scope,
+        ServiceName, Share, Tag, WhenNoneHealthy,
     },
     registry::Member,
 };
@@ -74,6 +74,8 @@ pub(super) struct InstanceLine {
     port: u16,
     #[serde(default = "one")]
     weight: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning_weight: Option<u16>,
     #[serde(default = "one")]
     priority: u16,
     #[serde(default)]
@@ -86,6 +88,8 @@ pub(super) struct InstanceLine {
     deregister_after: Option<Period>,
     #[serde(skip_serializing_if = "Option::is_none")]
     initial_status: Option<StatusText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<OriginLine>,
     #[serde(default)]
     drained: bool,
     status: Option<StatusText>,
@@ -94,6 +98,18 @@ pub(super) struct InstanceLine {
     registered_at: Option<Instant>,
     /// The revision of its last change, as the API calls it.
     revision: Option<u64>,
+}
+
+/// Where an instance came from. The document is the door's own.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OriginLine {
+    door: String,
+    scope: String,
+    id: String,
+    document: String,
+    #[serde(default)]
+    odd_tags: Vec<String>,
 }
 
 fn one() -> u16 {
@@ -184,12 +200,14 @@ impl From<&Member> for InstanceLine {
             },
             port: instance.port,
             weight: instance.weight,
+            warning_weight: instance.warning_weight,
             priority: instance.priority,
             tags: instance.tags.iter().map(ToString::to_string).collect(),
             meta: Pairs(meta.map(|(key, value)| (key.to_string(), value.to_string())).collect()),
             checks: checks.map(|(spec, state)| CheckLine::new(spec, state)).collect(),
             deregister_after: instance.deregister_after.map(Period),
             initial_status: instance.initial_status.map(StatusText),
+            origin: instance.origin.as_deref().map(OriginLine::from),
             drained: member.drained,
             status: Some(StatusText(member.status)),
             since: Some(Instant(member.since)),
@@ -216,17 +234,19 @@ impl InstanceLine {
         }
         let meta = self.meta.0.into_iter().map(|(key, value)| (key.into(), value.into()));
         let instance = Instance {
-            service: ServiceName::parse(&self.service)?,
+            service: ServiceName::parse_kept(&self.service)?,
             id: InstanceId::parse(&self.instance)?,
             addresses: Addresses::parse(&self.addresses)?,
             port: self.port,
             weight: self.weight,
+            warning_weight: self.warning_weight,
             priority: self.priority,
             tags: self.tags.iter().map(|tag| Tag::parse(tag)).collect::<Result<_, _>>()?,
             meta: Meta::new(meta.collect())?,
             checks: specs.into(),
             deregister_after: self.deregister_after.map(|period| period.0),
             initial_status: initial,
+            origin: self.origin.map(OriginLine::into_model).transpose()?.map(Arc::new),
         }
         .checked()?;
         let registered = self.registered.map_or(header.revision(), Revision);
@@ -244,5 +264,30 @@ impl InstanceLine {
             member.modified = Revision(revision);
         }
         Ok(member)
+    }
+}
+
+// === impl OriginLine ===
+
+impl From<&Origin> for OriginLine {
+    fn from(origin: &Origin) -> Self {
+        Self {
+            door: origin.scope.door.to_string(),
+            scope: origin.scope.name.to_string(),
+            id: origin.id.to_string(),
+            document: origin.document.to_string(),
+            odd_tags: origin.odd_tags.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl OriginLine {
+    fn into_model(self) -> Result<Origin, Invalid> {
+        let problem = "is none of `consul` and `eureka`";
+        let door = Door::parse(&self.door)
+            .ok_or_else(|| Invalid::new("origin.door", &self.door, problem))?;
+        let scope = Scope { door, name: self.scope.into() };
+        let odd_tags = self.odd_tags.into_iter().map(Into::into).collect();
+        Origin { scope, id: self.id.into(), document: self.document.into(), odd_tags }.checked()
     }
 }

@@ -28,7 +28,7 @@ impl Interner {
     const KEPT_MAX: usize = 65_536;
 
     pub(super) fn service(&mut self, text: &str) -> Result<ServiceName, Invalid> {
-        share(&mut self.services, text, ServiceName::parse)
+        share(&mut self.services, text, ServiceName::parse_kept)
     }
 
     pub(super) fn tags(&mut self, texts: &[&str]) -> Result<Arc<[Tag]>, Invalid> {

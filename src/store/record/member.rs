@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     model::{
-        Addresses, CheckSpec, CheckState, DnsName, Instance, InstanceId, InstanceKey, Meta,
-        Revision, Tag, Timestamp,
+        Addresses, CheckSpec, CheckState, DnsName, Door, Instance, InstanceId, InstanceKey, Meta,
+        Origin, Revision, Scope, Status, Tag, Timestamp,
     },
     registry::Member,
 };
@@ -43,12 +43,28 @@ struct MemberRecord<'a, C> {
 struct MemberRecordV2<'a> {
     #[serde(borrow)]
     member: MemberRecord<'a, CheckRecordV2<'a>>,
-    facts: Vec<MemberFact>,
+    #[serde(borrow)]
+    facts: Vec<MemberFact<'a>>,
 }
 
-/// What few instances have; nothing so far. New ones go behind the others.
+/// What few instances have. New ones go behind the others.
 #[derive(Serialize, Deserialize)]
-enum MemberFact {}
+enum MemberFact<'a> {
+    WarningWeight(u16),
+    Origin {
+        door: DoorRecord,
+        scope: &'a str,
+        id: &'a str,
+        document: &'a str,
+        odd_tags: Vec<&'a str>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+enum DoorRecord {
+    Consul,
+    Eureka,
+}
 
 #[derive(Serialize, Deserialize)]
 enum AddressesRecord<'a> {
@@ -78,11 +94,12 @@ pub(in crate::store) fn seal_member(
     if states != checks {
         return Err(RecordError::States { states, checks });
     }
-    if instance.checks.iter().all(is_version_1) {
+    let facts = facts(instance);
+    if facts.is_empty() && instance.checks.iter().all(is_version_1) {
         seal_as(VERSION, &MemberRecord::new(member, CheckRecord::new), out, key);
     } else {
         let member = MemberRecord::new(member, CheckRecordV2::new);
-        seal_as(VERSION_2, &MemberRecordV2 { member, facts: Vec::new() }, out, key);
+        seal_as(VERSION_2, &MemberRecordV2 { member, facts }, out, key);
     }
     Ok(())
 }
@@ -95,14 +112,53 @@ pub(in crate::store) fn decode_member(
 ) -> Result<Member, RecordError> {
     match seal::open(key, value)? {
         (VERSION, encoded) => {
-            seal::decode::<MemberRecord<'_, CheckRecord<'_>>>(encoded)?.decode(key, interner)
+            let member: MemberRecord<'_, CheckRecord<'_>> = seal::decode(encoded)?;
+            member.decode(key, Vec::new(), interner)
         }
         (VERSION_2, encoded) => {
-            // There is no fact yet: a list that has one does not decode.
-            let MemberRecordV2 { member, facts: _ } = seal::decode(encoded)?;
-            member.decode(key, interner)
+            let MemberRecordV2 { member, facts } = seal::decode(encoded)?;
+            member.decode(key, facts, interner)
         }
         (version, _) => Err(RecordError::Version(version)),
+    }
+}
+
+/// What there is of `instance` besides what all have, in the order of the facts.
+fn facts(instance: &Instance) -> Vec<MemberFact<'_>> {
+    let mut facts = Vec::new();
+    facts.extend(instance.warning_weight.map(MemberFact::WarningWeight));
+    facts.extend(instance.origin.as_deref().map(|origin| MemberFact::Origin {
+        door: match origin.scope.door {
+            Door::Consul => DoorRecord::Consul,
+            Door::Eureka => DoorRecord::Eureka,
+        },
+        scope: &origin.scope.name,
+        id: &origin.id,
+        document: &origin.document,
+        odd_tags: origin.odd_tags.iter().map(|tag| &**tag).collect(),
+    }));
+    facts
+}
+
+// === impl MemberFact ===
+
+impl MemberFact<'_> {
+    fn add_to(self, instance: &mut Instance, interner: &mut Interner) -> Result<(), RecordError> {
+        match self {
+            Self::WarningWeight(weight) => instance.warning_weight = Some(weight),
+            Self::Origin { door, scope, id, document, odd_tags } => {
+                let door = match door {
+                    DoorRecord::Consul => Door::Consul,
+                    DoorRecord::Eureka => Door::Eureka,
+                };
+                let scope = Scope { door, name: interner.text(scope) };
+                let odd_tags = odd_tags.into_iter().map(|tag| interner.text(tag)).collect();
+                let (id, document) = (id.into(), document.into());
+                let origin = Origin { scope, id, document, odd_tags }.checked()?;
+                instance.origin = Some(Arc::new(origin));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -140,7 +196,12 @@ impl<'a, C> MemberRecord<'a, C> {
 }
 
 impl<'a, C: DecodeCheck> MemberRecord<'a, C> {
-    fn decode(self, key: &[u8], interner: &mut Interner) -> Result<Member, RecordError> {
+    fn decode(
+        self,
+        key: &[u8],
+        facts: Vec<MemberFact<'_>>,
+        interner: &mut Interner,
+    ) -> Result<Member, RecordError> {
         let record = self;
         let key = str::from_utf8(key).map_err(|_| RecordError::Key)?;
         let (service, id) = key.split_once('\0').ok_or(RecordError::Key)?;
@@ -152,7 +213,7 @@ impl<'a, C: DecodeCheck> MemberRecord<'a, C> {
             states.push(state);
         }
         let meta = record.meta.into_iter();
-        let instance = Instance {
+        let mut instance = Instance {
             service: interner.service(service)?,
             id: InstanceId::parse(id)?,
             addresses: match record.addresses {
@@ -161,16 +222,22 @@ impl<'a, C: DecodeCheck> MemberRecord<'a, C> {
             },
             port: record.port,
             weight: record.weight,
+            warning_weight: None,
             priority: record.priority,
             tags: interner.tags(&record.tags)?,
             meta: Meta::new(meta.map(|(n, v)| (interner.text(n), interner.text(v))).collect())?,
             checks: interner.checks(&specs),
             deregister_after: record.deregister_after,
             initial_status: record.initial_status.map(Into::into),
+            origin: None,
         };
+        for fact in facts {
+            fact.add_to(&mut instance, interner)?;
+        }
         Ok(Member {
             instance: Arc::new(instance),
             checks: states.into(),
+            node_status: Status::Passing,
             status: record.status.into(),
             since: Timestamp(record.since_millis),
             drained: record.drained,

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     model::{
         CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Instance,
-        Policy, Revision, ServiceName, Status, Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
+        Origin, Policy, Revision, Scope, ServiceName, Status, Target, TcpCheck, Thresholds,
+        Timestamp, UdpCheck,
     },
     registry::Member,
     store::{
@@ -65,7 +66,9 @@ proptest! {
                 CheckKind::Ttl { .. } => false,
             }
         };
-        let expected = if member.instance.checks.iter().any(is_new) { 2 } else { 1 };
+        let instance = &member.instance;
+        let is_rare = instance.origin.is_some() || instance.warning_weight.is_some();
+        let expected = if is_rare || instance.checks.iter().any(is_new) { 2 } else { 1 };
         prop_assert_eq!(value[0], expected);
     }
 }
@@ -158,6 +161,35 @@ fn the_octets_of_version_2_are_fixed() {
         "338b2d2b",
     );
     assert_eq!(hex(&value), expected);
+    assert_eq!(decode_member(&key, &value, &mut Interner::default()).unwrap(), member);
+}
+
+#[test]
+fn the_octets_of_what_few_instances_have_are_fixed() {
+    let mut member = testing::plain(3);
+    let instance = Arc::make_mut(&mut member.instance);
+    (instance.checks, instance.warning_weight) = (Arc::default(), Some(300));
+    instance.origin = Some(Arc::new(Origin {
+        scope: Scope::application("web"),
+        id: "host:web".into(),
+        document: "{}".into(),
+        odd_tags: ["v1.2".into()].into(),
+    }));
+    member.checks = Box::default();
+    let key = member_key(&member.key());
+    let value = encode_member(&key, &member).unwrap();
+    let facts = "0200ac0201010357454208686f73743a776562027b7d010476312e32";
+    assert!(hex(&value).contains(facts), "{}", hex(&value));
+    assert_eq!(value[0], 2);
+    assert_eq!(decode_member(&key, &value, &mut Interner::default()).unwrap(), member);
+}
+
+#[test]
+fn a_node_is_read_as_it_was_written() {
+    let mut member = testing::plain(3);
+    Arc::make_mut(&mut member.instance).service = ServiceName::nodes();
+    let key = member_key(&member.key());
+    let value = encode_member(&key, &member).unwrap();
     assert_eq!(decode_member(&key, &value, &mut Interner::default()).unwrap(), member);
 }
 

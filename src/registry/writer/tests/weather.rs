@@ -61,7 +61,7 @@ fn command(running: &Running, kind: u8, who: u8, how: u8) -> Command {
             let member = running.registry.snapshot().member(&key).cloned();
             report(&name, member.map(|m| m.registered).unwrap_or_default(), status)
         }
-        _ => Command::Heartbeat(Heartbeat { key, status, output: "".into() }),
+        _ => Command::Heartbeat(Heartbeat { key, check: None, status, output: "".into() }),
     }
 }
 

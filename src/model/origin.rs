@@ -1,0 +1,180 @@
+//! Where a registration came from, when it did not come by the native interface.
+//!
+//! Clients of other registries expect their registration back as they sent it, with words that
+//! mean nothing to Rollcall. The door that took it keeps these in a document of its own, which
+//! nobody else reads. Rejected: a type for each of their nouns here, which the store, the backup
+//! and every door would have to know.
+
+use std::{fmt, sync::Arc};
+
+use super::{Invalid, Tag, limit};
+
+/// The interfaces, other than the native one, by which an instance can be registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Door {
+    /// Consul's HTTP API.
+    Consul,
+    /// Eureka's REST interface.
+    Eureka,
+}
+
+/// Within what an id of a door is unique: a node of Consul, an application of Eureka.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    /// The door.
+    pub door: Door,
+    /// The node's name in lower case, or the application's in upper case.
+    pub name: Arc<str>,
+}
+
+/// What a door knows an instance by, and what its clients get back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The door, and within what `id` is unique there.
+    pub scope: Scope,
+    /// The id as the client sent it. Empty for what is no service of a client: a node itself.
+    pub id: Arc<str>,
+    /// What the door keeps for its clients; the door's own format.
+    pub document: Arc<str>,
+    /// Tags that are no DNS labels, in lower case, sorted, each once.
+    pub odd_tags: Box<[Arc<str>]>,
+}
+
+/// Tags as clients send them, parted into those that are DNS labels and those that are not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MixedTags {
+    /// Sorted, each once.
+    pub labels: Arc<[Tag]>,
+    /// In lower case, sorted, each once.
+    pub odd: Box<[Arc<str>]>,
+}
+
+// === impl Door ===
+
+impl Door {
+    /// All doors.
+    pub const ALL: [Self; 2] = [Self::Consul, Self::Eureka];
+
+    /// The name that the API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Consul => "consul",
+            Self::Eureka => "eureka",
+        }
+    }
+
+    /// The door of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|door| door.as_str() == text)
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+// === impl Scope ===
+
+impl Scope {
+    /// The node of that name, in any case.
+    pub fn node(name: &str) -> Self {
+        Self { door: Door::Consul, name: name.to_lowercase().into() }
+    }
+
+    /// The application of that name, in any case.
+    pub fn application(name: &str) -> Self {
+        Self { door: Door::Eureka, name: name.to_uppercase().into() }
+    }
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// Holds names and document to their limits.
+    ///
+    /// # Errors
+    /// Names the field that is above its limit.
+    pub fn checked(self) -> Result<Self, Invalid> {
+        for (field, text, most) in [
+            ("origin.scope", &self.scope.name, limit::ORIGIN_NAME_OCTETS_MAX),
+            ("origin.id", &self.id, limit::ORIGIN_NAME_OCTETS_MAX),
+            ("origin.document", &self.document, limit::ORIGIN_DOCUMENT_OCTETS_MAX),
+        ] {
+            if text.len() > most {
+                let problem = format!("octets are above the limit of {most}");
+                return Err(Invalid::new(field, text.len(), problem));
+            }
+        }
+        Ok(self)
+    }
+}
+
+// === impl MixedTags ===
+
+impl MixedTags {
+    /// Parts tags. Of the limit of their number, the labels are held to it with the instance.
+    ///
+    /// # Errors
+    /// When there are too many that are no labels.
+    pub fn new(texts: &[impl AsRef<str>]) -> Result<Self, Invalid> {
+        let (mut labels, mut odd) = (Vec::new(), Vec::new());
+        for text in texts {
+            let text = text.as_ref();
+            match Tag::parse(text) {
+                Ok(tag) => labels.push(tag),
+                Err(_) => odd.push(Arc::from(text.to_lowercase())),
+            }
+        }
+        labels.sort_unstable();
+        labels.dedup();
+        odd.sort_unstable();
+        odd.dedup();
+        if odd.len() > limit::INSTANCE_TAGS_MAX {
+            let problem = format!("entries are above the limit of {}", limit::INSTANCE_TAGS_MAX);
+            return Err(Invalid::new("tags", odd.len(), problem));
+        }
+        Ok(Self { labels: labels.into(), odd: odd.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Door, MixedTags, Origin, Scope};
+    use crate::model::{Tag, limit};
+
+    #[test]
+    fn tags_that_are_labels_are_parted_from_others() {
+        let tags = ["v1", "urlprefix-/foo", "V1", "v1.2", "instance", "Primary", "V1.2"];
+        let parted = MixedTags::new(&tags).unwrap();
+        let labels: Vec<_> = parted.labels.iter().map(Tag::as_str).collect();
+        assert_eq!(labels, ["primary", "v1"]);
+        let odd: Vec<_> = parted.odd.iter().map(|tag| &**tag).collect();
+        assert_eq!(odd, ["instance", "urlprefix-/foo", "v1.2"]);
+        let many: Vec<_> = (0..=limit::INSTANCE_TAGS_MAX).map(|n| format!("a.{n}")).collect();
+        assert!(MixedTags::new(&many).unwrap_err().to_string().contains("above the limit of 64"));
+    }
+
+    #[test]
+    fn nodes_and_applications_have_no_case() {
+        assert_eq!(Scope::node("Web-1"), Scope::node("web-1"));
+        assert_eq!(Scope::application("Payment"), Scope::application("PAYMENT"));
+        assert_ne!(Scope::node("a").door, Scope::application("a").door);
+    }
+
+    #[test]
+    fn what_is_kept_for_clients_has_a_limit() {
+        let origin = |id: usize, document: usize| Origin {
+            scope: Scope::node("n"),
+            id: "x".repeat(id).into(),
+            document: "x".repeat(document).into(),
+            odd_tags: Box::default(),
+        };
+        let (name, document) = (limit::ORIGIN_NAME_OCTETS_MAX, limit::ORIGIN_DOCUMENT_OCTETS_MAX);
+        assert!(origin(name, document).checked().is_ok());
+        assert_eq!(origin(name + 1, 0).checked().unwrap_err().field, "origin.id");
+        assert_eq!(origin(0, document + 1).checked().unwrap_err().field, "origin.document");
+        assert_eq!(Door::parse("eureka"), Some(Door::Eureka));
+    }
+}

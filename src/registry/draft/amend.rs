@@ -1,0 +1,130 @@
+//! Changes by those who have read an instance before, and decide from what they read.
+//!
+//! A door whose clients change parts of a registration (one check more, a tag, maintenance) reads
+//! it, makes the whole anew and asks for it in place of the one it has read. What somebody else has
+//! replaced meanwhile is not overwritten: the door reads again.
+
+use std::sync::Arc;
+
+use super::{Draft, unchanged};
+use crate::{
+    model::{
+        Amendment, Carry, CheckState, EventKind, InstanceKey, RemovalReason, Replacement, Revision,
+        Timestamp,
+    },
+    registry::{Applied, Member, RegistryError},
+};
+
+impl Draft<'_> {
+    /// Carries out amendments, all or none.
+    pub(super) fn amend(&mut self, amendments: &[Amendment]) -> Result<Applied, RegistryError> {
+        for amendment in amendments {
+            self.check_amendment(amendment, amendments)?;
+        }
+        let put = amendments.iter().filter_map(|a| a.to.as_ref().map(|to| &to.instance));
+        self.check_limits(&put.cloned().collect::<Vec<_>>())?;
+        let mut applied = unchanged(Revision::default());
+        // What is removed first may make room for an origin that moves to another name.
+        for Amendment { key, .. } in amendments.iter().filter(|a| a.to.is_none()) {
+            let removed = self.remove(key, RemovalReason::Asked)?;
+            (applied.revision, applied.changed) = (removed.revision, true);
+        }
+        for to in amendments.iter().filter_map(|amendment| amendment.to.as_ref()) {
+            let next = self.replace(to, applied.changed);
+            applied.revision = applied.revision.max(next.revision);
+            applied.changed |= next.changed;
+            applied.created += next.created;
+        }
+        Ok(applied)
+    }
+
+    /// Refuses what was decided from something that is no longer so.
+    fn check_amendment(
+        &mut self,
+        amendment: &Amendment,
+        all: &[Amendment],
+    ) -> Result<(), RegistryError> {
+        let Amendment { key, seen, to } = amendment;
+        let conflict = || Err(RegistryError::Conflict(key.clone()));
+        let current = self.member(key).ok().map(|member| member.registered);
+        // Who removes what is gone already has what was wanted; but not who saw none.
+        if current != *seen || (to.is_none() && seen.is_none()) {
+            return conflict();
+        }
+        let Some(Replacement { instance, .. }) = to else { return Ok(()) };
+        let Some(origin) = &instance.origin else { return Ok(()) };
+        match self.origins.get(&origin.scope, &origin.id).map(|other| other.key()) {
+            Some(other) if other != *key => {
+                let is_removed = all.iter().any(|a| a.key == other && a.to.is_none());
+                if is_removed { Ok(()) } else { conflict() }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts an instance in the place of what is there, with what was known of its checks.
+    fn replace(&mut self, to: &Replacement, has_changed: bool) -> Applied {
+        let Replacement { instance, checks, drained } = to;
+        let key = instance.key();
+        let before = self.member(&key).ok();
+        let revision = if has_changed { self.revision } else { self.revision.next() };
+        let mut next = Member::new(Arc::clone(instance), revision, self.at);
+        next.drained = *drained;
+        for (state, carry) in next.checks.iter_mut().zip(checks) {
+            carry_over(state, carry, before.as_deref(), self.at);
+        }
+        self.settle_on_node(&mut next);
+        if let Some(before) = &before {
+            if next.status == before.status {
+                next.since = before.since;
+            }
+            let is_same = before.instance == *instance
+                && before.checks == next.checks
+                && before.drained == *drained;
+            if is_same {
+                return unchanged(before.modified);
+            }
+        }
+        self.revision = revision;
+        self.tell_of(&key, before.as_deref(), &next, revision);
+        let created = usize::from(before.is_none());
+        self.put(before.as_deref(), next, revision);
+        Applied { revision, created, changed: true }
+    }
+
+    fn tell_of(
+        &mut self,
+        key: &InstanceKey,
+        before: Option<&Member>,
+        next: &Member,
+        revision: Revision,
+    ) {
+        if before.is_none_or(|before| before.instance != next.instance) {
+            let replaced = before.is_some();
+            let kind = EventKind::Registered { key: key.clone(), replaced };
+            self.event(revision, &key.service, kind);
+        }
+        let Some(before) = before else { return };
+        if before.drained != next.drained {
+            let kind = EventKind::Drained { key: key.clone(), on: next.drained };
+            self.event(revision, &key.service, kind);
+        }
+        self.tell_of_status(before, next, revision, "registered".into());
+    }
+}
+
+fn carry_over(state: &mut CheckState, carry: &Carry, before: Option<&Member>, at: Timestamp) {
+    match carry {
+        Carry::From(index) => {
+            if let Some(known) = before.and_then(|member| member.checks.get(*index)) {
+                *state = known.clone();
+            }
+        }
+        Carry::Anew(status, output) => {
+            *state = CheckState { status: *status, output: Arc::clone(output), since: at };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! Amendments, origins and nodes: what is decided by those who have read before.
+
+use std::{sync::Arc, time::Duration};
+
+use super::super::Draft;
+use crate::{
+    model::{
+        Amendment, Carry, CheckKind, CheckSpec, Command, EventKind, Heartbeat, Instance,
+        InstanceId, Replacement, Revision, Scope, ServiceName, Status, Timestamp,
+    },
+    registry::{Member, Options, RegistryError, Snapshot, testing},
+};
+
+fn options() -> Options {
+    Options::default()
+}
+
+/// A world in which the commands were carried out one by one.
+fn world(commands: &[Command]) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for command in commands {
+        snapshot = after(&snapshot, command).unwrap();
+    }
+    snapshot
+}
+
+fn after(base: &Snapshot, command: &Command) -> Result<Snapshot, RegistryError> {
+    let options = options();
+    let mut draft = Draft::new(base, &options, Timestamp(1));
+    draft.apply(command)?;
+    Ok(draft.finish().next)
+}
+
+fn ttl() -> CheckSpec {
+    CheckSpec::new(CheckKind::ttl(Duration::from_secs(10)).unwrap())
+}
+
+/// `web/a` and the like, which a client on `node` calls `id`, with so many `ttl` checks.
+fn on_node(name: &str, node: &str, id: &str, checks: usize) -> Instance {
+    let checks = vec![ttl(); checks].into();
+    let own = Instance { checks, ..testing::instance(name, "10.0.0.1") };
+    testing::from_elsewhere(own, Scope::node(node), id)
+}
+
+/// The node of that name, with so many `ttl` checks.
+fn node(name: &str, checks: usize) -> Instance {
+    let (service, id) = (ServiceName::nodes(), InstanceId::derived(name));
+    Instance { service, id, ..on_node("web/x", name, "", checks) }
+}
+
+fn put(instance: &Instance, seen: Option<u64>, checks: Vec<Carry>) -> Amendment {
+    let replacement = Replacement { instance: Arc::new(instance.clone()), checks, drained: false };
+    Amendment { key: instance.key(), seen: seen.map(Revision), to: Some(replacement) }
+}
+
+fn new(instance: &Instance) -> Command {
+    let states = instance.checks.iter().map(|_| Carry::Anew(Status::Passing, "new".into()));
+    Command::Amend(vec![put(instance, None, states.collect())])
+}
+
+fn remove(instance: &Instance, seen: u64) -> Amendment {
+    Amendment { key: instance.key(), seen: Some(Revision(seen)), to: None }
+}
+
+fn member<'s>(snapshot: &'s Snapshot, instance: &Instance) -> &'s Arc<Member> {
+    snapshot.member_like(instance).unwrap()
+}
+
+fn is_conflict<T>(result: &Result<T, RegistryError>) -> bool {
+    matches!(result, Err(RegistryError::Conflict(_)))
+}
+
+fn report(instance: &Instance, check: usize, registered: u64, status: Status) -> Command {
+    let (key, output) = (instance.key(), "said".into());
+    let check = Some((check, Revision(registered)));
+    Command::Heartbeat(Heartbeat { key, check, status, output })
+}
+
+#[test]
+fn what_was_changed_meanwhile_is_not_overwritten() {
+    let web = on_node("web/a", "n", "a", 0);
+    let base = world(&[new(&web)]);
+    let changed = Instance { weight: 7, ..web.clone() };
+    assert!(is_conflict(&after(&base, &new(&changed))), "it was not seen at all");
+    let late = Command::Amend(vec![put(&changed, Some(99), vec![])]);
+    assert!(is_conflict(&after(&base, &late)), "another registration was seen");
+    let timely = Command::Amend(vec![put(&changed, Some(1), vec![])]);
+    assert_eq!(member(&after(&base, &timely).unwrap(), &web).instance.weight, 7);
+    assert!(is_conflict(&after(&base, &Command::Amend(vec![remove(&web, 2)]))));
+    let gone = after(&base, &Command::Amend(vec![remove(&web, 1)])).unwrap();
+    assert!(gone.service("web").is_none() && gone.origins.get(&Scope::node("n"), "a").is_none());
+}
+
+#[test]
+fn amendments_are_carried_out_all_or_none() {
+    let (a, b) = (on_node("web/a", "n", "a", 0), on_node("web/b", "n", "b", 0));
+    let base = world(&[new(&a)]);
+    let both = Command::Amend(vec![remove(&a, 1), put(&b, Some(5), vec![])]);
+    assert!(is_conflict(&after(&base, &both)));
+    let both = Command::Amend(vec![remove(&a, 1), put(&b, None, vec![])]);
+    let next = after(&base, &both).unwrap();
+    assert!(next.member_like(&a).is_none() && next.member_like(&b).is_some());
+}
+
+#[test]
+fn an_origin_belongs_to_one_instance() {
+    let (a, moved) = (on_node("web/a", "n", "x", 0), on_node("api/a", "n", "x", 0));
+    let base = world(&[new(&a)]);
+    assert!(is_conflict(&after(&base, &new(&moved))));
+    let move_it = Command::Amend(vec![put(&moved, None, vec![]), remove(&a, 1)]);
+    let next = after(&base, &move_it).unwrap();
+    assert_eq!(next.origins.get(&Scope::node("n"), "x").unwrap().key(), moved.key());
+    let elsewhere = on_node("api/b", "other", "x", 0);
+    assert!(after(&base, &new(&elsewhere)).is_ok(), "ids are unique within their scope only");
+}
+
+#[test]
+fn what_is_known_of_checks_is_carried_over() {
+    let one = on_node("web/a", "n", "a", 1);
+    let base = world(&[new(&one), report(&one, 0, 1, Status::Warning)]);
+    assert_eq!(member(&base, &one).status, Status::Warning);
+    let two = on_node("web/a", "n", "a", 2);
+    let checks = vec![Carry::Anew(Status::Passing, "new".into()), Carry::From(0)];
+    let next = after(&base, &Command::Amend(vec![put(&two, Some(1), checks)])).unwrap();
+    let outputs: Vec<_> = member(&next, &two).checks.iter().map(|c| &*c.output).collect();
+    assert_eq!(outputs, ["new", "said"]);
+    assert_eq!(member(&next, &two).status, Status::Warning);
+}
+
+#[test]
+fn the_same_again_changes_nothing() {
+    let web = on_node("web/a", "n", "a", 1);
+    let base = world(&[new(&web)]);
+    let again = Command::Amend(vec![put(&web, Some(1), vec![Carry::From(0)])]);
+    assert_eq!(after(&base, &again).unwrap().revision, base.revision);
+}
+
+#[test]
+fn a_report_of_one_check_is_of_that_one_only_and_of_the_registration_it_saw() {
+    let web = on_node("web/a", "n", "a", 2);
+    let base = world(&[new(&web)]);
+    let next = after(&base, &report(&web, 1, 1, Status::Critical)).unwrap();
+    let states: Vec<_> = member(&next, &web).checks.iter().map(|c| c.status).collect();
+    assert_eq!(states, [Status::Passing, Status::Critical]);
+    assert!(is_conflict(&after(&base, &report(&web, 1, 2, Status::Critical))));
+    let beyond = after(&base, &report(&web, 2, 1, Status::Critical));
+    assert!(matches!(beyond, Err(RegistryError::NoTtlCheck(_))));
+}
+
+#[test]
+fn an_instance_goes_down_with_its_node_and_comes_back_with_it() {
+    let (web, machine) = (on_node("web/a", "n", "a", 0), node("n", 1));
+    let apart = on_node("web/b", "m", "b", 0);
+    let base = world(&[new(&web), new(&apart), new(&machine)]);
+    let registered = member(&base, &machine).registered.0;
+    let down = after(&base, &report(&machine, 0, registered, Status::Critical)).unwrap();
+    assert_eq!(member(&down, &web).status, Status::Critical);
+    assert_eq!(member(&down, &apart).status, Status::Passing);
+    assert_eq!((down.counts.critical, down.counts.passing), (1, 1), "a node is no instance");
+    assert!(down.service("web").unwrap().changed > base.service("web").unwrap().changed);
+    let late = on_node("api/c", "n", "c", 0);
+    let joined = after(&down, &new(&late)).unwrap();
+    assert_eq!(member(&joined, &late).status, Status::Critical, "it comes to a node that is down");
+    let up = after(&joined, &report(&machine, 0, registered, Status::Passing)).unwrap();
+    assert_eq!(up.counts.passing, 3);
+    let down = after(&up, &report(&machine, 0, registered, Status::Critical)).unwrap();
+    let gone = after(&down, &Command::Amend(vec![remove(&machine, registered)])).unwrap();
+    assert_eq!((gone.counts.passing, gone.nodes.len()), (3, 0), "without a node nothing is wrong");
+}
+
+#[test]
+fn a_node_in_maintenance_is_down() {
+    let (web, machine) = (on_node("web/a", "n", "a", 0), node("n", 0));
+    let base = world(&[new(&web), new(&machine)]);
+    let drain = Command::Drain { key: machine.key(), on: true };
+    assert_eq!(member(&after(&base, &drain).unwrap(), &web).status, Status::Critical);
+}
+
+#[test]
+fn who_reads_an_instance_is_told_of_a_change_of_its_node() {
+    let (web, machine) = (on_node("web/a", "n", "a", 0), node("n", 0));
+    let base = world(&[new(&machine), new(&web)]);
+    let moved = Instance { port: 9, ..machine.clone() };
+    let next = after(&base, &Command::Amend(vec![put(&moved, Some(1), vec![])])).unwrap();
+    assert!(next.service("web").unwrap().changed > base.service("web").unwrap().changed);
+    assert_eq!(next.nodes_changed, next.revision);
+}
+
+#[test]
+fn revisions_of_names_nodes_and_events_move_only_with_them() {
+    let base = world(&[new(&on_node("web/a", "n", "a", 1))]);
+    let of = |snapshot: &Snapshot| {
+        (snapshot.names_changed.0, snapshot.nodes_changed.0, snapshot.changed.0)
+    };
+    assert_eq!(of(&base), (1, 1, 1));
+    let second = after(&base, &new(&on_node("web/b", "n", "b", 1))).unwrap();
+    assert_eq!(of(&second), (1, 1, 2), "neither a name nor a node is new");
+    let ill = after(&second, &report(&on_node("web/b", "n", "b", 1), 0, 2, Status::Critical));
+    let ill = ill.unwrap();
+    assert_eq!(of(&ill), (1, 1, 3));
+    let other = after(&ill, &new(&on_node("web/c", "m", "c", 0))).unwrap();
+    assert_eq!(of(&other), (1, 4, 4), "a node is new");
+    let mut tagged = on_node("web/d", "m", "d", 0);
+    Arc::make_mut(tagged.origin.as_mut().unwrap()).odd_tags = ["v1.2".into()].into();
+    assert_eq!(of(&after(&other, &new(&tagged)).unwrap()), (5, 4, 5), "a tag is new");
+}
+
+#[test]
+fn drained_by_an_amendment_is_told_as_drained() {
+    let web = on_node("web/a", "n", "a", 0);
+    let base = world(&[new(&web)]);
+    let mut amendment = put(&web, Some(1), vec![]);
+    amendment.to.as_mut().unwrap().drained = true;
+    let options = options();
+    let mut draft = Draft::new(&base, &options, Timestamp(2));
+    draft.apply(&Command::Amend(vec![amendment])).unwrap();
+    let kinds: Vec<_> = draft.events.iter().map(|event| &event.kind).collect();
+    assert!(matches!(kinds[..], [EventKind::Drained { on: true, .. }]), "{kinds:?}");
+}

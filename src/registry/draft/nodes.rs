@@ -1,0 +1,123 @@
+//! Nodes: what is known of the machines that instances of another registry's clients are on.
+//!
+//! A node is kept as a member is, with checks of its own, under a name that is no service's. Its
+//! state is a state of each instance on it.
+
+use std::sync::Arc;
+
+use super::Draft;
+use crate::{
+    model::{InstanceId, InstanceKey, Revision, Scope, ServiceName, Status},
+    registry::{Change, Member, Shards},
+};
+
+/// What its node says of an instance that goes down with it.
+const NODE_DOWN: &str = "its node is critical";
+/// What is said of an instance whose node is no longer at fault.
+const NODE_UP: &str = "its node is up";
+
+impl Draft<'_> {
+    /// Takes over the state of the node that an instance is on, and what that makes of its own.
+    pub(super) fn settle_on_node(&self, next: &mut Member) {
+        next.node_status = match &next.instance.origin {
+            Some(origin) if !next.instance.service.is_nodes() => self.node_status(&origin.scope),
+            _ => Status::Passing,
+        };
+        next.status = next.worst();
+    }
+
+    /// The node as the draft has it.
+    pub(super) fn node(&self, id: &InstanceId) -> Option<&Arc<Member>> {
+        match self.nodes.get(id) {
+            Some(changed) => changed.as_ref(),
+            None => self.base.nodes.get(id.as_str()),
+        }
+    }
+
+    /// Puts a node, or takes it away, and lets the instances on it follow.
+    pub(super) fn put_node(&mut self, before: Option<&Member>, next: Option<Member>) {
+        let Some(member) = next.as_ref().or(before) else { return };
+        let (id, scope) = (member.instance.id.clone(), scope_of(member));
+        let before = before.map_or(Status::Passing, state);
+        let after = next.as_ref().map_or(Status::Passing, state);
+        self.nodes.insert(id, next.map(Arc::new));
+        let Some(scope) = scope else { return };
+        let keys: Vec<InstanceKey> = self.origins.of(&scope).map(|other| other.key()).collect();
+        for key in keys.into_iter().filter(|key| !key.service.is_nodes()) {
+            let revision = self.revision;
+            let draft = self.draft_of(&key.service);
+            // Whoever reads an instance reads its node with it.
+            (draft.changed, draft.is_prepared_anew) = (revision, true);
+            if before != after
+                && let Ok(member) = self.member(&key)
+            {
+                let output = if after.is_up() { NODE_UP } else { NODE_DOWN };
+                let next = Member { node_status: after, ..Member::clone(&member) };
+                self.put_status(&member, next, output.into());
+            }
+        }
+    }
+
+    /// The rows of the nodes that changed.
+    pub(super) fn node_rows(&self, rows: &mut Vec<Change>) {
+        let mut nodes: Vec<_> = self.nodes.iter().collect();
+        nodes.sort_unstable_by_key(|(id, _)| *id);
+        rows.extend(nodes.into_iter().map(|(id, node)| match node {
+            Some(member) => Change::PutMember(Arc::clone(member)),
+            None => Change::DeleteMember(InstanceKey::new(ServiceName::nodes(), id.clone())),
+        }));
+    }
+
+    /// The nodes that changed.
+    pub(super) fn touched_nodes(&self) -> impl Iterator<Item = InstanceKey> {
+        self.nodes.keys().map(|id| InstanceKey::new(ServiceName::nodes(), id.clone()))
+    }
+
+    /// The nodes as they are to be.
+    pub(super) fn into_nodes(self, nodes: &mut Shards<InstanceId, Arc<Member>>) {
+        for (id, node) in self.nodes {
+            match node {
+                Some(member) => nodes.insert(id, member),
+                None => nodes.remove(&id),
+            }
+        }
+    }
+
+    /// Notes what is registered elsewhere as what, in place of what was.
+    pub(super) fn note_origin(
+        &mut self,
+        before: Option<&Member>,
+        next: Option<&Member>,
+        at: Revision,
+    ) {
+        let origin = |member: &Member| member.instance.origin.clone();
+        let (was, is) = (before.and_then(origin), next.and_then(origin));
+        let mut has_changed =
+            [before, next].into_iter().flatten().any(|m| m.instance.service.is_nodes());
+        if let Some(was) = &was
+            && is.as_ref().is_none_or(|is| (&is.scope, &is.id) != (&was.scope, &was.id))
+        {
+            has_changed |= self.origins.remove(was);
+        }
+        if let Some(next) = next {
+            has_changed |= self.origins.insert(&next.instance);
+        }
+        if has_changed {
+            self.nodes_changed = at;
+        }
+    }
+
+    fn node_status(&self, scope: &Scope) -> Status {
+        let node = self.origins.get(scope, "").and_then(|node| self.node(&node.id));
+        node.map_or(Status::Passing, |node| state(node))
+    }
+}
+
+/// The state of a node for those on it: one in maintenance is down.
+pub(in crate::registry) fn state(node: &Member) -> Status {
+    if node.drained { Status::Critical } else { node.status }
+}
+
+fn scope_of(node: &Member) -> Option<Scope> {
+    node.instance.origin.as_ref().map(|origin| origin.scope.clone())
+}

@@ -1,0 +1,168 @@
+//! Who has registered what, by the names that the clients of other registries use.
+//!
+//! Most scopes (nodes of Consul, applications of Eureka) have a few instances, and there may be as
+//! many scopes as instances: those are short lists. One that has many, because everything is
+//! registered through one agent, is a map, so that a change does not copy it.
+
+use std::sync::Arc;
+
+use super::Shards;
+use crate::model::{Instance, Origin, Scope};
+
+/// The instances with an origin, by it. Cloning is cheap, as with [`Shards`].
+#[derive(Debug, Clone, Default)]
+pub struct Origins {
+    scopes: Shards<Scope, Ids>,
+}
+
+/// The instances of one scope.
+#[derive(Debug, Clone)]
+enum Ids {
+    /// Sorted by id.
+    Few(Arc<[Arc<Instance>]>),
+    Many(Shards<Arc<str>, Arc<Instance>>),
+}
+
+/// From so many on a scope is a map, and stays one until it is empty: to copy the list takes about
+/// as long as the arrays of a map by then.
+const MANY: usize = 128;
+
+// === impl Origins ===
+
+impl Origins {
+    /// The instance that was registered as `id`.
+    pub fn get(&self, scope: &Scope, id: &str) -> Option<&Arc<Instance>> {
+        match self.scopes.get(scope)? {
+            Ids::Few(list) => list.binary_search_by(|i| id_of(i).cmp(id)).ok().map(|at| &list[at]),
+            Ids::Many(map) => map.get(id),
+        }
+    }
+
+    /// The instances of a scope, in no order.
+    pub fn of<'o>(&'o self, scope: &Scope) -> Box<dyn Iterator<Item = &'o Arc<Instance>> + 'o> {
+        match self.scopes.get(scope) {
+            None => Box::new(std::iter::empty()),
+            Some(Ids::Few(list)) => Box::new(list.iter()),
+            Some(Ids::Many(map)) => Box::new(map.iter().map(|(_, instance)| instance)),
+        }
+    }
+
+    /// The scopes that have an instance, in no order.
+    pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        self.scopes.iter().map(|(scope, _)| scope)
+    }
+
+    /// Notes an instance, in place of the one with the same origin; one without has no place here.
+    /// Says whether its scope is new.
+    pub(super) fn insert(&mut self, instance: &Arc<Instance>) -> bool {
+        let Some(Origin { scope, id, .. }) = instance.origin.as_deref() else { return false };
+        let before = self.scopes.get(scope);
+        let ids = match before {
+            None => Ids::Few([Arc::clone(instance)].into()),
+            Some(Ids::Many(map)) => {
+                let mut map = map.clone();
+                map.insert(Arc::clone(id), Arc::clone(instance));
+                Ids::Many(map)
+            }
+            Some(Ids::Few(list)) => {
+                let mut list = list.to_vec();
+                match list.binary_search_by(|other| id_of(other).cmp(id)) {
+                    Ok(at) => list[at] = Arc::clone(instance),
+                    Err(at) => list.insert(at, Arc::clone(instance)),
+                }
+                if list.len() < MANY { Ids::Few(list.into()) } else { many(list) }
+            }
+        };
+        let is_new = before.is_none();
+        self.scopes.insert(scope.clone(), ids);
+        is_new
+    }
+
+    /// Forgets an instance, and says whether it was the last of its scope.
+    pub(super) fn remove(&mut self, origin: &Origin) -> bool {
+        let ids = match self.scopes.get(&origin.scope) {
+            None => return false,
+            Some(Ids::Many(map)) => {
+                let mut map = map.clone();
+                map.remove(&origin.id);
+                (!map.is_empty()).then_some(Ids::Many(map))
+            }
+            Some(Ids::Few(list)) => {
+                let left = list.iter().filter(|instance| id_of(instance) != &*origin.id);
+                let left: Arc<[_]> = left.cloned().collect();
+                (!left.is_empty()).then_some(Ids::Few(left))
+            }
+        };
+        let is_gone = ids.is_none();
+        match ids {
+            Some(ids) => self.scopes.insert(origin.scope.clone(), ids),
+            None => self.scopes.remove(&origin.scope),
+        }
+        is_gone
+    }
+}
+
+fn many(list: Vec<Arc<Instance>>) -> Ids {
+    let mut map = Shards::default();
+    for instance in list {
+        if let Some(origin) = &instance.origin {
+            map.insert(Arc::clone(&origin.id), Arc::clone(&instance));
+        }
+    }
+    Ids::Many(map)
+}
+
+fn id_of(instance: &Instance) -> &str {
+    instance.origin.as_ref().map_or("", |origin| &origin.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::{MANY, Origins, id_of};
+    use crate::{
+        model::{Instance, Scope},
+        registry::testing,
+    };
+
+    fn instance(scope: &Scope, id: u16) -> Arc<Instance> {
+        let own = testing::instance(&format!("web/i-{id}"), "10.0.0.1");
+        Arc::new(testing::from_elsewhere(own, scope.clone(), &id.to_string()))
+    }
+
+    proptest! {
+        #[test]
+        fn is_a_map_of_maps(
+            steps in vec((0..3_u8, 0..3 * u16::try_from(MANY).unwrap(), prop::bool::weighted(0.7)),
+                0..600)
+        ) {
+            let (mut ours, mut model) = (Origins::default(), BTreeMap::new());
+            for (scope, id, is_there) in steps {
+                let (name, scope) = (scope, Scope::node(&scope.to_string()));
+                let instance = instance(&scope, id);
+                let in_scope = |model: &BTreeMap<(u8, String), Arc<Instance>>| {
+                    model.keys().filter(|key| key.0 == name).count()
+                };
+                let key = (name, id.to_string());
+                if is_there {
+                    let is_new = in_scope(&model) == 0;
+                    prop_assert_eq!(ours.insert(&instance), is_new);
+                    model.insert(key.clone(), Arc::clone(&instance));
+                } else {
+                    let was_there = model.remove(&key).is_some();
+                    let is_gone = was_there && in_scope(&model) == 0;
+                    prop_assert_eq!(ours.remove(instance.origin.as_ref().unwrap()), is_gone);
+                }
+                prop_assert_eq!(ours.get(&scope, &key.1), model.get(&key));
+                let mut all: Vec<_> = ours.of(&scope).map(|i| id_of(i).to_owned()).collect();
+                all.sort_unstable();
+                let expected: Vec<_> =
+                    model.keys().filter(|key| key.0 == name).map(|key| key.1.clone()).collect();
+                prop_assert_eq!(all, expected);
+            }
+        }
+    }
+}
