@@ -13,6 +13,7 @@
 mod api;
 mod bodies;
 mod connection;
+mod consul;
 pub mod dto;
 mod guard;
 mod json;

@@ -1,0 +1,216 @@
+//! Blocking queries: an answer is waited for until it is another than the one that the client has.
+//!
+//! Each answer has an index that only grows, and only when something happened to what it is about.
+//! A client gives back the index that it has. Who waits is woken when something happens to what it
+//! asked about, and is answered when its own answer is another by that: a watch of the instances
+//! that pass is left alone by those that fail while they do.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::waiters::{Interest, Waiters};
+use crate::{
+    model::Revision,
+    registry::{Registry, Snapshot},
+};
+
+/// How long a client waits that does not say.
+pub(super) const WAIT_DEFAULT: Duration = Duration::from_secs(300);
+
+/// How long a client may wait at the most, without the random part.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(600);
+
+/// The part of the time by which it is lengthened at random at the most, so that those who came
+/// together do not come back together.
+const JITTER_PART: f64 = 1.0 / 16.0;
+
+/// How long a client waits, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Blocking {
+    /// The index of the answer that it has; 0 for none, which is answered at once.
+    pub index: u64,
+    /// How long it waits, if it says.
+    pub wait: Option<Duration>,
+}
+
+/// An answer at an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Indexed {
+    /// The revision at which what it is about last changed.
+    pub index: Revision,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+// === impl Blocking ===
+
+impl Blocking {
+    /// Waits for an answer other than the one that the client has; after its time, or when `stop`
+    /// comes, the one that there is, with the index that it gave.
+    pub(super) async fn answer(
+        self,
+        (registry, waiters): (&Registry, &Waiters),
+        interest: Interest,
+        stop: impl Future<Output = ()>,
+        mut read: impl FnMut(&Arc<Snapshot>) -> Indexed,
+    ) -> Indexed {
+        let waiter = waiters.waiter(interest);
+        let mut heard = waiter.heard();
+        let snapshot = registry.snapshot();
+        let mut answer = read(&snapshot);
+        // An index that is yet to come is of another life of the server, or of another server.
+        if self.index == 0 || answer.index.0 > self.index || self.index > snapshot.revision.0 {
+            return answer.at_least_one();
+        }
+        drop(snapshot);
+        let hasher = RandomState::new();
+        let known = hasher.hash_one(&answer.body);
+        let mut over = std::pin::pin!(tokio::time::sleep(self.time()));
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            // Nothing of it is needed while it waits, perhaps for ten minutes among ten thousand.
+            drop(answer);
+            let is_over = tokio::select! {
+                biased;
+                () = stop.as_mut() => true,
+                () = heard => false,
+                () = over.as_mut() => true,
+            };
+            heard = waiter.heard();
+            answer = read(&registry.snapshot());
+            if hasher.hash_one(&answer.body) != known {
+                return answer.at_least_one();
+            }
+            if is_over {
+                answer.index = Revision(self.index);
+                return answer;
+            }
+        }
+    }
+
+    fn time(self) -> Duration {
+        let wait = self.wait.filter(|wait| !wait.is_zero()).unwrap_or(WAIT_DEFAULT).min(WAIT_MAX);
+        wait + wait.mul_f64(JITTER_PART * fastrand::f64())
+    }
+}
+
+// === impl Indexed ===
+
+impl Indexed {
+    /// Clients take 0 for no index at all, and would ask again at once.
+    fn at_least_one(mut self) -> Self {
+        self.index = self.index.max(Revision(1));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, sync::Arc, time::Duration};
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Blocking, Indexed, WAIT_DEFAULT, WAIT_MAX};
+    use crate::{
+        http::consul::waiters::{Interest, Waiters},
+        model::{Command, Instance, Revision, ServiceName},
+        registry::{Options, Registry, Snapshot, testing},
+    };
+
+    struct Rig {
+        registry: Registry,
+        waiters: Waiters,
+        stop: CancellationToken,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let running = testing::run(testing::Kept::default(), Options::default());
+            let rig = Self {
+                registry: running.registry,
+                waiters: Waiters::default(),
+                stop: CancellationToken::new(),
+            };
+            tokio::spawn(rig.waiters.clone().run(rig.registry.clone(), rig.stop.clone()));
+            rig
+        }
+
+        async fn register(&self, instance: Instance) {
+            let command = Command::Register(vec![Arc::new(instance)]);
+            self.registry.submit(command).await.unwrap();
+        }
+
+        /// The heavy instances of `web`, one to each octet.
+        async fn heavy(&self, index: u64, wait: Option<u64>) -> Indexed {
+            let blocking = Blocking { index, wait: wait.map(Duration::from_secs) };
+            let web = Interest::Service(ServiceName::parse("web").unwrap());
+            let read = |snapshot: &Arc<Snapshot>| {
+                let Some(entry) = snapshot.service("web") else {
+                    return Indexed { index: Revision(0), body: Vec::new() };
+                };
+                let heavy = entry.members.iter().filter(|member| member.instance.weight > 5);
+                let body = heavy.map(|member| member.instance.id.as_bytes()[0]).collect();
+                Indexed { index: entry.changed, body }
+            };
+            blocking.answer((&self.registry, &self.waiters), web, pending(), read).await
+        }
+    }
+
+    fn instance(name: &str, weight: u16) -> Instance {
+        Instance { weight, ..testing::instance(name, "10.0.0.1") }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_waited_for_until_it_is_another() {
+        let rig = Rig::new();
+        assert_eq!(rig.heavy(0, None).await.index, Revision(1), "never 0");
+        rig.register(instance("web/a", 9)).await;
+        let first = rig.heavy(1, None).await;
+        assert_eq!(first.body, b"a");
+        let (second, ()) = tokio::join!(rig.heavy(first.index.0, None), async {
+            rig.register(instance("api/x", 9)).await;
+            rig.register(instance("web/light", 1)).await;
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            rig.register(instance("web/b", 9)).await;
+        });
+        assert_eq!(second.body, b"ab");
+        assert!(second.index > first.index);
+        assert_eq!(rig.waiters.bells(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_its_time_a_client_has_the_index_that_it_gave() {
+        let rig = Rig::new();
+        rig.register(instance("web/a", 9)).await;
+        let index = rig.heavy(0, None).await.index;
+        for (wait, least) in [
+            (Some(10), Duration::from_secs(10)),
+            (None, WAIT_DEFAULT),
+            (Some(0), WAIT_DEFAULT),
+            (Some(100_000), WAIT_MAX),
+        ] {
+            let began = tokio::time::Instant::now();
+            assert_eq!(rig.heavy(index.0, wait).await.index, index);
+            let took = began.elapsed();
+            let most = least + least / 16 + Duration::from_millis(2);
+            assert!((least..=most).contains(&took), "{wait:?}: {took:?}");
+        }
+        // Something happened to the service meanwhile, but not to the answer.
+        let (answer, ()) = tokio::join!(rig.heavy(index.0, Some(10)), async {
+            rig.register(instance("web/light", 1)).await;
+        });
+        assert_eq!(answer.index, index);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_index_of_another_life_is_answered_at_once() {
+        let rig = Rig::new();
+        rig.register(instance("web/a", 9)).await;
+        let began = tokio::time::Instant::now();
+        assert!(rig.heavy(1 << 40, None).await.index < Revision(1 << 40));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+}

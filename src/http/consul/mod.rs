@@ -1,0 +1,4 @@
+//! Consul's HTTP interface.
+
+mod blocking;
+mod waiters;

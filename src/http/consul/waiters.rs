@@ -1,0 +1,215 @@
+//! Who waits for what to change, and one task that wakes them.
+//!
+//! Ten thousand clients may wait for a service each. Were each of them woken by every change to
+//! look whether it is theirs, a thousand changes a second would be ten million wake-ups; so a
+//! change wakes those who wait for its service, and no others.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, futures::OwnedNotified};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    model::{Event, Revision, ServiceName},
+    registry::{Registry, Snapshot},
+};
+
+/// Events that are taken from the ring at once: as many as it takes to make its lock cheap.
+const BATCH: usize = 4_096;
+
+/// What somebody waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Interest {
+    /// Anything that happens to an instance or a node.
+    Anything,
+    /// A service or a tag that is new or gone.
+    Names,
+    /// A node that is new, changed or gone.
+    Nodes,
+    /// What happens to a service, and to the nodes that its instances are on.
+    Service(ServiceName),
+}
+
+/// All who wait. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Waiters(Arc<Mutex<Bells>>);
+
+/// A bell for each thing that somebody waits for.
+type Bells = HashMap<Interest, Arc<Notify>>;
+
+/// One who waits: hears the bell from the moment that this was made on.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    waiters: Waiters,
+    interest: Interest,
+    bell: Arc<Notify>,
+}
+
+// === impl Waiters ===
+
+impl Waiters {
+    /// Somebody who waits.
+    pub(super) fn waiter(&self, interest: Interest) -> Waiter {
+        let bell = Arc::clone(self.0.lock().entry(interest.clone()).or_default());
+        Waiter { waiters: self.clone(), interest, bell }
+    }
+
+    /// For how many things somebody waits.
+    #[cfg(test)]
+    pub(super) fn bells(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Wakes who waits for what happens, until `stop`, and then everybody.
+    pub(super) async fn run(self, registry: Registry, stop: CancellationToken) {
+        let mut revisions = registry.events().subscribe();
+        let mut before = registry.snapshot();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                changed = revisions.changed() => if changed.is_err() { break },
+            }
+            before = self.follow(&registry, &before);
+        }
+        self.wake_all();
+    }
+
+    /// Wakes for all that happened since `before`, and says until when that is.
+    fn follow(&self, registry: &Registry, before: &Snapshot) -> Arc<Snapshot> {
+        let now = registry.snapshot();
+        let mut since = before.revision;
+        while since < now.revision {
+            match registry.events().after(since, BATCH) {
+                Ok((events, until)) => {
+                    since = until.max(Revision(since.0 + 1));
+                    self.wake(&events);
+                }
+                Err(_too_many) => {
+                    self.wake_all();
+                    return now;
+                }
+            }
+        }
+        if now.names_changed > before.names_changed {
+            self.ring(&Interest::Names);
+        }
+        if now.nodes_changed > before.nodes_changed {
+            self.ring(&Interest::Nodes);
+        }
+        now
+    }
+
+    fn wake(&self, events: &[Arc<Event>]) {
+        // Whose instances are on a node is not told with it, and nodes rarely change.
+        if events.iter().any(|event| event.service.is_nodes()) {
+            self.wake_all();
+            return;
+        }
+        if !events.is_empty() {
+            self.ring(&Interest::Anything);
+        }
+        let mut last = None;
+        for event in events {
+            if last != Some(&event.service) {
+                self.ring(&Interest::Service(event.service.clone()));
+                last = Some(&event.service);
+            }
+        }
+    }
+
+    fn ring(&self, interest: &Interest) {
+        if let Some(bell) = self.0.lock().get(interest) {
+            bell.notify_waiters();
+        }
+    }
+
+    fn wake_all(&self) {
+        for bell in self.0.lock().values() {
+            bell.notify_waiters();
+        }
+    }
+}
+
+// === impl Waiter ===
+
+impl Waiter {
+    /// Ready when the bell rings, from now on: look at the world after this, and before waiting.
+    pub(super) fn heard(&self) -> OwnedNotified {
+        Arc::clone(&self.bell).notified_owned()
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut bells = self.waiters.0.lock();
+        // The table's and our own.
+        if Arc::strong_count(&self.bell) == 2 {
+            bells.remove(&self.interest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Interest, Waiters};
+    use crate::{
+        model::{Command, Instance, ServiceName},
+        registry::{Options, testing},
+    };
+
+    fn service(name: &str) -> Interest {
+        Interest::Service(ServiceName::parse(name).unwrap())
+    }
+
+    /// Which of the interests are woken by a command, once the world was set up by others.
+    async fn woken(before: &[Instance], command: Command, of: &[Interest]) -> Vec<bool> {
+        let running = testing::run(testing::Kept::default(), Options::default());
+        for instance in before {
+            let register = Command::Register(vec![Arc::new(instance.clone())]);
+            running.registry.submit(register).await.unwrap();
+        }
+        let (waiters, stop) = (Waiters::default(), CancellationToken::new());
+        let all: Vec<_> = of.iter().map(|interest| waiters.waiter(interest.clone())).collect();
+        let heard: Vec<_> = all.iter().map(super::Waiter::heard).collect();
+        let task = tokio::spawn(waiters.clone().run(running.registry.clone(), stop.clone()));
+        tokio::task::yield_now().await;
+        running.registry.submit(command).await.unwrap();
+        let mut answers = Vec::new();
+        for heard in heard {
+            let patience = Duration::from_secs(1);
+            answers.push(tokio::time::timeout(patience, heard).await.is_ok());
+        }
+        let last = waiters.waiter(Interest::Anything);
+        let heard = last.heard();
+        stop.cancel();
+        task.await.unwrap();
+        heard.await;
+        drop((last, all));
+        assert_eq!(waiters.bells(), 0, "nobody waits any more");
+        answers
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_wakes_those_who_wait_for_it_and_no_others() {
+        let interests =
+            [service("web"), service("api"), Interest::Anything, Interest::Names, Interest::Nodes];
+        let web = testing::instance("web/a", "10.0.0.1");
+        let second = testing::instance("web/b", "10.0.0.2");
+        let register = |instance: &Instance| Command::Register(vec![Arc::new(instance.clone())]);
+        let first = woken(&[], register(&web), &interests).await;
+        assert_eq!(first, [true, false, true, true, false]);
+        let second = woken(&[web.clone()], register(&second), &interests).await;
+        assert_eq!(second, [true, false, true, false, false], "its name was there");
+        let gone = woken(&[web.clone()], Command::Deregister(web.key()), &interests).await;
+        assert_eq!(gone, [true, false, true, true, false]);
+        let again = woken(&[web.clone()], register(&web), &interests).await;
+        assert_eq!(again, [false; 5], "nothing happened");
+    }
+}
