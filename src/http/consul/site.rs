@@ -1,0 +1,130 @@
+//! What this server is to Consul's clients: a datacenter, and the agent of each of them.
+//!
+//! Consul has an agent on each host, and a service belongs to the agent that it is registered with.
+//! Here one server stands for all of them: who registers from another host is on a node of its own,
+//! whose name is made of the address. So ids need to be unique on a host only, a service without an
+//! address has its host's, and a host sees and changes what is its own. What comes from this very
+//! host is on the node that is configured.
+
+use std::net::IpAddr;
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::model::Scope;
+
+/// The operator's settings of Consul's interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Whether it is there at all.
+    pub enabled: bool,
+    /// The datacenter's name.
+    pub datacenter: String,
+    /// The node of what is registered from this host, and of what comes by other doors.
+    pub node: String,
+    /// That node's address: where others find what is registered there without an address.
+    pub node_address: IpAddr,
+    /// The port of DNS, for `/v1/agent/self`.
+    pub dns_port: u16,
+    /// The port of HTTP, for the same.
+    pub http_port: u16,
+}
+
+/// A node: a name and an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Host {
+    /// The name, in its own letters.
+    pub name: String,
+    /// The address, or a host name.
+    pub address: String,
+}
+
+// === impl Options ===
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            datacenter: "dc1".into(),
+            node: "rollcall".into(),
+            node_address: IpAddr::from([127, 0, 0, 1]),
+            dns_port: 0,
+            http_port: 0,
+        }
+    }
+}
+
+impl Options {
+    /// The node of this server.
+    pub(super) fn own_host(&self) -> Host {
+        Host { name: self.node.clone(), address: self.node_address.to_string() }
+    }
+
+    /// The node that a request comes from.
+    pub(super) fn host_of(&self, peer: IpAddr) -> Host {
+        let peer = peer.to_canonical();
+        if peer.is_loopback() || peer == self.node_address {
+            return self.own_host();
+        }
+        Host { name: name_of(peer), address: peer.to_string() }
+    }
+}
+
+// === impl Host ===
+
+impl Host {
+    /// Within which its services' ids are unique.
+    pub(super) fn scope(&self) -> Scope {
+        Scope::node(&self.name)
+    }
+}
+
+/// A DNS label made of an address: `ip-10-0-1-6`, or `ip-fd00-0-0-0-0-0-0-6`.
+fn name_of(ip: IpAddr) -> String {
+    let parts: Vec<String> = match ip {
+        IpAddr::V4(ip) => ip.octets().iter().map(ToString::to_string).collect(),
+        IpAddr::V6(ip) => ip.segments().iter().map(|part| format!("{part:x}")).collect(),
+    };
+    format!("ip-{}", parts.join("-"))
+}
+
+/// The UUID of a node that brought none: made of its name, so that it is the same for ever
+/// (version 8 of RFC 9562 §5.8: of whoever makes it).
+pub(super) fn uuid_of(node: &str) -> String {
+    let hash = SipHasher24::new().hash(node.to_lowercase().as_bytes()).as_u128();
+    let bits = hash & !(0xF << 76) & !(0b11 << 62) | (8 << 76) | (0b10 << 62);
+    let hex = format!("{bits:032x}");
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    parts.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, uuid_of};
+
+    #[test]
+    fn a_client_is_on_the_node_that_its_address_names() {
+        let options = Options { node_address: [10, 0, 0, 1].into(), ..Options::default() };
+        for (peer, name, address) in [
+            ("127.0.0.1", "rollcall", "10.0.0.1"),
+            ("::1", "rollcall", "10.0.0.1"),
+            ("::ffff:127.0.0.1", "rollcall", "10.0.0.1"),
+            ("10.0.0.1", "rollcall", "10.0.0.1"),
+            ("10.0.1.6", "ip-10-0-1-6", "10.0.1.6"),
+            ("::ffff:10.0.1.6", "ip-10-0-1-6", "10.0.1.6"),
+            ("fd00::6", "ip-fd00-0-0-0-0-0-0-6", "fd00::6"),
+        ] {
+            let host = options.host_of(peer.parse().unwrap());
+            assert_eq!((&*host.name, &*host.address), (name, address), "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_node_s_uuid_is_made_of_its_name() {
+        let uuid = uuid_of("Web-1");
+        assert_eq!(uuid, uuid_of("web-1"));
+        assert_ne!(uuid, uuid_of("web-2"));
+        let lengths: Vec<_> = uuid.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12]);
+        assert!(uuid[14..].starts_with('8') && "89ab".contains(&uuid[19..20]), "{uuid}");
+    }
+}

@@ -1,0 +1,8 @@
+//! From what Consul's clients send to what the registry keeps.
+
+mod address;
+mod check;
+mod service;
+
+pub(super) use check::{Checked, check};
+pub(super) use service::{Translated, service};

@@ -1,0 +1,166 @@
+//! Services, as Consul defines them, in the registry's words.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::{
+    address::addresses,
+    check::{Checked, check},
+};
+use crate::{
+    http::consul::{
+        definition::{CheckType, ServiceDefinition, Weights},
+        kept::{Kept, KeptCheck},
+        site::Host,
+        texts::ConsulError,
+    },
+    model::{Instance, InstanceId, Meta, MixedTags, Origin, ServiceName},
+};
+
+/// A service in the registry's words, not yet under the name that it is kept by.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::http::consul) struct Translated {
+    /// The instance without checks and origin, under the name that its id makes.
+    pub instance: Instance,
+    /// Tags that are no labels.
+    pub odd_tags: Box<[Arc<str>]>,
+    /// Its id.
+    pub id: String,
+    /// What is kept for clients; its checks are those of `checks`.
+    pub kept: Kept,
+    /// Its checks.
+    pub checks: Vec<Checked>,
+}
+
+/// Translates a service that is registered on `host`; `is_own` says whether that is this host.
+///
+/// # Errors
+/// As Consul's, and 400 for what the registry has no room for.
+pub(in crate::http::consul) fn service(
+    definition: ServiceDefinition,
+    host: &Host,
+    is_own: bool,
+) -> Result<Translated, ConsulError> {
+    definition.validate()?;
+    let checked = definition.all_checks().map(|one| check(one, host, is_own));
+    let checks = checked.collect::<Result<Vec<_>, _>>()?;
+    let kept_checks = definition.all_checks().map(KeptCheck::from).collect();
+    let id = definition.id().to_owned();
+    let ServiceDefinition { port, ports, weights, tags, address, tagged_addresses, meta, .. } =
+        &definition;
+    let refused = |refusal: crate::model::Invalid| ConsulError::bad_request(refusal.to_string());
+    let tags = MixedTags::new(tags).map_err(refused)?;
+    let port = ports.iter().find(|named| named.default).map_or(*port, |named| named.port);
+    let Weights { passing, warning } =
+        weights.clone().unwrap_or(Weights { passing: 1, warning: 1 });
+    let weight = number("Weights.Passing", passing)?;
+    let instance = Instance {
+        service: ServiceName::derived(&definition.name),
+        id: InstanceId::derived(&id),
+        addresses: addresses(address, tagged_addresses, host)?,
+        port: number("Port", port)?,
+        weight,
+        warning_weight: Some(number("Weights.Warning", warning)?).filter(|own| *own != weight),
+        priority: 1,
+        tags: tags.labels,
+        meta: what_fits(meta),
+        checks: Arc::default(),
+        deregister_after: None,
+        initial_status: None,
+        origin: None,
+    };
+    let kept = kept(definition, host, kept_checks);
+    Ok(Translated { instance, odd_tags: tags.odd, id, kept, checks })
+}
+
+fn kept(definition: ServiceDefinition, host: &Host, checks: Vec<KeptCheck>) -> Kept {
+    let mut rest = Map::new();
+    let raw = [
+        ("Proxy", definition.proxy),
+        ("Connect", definition.connect),
+        ("Locality", definition.locality),
+    ];
+    for (name, value) in raw {
+        if let Some(value) = value.filter(|value| *value != Value::Null) {
+            rest.insert(name.to_owned(), value);
+        }
+    }
+    Kept {
+        node: host.name.clone(),
+        node_address: host.address.clone(),
+        name: definition.name,
+        tags: definition.tags,
+        address: definition.address,
+        tagged_addresses: definition.tagged_addresses,
+        meta: definition.meta,
+        ports: definition.ports,
+        socket_path: definition.socket_path,
+        kind: definition.kind,
+        enable_tag_override: definition.enable_tag_override,
+        rest,
+        maintenance: None,
+        checks,
+    }
+}
+
+/// As much of the metadata as TXT records can say; clients get all of it.
+fn what_fits(meta: &BTreeMap<String, String>) -> Meta {
+    let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+    for (key, value) in meta {
+        pairs.push((key.as_str().into(), value.as_str().into()));
+        if Meta::new(pairs.clone()).is_err() {
+            pairs.pop();
+        }
+    }
+    Meta::new(pairs).unwrap_or_default()
+}
+
+fn number(field: &str, number: i64) -> Result<u16, ConsulError> {
+    u16::try_from(number).map_err(|_| {
+        ConsulError::bad_request(format!("{field} {number} is outside the limits of 0 to 65535"))
+    })
+}
+
+// === impl Translated ===
+
+impl Translated {
+    /// The instance with its checks and with what is kept of it.
+    ///
+    /// # Errors
+    /// 400 when something is above a limit of the registry.
+    pub(in crate::http::consul) fn into_instance(
+        self,
+        host: &Host,
+        id: InstanceId,
+    ) -> Result<Instance, ConsulError> {
+        let document = serde_json::to_string(&self.kept)
+            .map_err(|error| ConsulError::failed(error.to_string()))?;
+        let origin = Origin {
+            scope: host.scope(),
+            id: self.id.into(),
+            document: document.into(),
+            odd_tags: self.odd_tags,
+        };
+        let refused =
+            |refusal: crate::model::Invalid| ConsulError::bad_request(refusal.to_string());
+        let origin = Some(Arc::new(origin.checked().map_err(refused)?));
+        let checks = self.checks.into_iter().map(|checked| checked.spec).collect();
+        let instance = Instance { id, checks, origin, ..self.instance };
+        instance.checked().map_err(refused)
+    }
+}
+
+// === impl KeptCheck ===
+
+impl From<&CheckType> for KeptCheck {
+    fn from(check: &CheckType) -> Self {
+        Self {
+            id: check.check_id.clone(),
+            name: check.name.clone(),
+            notes: check.notes.clone(),
+            shown_type: String::new(),
+            definition: Map::new(),
+        }
+    }
+}

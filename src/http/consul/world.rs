@@ -1,0 +1,389 @@
+//! The registry as Consul's clients see it: nodes with services and checks, by whichever door these
+//! came.
+//!
+//! What came by another door is on the node of this server, with its own address and under an id
+//! that is made of its names.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::{
+    duration::GoDuration,
+    kept::{Kept, KeptCheck, KeptNode},
+    site::{Host, Options, uuid_of},
+    view::{AgentService, CatalogService, Entry, HealthCheck, Node, NodeService, Weights},
+};
+use crate::{
+    model::{Door, Instance, Scope, Status},
+    registry::{Member, Snapshot},
+};
+
+/// One moment of the registry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct World<'w> {
+    /// The registry.
+    pub snapshot: &'w Snapshot,
+    /// What this server is called.
+    pub options: &'w Options,
+}
+
+/// A service with all that is shown of it.
+#[derive(Debug)]
+pub(super) struct Service<'w> {
+    world: World<'w>,
+    member: &'w Member,
+    /// Its id on its node.
+    pub id: String,
+    /// What its client sent, or would have.
+    pub kept: Kept,
+}
+
+/// The id of the check that agents stand for by being there.
+pub(super) const SERF_HEALTH: &str = "serfHealth";
+/// The id of the check of a node in maintenance.
+pub(super) const NODE_MAINTENANCE: &str = "_node_maintenance";
+/// What the id of the check of a service in maintenance begins with.
+pub(super) const SERVICE_MAINTENANCE: &str = "_service_maintenance:";
+
+const NODE_REASON: &str = "Maintenance mode is enabled for this node, but no reason was provided. \
+                           This is a default message.";
+const SERVICE_REASON: &str = "Maintenance mode is enabled for this service, but no reason was \
+                              provided. This is a default message.";
+
+// === impl World ===
+
+impl<'w> World<'w> {
+    /// A service, by whichever door it came.
+    pub(super) fn service(self, member: &'w Member) -> Service<'w> {
+        let instance = &*member.instance;
+        let (id, kept) = match Kept::of(instance) {
+            Some(kept) => (origin_id(instance), kept),
+            None => (shown_id(instance), self.kept_of_another_door(instance)),
+        };
+        Service { world: self, member, id, kept }
+    }
+
+    /// The services of a name, sorted by node and id.
+    pub(super) fn services(self, label: &str) -> Vec<Service<'w>> {
+        let members = self.snapshot.service(label).map(|entry| &*entry.members);
+        let services = members.unwrap_or_default().iter().map(|member| self.service(member));
+        let mut services: Vec<_> = services.collect();
+        services.sort_by(|a, b| (&a.kept.node, &a.id).cmp(&(&b.kept.node, &b.id)));
+        services
+    }
+
+    /// The node of that name; one without a state of its own is what `host` says of it.
+    pub(super) fn node(self, host: &Host) -> Node {
+        let scope = host.scope();
+        let own = self.node_member(&scope).map(|member| (member, KeptNode::of(&member.instance)));
+        let (member, kept) = match own {
+            Some((member, Some(kept))) => (Some(member), kept),
+            _ => (None, KeptNode::default()),
+        };
+        let either = |own: String, other: &str| if own.is_empty() { other.to_owned() } else { own };
+        let address = either(kept.address, &host.address);
+        let mut meta = kept.meta;
+        meta.entry("consul-network-segment".into()).or_default();
+        let addresses = match kept.tagged_addresses {
+            own if own.is_empty() => Node::default_addresses(&address),
+            own => own,
+        };
+        Node {
+            id: either(kept.id, &uuid_of(&host.name)),
+            node: either(kept.node, &host.name),
+            datacenter: self.options.datacenter.clone(),
+            tagged_addresses: addresses,
+            meta,
+            create_index: member.map_or(1, |member| member.registered.0),
+            modify_index: member.map_or(1, |member| member.registered.0),
+            address,
+        }
+    }
+
+    /// The checks of a node: that it is there, its own, and maintenance.
+    pub(super) fn node_checks(self, host: &Host) -> Vec<HealthCheck> {
+        let mut checks = Vec::new();
+        let member = self.node_member(&host.scope());
+        let kept = member.and_then(|member| KeptNode::of(&member.instance)).unwrap_or_default();
+        if kept.checks.iter().all(|check| check.id != SERF_HEALTH) {
+            checks.push(HealthCheck {
+                name: "Serf Health Status".into(),
+                output: "Agent alive and reachable".into(),
+                ..blank(&host.name, SERF_HEALTH)
+            });
+        }
+        let Some(member) = member else { return checks };
+        for (index, kept) in kept.checks.iter().enumerate() {
+            let blank = HealthCheck { name: kept.name.clone(), ..blank(&host.name, &kept.id) };
+            checks.extend(with_state(blank, kept, member, index));
+        }
+        if member.drained {
+            checks.push(HealthCheck {
+                name: "Node Maintenance Mode".into(),
+                notes: kept.maintenance.unwrap_or_else(|| NODE_REASON.into()),
+                ..in_maintenance(blank(&host.name, NODE_MAINTENANCE), member)
+            });
+        }
+        checks
+    }
+
+    /// What is known of a node that has a state of its own.
+    pub(super) fn node_member(self, scope: &Scope) -> Option<&'w Arc<Member>> {
+        let node = self.snapshot.origins.get(scope, "")?;
+        self.snapshot.nodes.get(&node.id)
+    }
+
+    fn kept_of_another_door(self, instance: &Instance) -> Kept {
+        let Host { name: node, address: node_address } = self.options.own_host();
+        let pairs = instance.meta.pairs().iter();
+        let address = match instance.addresses.host() {
+            Some(host) => host.to_string(),
+            None => instance.addresses.as_ips().first().map(ToString::to_string).unwrap_or_default(),
+        };
+        Kept {
+            node,
+            node_address,
+            name: instance.service.to_string(),
+            tags: instance.tags.iter().map(ToString::to_string).collect(),
+            address,
+            meta: pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            checks: instance.checks.iter().map(|_| KeptCheck::default()).collect(),
+            ..Kept::default()
+        }
+    }
+}
+
+// === impl Service ===
+
+impl Service<'_> {
+    /// Its node.
+    pub(super) fn host(&self) -> Host {
+        Host { name: self.kept.node.clone(), address: self.kept.node_address.clone() }
+    }
+
+    /// Its own checks, and maintenance.
+    pub(super) fn checks(&self) -> Vec<HealthCheck> {
+        let (member, kept) = (self.member, &self.kept);
+        let blank = |check_id: &str| HealthCheck {
+            service_id: self.id.clone(),
+            service_name: kept.name.clone(),
+            service_tags: kept.tags.clone(),
+            ..blank(&kept.node, check_id)
+        };
+        let count = kept.checks.len();
+        let mut checks = Vec::with_capacity(count + 1);
+        for (index, own) in kept.checks.iter().enumerate() {
+            let name = own.name(&kept.name);
+            let check = HealthCheck { name, ..blank(&own.id(&self.id, index + 1, count)) };
+            checks.extend(with_state(check, own, member, index));
+        }
+        if member.drained {
+            let check = in_maintenance(blank(&format!("{SERVICE_MAINTENANCE}{}", self.id)), member);
+            let notes = kept.maintenance.clone().unwrap_or_else(|| SERVICE_REASON.into());
+            checks.push(HealthCheck { name: "Service Maintenance Mode".into(), notes, ..check });
+        }
+        checks
+    }
+
+    /// As its agent has it.
+    pub(super) fn of_agent(&self) -> AgentService {
+        let (instance, kept) = (&self.member.instance, &self.kept);
+        AgentService {
+            kind: kept.kind.clone(),
+            id: self.id.clone(),
+            service: kept.name.clone(),
+            tags: kept.tags.clone(),
+            meta: kept.meta.clone(),
+            port: instance.port,
+            ports: kept.ports.clone(),
+            address: kept.address.clone(),
+            socket_path: kept.socket_path.clone(),
+            tagged_addresses: self.tagged_addresses(),
+            weights: weights(instance),
+            enable_tag_override: kept.enable_tag_override,
+            rest: kept.rest.clone(),
+            datacenter: self.world.options.datacenter.clone(),
+            content_hash: None,
+        }
+    }
+
+    /// As its node has it.
+    pub(super) fn of_node(&self) -> NodeService {
+        let AgentService {
+            kind,
+            id,
+            service,
+            tags,
+            meta,
+            port,
+            ports,
+            address,
+            socket_path,
+            tagged_addresses,
+            weights,
+            enable_tag_override,
+            ..
+        } = self.of_agent();
+        NodeService {
+            kind,
+            id,
+            service,
+            tags,
+            address,
+            tagged_addresses,
+            meta,
+            port,
+            ports,
+            socket_path,
+            weights,
+            enable_tag_override,
+            proxy: self.proxy(),
+            connect: self.connect(),
+            locality: self.kept.rest.get("Locality").cloned(),
+            peer_name: "",
+            create_index: self.member.registered.0,
+            modify_index: self.member.registered.0,
+        }
+    }
+
+    /// As the catalog has it.
+    pub(super) fn of_catalog(&self) -> CatalogService {
+        let node = self.world.node(&self.host());
+        let service = self.of_node();
+        CatalogService {
+            id: node.id,
+            node: node.node,
+            address: node.address,
+            datacenter: node.datacenter,
+            tagged_addresses: node.tagged_addresses,
+            node_meta: node.meta,
+            service_kind: service.kind,
+            service_id: service.id,
+            service_name: service.service,
+            service_tags: service.tags,
+            service_address: service.address,
+            service_tagged_addresses: service.tagged_addresses,
+            service_weights: service.weights,
+            service_meta: service.meta,
+            service_port: service.port,
+            service_ports: Some(service.ports).filter(|ports| !ports.is_empty()),
+            service_socket_path: service.socket_path,
+            service_enable_tag_override: service.enable_tag_override,
+            service_proxy: service.proxy,
+            service_connect: service.connect,
+            service_locality: service.locality,
+            create_index: service.create_index,
+            modify_index: service.modify_index,
+        }
+    }
+
+    /// With its node and the checks of both.
+    pub(super) fn entry(&self) -> Entry {
+        let host = self.host();
+        let mut checks = self.world.node_checks(&host);
+        checks.extend(self.checks());
+        Entry { node: self.world.node(&host), service: self.of_node(), checks }
+    }
+
+    fn tagged_addresses(&self) -> BTreeMap<String, super::definition::ServiceAddress> {
+        let mut all = self.kept.tagged_addresses.clone();
+        let family = match self.kept.address.parse() {
+            Ok(std::net::IpAddr::V4(_)) => &["lan_ipv4", "wan_ipv4"][..],
+            Ok(std::net::IpAddr::V6(_)) => &["lan_ipv6", "wan_ipv6"],
+            Err(_) => &[],
+        };
+        for tag in family {
+            all.entry((*tag).to_owned()).or_insert_with(|| super::definition::ServiceAddress {
+                address: self.kept.address.clone(),
+                port: self.member.instance.port.into(),
+            });
+        }
+        all
+    }
+
+    fn proxy(&self) -> Value {
+        let nothing = || serde_json::json!({ "Mode": "", "MeshGateway": {}, "Expose": {} });
+        self.kept.rest.get("Proxy").cloned().unwrap_or_else(nothing)
+    }
+
+    fn connect(&self) -> Value {
+        self.kept.rest.get("Connect").cloned().unwrap_or_else(|| Value::Object(Map::new()))
+    }
+}
+
+/// The id of what came by another door. Unique on one node, though the names of instances are only
+/// unique within their service: `payment-1` of `payment` is itself, and what does not say by its
+/// own name of which service it is has that before it.
+fn shown_id(instance: &Instance) -> String {
+    if instance.origin.as_ref().is_some_and(|origin| origin.scope.door == Door::Eureka) {
+        return origin_id(instance);
+    }
+    let (service, id) = (instance.service.as_str(), instance.id.as_str());
+    let says_its_service = id
+        .rsplit_once('-')
+        .is_some_and(|(name, number)| name == service && !number.is_empty());
+    if says_its_service { id.to_owned() } else { format!("{service}:{id}") }
+}
+
+fn origin_id(instance: &Instance) -> String {
+    instance.origin.as_ref().map(|origin| origin.id.to_string()).unwrap_or_default()
+}
+
+fn weights(instance: &Instance) -> Weights {
+    Weights { passing: instance.weight, warning: instance.weight_in(Status::Warning) }
+}
+
+fn blank(node: &str, check_id: &str) -> HealthCheck {
+    HealthCheck {
+        node: node.to_owned(),
+        check_id: check_id.to_owned(),
+        name: String::new(),
+        status: Status::Passing.as_str(),
+        notes: String::new(),
+        output: String::new(),
+        service_id: String::new(),
+        service_name: String::new(),
+        service_tags: Vec::new(),
+        r#type: String::new(),
+        interval: String::new(),
+        timeout: String::new(),
+        exposed_port: 0,
+        definition: Map::new(),
+        create_index: 1,
+        modify_index: 1,
+    }
+}
+
+/// The state of a member's check; `None` when there is no such check.
+fn with_state(
+    check: HealthCheck,
+    kept: &KeptCheck,
+    member: &Member,
+    index: usize,
+) -> Option<HealthCheck> {
+    let (spec, state) = (member.instance.checks.get(index)?, member.checks.get(index)?);
+    let interval = spec.thresholds().map(|t| GoDuration::from(t.interval).to_string());
+    let kind = if kept.shown_type.is_empty() { spec.kind_name() } else { &kept.shown_type };
+    Some(HealthCheck {
+        status: state.status.as_str(),
+        notes: kept.notes.clone(),
+        output: state.output.to_string(),
+        r#type: kind.to_owned(),
+        interval: interval.unwrap_or_default(),
+        definition: kept.definition.clone(),
+        create_index: member.registered.0,
+        modify_index: member.modified.0,
+        ..check
+    })
+}
+
+fn in_maintenance(check: HealthCheck, member: &Member) -> HealthCheck {
+    HealthCheck {
+        status: Status::Critical.as_str(),
+        r#type: "maintenance".into(),
+        create_index: member.modified.0,
+        modify_index: member.modified.0,
+        ..check
+    }
+}
