@@ -261,6 +261,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         draining: ends.draining.clone(),
         stop: ends.http.clone(),
         options: config.http_options(),
+        consul: http::ConsulOptions::default(),
     });
     tasks.spawn("writer", writer.run(ends.writer.clone()));
     tasks.spawn("checks", checker.run(ends.http.clone()));

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Options, bodies::Bodies, metrics::HttpMetrics, problem::Problem};
+use super::{
+    ConsulOptions, Options, bodies::Bodies, consul::Waiters, metrics::HttpMetrics,
+    problem::Problem,
+};
 use crate::{
     model::{Command, DnsName, Instance, Invalid, Policy},
     registry::{self, Applied, Registry},
@@ -33,6 +36,8 @@ pub struct Setup {
     pub stop: CancellationToken,
     /// The operator's settings.
     pub options: Options,
+    /// The operator's settings of Consul's interface.
+    pub consul: ConsulOptions,
 }
 
 /// The API's state; clones share it.
@@ -46,6 +51,7 @@ struct Inner {
     aside: Arc<Semaphore>,
     bulks: Arc<Semaphore>,
     bodies: Bodies,
+    waiters: Waiters,
 }
 
 /// Threads that work aside at once: sorting a million services takes a second.
@@ -63,7 +69,8 @@ impl Api {
         let aside = Arc::new(Semaphore::new(ASIDE_MAX));
         let bulks = Arc::new(Semaphore::new(BULKS_MAX));
         let bodies = Bodies::new(metrics.body_octets.clone(), metrics.bodies_refused.clone());
-        Self(Arc::new(Inner { setup, metrics, watchers, aside, bulks, bodies }))
+        let waiters = Waiters::default();
+        Self(Arc::new(Inner { setup, metrics, watchers, aside, bulks, bodies, waiters }))
     }
 
     /// Has the registry carry out a command.
@@ -141,6 +148,20 @@ impl Api {
 
     pub(super) fn bodies(&self) -> &Bodies {
         &self.0.bodies
+    }
+
+    pub(super) fn consul(&self) -> &ConsulOptions {
+        &self.0.setup.consul
+    }
+
+    /// Those who wait for an answer by Consul's interface.
+    pub(super) fn waiters(&self) -> &Waiters {
+        &self.0.waiters
+    }
+
+    /// Wakes those who wait for a change, until the API stops.
+    pub(super) fn wake_waiters(&self) -> impl Future<Output = ()> + use<> {
+        self.waiters().clone().run(self.registry().clone(), self.stop().clone())
     }
 
     pub(super) fn bulks(&self) -> &Arc<Semaphore> {

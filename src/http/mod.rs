@@ -31,6 +31,7 @@ mod server;
 mod tests;
 
 pub use api::{Api, Setup};
+pub use consul::Options as ConsulOptions;
 pub use options::Options;
 pub use routes::openapi_document;
 pub use server::{BindError, HttpServer};

@@ -70,6 +70,7 @@ impl HttpServer {
     pub async fn run(self, api: Api) {
         let router = router::router(&api);
         let connections = TaskTracker::new();
+        connections.spawn(api.wake_waiters());
         let room = Arc::new(Semaphore::new(api.options().connections_max));
         let loops = self.listeners.into_iter().map(|(listener, local)| {
             let accept =

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use super::waiters::{Interest, Waiters};
+use super::{
+    texts::ConsulError,
+    waiters::{Interest, Waiters},
+};
 use crate::{
     model::Revision,
     registry::{Registry, Snapshot},
@@ -21,7 +24,7 @@ use crate::{
 pub(super) const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 
 /// How long a client may wait at the most, without the random part.
-pub(super) const WAIT_MAX: Duration = Duration::from_secs(600);
+pub(in crate::http) const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// The part of the time by which it is lengthened at random at the most, so that those who came
 /// together do not come back together.
@@ -50,22 +53,25 @@ pub(super) struct Indexed {
 impl Blocking {
     /// Waits for an answer other than the one that the client has; after its time, or when `stop`
     /// comes, the one that there is, with the index that it gave.
+    ///
+    /// # Errors
+    /// Those of `read`.
     pub(super) async fn answer(
         self,
         (registry, waiters): (&Registry, &Waiters),
         interest: Interest,
         stop: impl Future<Output = ()>,
-        mut read: impl FnMut(&Arc<Snapshot>) -> Indexed,
-    ) -> Indexed {
+        mut read: impl AsyncFnMut(Arc<Snapshot>) -> Result<Indexed, ConsulError>,
+    ) -> Result<Indexed, ConsulError> {
         let waiter = waiters.waiter(interest);
         let mut heard = waiter.heard();
         let snapshot = registry.snapshot();
-        let mut answer = read(&snapshot);
+        let newest = snapshot.revision.0;
+        let mut answer = read(snapshot).await?;
         // An index that is yet to come is of another life of the server, or of another server.
-        if self.index == 0 || answer.index.0 > self.index || self.index > snapshot.revision.0 {
-            return answer.at_least_one();
+        if self.index == 0 || answer.index.0 > self.index || self.index > newest {
+            return Ok(answer.at_least_one());
         }
-        drop(snapshot);
         let hasher = RandomState::new();
         let known = hasher.hash_one(&answer.body);
         let mut over = std::pin::pin!(tokio::time::sleep(self.time()));
@@ -80,13 +86,13 @@ impl Blocking {
                 () = over.as_mut() => true,
             };
             heard = waiter.heard();
-            answer = read(&registry.snapshot());
+            answer = read(registry.snapshot()).await?;
             if hasher.hash_one(&answer.body) != known {
-                return answer.at_least_one();
+                return Ok(answer.at_least_one());
             }
             if is_over {
                 answer.index = Revision(self.index);
-                return answer;
+                return Ok(answer);
             }
         }
     }
@@ -147,15 +153,15 @@ mod tests {
         async fn heavy(&self, index: u64, wait: Option<u64>) -> Indexed {
             let blocking = Blocking { index, wait: wait.map(Duration::from_secs) };
             let web = Interest::Service(ServiceName::parse("web").unwrap());
-            let read = |snapshot: &Arc<Snapshot>| {
+            let read = async |snapshot: Arc<Snapshot>| {
                 let Some(entry) = snapshot.service("web") else {
-                    return Indexed { index: Revision(0), body: Vec::new() };
+                    return Ok(Indexed { index: Revision(0), body: Vec::new() });
                 };
                 let heavy = entry.members.iter().filter(|member| member.instance.weight > 5);
                 let body = heavy.map(|member| member.instance.id.as_bytes()[0]).collect();
-                Indexed { index: entry.changed, body }
+                Ok(Indexed { index: entry.changed, body })
             };
-            blocking.answer((&self.registry, &self.waiters), web, pending(), read).await
+            blocking.answer((&self.registry, &self.waiters), web, pending(), read).await.unwrap()
         }
     }
 

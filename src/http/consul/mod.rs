@@ -14,6 +14,7 @@ pub(in crate::http) mod number;
 pub(in crate::http) mod params;
 pub(in crate::http) mod quote;
 pub(in crate::http) mod reader;
+mod router;
 mod site;
 pub(in crate::http) mod syntax;
 pub(in crate::http) mod texts;
@@ -21,3 +22,10 @@ mod translate;
 mod view;
 mod waiters;
 mod world;
+
+pub use site::Options;
+
+pub(in crate::http) use blocking::WAIT_MAX;
+pub(in crate::http) use router::routes;
+pub(in crate::http) use texts::ConsulError;
+pub(in crate::http) use waiters::Waiters;

@@ -34,7 +34,7 @@ pub(super) enum Interest {
 
 /// All who wait. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Waiters(Arc<Mutex<Bells>>);
+pub(in crate::http) struct Waiters(Arc<Mutex<Bells>>);
 
 /// A bell for each thing that somebody waits for.
 type Bells = HashMap<Interest, Arc<Notify>>;
@@ -63,7 +63,7 @@ impl Waiters {
     }
 
     /// Wakes who waits for what happens, until `stop`, and then everybody.
-    pub(super) async fn run(self, registry: Registry, stop: CancellationToken) {
+    pub(in crate::http) async fn run(self, registry: Registry, stop: CancellationToken) {
         let mut revisions = registry.events().subscribe();
         let mut before = registry.snapshot();
         loop {

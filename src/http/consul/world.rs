@@ -139,7 +139,9 @@ impl<'w> World<'w> {
         let pairs = instance.meta.pairs().iter();
         let address = match instance.addresses.host() {
             Some(host) => host.to_string(),
-            None => instance.addresses.as_ips().first().map(ToString::to_string).unwrap_or_default(),
+            None => {
+                instance.addresses.as_ips().first().map(ToString::to_string).unwrap_or_default()
+            }
         };
         Kept {
             node,
@@ -320,9 +322,8 @@ fn shown_id(instance: &Instance) -> String {
         return origin_id(instance);
     }
     let (service, id) = (instance.service.as_str(), instance.id.as_str());
-    let says_its_service = id
-        .rsplit_once('-')
-        .is_some_and(|(name, number)| name == service && !number.is_empty());
+    let says_its_service =
+        id.rsplit_once('-').is_some_and(|(name, number)| name == service && !number.is_empty());
     if says_its_service { id.to_owned() } else { format!("{service}:{id}") }
 }
 

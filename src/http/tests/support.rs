@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::{
-    http::{Api, Options, Setup, connection::Peer, router},
+    http::{Api, ConsulOptions, Options, Setup, connection::Peer, router},
     model::DnsName,
     registry::{self, testing},
 };
@@ -45,7 +45,9 @@ impl Door {
             draining: draining.clone(),
             stop: stop.clone(),
             options,
+            consul: ConsulOptions::default(),
         });
+        tokio::spawn(api.wake_waiters());
         let router = router::router(&api);
         Self { running, api, router, draining, stop }
     }

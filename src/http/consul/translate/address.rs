@@ -31,9 +31,7 @@ pub(super) fn addresses(
     } else {
         Addresses::ips(ips)
     };
-    found.map_err(|refusal| {
-        ConsulError::bad_request(format!("Invalid service address: {refusal}"))
-    })
+    found.map_err(|refusal| ConsulError::bad_request(format!("Invalid service address: {refusal}")))
 }
 
 /// Where a check goes, from `host:port`.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use url::Url;
 
 use super::address::{seen_from_here, target};
@@ -13,8 +14,8 @@ use crate::{
         texts::ConsulError,
     },
     model::{
-        CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Invalid, Status,
-        TcpCheck, Target, Thresholds, UdpCheck, limit,
+        CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Invalid,
+        Status, Target, TcpCheck, Thresholds, UdpCheck, limit,
     },
 };
 
@@ -45,7 +46,7 @@ pub(in crate::http::consul) fn check(
     host: &Host,
     is_own: bool,
 ) -> Result<Checked, ConsulError> {
-    let invalid = |text: String| ConsulError::invalid_check(text);
+    let invalid = |text: String| ConsulError::invalid_check(&text);
     let kind = match check.kind() {
         Kind::Docker | Kind::OsService | Kind::Script => {
             return Err(ConsulError::scripts_disabled());
@@ -92,7 +93,7 @@ pub(in crate::http::consul) fn check(
 }
 
 fn http(check: &CheckType, host: &Host, is_own: bool) -> Result<CheckKind, ConsulError> {
-    let invalid = |text: &str| ConsulError::invalid_check(format!("\"{}\" {text}", check.http));
+    let invalid = |text: &str| ConsulError::invalid_check(&format!("\"{}\" {text}", check.http));
     let url = Url::parse(&check.http).map_err(|_| invalid("is no URL"))?;
     let tls = match url.scheme() {
         "http" => false,
@@ -123,22 +124,22 @@ fn http(check: &CheckType, host: &Host, is_own: bool) -> Result<CheckKind, Consu
 }
 
 /// The headers, each value in one of its own, and what the URL says of who asks.
-fn headers(
-    check: &CheckType,
-    url: &Url,
-) -> Result<Box<[(Arc<str>, Arc<str>)]>, ConsulError> {
+fn headers(check: &CheckType, url: &Url) -> Result<Box<[(Arc<str>, Arc<str>)]>, ConsulError> {
     let mut headers: Vec<(Arc<str>, Arc<str>)> = Vec::new();
     for (name, values) in &check.header {
         headers.extend(values.iter().map(|value| (name.as_str().into(), value.as_str().into())));
     }
     if !url.username().is_empty() {
         let text = format!("{}:{}", url.username(), url.password().unwrap_or(""));
-        headers.push(("Authorization".into(), format!("Basic {}", base64(&text)).into()));
+        headers.push((
+            "Authorization".into(),
+            format!("Basic {}", BASE64_STANDARD.encode(text)).into(),
+        ));
     }
     let most = limit::CHECK_HEADERS_MAX;
     if headers.len() > most {
         let text = format!("{} headers are above the limit of {most}", headers.len());
-        return Err(ConsulError::invalid_check(text));
+        return Err(ConsulError::invalid_check(&text));
     }
     Ok(headers.into())
 }
@@ -167,5 +168,5 @@ fn duration(duration: GoDuration) -> Duration {
 }
 
 fn refused(refusal: Invalid) -> ConsulError {
-    ConsulError::invalid_check(refusal.to_string())
+    ConsulError::invalid_check(&refusal.to_string())
 }
