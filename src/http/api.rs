@@ -6,8 +6,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ConsulOptions, Options, bodies::Bodies, consul::Waiters, metrics::HttpMetrics,
-    problem::Problem,
+    ConsulOptions, Options, bodies::Bodies, consul::Waiters, metrics::HttpMetrics, problem::Problem,
 };
 use crate::{
     model::{Command, DnsName, Instance, Invalid, Policy},

@@ -72,7 +72,8 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
 /// How long a reply may take to begin. A blocking query has a time of its own, which it keeps.
 fn patience(api: &Api, request: &Request) -> Duration {
     let query = request.uri().query().unwrap_or("");
-    let is_blocking = query.split('&').any(|pair| pair.starts_with("index=") || pair.starts_with("hash="));
+    let is_blocking =
+        query.split('&').any(|pair| pair.starts_with("index=") || pair.starts_with("hash="));
     if is_blocking && is_consuls(request.uri()) {
         return 2 * consul::WAIT_MAX;
     }

@@ -7,7 +7,8 @@ use super::{Invalid, Status, limit};
 mod kind;
 
 pub use kind::{
-    CheckKind, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Target, TcpCheck, UdpCheck,
+    AliasCheck, CheckKind, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Target, TcpCheck,
+    UdpCheck,
 };
 
 /// One check of an instance.
@@ -32,6 +33,8 @@ pub struct Thresholds {
     pub rise: u16,
     /// Failures in a row that turn a check critical.
     pub fall: u16,
+    /// Failures in a row that turn a passing check warning; 0 when it stays passing until `fall`.
+    pub warn_after: u16,
 }
 
 // === impl CheckSpec ===
@@ -45,6 +48,11 @@ impl CheckSpec {
     /// The thresholds of an active check; `None` for one that nobody probes.
     pub fn thresholds(&self) -> Option<&Thresholds> {
         self.kind.probe().map(|(_, thresholds)| thresholds)
+    }
+
+    /// The thresholds of an active check.
+    pub fn thresholds_mut(&mut self) -> Option<&mut Thresholds> {
+        self.kind.thresholds_mut()
     }
 
     /// Whether `other` is a check that does the very same, however often and however patiently:
@@ -73,6 +81,14 @@ impl CheckSpec {
         self.kind.name()
     }
 
+    /// Whom it takes its state from; `None` for a check of any other kind.
+    pub fn alias(&self) -> Option<&AliasCheck> {
+        match &self.kind {
+            CheckKind::Alias(alias) => Some(alias),
+            _ => None,
+        }
+    }
+
     /// Where an active check goes; `None` for one that nobody probes.
     pub fn target(&self) -> Option<&Target> {
         self.kind.probe().map(|(target, _)| target)
@@ -88,6 +104,7 @@ impl Thresholds {
         timeout: Duration::from_secs(2),
         rise: 1,
         fall: 2,
+        warn_after: 0,
     };
 
     /// Holds the times and counts to their limits.
@@ -103,6 +120,10 @@ impl Thresholds {
                     format!("is outside the limits of 1 to {}", limit::CHECK_THRESHOLD_MAX);
                 return Err(Invalid::new(field, value, problem));
             }
+        }
+        if self.warn_after >= self.fall && self.warn_after > 0 {
+            let problem = format!("is not below the limit of {}, which is `fall`", self.fall);
+            return Err(Invalid::new("warn_after", self.warn_after, problem));
         }
         Ok(self)
     }

@@ -110,7 +110,7 @@ impl Streak {
     /// Takes one result, and says whether the believed state changed by it.
     ///
     /// Going down takes `fall` failures in a row, coming up `rise` successes in a row; between
-    /// passing and warning one result is enough.
+    /// passing and warning one result is enough, and `warn_after` failures in a row.
     pub fn observe(&mut self, result: Status, thresholds: &Thresholds) -> bool {
         let before = self.believed;
         if result.is_up() == before.is_up() {
@@ -120,9 +120,12 @@ impl Streak {
         }
         self.against += 1;
         let needed = if result.is_up() { thresholds.rise } else { thresholds.fall };
+        let is_worrying = (1..=self.against).contains(&thresholds.warn_after);
         if self.against >= needed {
             self.believed = result;
             self.against = 0;
+        } else if before.is_up() && is_worrying {
+            self.believed = Status::Warning;
         }
         before != self.believed
     }
@@ -162,6 +165,27 @@ mod tests {
             assert_eq!(streak.believed(), expected, "step {step}");
             assert_eq!(changed, before != expected, "step {step}");
         }
+    }
+
+    #[test]
+    fn failures_in_a_row_may_be_a_warning_before_they_are_believed() {
+        let thresholds = Thresholds { fall: 4, warn_after: 2, ..Thresholds::DEFAULT };
+        let mut streak = Streak::new(Passing);
+        let script = [
+            (Critical, Passing),
+            (Critical, Warning),
+            (Passing, Passing), // breaks the row
+            (Critical, Passing),
+            (Critical, Warning),
+            (Critical, Warning),
+            (Critical, Critical),
+            (Passing, Passing),
+        ];
+        for (step, (result, expected)) in script.into_iter().enumerate() {
+            streak.observe(result, &thresholds);
+            assert_eq!(streak.believed(), expected, "step {step}");
+        }
+        assert!(Thresholds { warn_after: 4, ..thresholds }.checked().is_err());
     }
 
     #[test]

@@ -18,8 +18,8 @@ mod policy;
 mod time;
 
 pub use check::{
-    CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Target, TcpCheck,
-    Thresholds, UdpCheck,
+    AliasCheck, CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Target,
+    TcpCheck, Thresholds, UdpCheck,
 };
 pub use command::{Amendment, Carry, CheckReport, Command, Heartbeat, Replacement};
 pub use error::Invalid;

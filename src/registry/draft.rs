@@ -5,6 +5,7 @@
 //! changes the copies, and becomes the next snapshot only when the store has taken its rows.
 //! Undoing a batch is dropping its draft.
 
+mod aliases;
 mod amend;
 mod nodes;
 
@@ -14,7 +15,8 @@ use hashbrown::{HashMap, HashSet};
 
 pub(super) use self::nodes::state as node_state;
 use super::{
-    Applied, Change, Counts, Member, Options, Origins, RegistryError, ServiceEntry, Snapshot, index,
+    Applied, Change, Counts, Followers, Member, Options, Origins, RegistryError, ServiceEntry,
+    Snapshot, index,
 };
 use crate::model::{
     CheckSpec, Command, Event, EventKind, Heartbeat, Instance, InstanceId, InstanceKey, Invalid,
@@ -38,6 +40,9 @@ pub(super) struct Draft<'s> {
     /// The nodes that the batch touches; `None` is one that goes.
     nodes: HashMap<InstanceId, Option<Arc<Member>>>,
     origins: Origins,
+    followers: Followers,
+    /// Those whose `alias` checks are to be looked at.
+    unsettled: Vec<InstanceKey>,
     nodes_changed: Revision,
     pub(super) events: Vec<Event>,
 }
@@ -83,6 +88,8 @@ impl<'s> Draft<'s> {
             services: HashMap::new(),
             nodes: HashMap::new(),
             origins: base.origins.clone(),
+            followers: base.followers.clone(),
+            unsettled: Vec::new(),
             nodes_changed: base.nodes_changed,
             events: Vec::new(),
         }
@@ -165,6 +172,7 @@ impl<'s> Draft<'s> {
 
     /// The world and the rows with all changes in them.
     pub(super) fn finish(mut self) -> Finished {
+        self.settle_aliases();
         let mut next = self.base.clone();
         next.revision = self.revision;
         next.counts = self.counts;
@@ -172,6 +180,7 @@ impl<'s> Draft<'s> {
         let event = self.events.last().map(|event| event.revision);
         next.changed = event.unwrap_or(next.changed);
         (next.origins, next.nodes_changed) = (self.origins.clone(), self.nodes_changed);
+        next.followers = self.followers.clone();
         self.node_rows(&mut changes);
         touched.extend(self.touched_nodes());
         let mut services: Vec<_> = std::mem::take(&mut self.services).into_iter().collect();
@@ -297,6 +306,7 @@ impl<'s> Draft<'s> {
         let revision = self.step();
         self.event(revision, &key.service, EventKind::Deregistered { key: key.clone(), reason });
         self.note_origin(Some(&before), None, revision);
+        self.note_aliases(Some(&before), None);
         if key.service.is_nodes() {
             self.put_node(Some(&before), None);
             return Ok(Applied { revision, created: 0, changed: true });
@@ -469,6 +479,7 @@ impl<'s> Draft<'s> {
     fn put(&mut self, before: Option<&Member>, mut next: Member, revision: Revision) {
         next.modified = revision;
         self.note_origin(before, Some(&next), revision);
+        self.note_aliases(before, Some(&next));
         if next.instance.service.is_nodes() {
             self.put_node(before, Some(next));
             return;
@@ -489,15 +500,18 @@ impl<'s> Draft<'s> {
     }
 
     fn member(&mut self, key: &InstanceKey) -> Result<Arc<Member>, RegistryError> {
+        let found = self.look_up(key);
+        found.ok_or_else(|| RegistryError::UnknownInstance(key.clone()))
+    }
+
+    fn look_up(&self, key: &InstanceKey) -> Option<Arc<Member>> {
         if key.service.is_nodes() {
-            let found = self.node(&key.id).cloned();
-            return found.ok_or_else(|| RegistryError::UnknownInstance(key.clone()));
+            return self.node(&key.id).cloned();
         }
-        let found = match self.services.get(&key.service) {
+        match self.services.get(&key.service) {
             Some(draft) => draft.member(&key.id),
             None => self.base.member(key).cloned(),
-        };
-        found.ok_or_else(|| RegistryError::UnknownInstance(key.clone()))
+        }
     }
 
     fn draft_of(&mut self, service: &ServiceName) -> &mut ServiceDraft {

@@ -13,6 +13,7 @@ mod announce;
 mod apply;
 mod draft;
 mod events;
+mod followers;
 mod handle;
 mod index;
 mod journal;
@@ -33,6 +34,7 @@ pub(crate) mod testing;
 mod writer;
 
 pub use events::{Events, Gone};
+pub use followers::Followers;
 pub use handle::{Applied, Registry, RegistryError};
 pub use journal::{Change, Journal, JournalError, Loaded};
 pub use member::Member;

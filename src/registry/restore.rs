@@ -59,6 +59,7 @@ fn put_nodes(snapshot: &mut Snapshot, members: &mut Vec<Member>) {
             member.status = member.worst();
         }
         snapshot.origins.insert(&member.instance);
+        snapshot.followers.update(None, Some(member));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Member, Origins, Selection, Shards};
+use super::{Followers, Member, Origins, Selection, Shards};
 use crate::model::{Instance, InstanceId, InstanceKey, Policy, Revision, ServiceName, Status, Tag};
 
 /// All services at one revision. Cloning is cheap; a clone with changes is the next snapshot.
@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub nodes: Shards<InstanceId, Arc<Member>>,
     /// The instances that came by another door than the native one, by what they are called there.
     pub origins: Origins,
+    /// Those with an `alias` check, by whom it names.
+    pub followers: Followers,
     /// The revision at which something last happened to an instance or a node: of its last event.
     pub changed: Revision,
     /// The revision at which a service or a tag of one was last new or gone.

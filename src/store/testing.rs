@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     model::{
-        Addresses, CheckKind, CheckSpec, CheckState, DnsName, Expect, GrpcCheck, H2pingCheck,
-        HttpCheck, HttpExtra, Instance, InstanceId, InstanceKey, Meta, Origin, Policy, Revision,
-        Scope, ServiceName, Share, Status, Tag, Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
-        WhenNoneHealthy,
+        Addresses, AliasCheck, CheckKind, CheckSpec, CheckState, DnsName, Expect, GrpcCheck,
+        H2pingCheck, HttpCheck, HttpExtra, Instance, InstanceId, InstanceKey, Meta, Origin, Policy,
+        Revision, Scope, ServiceName, Share, Status, Tag, Target, TcpCheck, Thresholds, Timestamp,
+        UdpCheck, WhenNoneHealthy,
     },
     registry::{Change, Journal, JournalError, Loaded, Member},
 };
@@ -269,6 +269,10 @@ fn addresses() -> impl Strategy<Value = Addresses> {
 fn check() -> impl Strategy<Value = CheckSpec> {
     let kind = prop_oneof![
         Just(CheckKind::Manual),
+        (word(), word(), any::<bool>()).prop_map(|(scope, id, is_node)| {
+            let scope = if is_node { Scope::node(&scope) } else { Scope::application(&scope) };
+            CheckKind::Alias(Box::new(AliasCheck { scope, id }))
+        }),
         period().prop_map(|ttl| CheckKind::Ttl { ttl }),
         (target(), thresholds()).prop_map(|(target, thresholds)| {
             CheckKind::Udp(Box::new(UdpCheck { target, thresholds }))
@@ -349,8 +353,10 @@ fn target() -> impl Strategy<Value = Target> {
 }
 
 fn thresholds() -> impl Strategy<Value = Thresholds> {
-    (period(), period(), 1_u16..=100, 1_u16..=100)
-        .prop_map(|(interval, timeout, rise, fall)| Thresholds { interval, timeout, rise, fall })
+    (period(), period(), 1_u16..=100, 1_u16..=100).prop_map(|(interval, timeout, rise, fall)| {
+        let warn_after = if fall % 3 == 0 { fall - 1 } else { 0 };
+        Thresholds { interval, timeout, rise, fall, warn_after }
+    })
 }
 
 fn period() -> impl Strategy<Value = Duration> {

@@ -108,7 +108,7 @@ impl Prober {
             CheckKind::Http(check) => return http::probe(self, to, check, progress).await,
             CheckKind::Tcp(check) => tcp::probe(self, to, check, progress).await?,
             CheckKind::Udp(_) => udp::probe(self, to, progress).await?,
-            CheckKind::Manual | CheckKind::Ttl { .. } => {
+            CheckKind::Alias(_) | CheckKind::Manual | CheckKind::Ttl { .. } => {
                 return Err(ProbeError::NotRun("not probed".into()));
             }
         };

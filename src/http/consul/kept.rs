@@ -2,8 +2,8 @@
 //!
 //! Clients compare what they read with what they sent (Nomad registers again for as long as the
 //! two differ), so letters, order and all that has no place in an instance are kept as they came:
-//! the document of an [`Origin`]. Whatever the registry has is not in it twice: addresses, ports and
-//! weights in the registry's own words, states of checks.
+//! the document of an [`Origin`]. Whatever the registry has is not in it twice: addresses, ports
+//! and weights in the registry's own words, states of checks.
 
 use std::collections::BTreeMap;
 

@@ -205,11 +205,12 @@ mod tests {
         let register = |instance: &Instance| Command::Register(vec![Arc::new(instance.clone())]);
         let first = woken(&[], register(&web), &interests).await;
         assert_eq!(first, [true, false, true, true, false]);
-        let second = woken(&[web.clone()], register(&second), &interests).await;
+        let second = woken(std::slice::from_ref(&web), register(&second), &interests).await;
         assert_eq!(second, [true, false, true, false, false], "its name was there");
-        let gone = woken(&[web.clone()], Command::Deregister(web.key()), &interests).await;
+        let gone =
+            woken(std::slice::from_ref(&web), Command::Deregister(web.key()), &interests).await;
         assert_eq!(gone, [true, false, true, true, false]);
-        let again = woken(&[web.clone()], register(&web), &interests).await;
+        let again = woken(std::slice::from_ref(&web), register(&web), &interests).await;
         assert_eq!(again, [false; 5], "nothing happened");
     }
 }

@@ -49,6 +49,15 @@ pub struct Check {
     )]
     #[schema(minimum = 1, maximum = 100)]
     pub fall: Option<u16>,
+    /// All but `ttl`: failures in a row that turn a passing check warning, 1 to 99 and below
+    /// `fall`; left out, it stays passing until `fall`.
+    #[serde(
+        default,
+        deserialize_with = "whole::<_, 1, 99>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(minimum = 1, maximum = 99)]
+    pub warn_after: Option<u16>,
     /// All that are probed: an address or host name other than the instance's first address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -108,6 +117,8 @@ pub struct Check {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckType {
+    /// As well as another instance or a node. Only shown; not to be registered here.
+    Alias,
     /// `grpc.health.v1.Health/Check` answers `SERVING`.
     Grpc,
     /// An HTTP/2 connection acknowledges a PING.
@@ -132,6 +143,7 @@ impl CheckType {
     /// The name of the type.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Alias => "alias",
             Self::Grpc => "grpc",
             Self::H2ping => "h2ping",
             Self::Http => "http",

@@ -101,6 +101,7 @@ prop_compose! {
             timeout: timeout.map(Period),
             rise: rise.filter(|_| active),
             fall: fall.filter(|_| active),
+            warn_after: fall.filter(|fall| active && *fall > 1).map(|fall| fall - 1),
             host: host.filter(|_| active),
             port: port.filter(|_| active),
             path: path.filter(|_| http),

@@ -3,11 +3,13 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{Thresholds, checked_period};
-use crate::model::{Invalid, limit};
+use crate::model::{Invalid, Scope, limit};
 
 /// The kinds of check.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CheckKind {
+    /// It is as well as another instance, or as a node: the registry knows.
+    Alias(Box<AliasCheck>),
     /// `grpc.health.v1.Health/Check` answers `SERVING`.
     Grpc(Box<GrpcCheck>),
     /// An HTTP/2 connection acknowledges a PING (RFC 9113 §6.7).
@@ -25,6 +27,15 @@ pub enum CheckKind {
     },
     /// A datagram is not refused.
     Udp(Box<UdpCheck>),
+}
+
+/// Whom a check takes its state from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AliasCheck {
+    /// Within which the id is unique.
+    pub scope: Scope,
+    /// What the other is called there; empty for the node itself.
+    pub id: Arc<str>,
 }
 
 /// An HTTP or HTTPS request.
@@ -146,6 +157,7 @@ impl CheckKind {
     /// The name of the kind, as the API has it, but for `https`, which is an `http` check.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Alias(_) => "alias",
             Self::Grpc(_) => "grpc",
             Self::H2ping(_) => "h2ping",
             Self::Http(_) => "http",
@@ -164,7 +176,7 @@ impl CheckKind {
             Self::Http(check) => Some((&check.target, &check.thresholds)),
             Self::Tcp(check) => Some((&check.target, &check.thresholds)),
             Self::Udp(check) => Some((&check.target, &check.thresholds)),
-            Self::Manual | Self::Ttl { .. } => None,
+            Self::Alias(_) | Self::Manual | Self::Ttl { .. } => None,
         }
     }
 
@@ -176,7 +188,7 @@ impl CheckKind {
             Self::Http(check) => Some(&mut check.thresholds),
             Self::Tcp(check) => Some(&mut check.thresholds),
             Self::Udp(check) => Some(&mut check.thresholds),
-            Self::Manual | Self::Ttl { .. } => None,
+            Self::Alias(_) | Self::Manual | Self::Ttl { .. } => None,
         }
     }
 }

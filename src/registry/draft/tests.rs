@@ -330,6 +330,7 @@ fn other_thresholds_keep_what_is_known_and_another_target_does_not() {
         timeout: Duration::from_secs(5),
         rise: 3,
         fall: 4,
+        warn_after: 3,
     };
     let cases = [(tcp(80, slow), Status::Passing), (tcp(81, slow), Status::Critical)];
     for (spec, expected) in cases {

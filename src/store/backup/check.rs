@@ -4,10 +4,10 @@ use std::{ops::RangeInclusive, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{Instant, Pairs, Period, StatusText};
+use super::text::{DoorText, Instant, Pairs, Period, StatusText};
 use crate::model::{
-    CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra,
-    Invalid, Status, Target, TcpCheck, Thresholds, Timestamp, UdpCheck, limit,
+    AliasCheck, CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, H2pingCheck, HttpCheck,
+    HttpExtra, Invalid, Scope, Status, Target, TcpCheck, Thresholds, Timestamp, UdpCheck, limit,
 };
 
 /// One flat object for all types, as in the API; what a type does not have is left out.
@@ -51,6 +51,8 @@ pub(super) struct CheckLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     rise: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    warn_after: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     fall: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     initial_status: Option<StatusText>,
@@ -59,9 +61,37 @@ pub(super) struct CheckLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<StatusText>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    alias: Option<AliasLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<Instant>,
+}
+
+/// Whom an `alias` check takes its state from.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AliasLine {
+    door: DoorText,
+    scope: String,
+    #[serde(default)]
+    id: String,
+}
+
+// === impl AliasLine ===
+
+impl From<&AliasCheck> for AliasLine {
+    fn from(alias: &AliasCheck) -> Self {
+        let AliasCheck { scope, id } = alias;
+        Self { door: DoorText(scope.door), scope: scope.name.to_string(), id: id.to_string() }
+    }
+}
+
+impl AliasLine {
+    fn into_model(self) -> AliasCheck {
+        let scope = Scope { door: self.door.0, name: self.scope.into() };
+        AliasCheck { scope, id: self.id.into() }
+    }
 }
 
 // === impl CheckLine ===
@@ -78,6 +108,7 @@ impl CheckLine {
             timeout: thresholds.map(|thresholds| Period(thresholds.timeout)),
             rise: thresholds.map(|thresholds| thresholds.rise),
             fall: thresholds.map(|thresholds| thresholds.fall),
+            warn_after: thresholds.map(|t| t.warn_after).filter(|count| *count > 0),
             initial_status: spec.start.map(StatusText),
             deregister_after: spec.deregister_after.map(Period),
             status: Some(StatusText(state.status)),
@@ -87,6 +118,7 @@ impl CheckLine {
         };
         match &spec.kind {
             CheckKind::Manual | CheckKind::Ttl { .. } | CheckKind::Udp(_) => {}
+            CheckKind::Alias(alias) => line.alias = Some(AliasLine::from(&**alias)),
             CheckKind::Grpc(grpc) => {
                 line.service = (!grpc.service.is_empty()).then(|| grpc.service.to_string());
                 line.tls = grpc.tls.then_some(true);
@@ -143,6 +175,13 @@ impl CheckLine {
             })),
             "http" => CheckKind::Http(Box::new(self.take_http(false)?)),
             "https" => CheckKind::Http(Box::new(self.take_http(true)?)),
+            "alias" => match self.alias.take() {
+                Some(alias) => CheckKind::Alias(Box::new(alias.into_model())),
+                None => {
+                    let problem = "is needed by a check of type `alias`";
+                    return Err(Invalid::new("alias", "", problem));
+                }
+            },
             "manual" => CheckKind::Manual,
             "tcp" => CheckKind::Tcp(Box::new(TcpCheck {
                 target: self.take_target()?,
@@ -161,7 +200,7 @@ impl CheckLine {
             })),
             other => {
                 let problem = "is no type of check; one is `http`, `https`, `tcp`, `udp`, `grpc`, \
-                               `h2ping`, `ttl` or `manual`";
+                               `h2ping`, `ttl`, `alias` or `manual`";
                 return Err(Invalid::new("type", other, problem));
             }
         };
@@ -187,7 +226,7 @@ impl CheckLine {
     fn refuse_foreign(&self) -> Result<(), Invalid> {
         let kind = self.kind.as_str();
         let is_http = matches!(kind, "http" | "https");
-        let is_passive = matches!(kind, "ttl" | "manual");
+        let is_passive = matches!(kind, "ttl" | "manual" | "alias");
         let may_use_tls = matches!(kind, "grpc" | "h2ping" | "tcp");
         let foreign = [
             ("ttl", self.ttl.is_some() && kind != "ttl"),
@@ -196,6 +235,7 @@ impl CheckLine {
             ("interval", self.interval.is_some() && is_passive),
             ("timeout", self.timeout.is_some() && is_passive),
             ("rise", self.rise.is_some() && is_passive),
+            ("warn_after", self.warn_after.is_some() && is_passive),
             ("fall", self.fall.is_some() && is_passive),
             ("method", self.method.is_some() && !is_http),
             ("path", self.path.is_some() && !is_http),
@@ -280,6 +320,7 @@ impl CheckLine {
             interval,
             timeout: self.timeout.map_or(default.timeout.min(interval), |period| period.0),
             rise: self.rise.unwrap_or(default.rise),
+            warn_after: self.warn_after.unwrap_or(0),
             fall: self.fall.unwrap_or(default.fall),
         }
         .checked()

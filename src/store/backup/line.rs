@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{
     check::CheckLine,
-    text::{Instant, Pairs, Period, StatusText},
+    text::{DoorText, Instant, Pairs, Period, StatusText},
 };
 use crate::{
     model::{
-        Addresses, Door, Instance, InstanceId, Invalid, Meta, Origin, Policy, Revision, Scope,
+        Addresses, Instance, InstanceId, Invalid, Meta, Origin, Policy, Revision, Scope,
         ServiceName, Share, Tag, WhenNoneHealthy,
     },
     registry::Member,
@@ -104,7 +104,7 @@ pub(super) struct InstanceLine {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OriginLine {
-    door: String,
+    door: DoorText,
     scope: String,
     id: String,
     document: String,
@@ -272,7 +272,7 @@ impl InstanceLine {
 impl From<&Origin> for OriginLine {
     fn from(origin: &Origin) -> Self {
         Self {
-            door: origin.scope.door.to_string(),
+            door: DoorText(origin.scope.door),
             scope: origin.scope.name.to_string(),
             id: origin.id.to_string(),
             document: origin.document.to_string(),
@@ -283,10 +283,7 @@ impl From<&Origin> for OriginLine {
 
 impl OriginLine {
     fn into_model(self) -> Result<Origin, Invalid> {
-        let problem = "is none of `consul` and `eureka`";
-        let door = Door::parse(&self.door)
-            .ok_or_else(|| Invalid::new("origin.door", &self.door, problem))?;
-        let scope = Scope { door, name: self.scope.into() };
+        let scope = Scope { door: self.door.0, name: self.scope.into() };
         let odd_tags = self.odd_tags.into_iter().map(Into::into).collect();
         Origin { scope, id: self.id.into(), document: self.document.into(), odd_tags }.checked()
     }

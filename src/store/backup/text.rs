@@ -8,7 +8,7 @@ use serde::{
 };
 
 use crate::{
-    model::{Status, Timestamp},
+    model::{Door, Status, Timestamp},
     util::{format_duration, parse_duration},
 };
 
@@ -23,6 +23,10 @@ pub(super) struct Instant(pub Timestamp);
 /// A state by its name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StatusText(pub Status);
+
+/// A door by its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DoorText(pub Door);
 
 /// An object of strings; repeated keys are pairs of their own, as headers can have them.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +84,24 @@ impl<'de> Deserialize<'de> for StatusText {
         let text = String::deserialize(deserializer)?;
         let problem = "is no state; one is `passing`, `warning` or `critical`";
         Status::parse(&text)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(format_args!("`{text}` {problem}")))
+    }
+}
+
+// === impl DoorText ===
+
+impl Serialize for DoorText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for DoorText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let problem = "is no door; one is `consul` or `eureka`";
+        Door::parse(&text)
             .map(Self)
             .ok_or_else(|| D::Error::custom(format_args!("`{text}` {problem}")))
     }

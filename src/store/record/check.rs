@@ -6,10 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Interner, RecordError};
+use super::{Interner, RecordError, member::DoorRecord};
 use crate::model::{
-    CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Status,
-    Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
+    AliasCheck, CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, H2pingCheck, HttpCheck,
+    HttpExtra, Scope, Status, Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -40,6 +40,7 @@ enum CheckFact<'a> {
     /// Of a `tcp` check.
     Tls(TlsRecord),
     TlsName(&'a str),
+    WarnAfter(u16),
 }
 
 /// A check of either version.
@@ -87,6 +88,11 @@ enum KindRecord<'a> {
         target: TargetRecord<'a>,
         thresholds: ThresholdsRecord,
     },
+    Alias {
+        door: DoorRecord,
+        scope: &'a str,
+        id: &'a str,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,7 +129,7 @@ pub(super) enum StatusRecord {
 /// Whether version 1 has words for all of a check.
 pub(super) fn is_version_1(spec: &CheckSpec) -> bool {
     let kind = match &spec.kind {
-        CheckKind::H2ping(_) | CheckKind::Manual | CheckKind::Udp(_) => false,
+        CheckKind::Alias(_) | CheckKind::H2ping(_) | CheckKind::Manual | CheckKind::Udp(_) => false,
         CheckKind::Grpc(_) | CheckKind::Http(_) | CheckKind::Tcp(_) | CheckKind::Ttl { .. } => true,
     };
     kind && facts(spec).is_empty()
@@ -149,9 +155,11 @@ fn facts(spec: &CheckSpec) -> Vec<CheckFact<'_>> {
             facts.extend((!is_plain).then_some(CheckFact::Tls(tls)));
             check.tls_name.as_ref()
         }
-        CheckKind::Manual | CheckKind::Ttl { .. } | CheckKind::Udp(_) => None,
+        CheckKind::Alias(_) | CheckKind::Manual | CheckKind::Ttl { .. } | CheckKind::Udp(_) => None,
     };
     facts.extend(tls_name.map(|name| CheckFact::TlsName(name)));
+    let warn_after = spec.thresholds().map_or(0, |thresholds| thresholds.warn_after);
+    facts.extend((warn_after > 0).then_some(CheckFact::WarnAfter(warn_after)));
     facts
 }
 
@@ -204,6 +212,10 @@ impl CheckFact<'_> {
         match (self, &mut spec.kind) {
             (Self::Start(status), _) => spec.start = Some(status.into()),
             (Self::DeregisterAfter(after), _) => spec.deregister_after = Some(after),
+            (Self::WarnAfter(count), _) => match spec.thresholds_mut() {
+                Some(thresholds) => thresholds.warn_after = count,
+                None => return Err(RecordError::Fact(spec.kind_name())),
+            },
             (Self::Body(body), CheckKind::Http(check)) => {
                 let tls_name = check.tls_name().cloned();
                 check.extra = HttpExtra::new(Some(interner.text(body)), tls_name);
@@ -262,6 +274,11 @@ impl<'a> From<&'a CheckKind> for KindRecord<'a> {
                 thresholds: check.thresholds.into(),
             },
             CheckKind::Manual => Self::Manual,
+            CheckKind::Alias(check) => Self::Alias {
+                door: check.scope.door.into(),
+                scope: &check.scope.name,
+                id: &check.id,
+            },
             CheckKind::Udp(check) => {
                 Self::Udp { target: (&check.target).into(), thresholds: check.thresholds.into() }
             }
@@ -314,6 +331,10 @@ impl KindRecord<'_> {
                 thresholds: thresholds.into(),
             })),
             Self::Manual => CheckKind::Manual,
+            Self::Alias { door, scope, id } => CheckKind::Alias(Box::new(AliasCheck {
+                scope: Scope { door: door.into(), name: interner.text(scope) },
+                id: interner.text(id),
+            })),
             Self::Udp { target, thresholds } => CheckKind::Udp(Box::new(UdpCheck {
                 target: target.decode(interner),
                 thresholds: thresholds.into(),
@@ -361,14 +382,14 @@ impl TargetRecord<'_> {
 // === impl ThresholdsRecord ===
 
 impl From<Thresholds> for ThresholdsRecord {
-    fn from(Thresholds { interval, timeout, rise, fall }: Thresholds) -> Self {
+    fn from(Thresholds { interval, timeout, rise, fall, .. }: Thresholds) -> Self {
         Self { interval, timeout, rise, fall }
     }
 }
 
 impl From<ThresholdsRecord> for Thresholds {
     fn from(ThresholdsRecord { interval, timeout, rise, fall }: ThresholdsRecord) -> Self {
-        Self { interval, timeout, rise, fall }
+        Self { interval, timeout, rise, fall, warn_after: 0 }
     }
 }
 

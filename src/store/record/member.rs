@@ -61,7 +61,7 @@ enum MemberFact<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-enum DoorRecord {
+pub(super) enum DoorRecord {
     Consul,
     Eureka,
 }
@@ -128,10 +128,7 @@ fn facts(instance: &Instance) -> Vec<MemberFact<'_>> {
     let mut facts = Vec::new();
     facts.extend(instance.warning_weight.map(MemberFact::WarningWeight));
     facts.extend(instance.origin.as_deref().map(|origin| MemberFact::Origin {
-        door: match origin.scope.door {
-            Door::Consul => DoorRecord::Consul,
-            Door::Eureka => DoorRecord::Eureka,
-        },
+        door: origin.scope.door.into(),
         scope: &origin.scope.name,
         id: &origin.id,
         document: &origin.document,
@@ -147,11 +144,7 @@ impl MemberFact<'_> {
         match self {
             Self::WarningWeight(weight) => instance.warning_weight = Some(weight),
             Self::Origin { door, scope, id, document, odd_tags } => {
-                let door = match door {
-                    DoorRecord::Consul => Door::Consul,
-                    DoorRecord::Eureka => Door::Eureka,
-                };
-                let scope = Scope { door, name: interner.text(scope) };
+                let scope = Scope { door: door.into(), name: interner.text(scope) };
                 let odd_tags = odd_tags.into_iter().map(|tag| interner.text(tag)).collect();
                 let (id, document) = (id.into(), document.into());
                 let origin = Origin { scope, id, document, odd_tags }.checked()?;
@@ -159,6 +152,26 @@ impl MemberFact<'_> {
             }
         }
         Ok(())
+    }
+}
+
+// === impl DoorRecord ===
+
+impl From<Door> for DoorRecord {
+    fn from(door: Door) -> Self {
+        match door {
+            Door::Consul => Self::Consul,
+            Door::Eureka => Self::Eureka,
+        }
+    }
+}
+
+impl From<DoorRecord> for Door {
+    fn from(door: DoorRecord) -> Self {
+        match door {
+            DoorRecord::Consul => Self::Consul,
+            DoorRecord::Eureka => Self::Eureka,
+        }
     }
 }
 

@@ -53,9 +53,13 @@ proptest! {
     fn version_2_is_written_for_what_is_new_only(member in testing::member()) {
         let value = encode_member(b"k", &member).unwrap();
         let is_new = |spec: &CheckSpec| {
-            let says_more = spec.start.is_some() || spec.deregister_after.is_some();
+            let warns = spec.thresholds().is_some_and(|thresholds| thresholds.warn_after > 0);
+            let says_more = warns || spec.start.is_some() || spec.deregister_after.is_some();
             says_more || match &spec.kind {
-                CheckKind::H2ping(_) | CheckKind::Manual | CheckKind::Udp(_) => true,
+                CheckKind::Alias(_)
+                | CheckKind::H2ping(_)
+                | CheckKind::Manual
+                | CheckKind::Udp(_) => true,
                 CheckKind::Grpc(check) => check.tls_name.is_some(),
                 CheckKind::Http(check) => {
                     check.extra.is_some() || check.warn.is_some() || check.follow_redirects

@@ -14,8 +14,8 @@ use crate::{
         texts::ConsulError,
     },
     model::{
-        CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Invalid,
-        Status, Target, TcpCheck, Thresholds, UdpCheck, limit,
+        AliasCheck, CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra,
+        Invalid, Scope, Status, Target, TcpCheck, Thresholds, UdpCheck, limit,
     },
 };
 
@@ -27,6 +27,9 @@ pub(in crate::http::consul) struct Checked {
     /// The state before the first result.
     pub start: Status,
 }
+
+/// A header's name and value.
+type Header = (Arc<str>, Arc<str>);
 
 /// How long an unanswered check waits that does not say.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,7 +54,13 @@ pub(in crate::http::consul) fn check(
         Kind::Docker | Kind::OsService | Kind::Script => {
             return Err(ConsulError::scripts_disabled());
         }
-        Kind::Alias => return Err(invalid("alias checks are not supported".into())),
+        Kind::Alias => CheckKind::Alias(Box::new(AliasCheck {
+            scope: match &*check.alias_node {
+                "" => host.scope(),
+                node => Scope::node(node),
+            },
+            id: check.alias_service.as_str().into(),
+        })),
         Kind::Ttl => CheckKind::ttl(duration(check.ttl)).map_err(refused)?,
         Kind::Http => http(check, host, is_own)?,
         Kind::Tcp => {
@@ -115,7 +124,7 @@ fn http(check: &CheckType, host: &Host, is_own: bool) -> Result<CheckKind, Consu
         follow_redirects: !check.disable_redirects,
         method: method.to_uppercase().into(),
         path: path.into(),
-        headers: headers(check, &url)?,
+        headers: headers(check, &url)?.into(),
         expect: Expect::default(),
         warn: Some(only(TOO_MANY_REQUESTS)?),
         extra: HttpExtra::new(body, tls_name(check)),
@@ -124,8 +133,8 @@ fn http(check: &CheckType, host: &Host, is_own: bool) -> Result<CheckKind, Consu
 }
 
 /// The headers, each value in one of its own, and what the URL says of who asks.
-fn headers(check: &CheckType, url: &Url) -> Result<Box<[(Arc<str>, Arc<str>)]>, ConsulError> {
-    let mut headers: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+fn headers(check: &CheckType, url: &Url) -> Result<Vec<Header>, ConsulError> {
+    let mut headers: Vec<Header> = Vec::new();
     for (name, values) in &check.header {
         headers.extend(values.iter().map(|value| (name.as_str().into(), value.as_str().into())));
     }
@@ -141,7 +150,7 @@ fn headers(check: &CheckType, url: &Url) -> Result<Box<[(Arc<str>, Arc<str>)]>, 
         let text = format!("{} headers are above the limit of {most}", headers.len());
         return Err(ConsulError::invalid_check(&text));
     }
-    Ok(headers.into())
+    Ok(headers)
 }
 
 fn only(status: u16) -> Result<Expect, ConsulError> {
@@ -155,7 +164,10 @@ fn thresholds(check: &CheckType) -> Result<Thresholds, ConsulError> {
     let times = |count: i64| u16::try_from(count.max(1)).unwrap_or(u16::MAX);
     let rise = times(check.success_before_passing).min(limit::CHECK_THRESHOLD_MAX);
     let fall = times(check.failures_before_critical).min(limit::CHECK_THRESHOLD_MAX);
-    Thresholds { interval, timeout, rise, fall }.checked().map_err(refused)
+    let warn_after = u16::try_from(check.failures_before_warning).unwrap_or(0);
+    // As many as turn it critical are none that warn.
+    let warn_after = if warn_after < fall { warn_after } else { 0 };
+    Thresholds { interval, timeout, rise, fall, warn_after }.checked().map_err(refused)
 }
 
 fn tls_name(check: &CheckType) -> Option<Arc<str>> {
@@ -167,6 +179,7 @@ fn duration(duration: GoDuration) -> Duration {
     Duration::from_nanos(u64::try_from(duration.nanos()).unwrap_or(0))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn refused(refusal: Invalid) -> ConsulError {
     ConsulError::invalid_check(&refusal.to_string())
 }

@@ -27,9 +27,9 @@ impl Check {
         let start = self.initial_status.take().map(Status::from);
         let deregister_after = self.deregister_after.take().map(|period| period.0);
         let kind = match self.kind {
-            CheckType::Manual => {
-                let problem = "is no type that can be registered here: nobody could say its state";
-                return Err(Invalid::new("type", "manual", problem));
+            CheckType::Alias | CheckType::Manual => {
+                let problem = "is no type that can be registered here, only by Consul's interface";
+                return Err(Invalid::new("type", self.kind.as_str(), problem));
             }
             CheckType::Ttl => {
                 let Some(Period(ttl)) = self.ttl.take() else {
@@ -122,6 +122,7 @@ impl Check {
             interval,
             timeout,
             rise: self.rise.take().unwrap_or(default.rise),
+            warn_after: self.warn_after.take().unwrap_or(0),
             fall: self.fall.take().unwrap_or(default.fall),
         }
         .checked()?;
@@ -144,6 +145,7 @@ impl Check {
             ("interval", self.interval.is_some()),
             ("timeout", self.timeout.is_some()),
             ("rise", self.rise.is_some()),
+            ("warn_after", self.warn_after.is_some()),
             ("fall", self.fall.is_some()),
             ("host", self.host.is_some()),
             ("port", self.port.is_some()),

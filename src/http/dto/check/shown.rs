@@ -16,6 +16,7 @@ impl From<&CheckSpec> for Check {
             timeout: thresholds.map(|t| Period(t.timeout)),
             rise: thresholds.map(|t| t.rise),
             fall: thresholds.map(|t| t.fall),
+            warn_after: thresholds.map(|t| t.warn_after).filter(|count| *count > 0),
             host: target.and_then(|t| t.host.as_deref()).map(str::to_owned),
             port: target.and_then(|t| t.port),
             path: None,
@@ -33,6 +34,7 @@ impl From<&CheckSpec> for Check {
             deregister_after: spec.deregister_after.map(Period),
         };
         match &spec.kind {
+            CheckKind::Alias(_) => check.kind = CheckType::Alias,
             CheckKind::Manual => {}
             CheckKind::Ttl { .. } => check.kind = CheckType::Ttl,
             CheckKind::Udp(_) => check.kind = CheckType::Udp,

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::super::Draft;
 use crate::{
     model::{
-        Amendment, Carry, CheckKind, CheckSpec, Command, EventKind, Heartbeat, Instance,
-        InstanceId, Replacement, Revision, Scope, ServiceName, Status, Timestamp,
+        AliasCheck, Amendment, Carry, CheckKind, CheckSpec, Command, EventKind, Heartbeat,
+        Instance, InstanceId, Replacement, Revision, Scope, ServiceName, Status, Timestamp,
     },
     registry::{Member, Options, RegistryError, Snapshot, testing},
 };
@@ -203,6 +203,56 @@ fn revisions_of_names_nodes_and_events_move_only_with_them() {
     let mut tagged = on_node("web/d", "m", "d", 0);
     Arc::make_mut(tagged.origin.as_mut().unwrap()).odd_tags = ["v1.2".into()].into();
     assert_eq!(of(&after(&other, &new(&tagged)).unwrap()), (5, 4, 5), "a tag is new");
+}
+
+/// `web/a` on node `n` that follows what is called `id` there.
+fn following(name: &str, own: &str, id: &str) -> Instance {
+    let alias = AliasCheck { scope: Scope::node("n"), id: id.into() };
+    let checks = [CheckSpec::new(CheckKind::Alias(Box::new(alias)))].into();
+    Instance { checks, ..on_node(name, "n", own, 0) }
+}
+
+#[test]
+fn an_alias_has_the_state_of_the_one_it_names() {
+    let (proxy, web) = (following("proxy/p", "p", "w"), on_node("web/a", "n", "w", 1));
+    let base = world(&[new(&proxy)]);
+    let said = |snapshot: &Snapshot, instance: &Instance| {
+        let member = member(snapshot, instance);
+        (member.status, member.checks[0].output.to_string())
+    };
+    let missing = "Service w could not be found on node n".to_owned();
+    assert_eq!(said(&base, &proxy), (Status::Critical, missing.clone()));
+    let there = after(&base, &new(&web)).unwrap();
+    assert_eq!(said(&there, &proxy), (Status::Passing, "All checks passing.".to_owned()));
+    let registered = member(&there, &web).registered.0;
+    let ill = after(&there, &report(&web, 0, registered, Status::Warning)).unwrap();
+    assert_eq!(said(&ill, &proxy).0, Status::Warning);
+    let drained = after(&there, &Command::Drain { key: web.key(), on: true }).unwrap();
+    assert_eq!(said(&drained, &proxy).0, Status::Critical, "maintenance is critical to others");
+    let gone = after(&ill, &Command::Deregister(web.key())).unwrap();
+    assert_eq!(said(&gone, &proxy), (Status::Critical, missing));
+    let left = after(&gone, &Command::Deregister(proxy.key())).unwrap();
+    assert!(left.followers.of(&Scope::node("n"), &"w".into()).is_empty());
+}
+
+#[test]
+fn an_alias_of_a_node_and_a_chain_of_aliases_follow_in_the_same_batch() {
+    let machine = node("n", 1);
+    let (first, second) = (following("a/f", "f", ""), following("b/s", "s", "f"));
+    let base = world(&[new(&second), new(&first)]);
+    assert_eq!(member(&base, &second).status, Status::Passing, "a node without a state");
+    let with_node = after(&base, &new(&machine)).unwrap();
+    let registered = member(&with_node, &machine).registered.0;
+    let down = after(&with_node, &report(&machine, 0, registered, Status::Critical)).unwrap();
+    let checks = |instance: &Instance| member(&down, instance).checks[0].status;
+    assert_eq!((checks(&first), checks(&second)), (Status::Critical, Status::Critical));
+}
+
+#[test]
+fn aliases_that_follow_each_other_come_to_an_end() {
+    let (first, second) = (following("a/f", "f", "s"), following("b/s", "s", "f"));
+    let base = world(&[new(&first), new(&second)]);
+    assert_eq!(member(&base, &first).status, member(&base, &second).status);
 }
 
 #[test]
