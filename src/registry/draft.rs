@@ -7,20 +7,24 @@
 
 mod aliases;
 mod amend;
+mod limits;
 mod nodes;
+mod policy;
+mod service;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 pub(super) use self::nodes::state as node_state;
+use self::service::ServiceDraft;
 use super::{
     Applied, Change, Counts, Followers, Member, Options, Origins, RegistryError, ServiceEntry,
     Snapshot, index,
 };
 use crate::model::{
-    CheckSpec, Command, Event, EventKind, Heartbeat, Instance, InstanceId, InstanceKey, Invalid,
-    Policy, RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
+    CheckSpec, Command, Event, EventKind, Heartbeat, Instance, InstanceId, InstanceKey,
+    RemovalReason, Revision, ServiceName, Status, Timestamp,
 };
 
 /// What the `ttl` checks of a held instance say.
@@ -58,19 +62,6 @@ pub(super) struct Finished {
     pub events: Vec<Event>,
     /// The instances that are different from before, or gone.
     pub touched: Vec<InstanceKey>,
-}
-
-/// A service that the batch touches.
-#[derive(Debug)]
-struct ServiceDraft {
-    own_policy: Option<Policy>,
-    policy_changed: bool,
-    is_prepared_anew: bool,
-    modified: Revision,
-    changed: Revision,
-    /// Sorted by name.
-    members: Vec<Arc<Member>>,
-    touched: BTreeSet<InstanceId>,
 }
 
 // === impl Draft ===
@@ -242,61 +233,6 @@ impl<'s> Draft<'s> {
         Ok(Applied { revision: seen, created, changed })
     }
 
-    fn check_limits(&mut self, instances: &[Arc<Instance>]) -> Result<(), RegistryError> {
-        let refuse = |field, count: usize, limit: usize, what| {
-            let problem = format!("{what}, above the limit of {limit}");
-            Err(RegistryError::Limit(Invalid::new(field, count, problem)))
-        };
-        let mut new_by_service: HashMap<&ServiceName, usize> = HashMap::new();
-        let mut named = HashSet::with_capacity(instances.len());
-        let mut new_nodes = 0;
-        for (index, instance) in instances.iter().enumerate() {
-            if instance.service.is_nodes() {
-                new_nodes += usize::from(self.node(&instance.id).is_none());
-                continue;
-            }
-            if !named.insert((&instance.service, &instance.id)) {
-                let refusal = Invalid::new(format!("[{index}]"), instance.key(), "is there twice");
-                return Err(RegistryError::Invalid(refusal));
-            }
-            if self.draft_of(&instance.service).member(&instance.id).is_none() {
-                *new_by_service.entry(&instance.service).or_default() += 1;
-            }
-        }
-        let (mut new_instances, mut new_services) = (0, 0);
-        for (service, new) in new_by_service {
-            let draft = self.draft_of(service);
-            let size = draft.members.len() + new;
-            new_services += usize::from(draft.is_empty());
-            new_instances += new;
-            if size > limit::SERVICE_INSTANCES_MAX {
-                let what = format!("instances of `{service}` there would be");
-                return refuse("instance", size, limit::SERVICE_INSTANCES_MAX, what);
-            }
-        }
-        let nodes = self.base.nodes.len() + self.nodes.len() + new_nodes;
-        if new_nodes > 0 && nodes > limit::NODES_MAX {
-            let what = "nodes with a state of their own there would be".to_owned();
-            return refuse("node", nodes, limit::NODES_MAX, what);
-        }
-        let all = self.counts.instances() + new_instances;
-        if all > limit::INSTANCES_MAX {
-            let what = "instances in the registry there would be".to_owned();
-            return refuse("instance", all, limit::INSTANCES_MAX, what);
-        }
-        self.check_service_limit(new_services)
-    }
-
-    fn check_service_limit(&self, new_services: usize) -> Result<(), RegistryError> {
-        let services = self.service_count + new_services;
-        if services > limit::SERVICES_MAX {
-            let limit = limit::SERVICES_MAX;
-            let problem = format!("services there would be, above the limit of {limit}");
-            return Err(RegistryError::Limit(Invalid::new("service", services, problem)));
-        }
-        Ok(())
-    }
-
     fn remove(
         &mut self,
         key: &InstanceKey,
@@ -332,44 +268,6 @@ impl<'s> Draft<'s> {
         self.put(Some(&before), next, revision);
         self.event(revision, &key.service, EventKind::Drained { key: key.clone(), on });
         Ok(Applied { revision, created: 0, changed: true })
-    }
-
-    fn set_policy(
-        &mut self,
-        service: &ServiceName,
-        policy: Policy,
-    ) -> Result<Applied, RegistryError> {
-        let draft = self.draft_of(service);
-        let (modified, is_new) = (draft.modified, draft.is_empty());
-        if draft.own_policy == Some(policy) {
-            return Ok(unchanged(modified));
-        }
-        if is_new {
-            self.check_service_limit(1)?;
-            self.service_count += 1;
-        }
-        Ok(self.change_policy(service, Some(policy)))
-    }
-
-    fn remove_policy(&mut self, service: &ServiceName) -> Result<Applied, RegistryError> {
-        if self.draft_of(service).own_policy.is_none() {
-            return Err(RegistryError::UnknownPolicy(service.clone()));
-        }
-        let applied = self.change_policy(service, None);
-        if self.draft_of(service).is_empty() {
-            self.service_count -= 1;
-        }
-        Ok(applied)
-    }
-
-    fn change_policy(&mut self, service: &ServiceName, policy: Option<Policy>) -> Applied {
-        let revision = self.step();
-        let draft = self.draft_of(service);
-        draft.own_policy = policy;
-        draft.policy_changed = true;
-        draft.modified = revision;
-        self.event(revision, service, EventKind::PolicyChanged);
-        Applied { revision, created: 0, changed: true }
     }
 
     /// A result that is late for a replaced or removed registration changes nothing: whoever sent
@@ -543,62 +441,6 @@ impl Finished {
     pub(super) fn unchanged(base: &Snapshot) -> Self {
         let (next, changes, events, touched) = (base.clone(), vec![], vec![], vec![]);
         Self { next, changes, events, touched }
-    }
-}
-
-// === impl ServiceDraft ===
-
-impl ServiceDraft {
-    fn of(entry: Option<&ServiceEntry>) -> Self {
-        Self {
-            own_policy: entry.filter(|e| e.has_own_policy).map(|e| e.policy),
-            policy_changed: false,
-            is_prepared_anew: false,
-            modified: entry.map(|e| e.modified).unwrap_or_default(),
-            changed: entry.map(|e| e.changed).unwrap_or_default(),
-            members: entry.map(|e| e.members.to_vec()).unwrap_or_default(),
-            touched: BTreeSet::new(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.members.is_empty() && self.own_policy.is_none()
-    }
-
-    fn is_untouched(&self) -> bool {
-        self.touched.is_empty() && !self.policy_changed && !self.is_prepared_anew
-    }
-
-    fn place(&self, id: &str) -> Result<usize, usize> {
-        self.members.binary_search_by(|member| member.instance.id.as_str().cmp(id))
-    }
-
-    fn member(&self, id: &InstanceId) -> Option<Arc<Member>> {
-        self.place(id.as_str()).ok().map(|at| Arc::clone(&self.members[at]))
-    }
-
-    fn rows(&self, name: &ServiceName, rows: &mut Vec<Change>) {
-        for id in &self.touched {
-            rows.push(match self.member(id) {
-                Some(member) => Change::PutMember(member),
-                None => Change::DeleteMember(InstanceKey::new(name.clone(), id.clone())),
-            });
-        }
-        if self.policy_changed {
-            rows.push(match self.own_policy {
-                Some(policy) => Change::PutPolicy(name.clone(), policy),
-                None => Change::DeletePolicy(name.clone()),
-            });
-        }
-    }
-
-    fn into_entry(self, name: &ServiceName, options: &Options) -> Option<ServiceEntry> {
-        if self.is_empty() {
-            return None;
-        }
-        let members = self.members.into();
-        let (default, revisions) = (options.default_policy, (self.modified, self.changed));
-        Some(ServiceEntry::new(name.clone(), self.own_policy, default, revisions, members))
     }
 }
 
