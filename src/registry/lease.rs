@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use self::beats::{Beat, BeatId, Beats, Phase};
 use super::{Member, SelfPreservation};
 use crate::{
-    model::{CheckSpec, Instance, InstanceKey, Timestamp, limit},
+    model::{CheckSpec, Instance, InstanceKey, Timestamp},
     util::{SlotId, Wheel},
 };
 
@@ -26,10 +26,6 @@ const TICK: Duration = Duration::from_millis(10);
 /// within the second that a dead instance may outlive its ttl.
 const DECISION_DELAY: Duration = Duration::from_millis(500);
 
-/// The numbers of an instance's checks.
-#[expect(clippy::cast_possible_truncation, reason = "there are at most sixteen")]
-const CHECKS: std::ops::Range<u8> = 0..limit::INSTANCE_CHECKS_MAX as u8;
-
 /// All deadlines of the registry.
 #[derive(Debug)]
 pub(super) struct Leases {
@@ -37,6 +33,9 @@ pub(super) struct Leases {
     wheel: Wheel<Timer>,
     /// The `ttl` checks, each kept alive by heartbeats.
     beats: Beats,
+    /// As many checks as an instance with a `ttl` check has had at the most: usually one, and no
+    /// others need to be looked for.
+    checks: u8,
     /// Those that are to be removed when they are critical for long, from the first time that they
     /// are: each has one timer in the wheel.
     reaps: HashMap<InstanceKey, Reap>,
@@ -98,6 +97,7 @@ impl Leases {
             settings,
             wheel: Wheel::new(TICK),
             beats: Beats::default(),
+            checks: 0,
             reaps: HashMap::new(),
             silences: BTreeSet::new(),
             alive: 0,
@@ -134,7 +134,7 @@ impl Leases {
 
     /// Takes a sign of life: of one `ttl` check, or of all that the instance has.
     pub(super) fn beat(&mut self, key: &InstanceKey, only: Option<usize>, now: Duration) {
-        for check in CHECKS {
+        for check in 0..self.checks {
             if only.is_none_or(|only| only == usize::from(check)) {
                 self.beat_one(key, check, now);
             }
@@ -163,11 +163,14 @@ impl Leases {
     /// Follows a change of an instance: `None` when it is gone.
     pub(super) fn follow(&mut self, key: &InstanceKey, member: Option<&Member>, now: Duration) {
         let Some(member) = member else {
-            CHECKS.for_each(|check| self.forget_beat(key, check));
+            (0..self.checks).for_each(|check| self.forget_beat(key, check));
             self.spare(key);
             return;
         };
-        for check in CHECKS {
+        let last = member.instance.checks.iter().rposition(|spec| spec.ttl().is_some());
+        let last = last.and_then(|last| u8::try_from(last).ok());
+        self.checks = self.checks.max(last.map_or(0, |last| last + 1));
+        for check in 0..self.checks {
             match member.instance.checks.get(usize::from(check)).and_then(CheckSpec::ttl) {
                 None => self.forget_beat(key, check),
                 Some(ttl) => self.follow_beat((key, check), member, ttl, now),
