@@ -129,16 +129,34 @@ impl Thresholds {
     }
 }
 
-/// Holds an interval, timeout, ttl or `deregister_after` to its limits.
+/// Holds an interval, timeout or ttl to its limits.
 ///
 /// # Errors
 /// When it is below 100 ms or above a day.
-pub(crate) fn checked_period(field: &str, period: Duration) -> Result<Duration, Invalid> {
+fn checked_period(field: &str, period: Duration) -> Result<Duration, Invalid> {
+    checked_between(field, period, limit::CHECK_PERIOD_MAX, "is above the limit of 24h")
+}
+
+/// Holds a `deregister_after` to its limits.
+///
+/// # Errors
+/// When it is below 100 ms or above a year.
+pub(super) fn checked_deregister_after(after: Duration) -> Result<Duration, Invalid> {
+    let problem = "is above the limit of 8760h";
+    checked_between("deregister_after", after, limit::DEREGISTER_AFTER_MAX, problem)
+}
+
+fn checked_between(
+    field: &str,
+    period: Duration,
+    most: Duration,
+    problem: &str,
+) -> Result<Duration, Invalid> {
     if period < limit::CHECK_PERIOD_MIN {
         return Err(Invalid::new(field, format!("{period:?}"), "is below the limit of 100ms"));
     }
-    if period > limit::CHECK_PERIOD_MAX {
-        return Err(Invalid::new(field, format!("{period:?}"), "is above the limit of 24h"));
+    if period > most {
+        return Err(Invalid::new(field, format!("{period:?}"), problem));
     }
     Ok(period)
 }

@@ -85,11 +85,11 @@ impl Instance {
             return Err(Invalid::new("tags", &pair[0], "is there twice"));
         }
         if let Some(after) = self.deregister_after {
-            super::check::checked_period("deregister_after", after)?;
+            super::check::checked_deregister_after(after)?;
         }
         for (index, check) in self.checks.iter().enumerate() {
             if let Some(after) = check.deregister_after {
-                super::check::checked_period("deregister_after", after)
+                super::check::checked_deregister_after(after)
                     .map_err(|refusal| refusal.under(format_args!("checks[{index}]")))?;
             }
             let has_port = self.port != 0 || check.target().is_none_or(|t| t.port.is_some());

@@ -107,8 +107,8 @@ pub struct Check {
     /// The state before the first result; default the instance's `initial_status`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_status: Option<StatusName>,
-    /// How long this check may be critical before the instance is removed, 100ms to 24h; left out,
-    /// it is not removed by this check.
+    /// How long this check may be critical before the instance is removed, 100ms to 8760h; left
+    /// out, it is not removed by this check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deregister_after: Option<Period>,
 }

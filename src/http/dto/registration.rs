@@ -61,7 +61,7 @@ pub struct Registration {
     /// Its checks, at most 16; without one it is passing.
     #[serde(default, deserialize_with = "objects")]
     pub checks: Option<Vec<Check>>,
-    /// How long it may be critical before it is removed, 100ms to 24h; left out, it is kept.
+    /// How long it may be critical before it is removed, 100ms to 8760h; left out, it is kept.
     pub deregister_after: Option<Period>,
     /// The state of its checks before their first result; left out, `critical` for active checks
     /// and `passing` for `ttl` ones.

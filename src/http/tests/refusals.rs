@@ -70,7 +70,7 @@ async fn a_field_that_is_not_acceptable_is_named() {
                 "`600` is no duration; write it with its unit: \"600s\" or \"600ms\"",
             ),
             (r#"{"deregister_after": "10 minuets"}"#, "deregister_after", "is no duration"),
-            (r#"{"deregister_after": "25h"}"#, "deregister_after", "is above the limit of 24h"),
+            (r#"{"deregister_after": "8761h"}"#, "deregister_after", "above the limit of 8760h"),
             (
                 r#"{"initial_status": "ok"}"#,
                 "initial_status",
@@ -116,9 +116,9 @@ async fn a_check_s_times_and_counts_are_held_to_their_limits() {
         (r#""type": "ttl""#, ".ttl", "is needed by a check of type `ttl`"),
         (r#""type": "ttl", "ttl": "99ms""#, ".ttl", "is below the limit of 100ms"),
         (
-            r#""type": "tcp", "deregister_after": "25h""#,
+            r#""type": "tcp", "deregister_after": "8761h""#,
             ".deregister_after",
-            "is above the limit of 24h",
+            "is above the limit of 8760h",
         ),
         (r#""type": "tcp", "initial_status": "ok""#, ".initial_status", "unknown variant `ok`"),
     ])
