@@ -110,6 +110,11 @@ impl Problem {
         Self { limit: Some(limit.to_string()), ..Self::new(BODY_TOO_LARGE, detail) }
     }
 
+    /// Its status, and what is wrong in a sentence: for interfaces without such documents.
+    pub(super) fn into_status_and_text(self) -> (StatusCode, String) {
+        (self.code.1, self.detail)
+    }
+
     /// Too much of something at once.
     pub(super) fn busy(detail: impl Into<String>) -> Self {
         Self::new(BUSY, detail).retry_after(1)

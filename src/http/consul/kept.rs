@@ -96,6 +96,9 @@ pub(super) struct KeptNode {
     /// Metadata.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub meta: BTreeMap<String, String>,
+    /// Whether it was registered by itself, and stays without checks and services.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_registered: bool,
     /// Why it is in maintenance, if somebody said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<String>,

@@ -8,13 +8,16 @@
 mod blocking;
 pub(in crate::http) mod definition;
 pub(in crate::http) mod duration;
+mod edit;
 pub(in crate::http) mod filter;
 mod kept;
+mod methods;
 pub(in crate::http) mod number;
 pub(in crate::http) mod params;
 pub(in crate::http) mod quote;
 pub(in crate::http) mod reader;
 mod router;
+mod routes;
 mod site;
 pub(in crate::http) mod syntax;
 pub(in crate::http) mod texts;
@@ -22,6 +25,7 @@ mod translate;
 mod view;
 mod waiters;
 mod world;
+mod write;
 
 pub use site::Options;
 

@@ -15,7 +15,7 @@ use super::{
     view::{AgentService, CatalogService, Entry, HealthCheck, Node, NodeService, Weights},
 };
 use crate::{
-    model::{Door, Instance, Scope, Status},
+    model::{CheckKind, Door, Instance, Scope, Status},
     registry::{Member, Snapshot},
 };
 
@@ -365,7 +365,11 @@ fn with_state(
 ) -> Option<HealthCheck> {
     let (spec, state) = (member.instance.checks.get(index)?, member.checks.get(index)?);
     let interval = spec.thresholds().map(|t| GoDuration::from(t.interval).to_string());
-    let kind = if kept.shown_type.is_empty() { spec.kind_name() } else { &kept.shown_type };
+    let kind = match spec.kind {
+        // Others probe it, and say how or do not.
+        CheckKind::Manual => &kept.shown_type,
+        _ => spec.kind_name(),
+    };
     Some(HealthCheck {
         status: state.status.as_str(),
         notes: kept.notes.clone(),

@@ -4,5 +4,5 @@ mod contract;
 mod refusals;
 mod routes;
 mod server;
-mod support;
+pub(in crate::http) mod support;
 mod watch;

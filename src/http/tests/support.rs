@@ -16,23 +16,23 @@ use crate::{
     registry::{self, testing},
 };
 
-pub(super) struct Door {
-    pub(super) running: testing::Running,
-    pub(super) api: Api,
-    pub(super) router: Router,
-    pub(super) draining: CancellationToken,
-    pub(super) stop: CancellationToken,
+pub(in crate::http) struct Door {
+    pub(in crate::http) running: testing::Running,
+    pub(in crate::http) api: Api,
+    pub(in crate::http) router: Router,
+    pub(in crate::http) draining: CancellationToken,
+    pub(in crate::http) stop: CancellationToken,
 }
 
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) text: String,
+pub(in crate::http) struct Reply {
+    pub(in crate::http) status: StatusCode,
+    pub(in crate::http) headers: HeaderMap,
+    pub(in crate::http) text: String,
 }
 
 impl Door {
-    pub(super) fn open(options: Options) -> Self {
+    pub(in crate::http) fn open(options: Options) -> Self {
         let running = testing::run(testing::Kept::default(), registry::Options::default());
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
         let api = Api::new(Setup {
@@ -52,7 +52,7 @@ impl Door {
         Self { running, api, router, draining, stop }
     }
 
-    pub(super) async fn send(&self, mut request: Request<Body>) -> Reply {
+    pub(in crate::http) async fn send(&self, mut request: Request<Body>) -> Reply {
         let peer = "[::ffff:192.0.2.7]:40000".parse().unwrap();
         request.extensions_mut().insert(Peer(peer));
         let response = self.router.clone().oneshot(request).await.unwrap();
@@ -62,17 +62,17 @@ impl Door {
         Reply { status: parts.status, headers: parts.headers, text }
     }
 
-    pub(super) async fn call(&self, method: &str, path: &str, body: &str) -> Reply {
+    pub(in crate::http) async fn call(&self, method: &str, path: &str, body: &str) -> Reply {
         let body = Body::from(body.to_owned());
         self.send(Request::builder().method(method).uri(path).body(body).unwrap()).await
     }
 
-    pub(super) async fn get(&self, path: &str) -> Reply {
+    pub(in crate::http) async fn get(&self, path: &str) -> Reply {
         self.call("GET", path, "").await
     }
 
     /// Registers `web/a` and the like, and expects success.
-    pub(super) async fn register(&self, name: &str, body: &str) -> Reply {
+    pub(in crate::http) async fn register(&self, name: &str, body: &str) -> Reply {
         let (service, instance) = name.split_once('/').unwrap();
         let path = format!("/api/v1/services/{service}/instances/{instance}");
         let reply = self.call("PUT", &path, body).await;
@@ -82,20 +82,20 @@ impl Door {
 }
 
 impl Reply {
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::http) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(in crate::http) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    pub(super) fn revision(&self) -> u64 {
+    pub(in crate::http) fn revision(&self) -> u64 {
         self.header("x-rollcall-revision").parse().unwrap()
     }
 
     /// The problem document, after a look at what all of them have in common.
-    pub(super) fn problem(&self, status: u16, code: &str) -> Value {
+    pub(in crate::http) fn problem(&self, status: u16, code: &str) -> Value {
         let problem = self.json();
         assert_eq!(self.status.as_u16(), status, "{problem:#}");
         assert_eq!(self.header("content-type"), "application/problem+json");

@@ -12,7 +12,7 @@ use crate::{
 ///
 /// # Errors
 /// 400 when one of them is neither an IP address nor a host name.
-pub(super) fn addresses(
+pub(in crate::http::consul) fn addresses(
     own: &str,
     tagged: &BTreeMap<String, ServiceAddress>,
     host: &Host,

@@ -40,6 +40,15 @@ const DEREGISTER_MIN: Duration = Duration::from_secs(60);
 /// Consul's status for a service that is in trouble but there.
 const TOO_MANY_REQUESTS: u16 = 429;
 
+// === impl Checked ===
+
+impl From<CheckSpec> for Checked {
+    fn from(spec: CheckSpec) -> Self {
+        let start = spec.start.unwrap_or(Status::Critical);
+        Self { spec, start }
+    }
+}
+
 /// Translates the check of a service or a node on `host`; `is_own` says whether that is this host.
 ///
 /// # Errors

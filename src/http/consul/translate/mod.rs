@@ -4,5 +4,6 @@ mod address;
 mod check;
 mod service;
 
+pub(super) use address::addresses;
 pub(super) use check::{Checked, check};
-pub(super) use service::{Translated, service};
+pub(super) use service::{Translated, of_catalog, service};

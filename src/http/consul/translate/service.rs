@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     http::consul::{
-        definition::{CheckType, ServiceDefinition, Weights},
+        definition::{CatalogService, CheckType, ServiceDefinition, Weights},
         kept::{Kept, KeptCheck},
         site::Host,
         texts::ConsulError,
@@ -46,6 +46,43 @@ pub(in crate::http::consul) fn service(
     let checked = definition.all_checks().map(|one| check(one, host, is_own));
     let checks = checked.collect::<Result<Vec<_>, _>>()?;
     let kept_checks = definition.all_checks().map(KeptCheck::from).collect();
+    let mut translated = translated(definition, host)?;
+    (translated.checks, translated.kept.checks) = (checks, kept_checks);
+    Ok(translated)
+}
+
+/// Translates a service of the catalog, which is registered on `host`. The catalog has held it to
+/// its own rules.
+///
+/// # Errors
+/// 500 for what the registry has no room for.
+pub(in crate::http::consul) fn of_catalog(
+    service: CatalogService,
+    host: &Host,
+) -> Result<Translated, ConsulError> {
+    let definition = ServiceDefinition {
+        kind: service.kind,
+        id: service.id,
+        name: service.service,
+        tags: service.tags,
+        address: service.address,
+        tagged_addresses: service.tagged_addresses,
+        meta: service.meta,
+        port: service.port,
+        ports: service.ports,
+        socket_path: service.socket_path,
+        weights: service.weights,
+        enable_tag_override: service.enable_tag_override,
+        proxy: service.proxy,
+        connect: service.connect,
+        locality: service.locality,
+        ..ServiceDefinition::default()
+    };
+    translated(definition, host).map_err(|refusal| ConsulError::failed(refusal.text))
+}
+
+/// A service without its checks.
+fn translated(definition: ServiceDefinition, host: &Host) -> Result<Translated, ConsulError> {
     let id = definition.id().to_owned();
     let ServiceDefinition { port, ports, weights, tags, address, tagged_addresses, meta, .. } =
         &definition;
@@ -70,11 +107,11 @@ pub(in crate::http::consul) fn service(
         initial_status: None,
         origin: None,
     };
-    let kept = kept(definition, host, kept_checks);
-    Ok(Translated { instance, odd_tags: tags.odd, id, kept, checks })
+    let kept = kept(definition, host);
+    Ok(Translated { instance, odd_tags: tags.odd, id, kept, checks: Vec::new() })
 }
 
-fn kept(definition: ServiceDefinition, host: &Host, checks: Vec<KeptCheck>) -> Kept {
+fn kept(definition: ServiceDefinition, host: &Host) -> Kept {
     let mut rest = Map::new();
     let raw = [
         ("Proxy", definition.proxy),
@@ -100,7 +137,7 @@ fn kept(definition: ServiceDefinition, host: &Host, checks: Vec<KeptCheck>) -> K
         enable_tag_override: definition.enable_tag_override,
         rest,
         maintenance: None,
-        checks,
+        checks: Vec::new(),
     }
 }
 

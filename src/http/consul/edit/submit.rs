@@ -1,0 +1,114 @@
+//! Changes on their way to the registry.
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::Arc,
+};
+
+use tokio::sync::Mutex;
+
+use super::{changes::Edit, locate::locate};
+use crate::{
+    http::{
+        Api,
+        consul::{site::Host, texts::ConsulError},
+    },
+    model::{Command, Heartbeat, Status},
+    registry::RegistryError,
+};
+
+/// How often a change is worked out anew because somebody else was faster.
+const TRIES: usize = 8;
+
+/// Those who change the same take turns, so that of a hundred of them not ninety-nine try again and
+/// again. Others than Consul's clients may still be in between.
+static TURNS: [Mutex<()>; 64] = [const { Mutex::const_new(()) }; 64];
+
+/// Changes what is on a node. `of` names what is changed for the most part: the id of a service, or
+/// nothing for the node.
+///
+/// # Errors
+/// Those of `edit` and of the registry, and 503 when somebody else was faster again and again.
+pub(in crate::http::consul) async fn change(
+    api: &Api,
+    (host, of): (&Host, &str),
+    edit: impl Fn(&mut Edit) -> Result<(), ConsulError>,
+) -> Result<(), ConsulError> {
+    let _turn = turn(host, of).lock().await;
+    for _ in 0..TRIES {
+        let mut draft = Edit::new(api.registry().snapshot(), api.consul(), host.clone());
+        edit(&mut draft)?;
+        let amendments = draft.into_amendments(api)?;
+        if amendments.is_empty() {
+            return Ok(());
+        }
+        match api.registry().submit(Command::Amend(amendments)).await {
+            Err(RegistryError::Conflict(_)) => {}
+            Err(refusal) => return Err(refusal.into()),
+            Ok(_) => return Ok(()),
+        }
+    }
+    Err(changed_too_often())
+}
+
+/// Says the state of a TTL check.
+///
+/// # Errors
+/// 404 when it is not there, 500 when it is no TTL check, and those of the registry.
+pub(in crate::http::consul) async fn report(
+    api: &Api,
+    host: &Host,
+    (check, status, output): (&str, Status, Arc<str>),
+) -> Result<(), ConsulError> {
+    let scope = host.scope();
+    for _ in 0..TRIES {
+        let snapshot = api.registry().snapshot();
+        let (member, at) =
+            locate(&snapshot, &scope, check).ok_or_else(|| ConsulError::unknown_check_id(check))?;
+        if member.instance.checks[at].ttl().is_none() {
+            return Err(ConsulError::no_ttl(check));
+        }
+        let (key, output) = (member.key(), Arc::clone(&output));
+        let check = Some((at, member.registered));
+        match api
+            .registry()
+            .submit(Command::Heartbeat(Heartbeat { key, check, status, output }))
+            .await
+        {
+            // It was registered anew, or taken away: it is looked for again.
+            Err(RegistryError::Conflict(_) | RegistryError::UnknownInstance(_)) => {}
+            Err(refusal) => return Err(refusal.into()),
+            Ok(_) => return Ok(()),
+        }
+    }
+    Err(changed_too_often())
+}
+
+fn turn(host: &Host, of: &str) -> &'static Mutex<()> {
+    let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one((host.scope(), of));
+    let at = usize::try_from(hash % TURNS.len() as u64).unwrap_or_default();
+    &TURNS[at]
+}
+
+fn changed_too_often() -> ConsulError {
+    ConsulError::unavailable("it was changed by others all the time; try again")
+}
+
+// === impl ConsulError ===
+
+impl From<RegistryError> for ConsulError {
+    fn from(error: RegistryError) -> Self {
+        let text = error.to_string();
+        match error {
+            RegistryError::Invalid(_) => Self::bad_request(text),
+            RegistryError::Limit(_)
+            | RegistryError::NoTtlCheck(_)
+            | RegistryError::UnknownInstance(_)
+            | RegistryError::UnknownPolicy(_) => Self::failed(text),
+            RegistryError::Busy
+            | RegistryError::Conflict(_)
+            | RegistryError::NotDurable(_)
+            | RegistryError::Stopping => Self::unavailable(text),
+        }
+    }
+}

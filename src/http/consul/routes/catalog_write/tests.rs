@@ -1,0 +1,154 @@
+//! The catalog, as a server (1.8.7) takes it.
+
+use crate::{
+    http::consul::{
+        kept::KeptNode,
+        routes::testing::{NODE, Rig},
+        site::Host,
+        world::World,
+    },
+    model::Scope,
+};
+
+const REGISTER: &str = "/v1/catalog/register";
+const DEREGISTER: &str = "/v1/catalog/deregister";
+
+/// A node, a service with two checks of its own and a check of the node.
+const SEARCH: &str = r#"{"Node":"Ext1","Address":"10.1.1.1","NodeMeta":{"external-node":"true"},
+    "Service":{"ID":"s2","Service":"search","Port":81,"Tags":["a"]},
+    "Check":{"Name":"c1","Status":"passing"},
+    "Checks":[{"CheckID":"c2","Name":"c2","ServiceID":"s2","Status":"warning","Output":"out",
+               "Definition":{"HTTP":"http://x","Interval":"10s"}},
+              {"CheckID":"c3","ServiceID":"s2","Status":"passing"}]}"#;
+
+#[tokio::test]
+async fn a_node_a_service_and_checks_are_registered_as_one() {
+    let rig = Rig::new();
+    rig.put(REGISTER, SEARCH).await;
+    assert_eq!(rig.revision().0, 1, "seen as a whole");
+    assert_eq!(rig.services_of("ext1"), ["s2 search/s2 10.1.1.1:81 up"]);
+    let checks = [r#"c1=passing """#, r#"c2=warning "out" s2"#, r#"c3=passing "" s2"#];
+    assert_eq!(rig.checks_of("ext1"), checks);
+    rig.put(REGISTER, SEARCH).await;
+    assert_eq!(rig.revision().0, 1, "the same again");
+    let snapshot = rig.snapshot();
+    let world = World { snapshot: &snapshot, options: rig.door.api.consul() };
+    let rows = world.services("search")[0].checks();
+    assert_eq!((&*rows[0].r#type, &*rows[1].r#type), ("http", ""));
+    assert_eq!(
+        serde_json::to_string(&rows[0].definition).unwrap(),
+        r#"{"HTTP":"http://x","Interval":"10s"}"#
+    );
+    let node = world.node(&Host { name: "ext1".into(), address: String::new() });
+    assert_eq!((&*node.node, &*node.address), ("Ext1", "10.1.1.1"));
+    assert_eq!(node.meta["external-node"], "true");
+}
+
+#[tokio::test]
+async fn a_state_that_is_said_counts() {
+    let rig = Rig::new();
+    rig.put(REGISTER, SEARCH).await;
+    let critical = SEARCH.replace(r#""Status":"warning","Output":"out""#, r#""Status":"critical""#);
+    rig.put(REGISTER, &critical).await;
+    assert_eq!(rig.services_of("ext1"), ["s2 search/s2 10.1.1.1:81 down"]);
+    rig.put(REGISTER, SEARCH).await;
+    assert_eq!(rig.services_of("ext1"), ["s2 search/s2 10.1.1.1:81 up"]);
+    let node = r#"{"Node":"ext1","SkipNodeUpdate":true,"Check":{"CheckID":"c1"}}"#;
+    rig.put(REGISTER, node).await;
+    assert_eq!(rig.checks_of("ext1")[0], r#"c1=critical """#, "none is critical");
+    assert_eq!(rig.services_of("ext1"), ["s2 search/s2 10.1.1.1:81 down"], "by its node");
+}
+
+#[tokio::test]
+async fn a_node_is_left_as_it_is_if_that_is_asked_for() {
+    let rig = Rig::new();
+    rig.put(REGISTER, SEARCH).await;
+    let skipped = r#"{"Node":"EXT1","Address":"9.9.9.9","SkipNodeUpdate":true,
+                      "NodeMeta":{"z":"z"},"Service":{"Service":"other"}}"#;
+    rig.put(REGISTER, skipped).await;
+    assert_eq!(rig.services_of("ext1")[0], "other other/other 10.1.1.1:0 up");
+    // A node that only its services stand for.
+    rig.put("/v1/agent/service/register", r#"{"Name":"web"}"#).await;
+    rig.put(REGISTER, &skipped.replace("EXT1", NODE)).await;
+    assert_eq!(rig.services()[0], "other other/other-ip-192-0-2-7-cded457f 192.0.2.7:0 up");
+}
+
+#[tokio::test]
+async fn services_without_an_address_of_their_own_move_with_their_node() {
+    let rig = Rig::new();
+    rig.put(REGISTER, SEARCH).await;
+    rig.put(
+        REGISTER,
+        r#"{"Node":"ext1","SkipNodeUpdate":true,
+        "Service":{"Service":"apart","Address":"10.7.7.7"}}"#,
+    )
+    .await;
+    rig.put(REGISTER, r#"{"Node":"ext1","Address":"10.1.1.7"}"#).await;
+    assert_eq!(
+        rig.services_of("ext1"),
+        ["apart apart/apart 10.7.7.7:0 up", "s2 search/s2 10.1.1.7:81 up"]
+    );
+    assert_eq!(rig.checks_of("ext1").len(), 3, "with what is known of their checks");
+    let agent = "/v1/agent/service/register";
+    rig.put(agent, r#"{"Name":"web"}"#).await;
+    rig.put(REGISTER, &format!(r#"{{"Node":"{NODE}","Address":"10.5.5.5"}}"#)).await;
+    rig.put(agent, r#"{"Name":"late"}"#).await;
+    let moved = ["late late/late 10.5.5.5:0 up", "web web/web 10.5.5.5:0 up"];
+    assert_eq!(rig.services(), moved, "wherever their clients come from");
+    let snapshot = rig.snapshot();
+    let node = snapshot.origins.get(&Scope::node("ext1"), "").unwrap();
+    assert!(KeptNode::of(node).unwrap().meta.is_empty(), "the node is as it was last said");
+}
+
+#[tokio::test]
+async fn what_is_taken_away_is_gone_and_so_is_what_was_not_there() {
+    let rig = Rig::new();
+    rig.put(REGISTER, SEARCH).await;
+    rig.put(REGISTER, r#"{"Node":"ext1","Address":"10.1.1.1","Service":{"Service":"b"}}"#).await;
+    for (body, services, checks) in [
+        (r#"{"Node":"ext1","CheckID":"c1"}"#, 2, 2),
+        (r#"{"Node":"ext1","CheckID":"c2"}"#, 2, 1),
+        (r#"{"Node":"ext1","ServiceID":"nope"}"#, 2, 1),
+        (r#"{"Node":"ext1","ServiceID":"s2","CheckID":"x"}"#, 1, 0),
+        (r#"{"Node":"other"}"#, 1, 0),
+        (r#"{"Node":"EXT1","Address":"x"}"#, 0, 0),
+        (r#"{"Node":"ext1"}"#, 0, 0),
+    ] {
+        rig.put(DEREGISTER, body).await;
+        let left = (rig.services_of("ext1").len(), rig.checks_of("ext1").len());
+        assert_eq!(left, (services, checks), "{body}");
+        assert_eq!(rig.snapshot().nodes.len(), usize::from(services > 0), "{body}");
+    }
+    let node = r#"{"Node":"bare","Address":"10.1.1.2"}"#;
+    rig.put(REGISTER, node).await;
+    assert_eq!(rig.snapshot().nodes.len(), 1, "a node may be all that is registered");
+}
+
+#[tokio::test]
+async fn what_is_no_registration_is_refused_whole() {
+    let rig = Rig::new();
+    for (path, body, status, text) in [
+        (REGISTER, "", 400, "Request decode failed: EOF"),
+        (REGISTER, r#"{"Address":"a"}"#, 500, "Must provide node"),
+        (REGISTER, r#"{"Node":"x"}"#, 500, "Must provide address if SkipNodeUpdate is not set"),
+        (
+            REGISTER,
+            r#"{"Node":"x","Address":"a","Datacenter":"dc9"}"#,
+            500,
+            "No path to datacenter",
+        ),
+        (
+            REGISTER,
+            r#"{"Node":"x","Address":"1.1.1.1","Service":{"Service":"s"},
+                "Check":{"CheckID":"zz","ServiceID":"nope"}}"#,
+            500,
+            "failed inserting check: Missing service registration on node \"x\"",
+        ),
+        (REGISTER, r#"{"Node":"x","Address":"a b"}"#, 500, "Invalid node address"),
+        (DEREGISTER, "{}", 500, "Must provide node"),
+        (DEREGISTER, r#"{"Node":"x","Datacenter":"dc9"}"#, 500, "No path to datacenter"),
+    ] {
+        rig.refused(path, body, status, text).await;
+    }
+    assert_eq!(rig.revision().0, 0);
+}
