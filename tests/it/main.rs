@@ -10,6 +10,7 @@
 )]
 
 mod cli;
+mod consul_agent;
 mod crowds;
 mod differential;
 mod dns;
