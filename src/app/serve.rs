@@ -261,7 +261,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         draining: ends.draining.clone(),
         stop: ends.http.clone(),
         options: config.http_options(),
-        consul: http::ConsulOptions::default(),
+        consul: config.consul.options(&bound.dns.local_addrs(), &bound.http.local_addrs()),
     });
     tasks.spawn("writer", writer.run(ends.writer.clone()));
     tasks.spawn("checks", checker.run(ends.http.clone()));
@@ -338,12 +338,15 @@ fn shown_zones(config: &Config, zones: &ZonesHandle, refused: usize) -> String {
     format!("{folder} ({count} {noun}{refused})")
 }
 
+/// Fewer file descriptors than this are less than the connections that the defaults admit.
+const FEW_FILES: u64 = 20_000;
+
 /// Takes all the file descriptors that the system allows, and says how many those are: a shell's
-/// default of 1,024 is less than the connections that the defaults admit.
+/// default of 1,024 is far too few.
 fn raise_file_limit() -> u64 {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => {
-            if limit < 8_192 {
+            if limit < FEW_FILES {
                 warn!(limit, "few file descriptors are allowed; raise LimitNOFILE or `ulimit -n`");
             }
             limit

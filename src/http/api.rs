@@ -6,7 +6,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ConsulOptions, Options, bodies::Bodies, consul::Waiters, metrics::HttpMetrics, problem::Problem,
+    ConsulOptions, Options,
+    bodies::Bodies,
+    consul::{Shared, Waiters},
+    metrics::HttpMetrics,
+    problem::Problem,
 };
 use crate::{
     model::{Command, DnsName, Instance, Invalid, Policy},
@@ -51,6 +55,7 @@ struct Inner {
     bulks: Arc<Semaphore>,
     bodies: Bodies,
     waiters: Waiters,
+    answers: Shared,
 }
 
 /// Threads that work aside at once: sorting a million services takes a second.
@@ -68,8 +73,8 @@ impl Api {
         let aside = Arc::new(Semaphore::new(ASIDE_MAX));
         let bulks = Arc::new(Semaphore::new(BULKS_MAX));
         let bodies = Bodies::new(metrics.body_octets.clone(), metrics.bodies_refused.clone());
-        let waiters = Waiters::default();
-        Self(Arc::new(Inner { setup, metrics, watchers, aside, bulks, bodies, waiters }))
+        let (waiters, answers) = (Waiters::default(), Shared::default());
+        Self(Arc::new(Inner { setup, metrics, watchers, aside, bulks, bodies, waiters, answers }))
     }
 
     /// Has the registry carry out a command.
@@ -156,6 +161,11 @@ impl Api {
     /// Those who wait for an answer by Consul's interface.
     pub(super) fn waiters(&self) -> &Waiters {
         &self.0.waiters
+    }
+
+    /// Large answers of Consul's interface that are being sent.
+    pub(super) fn answers(&self) -> &Shared {
+        &self.0.answers
     }
 
     /// Wakes those who wait for a change, until the API stops.

@@ -37,9 +37,12 @@ pub(super) fn check(api: &Api, request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether the path is `/api/v1/services/{S}/instances/{I}/heartbeat`.
+/// Whether the path is `/api/v1/services/{S}/instances/{I}/heartbeat`, or one of those by which
+/// Consul's clients say how they are: `/v1/agent/check/pass/{check}`.
 fn is_heartbeat(path: &str) -> bool {
+    let said = path.strip_prefix("/v1/agent/check/").and_then(|rest| rest.split_once('/'));
     path.split('/').skip(7).eq(["heartbeat"])
+        || said.is_some_and(|(verb, _)| matches!(verb, "pass" | "warn" | "fail" | "update"))
 }
 
 fn check_origin(headers: &HeaderMap) -> Result<(), String> {
@@ -72,7 +75,21 @@ fn cannot_be_rebound(host: &str) -> bool {
 mod tests {
     use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::check_origin;
+    use super::{check_origin, is_heartbeat};
+
+    #[test]
+    fn a_heartbeat_is_known_by_its_path() {
+        for (path, is) in [
+            ("/api/v1/services/web/instances/a/heartbeat", true),
+            ("/api/v1/services/web/instances/a/drain", false),
+            ("/v1/agent/check/pass/service:web", true),
+            ("/v1/agent/check/update/a/b", true),
+            ("/v1/agent/check/register", false),
+            ("/v1/agent/check/deregister/a", false),
+        ] {
+            assert_eq!(is_heartbeat(path), is, "{path}");
+        }
+    }
 
     #[test]
     fn a_browser_may_change_things_only_for_this_server_s_own_pages() {

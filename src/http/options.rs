@@ -26,7 +26,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            connections_max: 4_096,
+            // Ten thousand clients of Consul's interface that each wait for a change, and others.
+            connections_max: 16_384,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),

@@ -53,28 +53,33 @@ pub(super) fn layered(routes: Router<Api>, api: &Api) -> Router {
 /// layers in layers over again.
 async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
     let observed = Observed::new(&request);
-    let response = match guard::check(&api, &request) {
-        Err(problem) => problem.into_response(),
+    let is_consuls = is_consuls(request.uri());
+    let reply = match guard::check(&api, &request) {
+        Err(problem) => Err(problem),
         Ok(()) => {
             let patience = patience(&api, &request);
             let reply = tokio::time::timeout(patience, next.run(request));
             match AssertUnwindSafe(reply).catch_unwind().await {
-                Ok(Ok(response)) => response,
-                Ok(Err(_)) => Problem::timeout().into_response(),
-                Err(panic) => panicked(&*panic),
+                Ok(Ok(response)) => Ok(response),
+                Ok(Err(_)) => Err(Problem::timeout()),
+                Err(panic) => Err(panicked(&*panic)),
             }
         }
     };
+    let response = match reply {
+        Ok(response) => response,
+        Err(problem) if is_consuls => ConsulError::from(problem).into_response(),
+        Err(problem) => problem.into_response(),
+    };
     observed.count(api.metrics(), response.status());
-    response
+    if is_consuls { consul::with_policy(response) } else { response }
 }
 
 /// How long a reply may take to begin. A blocking query has a time of its own, which it keeps.
 fn patience(api: &Api, request: &Request) -> Duration {
     let query = request.uri().query().unwrap_or("");
-    let is_blocking =
-        query.split('&').any(|pair| pair.starts_with("index=") || pair.starts_with("hash="));
-    if is_blocking && is_consuls(request.uri()) {
+    let blocks = |pair: &str| pair.starts_with("index=") || pair.starts_with("hash=");
+    if is_consuls(request.uri()) && query.split('&').any(blocks) {
         return 2 * consul::WAIT_MAX;
     }
     api.options().request_timeout
@@ -85,9 +90,9 @@ fn is_consuls(uri: &Uri) -> bool {
 }
 
 /// A panic is a fault of ours: it ends the request and not the server, and its text stays here.
-fn panicked(panic: &(dyn Any + Send)) -> Response {
+fn panicked(panic: &(dyn Any + Send)) -> Problem {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("(no text)"), "a request met a fault of ours");
-    Problem::internal().into_response()
+    Problem::internal()
 }

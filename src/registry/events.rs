@@ -67,11 +67,7 @@ impl Events {
     pub fn after(&self, since: Revision, most: usize) -> Result<(Vec<Arc<Event>>, Revision), Gone> {
         let kept = self.kept.read();
         let newest = *self.newest.borrow();
-        // Neither a revision between two lives nor one that is yet to come has been seen in this
-        // life: what led to it was lost with the one before.
-        let (restored, first) = self.lives;
-        let is_lost = since > newest || (restored < since && since < first);
-        if since < kept.complete_after || is_lost {
+        if since < kept.complete_after || self.is_lost_at(since, newest) {
             return Err(Gone { oldest: kept.complete_after });
         }
         let first = kept.first_after(since);
@@ -87,6 +83,20 @@ impl Events {
             return Ok((found, revision));
         }
         Ok((found, newest))
+    }
+
+    /// Whether what led to a revision was lost, as happens to what is seen of the world right
+    /// before a crash; or it is of another server.
+    pub fn is_lost(&self, revision: Revision) -> bool {
+        let newest = *self.newest.borrow();
+        self.is_lost_at(revision, newest)
+    }
+
+    /// Neither a revision between two lives nor one that is yet to come has been seen in this
+    /// life: what led to it was lost with the one before.
+    fn is_lost_at(&self, revision: Revision, newest: Revision) -> bool {
+        let (restored, first) = self.lives;
+        revision > newest || (restored < revision && revision < first)
     }
 
     /// A receiver that wakes when the revision grows.
@@ -154,6 +164,11 @@ mod tests {
         assert_eq!(events.after(Revision(20), 9).unwrap(), (vec![], Revision(20)), "of this life");
         for lost in [9, 11, 19, 21] {
             assert!(events.after(Revision(lost), 9).is_err(), "{lost}");
+            assert_eq!(
+                events.is_lost(Revision(lost)),
+                lost != 9,
+                "{lost}: its events are not here"
+            );
         }
     }
 

@@ -15,6 +15,7 @@
 
 mod across;
 mod clients;
+mod consul;
 mod encryption;
 mod fault;
 mod forward;
@@ -29,6 +30,7 @@ mod spec_v1;
 #[cfg(test)]
 mod tests;
 
+pub use consul::ConsulSettings;
 pub use encryption::{EncryptedSettings, TlsSettings};
 pub use fault::ConfigError;
 pub use reload::Reload;

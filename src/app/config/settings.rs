@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{ConfigError, EncryptedSettings, Sources, TlsSettings};
+use super::{ConfigError, ConsulSettings, EncryptedSettings, Sources, TlsSettings};
 use crate::{
     dns::{self, CookieSecrets, forward::ForwardSpec},
     health, http,
@@ -31,6 +31,8 @@ pub struct Config {
     pub tls: TlsSettings,
     /// The HTTP door.
     pub http: HttpSettings,
+    /// Consul's interface.
+    pub consul: ConsulSettings,
     /// How services are answered that have no policy of their own.
     pub policy: Policy,
     /// The checks.
@@ -147,6 +149,7 @@ impl Default for Config {
             forward: ForwardSpec::default(),
             tls: TlsSettings::default(),
             http: HttpSettings::default(),
+            consul: ConsulSettings::default(),
             policy: Policy::default(),
             health: HealthSettings::default(),
             log: LogSettings { filter: "info".into(), format: LogFormat::Text },

@@ -6,7 +6,7 @@
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    Config, clients, forward,
+    Config, clients, consul, forward,
     given::{Given, Refusal},
     nearest::nearest,
     parse,
@@ -374,6 +374,27 @@ pub(super) static KEYS: &[Key] = &[
         "http.request_timeout",
         |c, v| set(&mut c.http.request_timeout, v.duration(SECOND..=10 * MINUTE)),
         |c| duration(c.http.request_timeout),
+    ),
+    // === [consul] ===
+    key(
+        "consul.enabled",
+        |c, v| set(&mut c.consul.enabled, v.boolean()),
+        |c| c.consul.enabled.to_string(),
+    ),
+    key(
+        "consul.datacenter",
+        |c, v| set(&mut c.consul.datacenter, consul::datacenter(v)),
+        |c| quote(&c.consul.datacenter),
+    ),
+    key(
+        "consul.node_name",
+        |c, v| set(&mut c.consul.node_name, consul::node_name(v)),
+        |c| quote(consul::shown_name(c)),
+    ),
+    key(
+        "consul.node_address",
+        |c, v| set(&mut c.consul.node_address, consul::node_address(v)),
+        |c| quote(&consul::shown_address(c)),
     ),
     // === [policy] ===
     key("policy.ttl", set_policy_ttl, |c| {

@@ -133,6 +133,8 @@ fn each_value_is_held_to_its_type_and_range() {
         ("dns.udp_size = 1232.0", "is a number with a fraction, not an integer"),
         ("dns.negative_ttl = \"6s\"", "is outside the limits of 1s to 5s"),
         ("dns.negative_ttl = \"1500ms\"", "has a fraction of a second"),
+        ("consul.datacenter = \"DC1\"", "is not 1 to 63 small letters, digits and hyphens"),
+        ("consul.node_address = \"0.0.0.0\"", "is no address of a host"),
         ("dns.hostmaster = \"@x\"", "has no 1 to 63 characters before the `@`"),
         (
             "dns.nameservers = [{ name = \"ns0\", addresses = [\"10.0.0.1\"] }]",

@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+
 use super::{
     texts::ConsulError,
     waiters::{Interest, Waiters},
@@ -31,21 +33,33 @@ pub(in crate::http) const WAIT_MAX: Duration = Duration::from_secs(600);
 const JITTER_PART: f64 = 1.0 / 16.0;
 
 /// How long a client waits, and for what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Blocking {
-    /// The index of the answer that it has; 0 for none, which is answered at once.
-    pub index: u64,
+    /// The answer that it has.
+    pub has: Has,
     /// How long it waits, if it says.
     pub wait: Option<Duration>,
+}
+
+/// By what a client says which answer it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Has {
+    /// It has none, and is answered at once.
+    Nothing,
+    /// The one at this index.
+    Index(u64),
+    /// The one with this hash, where answers have no index.
+    Hash(u64),
 }
 
 /// An answer at an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Indexed {
-    /// The revision at which what it is about last changed.
+    /// The revision at which what it is about last changed; the hash of an answer that is known by
+    /// that.
     pub index: Revision,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 // === impl Blocking ===
@@ -56,21 +70,21 @@ impl Blocking {
     ///
     /// # Errors
     /// Those of `read`.
-    pub(super) async fn answer(
+    pub(super) async fn answer<F>(
         self,
         (registry, waiters): (&Registry, &Waiters),
         interest: Interest,
         stop: impl Future<Output = ()>,
-        mut read: impl AsyncFnMut(Arc<Snapshot>) -> Result<Indexed, ConsulError>,
-    ) -> Result<Indexed, ConsulError> {
+        mut read: impl FnMut(Arc<Snapshot>) -> F,
+    ) -> Result<Indexed, ConsulError>
+    where
+        F: Future<Output = Result<Indexed, ConsulError>>,
+    {
         let waiter = waiters.waiter(interest);
         let mut heard = waiter.heard();
-        let snapshot = registry.snapshot();
-        let newest = snapshot.revision.0;
-        let mut answer = read(snapshot).await?;
-        // An index that is yet to come is of another life of the server, or of another server.
-        if self.index == 0 || answer.index.0 > self.index || self.index > newest {
-            return Ok(answer.at_least_one());
+        let mut answer = read(registry.snapshot()).await?;
+        if !self.has.is(&answer, registry) {
+            return Ok(answer);
         }
         let hasher = RandomState::new();
         let known = hasher.hash_one(&answer.body);
@@ -88,10 +102,12 @@ impl Blocking {
             heard = waiter.heard();
             answer = read(registry.snapshot()).await?;
             if hasher.hash_one(&answer.body) != known {
-                return Ok(answer.at_least_one());
+                return Ok(answer);
             }
             if is_over {
-                answer.index = Revision(self.index);
+                if let Has::Index(index) = self.has {
+                    answer.index = Revision(index);
+                }
                 return Ok(answer);
             }
         }
@@ -103,13 +119,26 @@ impl Blocking {
     }
 }
 
-// === impl Indexed ===
+// === impl Has ===
 
-impl Indexed {
-    /// Clients take 0 for no index at all, and would ask again at once.
-    fn at_least_one(mut self) -> Self {
-        self.index = self.index.max(Revision(1));
-        self
+impl Has {
+    /// What a client has that gives this index.
+    pub(super) fn index(index: u64) -> Self {
+        if index == 0 { Self::Nothing } else { Self::Index(index) }
+    }
+
+    /// Whether a client that says so has this answer.
+    fn is(self, answer: &Indexed, registry: &Registry) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Index(index) => {
+                // An index of another life of the server, or of another server, says nothing. 1 is
+                // what a client was given for 0.
+                let is_lost = index > 1 && registry.events().is_lost(Revision(index));
+                answer.index.0 <= index && !is_lost
+            }
+            Self::Hash(hash) => answer.index.0 == hash,
+        }
     }
 }
 
@@ -119,7 +148,7 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
 
-    use super::{Blocking, Indexed, WAIT_DEFAULT, WAIT_MAX};
+    use super::{Blocking, Has, Indexed, WAIT_DEFAULT, WAIT_MAX};
     use crate::{
         http::consul::waiters::{Interest, Waiters},
         model::{Command, Instance, Revision, ServiceName},
@@ -151,14 +180,14 @@ mod tests {
 
         /// The heavy instances of `web`, one to each octet.
         async fn heavy(&self, index: u64, wait: Option<u64>) -> Indexed {
-            let blocking = Blocking { index, wait: wait.map(Duration::from_secs) };
+            let blocking = Blocking { has: Has::index(index), wait: wait.map(Duration::from_secs) };
             let web = Interest::Service(ServiceName::parse("web").unwrap());
             let read = async |snapshot: Arc<Snapshot>| {
                 let Some(entry) = snapshot.service("web") else {
-                    return Ok(Indexed { index: Revision(0), body: Vec::new() });
+                    return Ok(Indexed { index: Revision(1), body: "".into() });
                 };
                 let heavy = entry.members.iter().filter(|member| member.instance.weight > 5);
-                let body = heavy.map(|member| member.instance.id.as_bytes()[0]).collect();
+                let body = heavy.map(|member| member.instance.id.as_str().as_bytes()[0]).collect();
                 Ok(Indexed { index: entry.changed, body })
             };
             blocking.answer((&self.registry, &self.waiters), web, pending(), read).await.unwrap()
@@ -172,17 +201,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_waited_for_until_it_is_another() {
         let rig = Rig::new();
-        assert_eq!(rig.heavy(0, None).await.index, Revision(1), "never 0");
         rig.register(instance("web/a", 9)).await;
         let first = rig.heavy(1, None).await;
-        assert_eq!(first.body, b"a");
+        assert_eq!(first.body, "a");
         let (second, ()) = tokio::join!(rig.heavy(first.index.0, None), async {
             rig.register(instance("api/x", 9)).await;
             rig.register(instance("web/light", 1)).await;
             tokio::time::sleep(Duration::from_secs(100)).await;
             rig.register(instance("web/b", 9)).await;
         });
-        assert_eq!(second.body, b"ab");
+        assert_eq!(second.body, "ab");
         assert!(second.index > first.index);
         assert_eq!(rig.waiters.bells(), 0);
     }

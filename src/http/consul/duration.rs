@@ -69,11 +69,6 @@ impl GoDuration {
         }
     }
 
-    /// The duration of `nanos` nanoseconds.
-    pub(in crate::http) const fn from_nanos(nanos: i64) -> Self {
-        Self(nanos)
-    }
-
     /// Nanoseconds.
     pub(in crate::http) const fn nanos(self) -> i64 {
         self.0

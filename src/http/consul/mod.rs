@@ -3,21 +3,23 @@
 //! Every text here was compared with what an agent answers (1.8.7) or is that of the newer
 //! versions' documentation; where the two differ, the newer one is taken and the difference noted.
 
-#![expect(dead_code, unused_imports, reason = "the routes that use them are not there yet")]
-
 mod blocking;
+mod call;
 pub(in crate::http) mod definition;
 pub(in crate::http) mod duration;
 mod edit;
 pub(in crate::http) mod filter;
 mod kept;
+mod listing;
 mod methods;
 pub(in crate::http) mod number;
 pub(in crate::http) mod params;
 pub(in crate::http) mod quote;
 pub(in crate::http) mod reader;
+mod reply;
 mod router;
 mod routes;
+mod shared;
 mod site;
 pub(in crate::http) mod syntax;
 pub(in crate::http) mod texts;
@@ -30,6 +32,8 @@ mod write;
 pub use site::Options;
 
 pub(in crate::http) use blocking::WAIT_MAX;
+pub(in crate::http) use reply::with_policy;
 pub(in crate::http) use router::routes;
+pub(in crate::http) use shared::Shared;
 pub(in crate::http) use texts::ConsulError;
 pub(in crate::http) use waiters::Waiters;

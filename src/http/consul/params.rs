@@ -90,6 +90,11 @@ impl Query {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| &**value)
     }
 
+    /// All parameters.
+    pub(in crate::http) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// `?passing`: whether only instances whose checks all pass are wanted.
     ///
     /// # Errors
@@ -109,17 +114,6 @@ impl Query {
     pub(in crate::http) fn enable(&self) -> Result<bool, ConsulError> {
         let value = self.all("enable").next().ok_or_else(ConsulError::missing_enable)?;
         truth(value).ok_or_else(|| ConsulError::invalid_enable(value))
-    }
-
-    /// The token: `?token=`, `X-Consul-Token` or `Authorization: Bearer`, the first that is there.
-    pub(in crate::http) fn token<'q>(&'q self, headers: &'q HeaderMap) -> Option<&'q str> {
-        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let bearer = || {
-            let (scheme, token) = header(header::AUTHORIZATION.as_str())?.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        };
-        let filled = |token: &&str| !token.is_empty();
-        self.get("token").or_else(|| header("x-consul-token").filter(filled)).or_else(bearer)
     }
 
     /// Refuses what only the Enterprise version has, unless it is empty.

@@ -6,9 +6,9 @@
 //! address has its host's, and a host sees and changes what is its own. What comes from this very
 //! host is on the node that is configured.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::SipHasher24;
 
 use crate::model::Scope;
 
@@ -23,11 +23,14 @@ pub struct Options {
     pub node: String,
     /// That node's address: where others find what is registered there without an address.
     pub node_address: IpAddr,
-    /// The port of DNS, for `/v1/agent/self`.
-    pub dns_port: u16,
-    /// The port of HTTP, for the same.
-    pub http_port: u16,
+    /// Where DNS listens, for `/v1/agent/self`.
+    pub dns: Vec<SocketAddr>,
+    /// Where HTTP listens, for the same.
+    pub http: Vec<SocketAddr>,
 }
+
+/// The version of Consul that clients are told.
+const CONSUL_VERSION: &str = "1.21.0";
 
 /// A node: a name and an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +50,8 @@ impl Default for Options {
             datacenter: "dc1".into(),
             node: "rollcall".into(),
             node_address: IpAddr::from([127, 0, 0, 1]),
-            dns_port: 0,
-            http_port: 0,
+            dns: Vec::new(),
+            http: Vec::new(),
         }
     }
 }
@@ -57,6 +60,27 @@ impl Options {
     /// The node of this server.
     pub(super) fn own_host(&self) -> Host {
         Host { name: self.node.clone(), address: self.node_address.to_string() }
+    }
+
+    /// The version of Consul whose interface this is, for clients that look for one, and our own:
+    /// to them it is the number of a build.
+    pub(super) fn version() -> String {
+        format!("{CONSUL_VERSION}+rollcall.{}", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// The port of DNS; 0 for none.
+    pub(super) fn dns_port(&self) -> u16 {
+        self.dns.first().map_or(0, SocketAddr::port)
+    }
+
+    /// The port of HTTP; 0 for none.
+    pub(super) fn http_port(&self) -> u16 {
+        self.http.first().map_or(0, SocketAddr::port)
+    }
+
+    /// Where this server is found: its node's address and the port of HTTP.
+    pub(super) fn server_address(&self) -> SocketAddr {
+        SocketAddr::new(self.node_address, self.http_port())
     }
 
     /// The node that a request comes from.

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 use super::quote::quoted;
+use crate::http::problem::Problem;
 
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,22 +17,28 @@ pub(in crate::http) struct ConsulError {
     pub(in crate::http) status: StatusCode,
     /// Its body, without a newline at its end.
     pub(in crate::http) text: Cow<'static, str>,
-    /// The header `X-Consul-Reason`.
-    pub(in crate::http) reason: Option<Cow<'static, str>>,
 }
-
-const REASON: HeaderName = HeaderName::from_static("x-consul-reason");
 
 // === impl ConsulError ===
 
 impl ConsulError {
     fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, text: text.into(), reason: None }
+        Self { status, text: text.into() }
     }
 
     /// 400: the request is not acceptable.
     pub(in crate::http) fn bad_request(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    /// 403: what this server does not do, as a sentence.
+    pub(in crate::http) fn not_done(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+
+    /// 401: what tokens and policies are asked for when there are none.
+    pub(in crate::http) fn acl_disabled() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "ACL support disabled")
     }
 
     /// 404: there is no such thing.
@@ -50,22 +57,11 @@ impl ConsulError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
     }
 
-    /// The same with a header `X-Consul-Reason`.
-    pub(in crate::http) fn with_reason(self, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason: Some(reason.into()), ..self }
-    }
-
     // --- Bodies ---------------------------------------------------------------------------------
 
     /// A body that does not say what it should.
     pub(in crate::http) fn decode(fault: &str) -> Self {
         Self::bad_request(format!("Request decode failed: {fault}"))
-    }
-
-    /// A body above its limit, octets.
-    pub(in crate::http) fn body_too_large(octets: usize, limit: usize) -> Self {
-        let text = format!("Request body({octets} bytes) too large, max size: {limit} bytes.");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     }
 
     // --- Paths, methods, query strings ----------------------------------------------------------
@@ -255,18 +251,20 @@ impl ConsulError {
     }
 }
 
+/// What is said in the native interface's words, as far as a line of text goes.
+impl From<Problem> for ConsulError {
+    fn from(problem: Problem) -> Self {
+        let (status, text) = problem.into_status_and_text();
+        Self::new(status, text)
+    }
+}
+
 impl IntoResponse for ConsulError {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.text.into_owned()).into_response();
         let headers = response.headers_mut();
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
         headers.insert(header::CONTENT_TYPE, plain);
-        // A reason with characters that no header may have is left out; the body says it too.
-        if let Some(reason) = self.reason
-            && let Ok(reason) = HeaderValue::from_str(&reason)
-        {
-            headers.insert(REASON, reason);
-        }
         response
     }
 }
@@ -283,11 +281,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_a_line_of_text_without_a_newline() {
-        let error = ConsulError::invalid_enable("x\n").with_reason("Bad Request");
+        let error = ConsulError::invalid_enable("x\n");
         let response = error.into_response();
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
-        assert_eq!(response.headers()["x-consul-reason"], "Bad Request");
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, r#"Invalid value for enable: "x\n""#);
     }

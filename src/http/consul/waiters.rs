@@ -28,6 +28,8 @@ pub(super) enum Interest {
     Names,
     /// A node that is new, changed or gone.
     Nodes,
+    /// Nothing: what is asked about never changes.
+    Nothing,
     /// What happens to a service, and to the nodes that its instances are on.
     Service(ServiceName),
 }
@@ -45,6 +47,23 @@ pub(super) struct Waiter {
     waiters: Waiters,
     interest: Interest,
     bell: Arc<Notify>,
+}
+
+// === impl Interest ===
+
+impl Interest {
+    /// How many instances an answer may have to be made of.
+    pub(super) fn size(&self, snapshot: &Snapshot) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Service(name) => {
+                snapshot.service(name.as_str()).map_or(0, |entry| entry.members.len())
+            }
+            Self::Anything | Self::Names | Self::Nodes => {
+                snapshot.counts.instances() + snapshot.nodes.len()
+            }
+        }
+    }
 }
 
 // === impl Waiters ===

@@ -15,7 +15,10 @@ use super::{
     view::{AgentService, CatalogService, Entry, HealthCheck, Node, NodeService, Weights},
 };
 use crate::{
-    model::{CheckKind, Door, Instance, Scope, Status},
+    model::{
+        Addresses, CheckKind, Door, Instance, InstanceId, InstanceKey, Meta, Revision, Scope,
+        ServiceName, Status, Timestamp,
+    },
     registry::{Member, Snapshot},
 };
 
@@ -32,13 +35,15 @@ pub(super) struct World<'w> {
 #[derive(Debug)]
 pub(super) struct Service<'w> {
     world: World<'w>,
-    member: &'w Member,
+    member: Arc<Member>,
     /// Its id on its node.
     pub id: String,
     /// What its client sent, or would have.
     pub kept: Kept,
 }
 
+/// The name of the service that the server is itself.
+pub(super) const SERVER: &str = "consul";
 /// The id of the check that agents stand for by being there.
 pub(super) const SERF_HEALTH: &str = "serfHealth";
 /// The id of the check of a node in maintenance.
@@ -55,22 +60,38 @@ const SERVICE_REASON: &str = "Maintenance mode is enabled for this service, but 
 
 impl<'w> World<'w> {
     /// A service, by whichever door it came.
-    pub(super) fn service(self, member: &'w Member) -> Service<'w> {
+    pub(super) fn service(self, member: &Arc<Member>) -> Service<'w> {
         let instance = &*member.instance;
         let (id, kept) = match Kept::of(instance) {
             Some(kept) => (origin_id(instance), kept),
             None => (shown_id(instance), self.kept_of_another_door(instance)),
         };
-        Service { world: self, member, id, kept }
+        Service { world: self, member: Arc::clone(member), id, kept }
     }
 
-    /// The services of a name, sorted by node and id.
-    pub(super) fn services(self, label: &str) -> Vec<Service<'w>> {
-        let members = self.snapshot.service(label).map(|entry| &*entry.members);
-        let services = members.unwrap_or_default().iter().map(|member| self.service(member));
-        let mut services: Vec<_> = services.collect();
-        services.sort_by(|a, b| (&a.kept.node, &a.id).cmp(&(&b.kept.node, &b.id)));
-        services
+    /// The service that this server is itself: clients look for it to know that one is there.
+    pub(super) fn server(self) -> Service<'w> {
+        let Host { name: node, address: node_address } = self.options.own_host();
+        let meta = [("version".to_owned(), Options::version())].into();
+        let name = SERVER.to_owned();
+        let kept = Kept { node, node_address, name: name.clone(), meta, ..Kept::default() };
+        let instance = Instance {
+            service: ServiceName::derived(SERVER),
+            id: InstanceId::derived(SERVER),
+            addresses: Addresses::Ip(self.options.node_address),
+            port: self.options.http_port(),
+            weight: 1,
+            warning_weight: None,
+            priority: 1,
+            tags: Arc::default(),
+            meta: Meta::default(),
+            checks: Arc::default(),
+            deregister_after: None,
+            initial_status: None,
+            origin: None,
+        };
+        let member = Member::new(Arc::new(instance), Revision(1), Timestamp(0));
+        Service { world: self, member: Arc::new(member), id: name, kept }
     }
 
     /// The node of that name; one without a state of its own is what `host` says of it.
@@ -85,6 +106,9 @@ impl<'w> World<'w> {
         let address = either(kept.address, &host.address);
         let mut meta = kept.meta;
         meta.entry("consul-network-segment".into()).or_default();
+        if scope == self.options.own_host().scope() {
+            meta.entry("consul-version".into()).or_insert_with(Options::version);
+        }
         let addresses = match kept.tagged_addresses {
             own if own.is_empty() => Node::default_addresses(&address),
             own => own,
@@ -164,9 +188,14 @@ impl Service<'_> {
         Host { name: self.kept.node.clone(), address: self.kept.node_address.clone() }
     }
 
+    /// Where it is in the registry.
+    pub(super) fn key(&self) -> InstanceKey {
+        self.member.key()
+    }
+
     /// Its own checks, and maintenance.
     pub(super) fn checks(&self) -> Vec<HealthCheck> {
-        let (member, kept) = (self.member, &self.kept);
+        let (member, kept) = (&*self.member, &self.kept);
         let blank = |check_id: &str| HealthCheck {
             service_id: self.id.clone(),
             service_name: kept.name.clone(),
@@ -317,7 +346,7 @@ impl Service<'_> {
 /// The id of what came by another door. Unique on one node, though the names of instances are only
 /// unique within their service: `payment-1` of `payment` is itself, and what does not say by its
 /// own name of which service it is has that before it.
-fn shown_id(instance: &Instance) -> String {
+pub(super) fn shown_id(instance: &Instance) -> String {
     if instance.origin.as_ref().is_some_and(|origin| origin.scope.door == Door::Eureka) {
         return origin_id(instance);
     }

@@ -12,7 +12,7 @@ use super::{
     texts::ConsulError,
 };
 use crate::{
-    http::{Api, connection::Peer, json, problem::Problem},
+    http::{Api, connection::Peer, json},
     model::limit,
 };
 
@@ -59,12 +59,5 @@ impl<T: Body> FromRequest<Api> for Sent<T> {
     async fn from_request(request: Request, api: &Api) -> Result<Self, ConsulError> {
         let body = json::read(request, limit::HTTP_BODY_OCTETS_MAX, api).await;
         reader::read(&body.map_err(ConsulError::from)?).map(Self)
-    }
-}
-
-impl From<Problem> for ConsulError {
-    fn from(problem: Problem) -> Self {
-        let (status, text) = problem.into_status_and_text();
-        Self { status, text: text.into(), reason: None }
     }
 }

@@ -16,6 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::Api;
 
 pub use openapi::openapi_document;
+pub(super) use status::metrics;
 
 /// All routes with their contract.
 pub(super) fn all() -> OpenApiRouter<Api> {

@@ -98,7 +98,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         (String = "application/openmetrics-text"),
     ))),
 )]
-pub(super) async fn metrics(
+pub(in crate::http) async fn metrics(
     State(api): State<Api>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -264,7 +264,8 @@ impl CheckType {
 // === impl CheckKind ===
 
 impl CheckKind {
-    /// The `Type` of the check as it is shown.
+    /// The `Type` of the check.
+    #[cfg(test)]
     pub(in crate::http) fn as_str(self) -> &'static str {
         match self {
             Self::Alias => "alias",
@@ -278,12 +279,6 @@ impl CheckKind {
             Self::Ttl => "ttl",
             Self::Udp => "udp",
         }
-    }
-
-    /// Whether it would run a program of ours, or look into this machine: only an agent on the
-    /// service's own machine could.
-    pub(in crate::http) fn is_local(self) -> bool {
-        matches!(self, Self::Docker | Self::OsService | Self::Script)
     }
 }
 

@@ -14,7 +14,6 @@ mod submit;
 
 pub(super) use self::{
     changes::{Edit, Owner},
-    locate::locate,
     row::{Row, cut},
     submit::{change, report},
 };

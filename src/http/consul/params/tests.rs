@@ -130,18 +130,6 @@ fn enable_is_needed_and_a_truth_value() {
 }
 
 #[test]
-fn the_token_of_the_query_stands_before_those_of_headers() {
-    let both = headers(&[("x-consul-token", "header"), ("authorization", "bearer  b")]);
-    let bearer = headers(&[("x-consul-token", ""), ("authorization", "bearer  b")]);
-    let basic = headers(&[("authorization", "Basic b")]);
-    let query = Query::parse(Some("token=query")).unwrap();
-    assert_eq!(query.token(&both), Some("query"));
-    assert_eq!(Query::default().token(&both), Some("header"));
-    assert_eq!(Query::default().token(&bearer), Some("b"));
-    assert_eq!(Query::default().token(&basic), None);
-}
-
-#[test]
 fn a_query_that_cannot_be_decoded_is_a_failure_without_words() {
     let many = "a&".repeat(1_001);
     for text in ["%zz", "a=%", "a=%4", &many] {

@@ -36,7 +36,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The shortest interval: a shorter one counts as this, as in Consul.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// The shortest time after which a service is removed: a shorter one counts as this, as in Consul.
-const DEREGISTER_MIN: Duration = Duration::from_secs(60);
+pub(in crate::http::consul) const DEREGISTER_MIN: Duration = Duration::from_secs(60);
 /// Consul's status for a service that is in trouble but there.
 const TOO_MANY_REQUESTS: u16 = 429;
 
@@ -98,7 +98,7 @@ pub(in crate::http::consul) fn check(
         }
         Kind::H2ping => CheckKind::H2ping(Box::new(H2pingCheck {
             target: target(&check.h2ping, host, is_own).map_err(invalid)?,
-            tls: check.h2ping_use_tls.unwrap_or(true),
+            tls: check.h2ping_over_tls(),
             tls_skip_verify: check.tls_skip_verify,
             tls_name: tls_name(check),
             thresholds: thresholds(check)?,

@@ -5,5 +5,5 @@ mod check;
 mod service;
 
 pub(super) use address::addresses;
-pub(super) use check::{Checked, check};
+pub(super) use check::{Checked, DEREGISTER_MIN, check};
 pub(super) use service::{Translated, of_catalog, service};

@@ -42,3 +42,12 @@ pub(in crate::http::consul) struct HealthCheck {
     /// The revision of its last change.
     pub modify_index: u64,
 }
+
+// === impl HealthCheck ===
+
+impl HealthCheck {
+    /// Whether it passes.
+    pub(in crate::http::consul) fn is_passing(&self) -> bool {
+        self.status == "passing"
+    }
+}

@@ -1,0 +1,259 @@
+//! A read on its way: who asks for what, and how the answer is waited for.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::{header, request::Parts},
+    response::Response,
+};
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{
+    blocking::{Blocking, Has, Indexed},
+    filter::{Filter, Rows},
+    params::{Query, ReadParams},
+    reply,
+    shared::Shared,
+    site::{Host, Options},
+    texts::ConsulError,
+    waiters::Interest,
+    world::World,
+};
+use crate::{
+    http::{Api, connection::Peer},
+    model::Revision,
+    registry::Snapshot,
+};
+
+/// A request that reads.
+pub(super) struct Call {
+    /// What there is to be read.
+    pub api: Api,
+    /// The node that the client is on.
+    pub host: Host,
+    /// What follows the route in the path; empty when nothing does.
+    pub name: String,
+    /// The parameters.
+    pub query: Query,
+    /// What they say.
+    pub params: ReadParams,
+    /// Whether the client wants text (`Accept: text/plain` or `?format=text`).
+    pub wants_text: bool,
+    /// The path, by which equal requests are known.
+    path: String,
+}
+
+/// What is seen of the world, and the revision of what it is about.
+pub(super) struct Seen<T> {
+    /// When something last happened to it.
+    pub index: Revision,
+    /// It.
+    pub value: T,
+}
+
+/// Which rows are wanted.
+#[derive(Debug)]
+pub(super) struct Sieve(Option<Filter>);
+
+/// How the body of an answer is made of a snapshot.
+type Look = Arc<dyn Fn(&Snapshot, &Options) -> Result<Indexed, ConsulError> + Send + Sync>;
+
+/// From so many instances on an answer is made aside: it takes more than a millisecond.
+const LARGE: usize = 100;
+
+/// The index of what never changes.
+const FOR_EVER: Revision = Revision(1);
+
+// === impl Call ===
+
+impl FromRequestParts<Api> for Call {
+    type Rejection = ConsulError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ConsulError> {
+        let query = Query::parse(parts.uri.query())?;
+        let params = ReadParams::read(&query, &parts.headers)?;
+        let path = RawPathParams::from_request_parts(parts, api).await;
+        let path = path.map_err(|_| ConsulError::bad_request("the path is no UTF-8"))?;
+        let name = path.iter().find(|(key, _)| *key == "name").map_or("", |(_, value)| value);
+        let name = name.to_owned();
+        let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let accepts_text = accept.is_some_and(|kinds| kinds.starts_with("text/plain"));
+        let wants_text = accepts_text || query.get("format") == Some("text");
+        let host = match parts.extensions.get::<Peer>() {
+            Some(Peer(peer)) => api.consul().host_of(peer.ip()),
+            None => api.consul().own_host(),
+        };
+        let path = parts.uri.path().to_owned();
+        Ok(Self { api: api.clone(), host, name, query, params, wants_text, path })
+    }
+}
+
+impl Call {
+    /// What follows in the path.
+    ///
+    /// # Errors
+    /// `missing`, when nothing does.
+    pub(super) fn named(&self, missing: fn() -> ConsulError) -> Result<&str, ConsulError> {
+        if self.name.is_empty() { Err(missing()) } else { Ok(&self.name) }
+    }
+
+    /// Refuses another datacenter than the one there is.
+    ///
+    /// # Errors
+    /// 500, as Consul does.
+    pub(super) fn here(&self) -> Result<(), ConsulError> {
+        match &self.params.datacenter {
+            Some(other) if *other != self.api.consul().datacenter => {
+                Err(ConsulError::no_path_to_datacenter())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The rows that `?filter=` wants.
+    ///
+    /// # Errors
+    /// 500 when it is no filter of such rows.
+    pub(super) fn sieve(&self, rows: Rows) -> Result<Sieve, ConsulError> {
+        self.params.filter.as_deref().map(|text| Filter::parse(text, rows)).transpose().map(Sieve)
+    }
+
+    /// Looks at the world as it is now, and makes of it what has no index.
+    ///
+    /// # Errors
+    /// Those of `look`.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        size: impl FnOnce(World<'_>) -> usize,
+        look: impl FnOnce(World<'_>) -> Result<T, ConsulError> + Send + 'static,
+    ) -> Result<T, ConsulError> {
+        let (snapshot, options) = (self.api.registry().snapshot(), self.api.consul().clone());
+        if size(World { snapshot: &snapshot, options: &options }) < LARGE {
+            return look(World { snapshot: &snapshot, options: &options });
+        }
+        let work = move || look(World { snapshot: &snapshot, options: &options });
+        self.api.aside(work).await?
+    }
+
+    /// Answers with what is seen, as soon as it is other than what the client has.
+    ///
+    /// # Errors
+    /// 500 for another datacenter, and those of `look`.
+    pub(super) async fn answer<T: Serialize>(
+        self,
+        interest: Interest,
+        look: impl Fn(World<'_>) -> Result<Seen<T>, ConsulError> + Send + Sync + 'static,
+    ) -> Result<Response, ConsulError> {
+        self.here()?;
+        let pretty = self.params.pretty;
+        let look: Look = Arc::new(move |snapshot, options| {
+            let Seen { index, value } = look(World { snapshot, options })?;
+            Ok(Indexed { index, body: reply::written(&value, pretty)? })
+        });
+        self.waited(interest, look).await
+    }
+
+    /// Answers with what is the same for ever: who has it waits until the time is over.
+    ///
+    /// # Errors
+    /// 500 for another datacenter.
+    pub(super) async fn never_changes(
+        self,
+        value: &impl Serialize,
+    ) -> Result<Response, ConsulError> {
+        self.here()?;
+        let body = reply::written(value, self.params.pretty)?;
+        self.wait_in_vain().await;
+        Ok(reply::indexed(Indexed { index: FOR_EVER, body }, &self.params))
+    }
+
+    /// The same for a thing that is not there: 404, at an index.
+    ///
+    /// # Errors
+    /// 500 for another datacenter.
+    pub(super) async fn never_there(self) -> Result<Response, ConsulError> {
+        self.here()?;
+        self.wait_in_vain().await;
+        Ok(reply::nothing_at(FOR_EVER.0))
+    }
+
+    /// Lets a client wait that has the answer already.
+    async fn wait_in_vain(&self) {
+        let blocking = Blocking { has: Has::index(self.params.index), wait: self.params.wait };
+        let (registry, waiters) = (self.api.registry(), self.api.waiters());
+        let read = async |_| Ok(Indexed { index: FOR_EVER, body: Bytes::new() });
+        let stop = self.api.stop().cancelled();
+        // Reading it cannot fail.
+        let _same = blocking.answer((registry, waiters), Interest::Nothing, stop, read).await;
+    }
+
+    async fn waited(self, interest: Interest, look: Look) -> Result<Response, ConsulError> {
+        let Self { api, query, params, path, .. } = self;
+        let blocking = Blocking { has: Has::index(params.index), wait: params.wait };
+        let is_large = interest.clone();
+        let key: Arc<str> = key(&path, &query).into();
+        let read = |snapshot: Arc<Snapshot>| {
+            let (api, look, key) = (api.clone(), Arc::clone(&look), Arc::clone(&key));
+            let size = is_large.size(&snapshot);
+            async move {
+                if size < LARGE {
+                    return look(&snapshot, api.consul());
+                }
+                large(api, key, look, snapshot.revision).await
+            }
+        };
+        let stop = api.stop().cancelled();
+        let answer = blocking.answer((api.registry(), api.waiters()), interest, stop, read).await?;
+        Ok(reply::indexed(answer, &params))
+    }
+}
+
+/// Makes a large answer aside, once for all who ask for the same at the same time: who comes while
+/// it is in the making waits for the next one, and that is as new as whoever waits for it needs.
+async fn large(
+    api: Api,
+    key: Arc<str>,
+    look: Look,
+    wanted: Revision,
+) -> Result<Indexed, ConsulError> {
+    let shared: Shared = api.answers().clone();
+    let inner = api.clone();
+    let work = move || {
+        if let Some(answer) = shared.get(&key, wanted) {
+            return Ok(answer);
+        }
+        let snapshot = inner.registry().snapshot();
+        let answer = look(&snapshot, inner.consul())?;
+        Ok(shared.keep(&key, snapshot.revision, answer))
+    };
+    api.aside(work).await?
+}
+
+/// What two requests with the same answer have in common.
+fn key(path: &str, query: &Query) -> String {
+    let mut key = path.to_owned();
+    for (name, value) in query.pairs() {
+        let is_of_one = matches!(name, "index" | "wait" | "token" | "stale" | "consistent");
+        if !is_of_one {
+            key.extend(["\n", name, "=", value]);
+        }
+    }
+    key
+}
+
+// === impl Sieve ===
+
+impl Sieve {
+    /// Whether a row is wanted.
+    pub(super) fn passes(&self, row: &impl Serialize) -> bool {
+        let Some(filter) = &self.0 else { return true };
+        serde_json::to_value(row).is_ok_and(|row| filter.passes(&row))
+    }
+
+    /// Whether all rows are.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.is_none()
+    }
+}

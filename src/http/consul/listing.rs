@@ -1,0 +1,152 @@
+//! What there is on which node.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    kept::{Kept, KeptNode},
+    site::Host,
+    view::HealthCheck,
+    world::{SERVER, Service, World, shown_id},
+};
+use crate::{
+    model::{Door, Instance, Scope},
+    registry::Member,
+};
+
+impl<'w> World<'w> {
+    /// All services of a name, by whichever door they came, sorted by node and id.
+    pub(super) fn services(self, label: &str) -> Vec<Service<'w>> {
+        let members = self.snapshot.service(label).map(|entry| &*entry.members);
+        let services = members.unwrap_or_default().iter().map(|member| self.service(member));
+        let mut services: Vec<_> = services.collect();
+        if label == SERVER {
+            services.push(self.server());
+        }
+        services.sort_by(|a, b| (&a.kept.node, &a.id).cmp(&(&b.kept.node, &b.id)));
+        services
+    }
+
+    /// All services there are, in no order.
+    pub(super) fn all_services(self) -> impl Iterator<Item = Service<'w>> {
+        let entries = self.snapshot.services.iter().map(|(_, entry)| entry);
+        let services = entries
+            .flat_map(move |entry| entry.members.iter().map(move |member| self.service(member)));
+        services.chain([self.server()])
+    }
+
+    /// All nodes, sorted by name: this server's, and those that something is registered on.
+    pub(super) fn hosts(self) -> Vec<Host> {
+        let own = self.options.own_host();
+        let mut hosts = BTreeMap::from([(Arc::clone(&own.scope().name), own)]);
+        for scope in self.snapshot.origins.scopes().filter(|scope| scope.door == Door::Consul) {
+            if !hosts.contains_key(&scope.name)
+                && let Some(host) = self.host_in(scope)
+            {
+                hosts.insert(Arc::clone(&scope.name), host);
+            }
+        }
+        hosts.into_values().collect()
+    }
+
+    /// The node of that name, in any case.
+    pub(super) fn host(self, name: &str) -> Option<Host> {
+        let (scope, own) = (Scope::node(name), self.options.own_host());
+        if own.scope() == scope { Some(own) } else { self.host_in(&scope) }
+    }
+
+    /// How many services are on a node.
+    pub(super) fn count_on(self, host: &Host) -> usize {
+        if self.is_own(host) {
+            // As many, at the most.
+            return self.snapshot.counts.instances();
+        }
+        self.snapshot.origins.of(&host.scope()).count()
+    }
+
+    /// The services on a node, sorted by id.
+    pub(super) fn services_on(self, host: &Host) -> Vec<Service<'w>> {
+        let scope = host.scope();
+        let of_consul = self.snapshot.origins.of(&scope);
+        let of_consul = of_consul.filter_map(|instance| self.snapshot.member_like(instance));
+        let mut services: Vec<_> = of_consul
+            .filter(|member| !member.instance.service.is_nodes())
+            .map(|member| self.service(member))
+            .collect();
+        if self.is_own(host) {
+            let entries = self.snapshot.services.iter().map(|(_, entry)| entry);
+            let members = entries.flat_map(|entry| &entry.members);
+            let others = members.filter(|member| is_of_another_door(&member.instance));
+            services.extend(others.map(|member| self.service(member)));
+            services.push(self.server());
+        }
+        services.sort_by(|a, b| a.id.cmp(&b.id));
+        services
+    }
+
+    /// The service of that id on a node.
+    pub(super) fn service_on(self, host: &Host, id: &str) -> Option<Service<'w>> {
+        let own = self.snapshot.origins.get(&host.scope(), id).filter(|_| !id.is_empty());
+        if let Some(member) = own.and_then(|instance| self.snapshot.member_like(instance)) {
+            return Some(self.service(member));
+        }
+        if !self.is_own(host) {
+            return None;
+        }
+        self.of_another_door(id).map(|member| self.service(member))
+    }
+
+    /// All checks on a node, its own and those of its services, sorted by id.
+    pub(super) fn checks_on(self, host: &Host) -> Vec<HealthCheck> {
+        let mut checks = self.node_checks(host);
+        checks.extend(self.services_on(host).iter().flat_map(Service::checks));
+        sort(&mut checks);
+        checks
+    }
+
+    /// All checks there are, sorted by node and id.
+    pub(super) fn all_checks(self) -> Vec<HealthCheck> {
+        let of_nodes = self.hosts().into_iter().flat_map(|host| self.node_checks(&host));
+        let mut checks: Vec<_> = of_nodes.collect();
+        checks.extend(self.all_services().flat_map(|service| service.checks()));
+        sort(&mut checks);
+        checks
+    }
+
+    fn is_own(self, host: &Host) -> bool {
+        host.scope() == self.options.own_host().scope()
+    }
+
+    /// A node by what is registered on it.
+    fn host_in(self, scope: &Scope) -> Option<Host> {
+        let node = self.node_member(scope).and_then(|member| KeptNode::of(&member.instance));
+        if let Some(KeptNode { node: name, address, .. }) = node {
+            return Some(Host { name, address });
+        }
+        let kept = self.snapshot.origins.of(scope).find_map(|instance| Kept::of(instance))?;
+        Some(Host { name: kept.node, address: kept.node_address })
+    }
+
+    /// What came by another door, by the id that it is shown under.
+    fn of_another_door(self, id: &str) -> Option<&'w Arc<Member>> {
+        let named = |service: &str, instance: &str| {
+            let member = self.snapshot.service(service)?.member(instance)?;
+            let is_it = is_of_another_door(&member.instance) && shown_id(&member.instance) == id;
+            is_it.then_some(member)
+        };
+        let native = id.split_once(':').and_then(|(service, instance)| named(service, instance));
+        native.or_else(|| named(id.rsplit_once('-')?.0, id)).or_else(|| {
+            let scopes = self.snapshot.origins.scopes();
+            let mut applications = scopes.filter(|scope| scope.door == Door::Eureka);
+            let found = applications.find_map(|scope| self.snapshot.origins.get(scope, id))?;
+            self.snapshot.member_like(found)
+        })
+    }
+}
+
+fn is_of_another_door(instance: &Instance) -> bool {
+    instance.origin.as_ref().is_none_or(|origin| origin.scope.door != Door::Consul)
+}
+
+fn sort(checks: &mut [HealthCheck]) {
+    checks.sort_by(|a, b| (&a.node, &a.check_id).cmp(&(&b.node, &b.check_id)));
+}
