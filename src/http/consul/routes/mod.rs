@@ -14,4 +14,6 @@ pub(super) mod off;
 pub(super) mod status;
 
 #[cfg(test)]
+mod agent_model;
+#[cfg(test)]
 mod testing;

@@ -127,3 +127,23 @@ async fn a_check_is_found_by_any_id() {
     rig.door.running.registry.submit(Command::Deregister(key)).await.unwrap();
     assert_eq!(rig.checks().len(), 3);
 }
+
+#[tokio::test]
+async fn an_alias_is_as_well_as_what_it_stands_for() {
+    let rig = Rig::new();
+    rig.put(SERVICE, r#"{"Name":"db","Check":{"TTL":"60s","Status":"passing"}}"#).await;
+    let alias = r#"{"Name":"web","Check":{"CheckID":"al","AliasService":"db"}}"#;
+    rig.put(SERVICE, alias).await;
+    let state = |rig: &Rig| rig.checks()[0].split(' ').next().unwrap().to_owned();
+    assert_eq!(state(&rig), "al=passing");
+    rig.put("/v1/agent/check/fail/service:db", "").await;
+    assert_eq!(state(&rig), "al=critical");
+    let revision = rig.revision();
+    rig.put(SERVICE, alias).await;
+    assert_eq!(rig.revision(), revision, "the same again");
+    rig.refused("/v1/agent/check/pass/al", "", 500, "CheckID \"al\" does not have associated TTL")
+        .await;
+    rig.put("/v1/agent/check/pass/service:db", "").await;
+    rig.put("/v1/agent/check/deregister/al", "").await;
+    assert_eq!(rig.services()[1], "web web/web 192.0.2.7:0 up");
+}
