@@ -15,6 +15,8 @@ mod bodies;
 mod connection;
 mod consul;
 pub mod dto;
+#[cfg_attr(not(test), expect(dead_code, reason = "its routes come next; its tests use it"))]
+mod eureka;
 mod guard;
 mod json;
 mod metrics;

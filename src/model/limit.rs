@@ -71,6 +71,14 @@ pub const HTTP_BULK_OCTETS_MAX: usize = 64 << 20;
 /// Octets of the bodies of all requests together that are in memory: two of the largest bulks, and
 /// as much again for all others.
 pub const HTTP_BODIES_OCTETS_MAX: usize = 4 * HTTP_BULK_OCTETS_MAX;
+/// Levels within one body of Eureka's interface: the deepest, metadata of a data centre within all
+/// applications, has six.
+pub const EUREKA_BODY_DEPTH_MAX: usize = 16;
+/// Attributes of one element: there is one at the most, and each is compared with all before it.
+pub const EUREKA_BODY_ATTRIBUTES_MAX: usize = 16;
+/// Parts (elements, attributes, values) of one body of Eureka's interface, each about 100 octets in
+/// memory: four times what the largest batch of a peer has, 250 instances.
+pub const EUREKA_BODY_PARTS_MAX: usize = 100_000;
 /// Registrations in one bulk request: about 30 MiB of JSON, one transaction of the store.
 pub const BULK_REGISTRATIONS_MAX: usize = 100_000;
 /// Commands that wait for the writer: at 20,000/s half a second of work. A full queue refuses.

@@ -1,0 +1,8 @@
+//! The wire format against what clients send and expect, in both forms.
+
+mod golden;
+mod limits;
+mod properties;
+mod registration;
+mod sloppiness;
+mod support;
