@@ -262,6 +262,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         stop: ends.http.clone(),
         options: config.http_options(),
         consul: config.consul.options(&bound.dns.local_addrs(), &bound.http.local_addrs()),
+        eureka: config.eureka,
     });
     tasks.spawn("writer", writer.run(ends.writer.clone()));
     tasks.spawn("checks", checker.run(ends.http.clone()));

@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Cli, args::Verb, client::Client, exit::Failure, testing::Buffer};
 use crate::{
-    http::{Api, ConsulOptions, HttpServer, Options, Setup},
+    http::{Api, ConsulOptions, EurekaOptions, HttpServer, Options, Setup},
     model::DnsName,
     registry::{self, testing},
 };
@@ -36,6 +36,7 @@ impl Session {
             stop: stop.clone(),
             options: Options::default(),
             consul: ConsulOptions::default(),
+            eureka: EurekaOptions::default(),
         });
         let server = HttpServer::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))]).unwrap();
         let url = format!("http://{}", server.local_addrs()[0]);

@@ -6,15 +6,16 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ConsulOptions, Options,
+    ConsulOptions, EurekaOptions, Options,
     bodies::Bodies,
     consul::{Shared, Waiters},
+    eureka::Recent,
     metrics::HttpMetrics,
     problem::Problem,
 };
 use crate::{
     model::{Command, DnsName, Instance, Invalid, Policy},
-    registry::{self, Applied, Registry},
+    registry::{self, Applied, Registry, SelfPreservation},
     telemetry::{Board, Metrics},
     util::Clock,
 };
@@ -41,6 +42,8 @@ pub struct Setup {
     pub options: Options,
     /// The operator's settings of Consul's interface.
     pub consul: ConsulOptions,
+    /// The operator's settings of Eureka's interface.
+    pub eureka: EurekaOptions,
 }
 
 /// The API's state; clones share it.
@@ -56,6 +59,7 @@ struct Inner {
     bodies: Bodies,
     waiters: Waiters,
     answers: Shared,
+    recent: Recent,
 }
 
 /// Threads that work aside at once: sorting a million services takes a second.
@@ -74,7 +78,18 @@ impl Api {
         let bulks = Arc::new(Semaphore::new(BULKS_MAX));
         let bodies = Bodies::new(metrics.body_octets.clone(), metrics.bodies_refused.clone());
         let (waiters, answers) = (Waiters::default(), Shared::default());
-        Self(Arc::new(Inner { setup, metrics, watchers, aside, bulks, bodies, waiters, answers }))
+        let recent = Recent::new(setup.eureka);
+        Self(Arc::new(Inner {
+            setup,
+            metrics,
+            watchers,
+            aside,
+            bulks,
+            bodies,
+            waiters,
+            answers,
+            recent,
+        }))
     }
 
     /// Has the registry carry out a command.
@@ -171,6 +186,25 @@ impl Api {
     /// Wakes those who wait for a change, until the API stops.
     pub(super) fn wake_waiters(&self) -> impl Future<Output = ()> + use<> {
         self.waiters().clone().run(self.registry().clone(), self.stop().clone())
+    }
+
+    pub(super) fn eureka(&self) -> &EurekaOptions {
+        &self.0.setup.eureka
+    }
+
+    /// What Eureka's clients have not seen yet.
+    pub(super) fn recent(&self) -> &Recent {
+        &self.0.recent
+    }
+
+    /// Keeps up with what Eureka's clients have not seen yet, until the API stops.
+    pub(super) fn follow_changes(&self) -> impl Future<Output = ()> + use<> {
+        let (registry, clock) = (self.registry().clone(), self.clock().clone());
+        self.recent().clone().run(registry, clock, self.stop().clone())
+    }
+
+    pub(super) fn self_preservation(&self) -> SelfPreservation {
+        self.0.setup.registry_options.borrow().self_preservation
     }
 
     pub(super) fn bulks(&self) -> &Arc<Semaphore> {

@@ -30,7 +30,7 @@ pub(super) fn check(api: &Api, request: &Request) -> Result<(), Problem> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !reads {
         check_origin(request.headers()).map_err(Problem::cross_site)?;
-        if api.draining().is_cancelled() && !is_heartbeat(request.uri().path()) {
+        if api.draining().is_cancelled() && !is_heartbeat(request.method(), request.uri().path()) {
             return Err(Problem::stopping());
         }
     }
@@ -38,11 +38,21 @@ pub(super) fn check(api: &Api, request: &Request) -> Result<(), Problem> {
 }
 
 /// Whether the path is `/api/v1/services/{S}/instances/{I}/heartbeat`, or one of those by which
-/// Consul's clients say how they are: `/v1/agent/check/pass/{check}`.
-fn is_heartbeat(path: &str) -> bool {
+/// clients of Consul (`/v1/agent/check/pass/{check}`) and of Eureka say how they are.
+fn is_heartbeat(method: &Method, path: &str) -> bool {
     let said = path.strip_prefix("/v1/agent/check/").and_then(|rest| rest.split_once('/'));
     path.split('/').skip(7).eq(["heartbeat"])
         || said.is_some_and(|(verb, _)| matches!(verb, "pass" | "warn" | "fail" | "update"))
+        || is_renewal(method, path)
+}
+
+/// Whether it is `PUT /eureka/apps/{A}/{I}`, or a batch, which sorts out what it takes.
+fn is_renewal(method: &Method, path: &str) -> bool {
+    let Some(path) = path.strip_prefix("/eureka/") else { return false };
+    let path = path.strip_prefix("v2/").unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let is_instance = path.strip_prefix("apps/").is_some_and(|path| path.split('/').count() == 2);
+    (*method == Method::PUT && is_instance) || path == "peerreplication/batch"
 }
 
 fn check_origin(headers: &HeaderMap) -> Result<(), String> {
@@ -73,7 +83,7 @@ fn cannot_be_rebound(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderMap, HeaderName, HeaderValue};
+    use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 
     use super::{check_origin, is_heartbeat};
 
@@ -86,9 +96,19 @@ mod tests {
             ("/v1/agent/check/update/a/b", true),
             ("/v1/agent/check/register", false),
             ("/v1/agent/check/deregister/a", false),
+            ("/eureka/apps/PAY/a", true),
+            ("/eureka/v2/apps/PAY/a/", true),
+            ("/eureka/apps/PAY/a/status", false),
+            ("/eureka/peerreplication/batch/", true),
         ] {
-            assert_eq!(is_heartbeat(path), is, "{path}");
+            assert_eq!(is_heartbeat(&Method::PUT, path), is, "{path}");
         }
+    }
+
+    #[test]
+    fn what_removes_a_lease_renews_none() {
+        assert!(!is_heartbeat(&Method::DELETE, "/eureka/apps/PAY/a"));
+        assert!(!is_heartbeat(&Method::POST, "/eureka/apps/PAY"));
     }
 
     #[test]

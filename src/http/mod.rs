@@ -15,7 +15,6 @@ mod bodies;
 mod connection;
 mod consul;
 pub mod dto;
-#[cfg_attr(not(test), expect(dead_code, reason = "its routes come next; its tests use it"))]
 mod eureka;
 mod guard;
 mod json;
@@ -34,6 +33,7 @@ mod tests;
 
 pub use api::{Api, Setup};
 pub use consul::Options as ConsulOptions;
+pub use eureka::Options as EurekaOptions;
 pub use options::Options;
 pub use routes::openapi_document;
 pub use server::{BindError, HttpServer};

@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use super::{
     Api,
     consul::{self, ConsulError},
+    eureka::{self, EurekaError},
     guard,
     metrics::Observed,
     problem::Problem,
@@ -24,6 +25,7 @@ use super::{
 pub(super) fn router(api: &Api) -> Router {
     let native = routes::all().split_for_parts().0;
     let all = if api.consul().enabled { native.merge(consul::routes()) } else { native };
+    let all = if api.eureka().enabled { all.merge(eureka::routes()) } else { all };
     layered(all, api)
 }
 
@@ -34,13 +36,13 @@ pub(super) fn layered(routes: Router<Api>, api: &Api) -> Router {
             if is_consuls(&uri) {
                 return ConsulError::method_not_allowed(method.as_str()).into_response();
             }
-            Problem::method_not_allowed(method.as_str(), uri.path()).into_response()
+            refusal(&uri, Problem::method_not_allowed(method.as_str(), uri.path()))
         })
         .fallback(async |uri: Uri| {
             if is_consuls(&uri) {
                 return ConsulError::no_such_path(uri.path()).into_response();
             }
-            Problem::no_such_path(uri.path()).into_response()
+            refusal(&uri, Problem::no_such_path(uri.path()))
         })
         .layer(from_fn_with_state(api.clone(), around))
         .with_state(api.clone())
@@ -52,8 +54,8 @@ pub(super) fn layered(routes: Router<Api>, api: &Api) -> Router {
 /// One layer and not one for each: axum clones all that is within a layer for every request, and
 /// layers in layers over again.
 async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let observed = Observed::new(&request);
-    let is_consuls = is_consuls(request.uri());
+    let (observed, uri) = (Observed::new(&request), request.uri().clone());
+    let is_consuls = is_consuls(&uri);
     let reply = match guard::check(&api, &request) {
         Err(problem) => Err(problem),
         Ok(()) => {
@@ -69,7 +71,7 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let response = match reply {
         Ok(response) => response,
         Err(problem) if is_consuls => ConsulError::from(problem).into_response(),
-        Err(problem) => problem.into_response(),
+        Err(problem) => refusal(&uri, problem),
     };
     observed.count(api.metrics(), response.status());
     if is_consuls { consul::with_policy(response) } else { response }
@@ -83,6 +85,14 @@ fn patience(api: &Api, request: &Request) -> Duration {
         return 2 * consul::WAIT_MAX;
     }
     api.options().request_timeout
+}
+
+/// What is refused around the routes, in the form of the interface that was asked.
+fn refusal(uri: &Uri, problem: Problem) -> Response {
+    match uri.path().starts_with("/eureka/") {
+        true => EurekaError::from(problem).into_response(),
+        false => problem.into_response(),
+    }
 }
 
 fn is_consuls(uri: &Uri) -> bool {

@@ -71,6 +71,9 @@ impl HttpServer {
         let router = router::router(&api);
         let connections = TaskTracker::new();
         connections.spawn(api.wake_waiters());
+        if api.eureka().enabled {
+            connections.spawn(api.follow_changes());
+        }
         let room = Arc::new(Semaphore::new(api.options().connections_max));
         let loops = self.listeners.into_iter().map(|(listener, local)| {
             let accept =

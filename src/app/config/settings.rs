@@ -33,6 +33,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// Consul's interface.
     pub consul: ConsulSettings,
+    /// Eureka's interface.
+    pub eureka: http::EurekaOptions,
     /// How services are answered that have no policy of their own.
     pub policy: Policy,
     /// The checks.
@@ -150,6 +152,7 @@ impl Default for Config {
             tls: TlsSettings::default(),
             http: HttpSettings::default(),
             consul: ConsulSettings::default(),
+            eureka: http::EurekaOptions::default(),
             policy: Policy::default(),
             health: HealthSettings::default(),
             log: LogSettings { filter: "info".into(), format: LogFormat::Text },

@@ -396,6 +396,17 @@ pub(super) static KEYS: &[Key] = &[
         |c, v| set(&mut c.consul.node_address, consul::node_address(v)),
         |c| quote(&consul::shown_address(c)),
     ),
+    // === [eureka] ===
+    key(
+        "eureka.enabled",
+        |c, v| set(&mut c.eureka.enabled, v.boolean()),
+        |c| c.eureka.enabled.to_string(),
+    ),
+    key(
+        "eureka.expose",
+        |c, v| set(&mut c.eureka.expose, v.boolean()),
+        |c| c.eureka.expose.to_string(),
+    ),
     // === [policy] ===
     key("policy.ttl", set_policy_ttl, |c| {
         duration(Duration::from_secs(c.policy.ttl_seconds.into()))

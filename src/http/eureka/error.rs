@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::model::Invalid;
+use crate::{http::problem::Problem, model::Invalid, registry::RegistryError};
 
 /// Why a request was refused. Clients look at the status, people at the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,11 @@ impl EurekaError {
         Self::bad_request(format!("the body is no {form}: {fault}"))
     }
 
+    /// What is not there; Eureka says nothing of it, and clients look at the status.
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "")
+    }
+
     /// A request that says something wrong.
     pub(crate) fn bad_request(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, text)
@@ -47,6 +52,19 @@ impl EurekaError {
 impl From<Invalid> for EurekaError {
     fn from(invalid: Invalid) -> Self {
         Self::bad_request(invalid.to_string())
+    }
+}
+
+impl From<Problem> for EurekaError {
+    fn from(problem: Problem) -> Self {
+        let (status, text) = problem.into_status_and_text();
+        Self::new(status, text)
+    }
+}
+
+impl From<RegistryError> for EurekaError {
+    fn from(error: RegistryError) -> Self {
+        Problem::from(error).into()
     }
 }
 

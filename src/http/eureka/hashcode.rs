@@ -16,6 +16,11 @@ impl StatusCounts {
     pub(crate) fn add(&mut self, status: InstanceStatus) {
         self.0[status as usize] += 1;
     }
+
+    /// Counts one instance less, which was counted before.
+    pub(crate) fn remove(&mut self, status: InstanceStatus) {
+        self.0[status as usize] -= 1;
+    }
 }
 
 impl FromIterator<InstanceStatus> for StatusCounts {

@@ -1,18 +1,34 @@
-//! Eureka's wire format: what its clients send and what they are shown, as JSON and as XML.
+//! Eureka's REST interface: what its clients send, and what they are shown.
 //!
 //! A body of either form becomes the same tree, the tree one of the nouns in [`body`]; how sloppy
-//! it may be is said once, for both forms. Nothing here knows the registry.
+//! it may be is said once, for both forms. `translate` has a registration in the registry's words,
+//! `shown` the registry in Eureka's, `change` what clients change. What the registry has no word
+//! for is kept with an instance as a document of its own ([`crate::model::Origin`]).
 
 mod body;
+mod change;
 mod error;
 mod hashcode;
 mod json;
 mod negotiate;
+mod options;
 mod read;
+mod recent;
 mod registration;
 mod render;
+mod router;
+mod routes;
+mod rules;
+mod shown;
+mod translate;
 mod tree;
 mod xml;
 
 #[cfg(test)]
 mod tests;
+
+pub use options::Options;
+
+pub(in crate::http) use error::EurekaError;
+pub(in crate::http) use recent::Recent;
+pub(in crate::http) use router::routes;

@@ -42,12 +42,12 @@ pub(crate) fn applications(form: Form, all: &Applications) -> Vec<u8> {
 
 /// The same, piece by piece as the client takes it: a list of all instances may have 100 MB, and a
 /// client that takes its time should hold a piece of it in memory and not all.
-pub(crate) fn applications_in_pieces(
+pub(crate) fn applications_in_pieces<A: Borrow<Application>, I: Iterator<Item = A>>(
     form: Form,
     version: u64,
     hashcode: &str,
-    mut applications: impl Iterator<Item = impl Borrow<Application>>,
-) -> impl Iterator<Item = Vec<u8>> {
+    mut applications: I,
+) -> impl Iterator<Item = Vec<u8>> + use<A, I> {
     /// What one system call takes well.
     const PIECE_OCTETS: usize = 64 << 10;
 

@@ -1,6 +1,7 @@
 //! The API through its router and through real sockets, over the real writer.
 
 mod contract;
+mod eureka;
 mod refusals;
 mod routes;
 mod server;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::{
-    http::{Api, ConsulOptions, Options, Setup, connection::Peer, router},
+    http::{Api, ConsulOptions, EurekaOptions, Options, Setup, connection::Peer, router},
     model::DnsName,
     registry::{self, testing},
 };
@@ -33,9 +33,14 @@ pub(in crate::http) struct Reply {
 
 impl Door {
     pub(in crate::http) fn open(options: Options) -> Self {
+        Self::open_with(options, |_| ())
+    }
+
+    /// A door whose setup is changed before it is opened.
+    pub(super) fn open_with(options: Options, change: impl FnOnce(&mut Setup)) -> Self {
         let running = testing::run(testing::Kept::default(), registry::Options::default());
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
-        let api = Api::new(Setup {
+        let mut setup = Setup {
             registry: running.registry.clone(),
             registry_options: running.options.subscribe(),
             zone: DnsName::parse("service.internal").unwrap(),
@@ -46,7 +51,11 @@ impl Door {
             stop: stop.clone(),
             options,
             consul: ConsulOptions::default(),
-        });
+            eureka: EurekaOptions::default(),
+        };
+        change(&mut setup);
+        let api = Api::new(setup);
+        tokio::spawn(api.follow_changes());
         tokio::spawn(api.wake_waiters());
         let router = router::router(&api);
         Self { running, api, router, draining, stop }

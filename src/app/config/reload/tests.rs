@@ -89,6 +89,8 @@ const NEEDS_RESTART: &[(&str, &str)] = &[
     ("consul.datacenter", "'dc7'"),
     ("consul.node_name", "'n7'"),
     ("consul.node_address", "'192.0.2.7'"),
+    ("eureka.enabled", "false"),
+    ("eureka.expose", "false"),
     ("health.in_flight_max", "7"),
     ("health.ca_file", "'ca.pem'"),
     ("log.format", "'json'"),

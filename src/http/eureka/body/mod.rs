@@ -20,7 +20,7 @@ pub(crate) use instance::Instance;
 pub(crate) use lease::LeaseInfo;
 pub(crate) use metadata::Metadata;
 pub(crate) use port::Port;
-#[cfg(test)]
-pub(crate) use replication::{Replication, ReplicationAction, ReplicationReply};
-pub(crate) use replication::{ReplicationBatch, ReplicationReplies};
+pub(crate) use replication::{
+    Replication, ReplicationAction, ReplicationBatch, ReplicationReplies, ReplicationReply,
+};
 pub(crate) use status::{ActionType, InstanceStatus};

@@ -1,11 +1,12 @@
 //! The nouns as XML, each element where and as Eureka has it.
 
-use std::fmt::Display;
+use std::{collections::BTreeMap, fmt::Display};
 
 use quick_xml::{
     Writer,
     events::{BytesEnd, BytesStart, BytesText, Event},
 };
+use smol_str::SmolStr;
 
 use super::{chars::escape, name::encode};
 use crate::http::eureka::body::{
@@ -82,6 +83,22 @@ impl XmlWriter {
         self.close("instance");
     }
 
+    /// An element for each entry, within one.
+    pub(in crate::http::eureka) fn table(
+        &mut self,
+        name: &str,
+        entries: &BTreeMap<SmolStr, SmolStr>,
+    ) {
+        self.open(name);
+        entries.iter().for_each(|(key, value)| self.leaf(&encode(key), value));
+        self.close(name);
+    }
+
+    /// Ends an element.
+    pub(in crate::http::eureka) fn close(&mut self, name: &str) {
+        self.put(Event::End(BytesEnd::new(name)));
+    }
+
     fn port(&mut self, name: &str, port: Port) {
         let enabled = if port.enabled { "true" } else { "false" };
         let start = BytesStart::new(name).with_attributes([("enabled", enabled)]);
@@ -135,10 +152,6 @@ impl XmlWriter {
         self.put(Event::Start(start));
         self.put(Event::Text(BytesText::from_escaped(escape(text))));
         self.put(Event::End(end));
-    }
-
-    fn close(&mut self, name: &str) {
-        self.put(Event::End(BytesEnd::new(name)));
     }
 
     fn put(&mut self, event: Event<'_>) {

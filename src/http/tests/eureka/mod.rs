@@ -1,0 +1,9 @@
+//! Eureka's interface through the router, over the real writer.
+
+mod delta;
+mod doors;
+mod instances;
+mod lease;
+mod peers;
+mod server;
+mod support;
