@@ -16,6 +16,7 @@ mod differential;
 mod dns;
 mod docs;
 mod durability;
+mod eureka;
 mod forward;
 mod health;
 mod heartbeats;

@@ -1,0 +1,171 @@
+//! Eureka's clients, unmodified, against the real server: one in Python and one in JavaScript.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::SystemTime,
+};
+
+use hickory_proto::rr::{RData, RecordType};
+use serde_json::{Value, json};
+
+use crate::support::{Node, events::Events, eventually};
+
+/// How long the leases of these clients last, milliseconds.
+const LEASE_MS: i128 = 3_000;
+
+/// A service with a client of Eureka in it.
+struct Service {
+    child: Child,
+    replies: BufReader<ChildStdout>,
+}
+
+// === impl Service ===
+
+impl Service {
+    fn python(node: &Node, app: &str, port: u16) -> Self {
+        Self::start("python3", "client.py", ("PYTHONPATH", "python"), node, (app, port))
+    }
+
+    fn javascript(node: &Node, app: &str, port: u16) -> Self {
+        Self::start("node", "client.js", ("NODE_PATH", "node/node_modules"), node, (app, port))
+    }
+
+    fn start(
+        program: &str,
+        script: &str,
+        (variable, libraries): (&str, &str),
+        node: &Node,
+        (app, port): (&str, u16),
+    ) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let libraries = root.join("target/eureka").join(libraries);
+        assert!(libraries.is_dir(), "tests/run tools fetches {}", libraries.display());
+        let mut command = Command::new(program);
+        command.arg(root.join("tests/it/eureka").join(script)).arg(node.api().base());
+        command.args([app, &port.to_string()]).env(variable, libraries);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let replies = BufReader::new(child.stdout.take().unwrap());
+        let mut service = Self { child, replies };
+        assert_eq!(service.reply(), "registered");
+        service
+    }
+
+    /// Which ports of an application it would call.
+    fn sees(&mut self, app: &str) -> String {
+        self.say(app);
+        self.reply()
+    }
+
+    fn finds(&mut self, app: &str, ports: &str) {
+        eventually(&format!("{app} at {ports:?}"), || (self.sees(app) == ports).then_some(()));
+    }
+
+    fn stop(mut self) {
+        self.say("stop");
+        assert_eq!(self.reply(), "stopped");
+    }
+
+    /// As if its machine had gone; the milliseconds of the wall clock.
+    fn kill(mut self) -> i128 {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        i128::try_from(now.as_millis()).unwrap()
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    fn reply(&mut self) -> String {
+        let mut line = String::new();
+        self.replies.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// The ports that DNS gives of a service.
+fn ports(node: &Node, service: &str) -> Vec<u16> {
+    let reply = node.resolver().ask(&format!("{service}.service.internal"), RecordType::SRV);
+    let port = |data: &RData| if let RData::SRV(srv) = data { Some(srv.port) } else { None };
+    reply.answers.iter().filter_map(|record| port(&record.data)).collect()
+}
+
+#[test]
+fn services_in_two_languages_find_one_another_and_by_dns() {
+    let node = Node::start();
+    let mut shop = Service::javascript(&node, "shop", 9090);
+    let mut payment = Service::python(&node, "PAYMENT", 8080);
+    assert_eq!((ports(&node, "payment"), ports(&node, "shop")), (vec![8080], vec![9090]));
+    assert_eq!(node.resolver().service("payment").len(), 1);
+    shop.finds("PAYMENT", "8080");
+    payment.finds("SHOP", "9090");
+    let native = json!({ "addresses": ["127.0.0.7"], "port": 7070 });
+    node.api().register("native", "native-1", &native);
+    shop.finds("NATIVE", "7070");
+    payment.finds("NATIVE", "7070");
+    node.api().deregister("native", "native-1");
+    shop.finds("NATIVE", "");
+    payment.finds("NATIVE", "");
+    payment.stop();
+    assert!(ports(&node, "payment").is_empty());
+    shop.finds("PAYMENT", "");
+}
+
+#[test]
+fn what_is_killed_is_gone_within_its_lease_and_a_second() {
+    let node = Node::start();
+    let mut payment = Service::python(&node, "payment", 8080);
+    let shop = Service::javascript(&node, "shop", 9090);
+    payment.finds("SHOP", "9090");
+    let mut events = Events::open(node.http[0], "?service=shop", None);
+    let killed = shop.kill();
+    let event = events.until(|message| message.event == "deregistered");
+    let at = |time: &Value| time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let lived = i128::from(at(&event.data["at"]).as_millisecond()) - killed;
+    // Its last renewal was up to a second before it was killed.
+    assert!((LEASE_MS - 2_000..=LEASE_MS + 1_000).contains(&lived), "{lived} ms");
+    assert!(ports(&node, "shop").is_empty());
+    payment.finds("SHOP", "");
+    assert_eq!(ports(&node, "payment"), [8080], "who renews stays");
+}
+
+#[test]
+fn a_client_that_is_forgotten_registers_again() {
+    let node = Node::start();
+    let _payment = Service::python(&node, "payment", 8080);
+    let _shop = Service::javascript(&node, "shop", 9090);
+    for service in ["payment", "shop"] {
+        let list = node.api().get(&format!("/api/v1/services/{service}/instances")).body;
+        let name = list["instances"][0]["instance"].as_str().unwrap().to_owned();
+        node.api().deregister(service, &name);
+        assert!(ports(&node, service).is_empty());
+        eventually("it is back", || (ports(&node, service).len() == 1).then_some(()));
+    }
+}
+
+#[test]
+fn registrations_and_overrides_outlive_the_server() {
+    let node = Node::start();
+    let info = json!({ "instanceId": "10.0.0.5:pay:80", "hostName": "h", "app": "PAY",
+        "ipAddr": "10.0.0.5", "status": "UP", "dataCenterInfo": { "name": "MyOwn" } });
+    assert_eq!(node.api().post("/eureka/apps/PAY", &json!({ "instance": info })).status, 204);
+    let path = "/eureka/apps/PAY/10.0.0.5%3Apay%3A80";
+    let set = format!("{path}/status?value=OUT_OF_SERVICE");
+    assert_eq!(node.api().put(&set, &Value::Null).status, 200);
+    let before = node.api().text(path);
+    let node = node.kill_and_restart();
+    assert_eq!(node.api().text(path), before);
+    assert!(before.contains("<overriddenstatus>OUT_OF_SERVICE</overriddenstatus>"), "{before}");
+    assert_eq!(node.resolver().service("pay").len(), 0);
+}
