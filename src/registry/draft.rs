@@ -305,8 +305,8 @@ impl<'s> Draft<'s> {
         Ok(self.set_ttl_checks(&member, check, beat.status, &beat.output))
     }
 
-    /// The output is taken with a change of status or at the end of a hold only: a heartbeat that
-    /// says something new each time must not cost a write each time.
+    /// The output is taken with a change of status, at the end of a hold, or when nothing was said
+    /// before: a heartbeat that says something new each time must not cost a write each time.
     fn set_ttl_checks(
         &mut self,
         before: &Member,
@@ -323,6 +323,8 @@ impl<'s> Draft<'s> {
             if is_meant && state.status != status {
                 state.status = status;
                 state.since = self.at;
+                state.output = Arc::clone(output);
+            } else if is_meant && state.output.is_empty() {
                 state.output = Arc::clone(output);
             }
         }

@@ -88,9 +88,9 @@ impl Agent {
             Change::DeregisterCheck(id) => found(self.checks.remove(*id).is_some()),
             Change::Say(id, status) => {
                 let check = self.checks.get_mut(*id);
-                // What it says is kept with a change of its state.
+                // What it says is kept with a change of its state, and for the first time.
                 let Some(check) = check else { return 404 };
-                if check.status != *status {
+                if check.status != *status || check.output.is_empty() {
                     (check.status, check.output) = (status, "said");
                 }
                 200

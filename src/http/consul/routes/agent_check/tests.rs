@@ -89,6 +89,22 @@ async fn a_ttl_check_has_the_state_that_is_said_of_it() {
 }
 
 #[tokio::test]
+async fn the_first_word_is_kept_and_then_that_of_another_state() {
+    let rig = Rig::new();
+    rig.put(SERVICE, r#"{"Name":"web","Check":{"TTL":"60s"}}"#).await;
+    for (path, output) in [
+        ("fail/service:web?note=why", "critical \"why\""),
+        ("fail/service:web?note=other", "critical \"why\""),
+        ("pass/service:web", "passing \"\""),
+        ("pass/service:web?note=fine", "passing \"fine\""),
+        ("pass/service:web?note=up+5s", "passing \"fine\""),
+    ] {
+        rig.put(&format!("/v1/agent/check/{path}"), "").await;
+        assert_eq!(rig.checks(), [format!("service:web={output} web")], "{path}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_ttl_check_takes_no_word() {
     let rig = Rig::new();
     rig.put(SERVICE, r#"{"Name":"web","Check":{"TCP":"127.0.0.1:1","Interval":"60s"}}"#).await;
