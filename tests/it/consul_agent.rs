@@ -31,7 +31,9 @@ fn a_service_with_an_http_check_is_answered_while_it_is_well() {
     let port = backend.address.port();
     let url = format!("http://localhost:{port}/health");
     register(&node, port, &json!({"http": url, "interval": "1s"}));
-    wait_for_answer(&node, "web", true);
+    let passing = node.api().get("/v1/health/service/web?passing=1").body;
+    assert_eq!(passing[0]["Service"]["ID"], "web-1", "its first result was waited for");
+    assert!(is_answered(&node, "web"));
     let becomes = |status: &str| {
         eventually(status, || (check_of(&node, "web-1")["status"] == status).then_some(()));
     };

@@ -10,10 +10,12 @@ mod locate;
 mod node;
 mod row;
 mod service;
+mod settle;
 mod submit;
 
 pub(super) use self::{
     changes::{Edit, Owner},
     row::{Row, cut},
+    settle::settle,
     submit::{change, report},
 };

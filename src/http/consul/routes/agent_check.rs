@@ -10,7 +10,7 @@ use crate::{
         Api,
         consul::{
             definition::{CheckDefinition, CheckUpdate},
-            edit::{Edit, Owner, Row, change, cut, report},
+            edit::{Edit, Owner, Row, change, cut, report, settle},
             methods::{at, put},
             texts::ConsulError,
             translate,
@@ -49,6 +49,7 @@ async fn register(
         Ok(())
     })
     .await?;
+    settle(&api, &host, service).await;
     Ok(StatusCode::OK)
 }
 

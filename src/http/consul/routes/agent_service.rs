@@ -6,7 +6,7 @@ use crate::http::{
     Api,
     consul::{
         definition::ServiceDefinition,
-        edit::change,
+        edit::{change, settle},
         methods::{at, put},
         number::truth,
         texts::ConsulError,
@@ -39,6 +39,7 @@ async fn register(
         Ok(())
     })
     .await?;
+    settle(&caller.api, &caller.host, of).await;
     Ok(StatusCode::OK)
 }
 
