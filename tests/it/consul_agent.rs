@@ -109,3 +109,23 @@ fn a_service_of_the_catalog_is_as_well_as_others_say() {
     put(&node, "catalog/deregister", &json!({"Node": "elsewhere"}));
     assert!(!is_answered(&node, "web"));
 }
+
+#[test]
+fn what_came_by_the_native_interface_can_be_drained_and_taken_away() {
+    let node = Node::start();
+    let body = json!({"addresses": ["127.0.0.1"]});
+    for (instance, id) in [("web-1", "web-1"), ("i", "web:i")] {
+        node.api().register("web", instance, &body);
+        let services = node.api().get("/v1/agent/services").body;
+        assert!(services.get(id).is_some(), "{services}");
+        put(&node, &format!("agent/service/maintenance/{id}?enable=true"), &Value::Null);
+        assert!(!is_answered(&node, "web"));
+        assert_eq!(node.api().get(&instance_path("web", instance)).body["drained"], true);
+        put(&node, &format!("agent/service/maintenance/{id}?enable=false"), &Value::Null);
+        assert!(is_answered(&node, "web"));
+        put(&node, &format!("agent/service/deregister/{id}"), &Value::Null);
+        assert!(!is_answered(&node, "web"));
+        let again = node.api().put(&format!("/v1/agent/service/deregister/{id}"), &Value::Null);
+        assert_eq!(again.status, 404);
+    }
+}

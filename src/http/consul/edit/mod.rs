@@ -6,6 +6,7 @@
 //! made as a whole or not at all, however many services it touches.
 
 mod changes;
+mod elsewhere;
 mod locate;
 mod node;
 mod row;
@@ -15,6 +16,7 @@ mod submit;
 
 pub(super) use self::{
     changes::{Edit, Owner},
+    elsewhere::{deregister_elsewhere, drain_elsewhere},
     row::{Row, cut},
     settle::settle,
     submit::{change, report},

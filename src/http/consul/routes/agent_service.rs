@@ -6,7 +6,7 @@ use crate::http::{
     Api,
     consul::{
         definition::ServiceDefinition,
-        edit::{change, settle},
+        edit::{change, deregister_elsewhere, drain_elsewhere, settle},
         methods::{at, put},
         number::truth,
         texts::ConsulError,
@@ -45,11 +45,16 @@ async fn register(
 
 /// Takes a service away with its checks.
 async fn deregister(Caller { api, host, name, .. }: Caller) -> Result<StatusCode, ConsulError> {
-    change(&api, (&host, &name), |edit| match edit.remove_service(&name) {
+    let removed = change(&api, (&host, &name), |edit| match edit.remove_service(&name) {
         true => Ok(()),
         false => Err(ConsulError::unknown_service_id(&name)),
-    })
-    .await?;
+    });
+    match removed.await {
+        Err(refusal) if refusal.status == StatusCode::NOT_FOUND => {
+            deregister_elsewhere(&api, &host, &name).await?;
+        }
+        outcome => outcome?,
+    }
     Ok(StatusCode::OK)
 }
 
@@ -60,12 +65,17 @@ async fn maintain(Caller { api, host, name, query }: Caller) -> Result<StatusCod
         return Err(ConsulError::missing_service_id());
     }
     let on = query.enable()?;
-    change(&api, (&host, &name), |edit| {
+    let maintained = change(&api, (&host, &name), |edit| {
         let service = edit.service(&name).ok_or_else(|| ConsulError::unknown_service_id(&name))?;
         service.maintain(on, query.get("reason"));
         Ok(())
-    })
-    .await?;
+    });
+    match maintained.await {
+        Err(refusal) if refusal.status == StatusCode::NOT_FOUND => {
+            drain_elsewhere(&api, &host, (&name, on)).await?;
+        }
+        outcome => outcome?,
+    }
     Ok(StatusCode::OK)
 }
 
