@@ -7,7 +7,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Invalid, Tag, limit};
+use super::{Addresses, Invalid, Tag, limit};
 
 /// The interfaces, other than the native one, by which an instance can be registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,17 @@ pub struct Origin {
     pub document: Arc<str>,
     /// Tags that are no DNS labels, in lower case, sorted, each once.
     pub odd_tags: Box<[Arc<str>]>,
+    /// The machine that it is on, where the door knows of machines: a node of Consul.
+    pub node: Option<Node>,
+}
+
+/// The machine that an instance is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Where it is.
+    pub addresses: Addresses,
+    /// Whether the instance has no address of its own, but this one.
+    pub lends_address: bool,
 }
 
 /// Tags as clients send them, parted into those that are DNS labels and those that are not.
@@ -170,6 +181,7 @@ mod tests {
             id: "x".repeat(id).into(),
             document: "x".repeat(document).into(),
             odd_tags: Box::default(),
+            node: None,
         };
         let (name, document) = (limit::ORIGIN_NAME_OCTETS_MAX, limit::ORIGIN_DOCUMENT_OCTETS_MAX);
         assert!(origin(name, document).checked().is_ok());

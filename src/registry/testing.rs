@@ -167,7 +167,10 @@ pub(crate) fn instance(name: &str, ip: &str) -> Instance {
 /// An instance that was registered in a scope of another registry as `id`.
 pub(crate) fn from_elsewhere(instance: Instance, scope: Scope, id: &str) -> Instance {
     let (id, document, odd_tags) = (id.into(), "{}".into(), Box::default());
-    Instance { origin: Some(Arc::new(Origin { scope, id, document, odd_tags })), ..instance }
+    Instance {
+        origin: Some(Arc::new(Origin { scope, id, document, odd_tags, node: None })),
+        ..instance
+    }
 }
 
 /// An instance that is kept alive by heartbeats.

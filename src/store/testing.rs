@@ -13,9 +13,9 @@ use super::{
 use crate::{
     model::{
         Addresses, AliasCheck, CheckKind, CheckSpec, CheckState, DnsName, Expect, GrpcCheck,
-        H2pingCheck, HttpCheck, HttpExtra, Instance, InstanceId, InstanceKey, Meta, Origin, Policy,
-        Revision, Scope, ServiceName, Share, Status, Tag, Target, TcpCheck, Thresholds, Timestamp,
-        UdpCheck, WhenNoneHealthy,
+        H2pingCheck, HttpCheck, HttpExtra, Instance, InstanceId, InstanceKey, Meta, Node, Origin,
+        Policy, Revision, Scope, ServiceName, Share, Status, Tag, Target, TcpCheck, Thresholds,
+        Timestamp, UdpCheck, WhenNoneHealthy,
     },
     registry::{Change, Journal, JournalError, Loaded, Member},
 };
@@ -244,12 +244,16 @@ fn instance() -> impl Strategy<Value = Instance> {
 
 fn origin() -> impl Strategy<Value = Origin> {
     let tags = proptest::collection::btree_set("[a-z.]{1,5}", 0..3);
-    ("[a-z]{1,5}", "\\PC{0,12}", "\\PC{0,40}", tags, any::<bool>()).prop_map(
-        |(scope, id, document, tags, is_node)| Origin {
+    let node = option::of((addresses(), any::<bool>()));
+    let node = node
+        .prop_map(|node| node.map(|(addresses, lends_address)| Node { addresses, lends_address }));
+    ("[a-z]{1,5}", "\\PC{0,12}", "\\PC{0,40}", tags, any::<bool>(), node).prop_map(
+        |(scope, id, document, tags, is_node, node)| Origin {
             scope: if is_node { Scope::node(&scope) } else { Scope::application(&scope) },
             id: id.into(),
             document: document.into(),
             odd_tags: tags.into_iter().map(Into::into).collect(),
+            node,
         },
     )
 }

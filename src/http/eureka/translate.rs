@@ -128,7 +128,8 @@ fn origin(scope: Scope, id: &str, body: Body) -> Result<Origin, EurekaError> {
     let document = String::from_utf8(render::instance(Form::Json, &kept));
     let document = document.map_err(|_| EurekaError::bad_request("the instance is no UTF-8"))?;
     let odd_tags = Box::default();
-    Ok(Origin { scope, id: id.into(), document: document.into(), odd_tags }.checked()?)
+    Ok(Origin { scope, id: id.into(), document: document.into(), odd_tags, node: None }
+        .checked()?)
 }
 
 /// As much of the metadata as TXT records can say; clients get all of it.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{
-        Addresses, Instance, InstanceId, Invalid, Meta, Origin, Policy, Revision, Scope,
+        Addresses, Instance, InstanceId, Invalid, Meta, Node, Origin, Policy, Revision, Scope,
         ServiceName, Share, Tag, WhenNoneHealthy,
     },
     registry::Member,
@@ -110,6 +110,17 @@ struct OriginLine {
     document: String,
     #[serde(default)]
     odd_tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<NodeLine>,
+}
+
+/// The machine that it is on.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeLine {
+    addresses: Vec<String>,
+    #[serde(default)]
+    lends_address: bool,
 }
 
 fn one() -> u16 {
@@ -194,10 +205,7 @@ impl From<&Member> for InstanceLine {
         Self {
             service: instance.service.to_string(),
             instance: instance.id.to_string(),
-            addresses: match &instance.addresses {
-                Addresses::Host(name) => vec![name.to_string()],
-                ips => ips.as_ips().iter().map(ToString::to_string).collect(),
-            },
+            addresses: shown(&instance.addresses),
             port: instance.port,
             weight: instance.weight,
             warning_weight: instance.warning_weight,
@@ -277,6 +285,10 @@ impl From<&Origin> for OriginLine {
             id: origin.id.to_string(),
             document: origin.document.to_string(),
             odd_tags: origin.odd_tags.iter().map(ToString::to_string).collect(),
+            node: origin.node.as_ref().map(|node| NodeLine {
+                addresses: shown(&node.addresses),
+                lends_address: node.lends_address,
+            }),
         }
     }
 }
@@ -285,6 +297,19 @@ impl OriginLine {
     fn into_model(self) -> Result<Origin, Invalid> {
         let scope = Scope { door: self.door.0, name: self.scope.into() };
         let odd_tags = self.odd_tags.into_iter().map(Into::into).collect();
-        Origin { scope, id: self.id.into(), document: self.document.into(), odd_tags }.checked()
+        let node = self.node.map(|NodeLine { addresses, lends_address }| {
+            let addresses = Addresses::parse(&addresses)?;
+            Ok::<_, Invalid>(Node { addresses, lends_address })
+        });
+        let node = node.transpose().map_err(|refusal| refusal.under("origin.node"))?;
+        let (id, document) = (self.id.into(), self.document.into());
+        Origin { scope, id, document, odd_tags, node }.checked()
+    }
+}
+
+fn shown(addresses: &Addresses) -> Vec<String> {
+    match addresses {
+        Addresses::Host(name) => vec![name.to_string()],
+        ips => ips.as_ips().iter().map(ToString::to_string).collect(),
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     model::{
         Addresses, CheckSpec, CheckState, DnsName, Door, Instance, InstanceId, InstanceKey, Meta,
-        Origin, Revision, Scope, Status, Tag, Timestamp,
+        Node, Origin, Revision, Scope, Status, Tag, Timestamp,
     },
     registry::Member,
 };
@@ -57,6 +57,11 @@ enum MemberFact<'a> {
         id: &'a str,
         document: &'a str,
         odd_tags: Vec<&'a str>,
+    },
+    /// Where the node of its origin is, which stands before.
+    Node {
+        addresses: AddressesRecord<'a>,
+        lends_address: bool,
     },
 }
 
@@ -134,7 +139,32 @@ fn facts(instance: &Instance) -> Vec<MemberFact<'_>> {
         document: &origin.document,
         odd_tags: origin.odd_tags.iter().map(|tag| &**tag).collect(),
     }));
+    let node = instance.origin.as_deref().and_then(|origin| origin.node.as_ref());
+    facts.extend(node.map(|node| MemberFact::Node {
+        addresses: (&node.addresses).into(),
+        lends_address: node.lends_address,
+    }));
     facts
+}
+
+// === impl AddressesRecord ===
+
+impl<'a> From<&'a Addresses> for AddressesRecord<'a> {
+    fn from(addresses: &'a Addresses) -> Self {
+        match addresses {
+            Addresses::Host(name) => Self::Host(name.as_wire()),
+            ips => Self::Ips(ips.as_ips().to_vec()),
+        }
+    }
+}
+
+impl AddressesRecord<'_> {
+    fn decode(self) -> Result<Addresses, RecordError> {
+        Ok(match self {
+            Self::Host(wire) => Addresses::Host(DnsName::from_wire(wire)?),
+            Self::Ips(ips) => Addresses::ips(ips)?,
+        })
+    }
 }
 
 // === impl MemberFact ===
@@ -147,8 +177,13 @@ impl MemberFact<'_> {
                 let scope = Scope { door: door.into(), name: interner.text(scope) };
                 let odd_tags = odd_tags.into_iter().map(|tag| interner.text(tag)).collect();
                 let (id, document) = (id.into(), document.into());
-                let origin = Origin { scope, id, document, odd_tags }.checked()?;
+                let origin = Origin { scope, id, document, odd_tags, node: None }.checked()?;
                 instance.origin = Some(Arc::new(origin));
+            }
+            Self::Node { addresses, lends_address } => {
+                let origin = instance.origin.as_mut().ok_or(RecordError::Node)?;
+                let addresses = addresses.decode()?;
+                Arc::make_mut(origin).node = Some(Node { addresses, lends_address });
             }
         }
         Ok(())
@@ -181,10 +216,7 @@ impl<'a, C> MemberRecord<'a, C> {
     fn new(member: &'a Member, check: fn(&'a CheckSpec, &'a CheckState) -> C) -> Self {
         let instance = &*member.instance;
         Self {
-            addresses: match &instance.addresses {
-                Addresses::Host(name) => AddressesRecord::Host(name.as_wire()),
-                ips => AddressesRecord::Ips(ips.as_ips().to_vec()),
-            },
+            addresses: (&instance.addresses).into(),
             port: instance.port,
             weight: instance.weight,
             priority: instance.priority,
@@ -229,10 +261,7 @@ impl<'a, C: DecodeCheck> MemberRecord<'a, C> {
         let mut instance = Instance {
             service: interner.service(service)?,
             id: InstanceId::parse(id)?,
-            addresses: match record.addresses {
-                AddressesRecord::Host(wire) => Addresses::Host(DnsName::from_wire(wire)?),
-                AddressesRecord::Ips(ips) => Addresses::ips(ips)?,
-            },
+            addresses: record.addresses.decode()?,
             port: record.port,
             weight: record.weight,
             warning_weight: None,

@@ -24,6 +24,8 @@ pub(in crate::store) enum RecordError {
     Fact(&'static str),
     #[error("its key is no name")]
     Key,
+    #[error("it has a node and no origin")]
+    Node,
     #[error("it has {states} states for {checks} checks")]
     States { states: usize, checks: usize },
     #[error("it has record version {0}, and this version of Rollcall reads up to {VERSION_2}")]

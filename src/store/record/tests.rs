@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     model::{
-        CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Instance,
-        Origin, Policy, Revision, Scope, ServiceName, Status, Target, TcpCheck, Thresholds,
-        Timestamp, UdpCheck,
+        Addresses, CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra,
+        Instance, Node, Origin, Policy, Revision, Scope, ServiceName, Status, Target, TcpCheck,
+        Thresholds, Timestamp, UdpCheck,
     },
     registry::Member,
     store::{
@@ -178,11 +178,15 @@ fn the_octets_of_what_few_instances_have_are_fixed() {
         id: "host:web".into(),
         document: "{}".into(),
         odd_tags: ["v1.2".into()].into(),
+        node: Some(Node {
+            addresses: Addresses::ips(vec![[10, 0, 0, 1].into()]).unwrap(),
+            lends_address: true,
+        }),
     }));
     member.checks = Box::default();
     let key = member_key(&member.key());
     let value = encode_member(&key, &member).unwrap();
-    let facts = "0200ac0201010357454208686f73743a776562027b7d010476312e32";
+    let facts = "0300ac0201010357454208686f73743a776562027b7d010476312e32020101000a00000101";
     assert!(hex(&value).contains(facts), "{}", hex(&value));
     assert_eq!(value[0], 2);
     assert_eq!(decode_member(&key, &value, &mut Interner::default()).unwrap(), member);

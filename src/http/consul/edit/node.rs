@@ -9,11 +9,10 @@ use crate::{
         kept::{KeptCheck, KeptNode},
         site::Host,
         texts::ConsulError,
-        translate::addresses,
+        translate::{addresses, what_fits},
     },
     model::{
-        Amendment, Instance, InstanceId, InstanceKey, Invalid, Meta, Origin, Replacement,
-        ServiceName,
+        Amendment, Instance, InstanceId, InstanceKey, Invalid, Origin, Replacement, ServiceName,
     },
     registry::{Member, Snapshot},
 };
@@ -116,6 +115,7 @@ impl NodeEdit {
             id: "".into(),
             document: document.into(),
             odd_tags: Box::default(),
+            node: None,
         };
         let instance = Instance {
             service: ServiceName::nodes(),
@@ -126,7 +126,7 @@ impl NodeEdit {
             warning_weight: None,
             priority: 1,
             tags: Arc::default(),
-            meta: Meta::default(),
+            meta: what_fits(&kept.meta),
             checks: specs,
             deregister_after: None,
             initial_status: None,

@@ -15,7 +15,7 @@ use crate::{
         site::Host,
         texts::ConsulError,
     },
-    model::{Instance, InstanceId, Meta, MixedTags, Origin, ServiceName},
+    model::{Addresses, Instance, InstanceId, Meta, MixedTags, Node, Origin, ServiceName},
 };
 
 /// A service in the registry's words, not yet under the name that it is kept by.
@@ -142,7 +142,7 @@ fn kept(definition: ServiceDefinition, host: &Host) -> Kept {
 }
 
 /// As much of the metadata as TXT records can say; clients get all of it.
-fn what_fits(meta: &BTreeMap<String, String>) -> Meta {
+pub(in crate::http::consul) fn what_fits(meta: &BTreeMap<String, String>) -> Meta {
     let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::new();
     for (key, value) in meta {
         pairs.push((key.as_str().into(), value.as_str().into()));
@@ -173,11 +173,19 @@ impl Translated {
     ) -> Result<Instance, ConsulError> {
         let document = serde_json::to_string(&self.kept)
             .map_err(|error| ConsulError::failed(error.to_string()))?;
+        // What is no address of a host is nobody's, and was none of this service's either.
+        let addresses = Addresses::parse(&[&self.kept.node_address]).ok();
+        let node = addresses.map(|addresses| {
+            let lends_address =
+                self.kept.address.is_empty() && self.instance.addresses == addresses;
+            Node { addresses, lends_address }
+        });
         let origin = Origin {
             scope: host.scope(),
             id: self.id.into(),
             document: document.into(),
             odd_tags: self.odd_tags,
+            node,
         };
         let refused =
             |refusal: crate::model::Invalid| ConsulError::bad_request(refusal.to_string());
