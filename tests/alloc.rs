@@ -20,8 +20,8 @@ use std::{
 use arc_swap::ArcSwap;
 use rollcall::{
     dns::{
-        AccessRule, CookieSecrets, DnsConfig, DnsServer, EncryptedListen, Limits, RateLimit,
-        Settings, SettingsSpec, Wiring,
+        AccessRule, ConsulSpec, CookieSecrets, DnsConfig, DnsServer, EncryptedListen, Limits,
+        RateLimit, Settings, SettingsSpec, Wiring,
         forward::{ForwardHandle, ForwardSpec},
         zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
     },
@@ -206,6 +206,12 @@ fn questions() -> Vec<(&'static str, Vec<u8>, Says)> {
         ("A, options", with_options("web.service.internal", 1), found(8)),
         ("SRV, options", with_options("_web._tcp.service.internal", 33), found(10)),
         ("NXDOMAIN, options", with_options("nobody.service.internal", 1), (0, 3, false)),
+        ("A by Consul's name", query("web.service.consul", 1), found(10)),
+        ("the same without OPT", bare("web.service.dc1.consul", 1), found(3)),
+        ("SRV by Consul's name", query("_web._tcp.consul", 33), found(10)),
+        ("A by Consul's name and tag", query("v1.web.service.consul", 1), found(10)),
+        ("A of digits", query("0a000003.addr.dc1.consul", 1), found(1)),
+        ("Consul's NXDOMAIN", query("nobody.service.consul", 1), (0, 3, false)),
         ("CHAOS", chaos("version.bind"), found(1)),
     ]
 }
@@ -222,6 +228,7 @@ fn start(stop: &CancellationToken) -> (SocketAddr, impl Future<Output = ()>) {
     let address = server.local_addrs()[0];
     let domain = DnsName::parse("internal").expect("a name");
     let mut spec = SettingsSpec::new(domain);
+    spec.consul = Some(ConsulSpec::new(DnsName::parse("consul").expect("a name")));
     spec.reverse = vec!["10.0.0.0/8".parse().expect("a prefix")];
     // Everybody is a stranger whose replies are counted, and every name meets a rule.
     spec.cookies = Some(CookieSecrets::random().expect("the system has randomness"));

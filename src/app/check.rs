@@ -11,7 +11,7 @@ use crate::{
         tls::Identity,
         zone::{ZoneFolder, ZoneWatcher},
     },
-    model::{DnsName, Invalid},
+    model::Invalid,
     telemetry::{Board, Metrics},
     util::Clock,
 };
@@ -37,7 +37,7 @@ pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Checked> {
         let now = i64::try_from(clock.wall_millis() / 1_000)?;
         warnings.extend(identity.problem(now));
     }
-    let folder = zone_folder(config, settings.origin());
+    let folder = zone_folder(config, &settings);
     let watcher = ZoneWatcher::open(folder, Board::default(), &Metrics::new())?;
     let findings = watcher.findings();
     let suffixes = config.forward.zones.iter().map(|zone| &zone.suffix);
@@ -62,15 +62,15 @@ pub(super) fn can_start(config: &Config) -> anyhow::Result<(Settings, Option<Ide
     let identity = config.tls.files().map(|files| files.read()).transpose();
     let identity = identity.map_err(|error| config.certificate_mistake(&error))?;
     config.health_options().check()?;
-    zone_folder(config, settings.origin()).check()?;
+    zone_folder(config, &settings).check()?;
     Ok((settings, identity))
 }
 
-/// Where the static zones are, beside the zone of the services.
-pub(super) fn zone_folder(config: &Config, services: &DnsName) -> ZoneFolder {
+/// Where the static zones are, beside those of the services.
+pub(super) fn zone_folder(config: &Config, settings: &Settings) -> ZoneFolder {
     ZoneFolder {
         path: config.server.zones.clone(),
         is_required: config.server.zones_required(),
-        reserved: vec![services.clone()],
+        reserved: settings.origins().cloned().collect(),
     }
 }

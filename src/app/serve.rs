@@ -203,7 +203,7 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
         metrics: metrics.clone(),
     })
     .with_context(|| format!("the store in `{}`", config.server.data.display()))?;
-    let folder = check::zone_folder(config, settings.origin());
+    let folder = check::zone_folder(config, &settings);
     let zones = ZoneWatcher::open(folder, board.clone(), metrics)?;
     let options = config.health_options().within(*files);
     let checker = health::start(registry.clone(), &options, clock.clone(), metrics)?;

@@ -188,7 +188,7 @@ impl<'q> Kind<'q> {
         }
         match first {
             Source::Reverse => Self::Name(name),
-            Source::Service => Self::Name(service::finite(name, sources.settings.origin())),
+            Source::Service => Self::Name(service::finite(name, sources.settings)),
             Source::Static if sources.zones.has(name) => Self::Name(name),
             Source::Forward | Source::Refused | Source::Static => Self::Rest(rcode, first),
         }

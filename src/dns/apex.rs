@@ -11,7 +11,7 @@ use super::{
 
 /// TTL of the NS records and of the name servers' addresses, seconds: they change when a server is
 /// moved, which is planned; five minutes are short enough for that and long enough for caches.
-const SERVER_TTL_SECONDS: u32 = 300;
+pub(super) const SERVER_TTL_SECONDS: u32 = 300;
 
 /// The top of the zone that a query is about.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,15 @@ pub(super) struct Apex<'s> {
     pointer: [u8; 2],
     /// Whether it is the zone in which the name servers are named.
     has_servers: bool,
+    /// Whether it is a domain of Consul's.
+    is_consul: bool,
 }
+
+/// What the SOA of a domain of Consul's says: the server, the mailbox, and the times, of which the
+/// last is nothing, so that no negative answer is kept.
+const CONSUL_SERVER: &[u8] = b"\x02ns";
+const CONSUL_MAILBOX: &[u8] = b"\x0Ahostmaster";
+const CONSUL_TIMERS: [u8; 16] = [0, 0, 0x0E, 0x10, 0, 0, 2, 0x58, 0, 1, 0x51, 0x80, 0, 0, 0, 0];
 
 // === impl Apex ===
 
@@ -44,7 +52,13 @@ impl<'s> Apex<'s> {
         let serial = sources.snapshot.revision.0 as u32;
         let at = asked.suffix_at(octets);
         let pointer = (0xC000 | at).to_be_bytes();
-        Self { settings: sources.settings, serial, at, pointer, has_servers: false }
+        let settings = sources.settings;
+        Self { settings, serial, at, pointer, has_servers: false, is_consul: false }
+    }
+
+    /// The top of the domain of Consul's whose name is the last `octets` of the asked one.
+    pub(super) fn of_consul(sources: &Sources<'s>, asked: &Asked<'_>, octets: usize) -> Self {
+        Self { is_consul: true, ..Self::of_reverse(sources, asked, octets) }
     }
 
     /// Answers a question about the top itself.
@@ -64,6 +78,13 @@ impl<'s> Apex<'s> {
     /// # Errors
     /// When it does not fit.
     pub(super) fn soa(&self, section: Section, reply: &mut Reply<'_>) -> Result<(), Full> {
+        if self.is_consul {
+            let (zone, serial) = (&self.pointer, self.serial.to_be_bytes());
+            let data: [&[u8]; 6] =
+                [CONSUL_SERVER, zone, CONSUL_MAILBOX, zone, &serial, &CONSUL_TIMERS];
+            reply.record(section, self.owner(), (rtype::SOA, 0), &data)?;
+            return Ok(());
+        }
         let (soa, zone) = (&self.settings.soa, self.server_zone());
         let primary = self.settings.nameservers[0].label();
         let serial = self.serial.to_be_bytes();
@@ -84,7 +105,8 @@ impl<'s> Apex<'s> {
     /// # Errors
     /// When it does not fit.
     pub(super) fn minimal_any(&self, asked: &Asked<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
-        let kind = (rtype::HINFO, self.settings.soa.ttl_seconds);
+        let ttl = if self.is_consul { 0 } else { self.settings.soa.ttl_seconds };
+        let kind = (rtype::HINFO, ttl);
         reply.record(Section::Answer, asked.owner(), kind, &[b"\x07RFC8482\0"])?;
         Ok(())
     }
@@ -127,8 +149,14 @@ impl<'s> Apex<'s> {
         Ok(())
     }
 
-    fn owner(&self) -> Owner<'static> {
+    /// The name of the zone, as the owner of records.
+    pub(super) fn owner(&self) -> Owner<'static> {
         Owner::At(usize::from(self.at))
+    }
+
+    /// A pointer to the name of the zone.
+    pub(super) fn pointer(&self) -> [u8; 2] {
+        self.pointer
     }
 
     /// The rest of a name in the servers' zone: a pointer when that zone is in the asked name.

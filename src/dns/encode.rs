@@ -21,7 +21,7 @@ pub(super) use read::after_name;
 pub use record::Data;
 
 use self::name::Suffixes;
-use super::query::{HEADER_OCTETS, Query};
+use super::query::{HEADER_OCTETS, Query, UDP_OCTETS_WITHOUT_EDNS};
 
 /// The IN class, the only one that is answered.
 pub const CLASS_IN: u16 = 1;
@@ -186,6 +186,11 @@ impl<'b> Reply<'b> {
         let Some(opt) = &self.opt else { return self.at };
         let error = self.extended_error.as_ref().map_or(0, ExtendedError::octets);
         self.at + opt.octets() + error
+    }
+
+    /// Whether it is for a client over UDP that says nothing of EDNS, as the smallest ones are.
+    pub fn is_of_the_smallest(&self) -> bool {
+        self.opt.is_none() && self.end <= usize::from(UDP_OCTETS_WITHOUT_EDNS)
     }
 
     /// Whether the client gets a cookie.

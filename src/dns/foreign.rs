@@ -147,7 +147,7 @@ impl Turn<'_, '_, '_> {
                         && !(route(name) == route(asked.name) && sources.zones.leaves(name))
                 };
                 let is_ours = |name: &[u8]| {
-                    zone::is_within(name, sources.settings.origin().as_wire())
+                    sources.settings.has(name)
                         || is_in_zones(name)
                         || sources.zones.awaits(name)
                         || is_special(name)

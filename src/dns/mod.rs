@@ -54,4 +54,5 @@ pub use query::{Parsed, Query, parse};
 pub use server::{
     BindError, DnsConfig, DnsServer, EncryptedListen, Encryption, RunningDns, Wiring,
 };
+pub use service::ConsulSpec;
 pub use settings::{Identity, Settings, SettingsSpec, service_zone};

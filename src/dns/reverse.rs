@@ -16,9 +16,9 @@ use super::{
     asked::Asked,
     caller::Caller,
     code::rtype,
-    encode::{Reply, Section},
+    encode::{Data, Full, Reply, Section},
     guard::Visitor,
-    service::put_instance,
+    service::{is_of_consul, put_instance, put_owner},
     verdict::Verdict,
 };
 use crate::model::{InstanceKey, Invalid, limit};
@@ -108,18 +108,33 @@ fn names(
         return Verdict::Nxdomain;
     }
     let keys = || keys.iter().filter(is_shown);
+    let first = reply.position();
     let services = keys().filter_map(|key| sources.snapshot.service(key.service.as_str()));
     // One set has one TTL (RFC 2181 §5.2): the shortest that any of the services allows.
     let ttl = services.map(|service| service.policy.ttl_seconds).min().unwrap_or_default();
+    let kind = (rtype::PTR, ttl);
     // What does not fit marks the reply as cut by itself.
-    let _ = keys().try_for_each(|key| {
-        let written =
-            reply.record_with(Section::Answer, asked.owner(), (rtype::PTR, ttl), |data| {
-                put_instance(data, key.id.as_bytes(), key.service.as_bytes())?;
-                data.put(origin)
-            });
+    let written = keys().try_for_each(|key| {
+        let written = reply.record_with(Section::Answer, asked.owner(), kind, |data| {
+            put_instance(data, key.id.as_bytes(), key.service.as_bytes())?;
+            data.put(origin)
+        });
         written.map(drop)
     });
+    if let (Ok(()), Some(consul)) = (written, &sources.settings.consul) {
+        let members = keys().filter_map(|key| sources.snapshot.member(key));
+        let mut members = members.filter(|member| is_of_consul(member));
+        // The owner of several is named once. Who has many of them got here by the full path.
+        let _ = members.try_for_each(|member| {
+            let mark = reply.mark();
+            let put = |data: &mut Data<'_, '_>| put_owner(consul, member, data);
+            let start = reply.record_with(Section::Answer, asked.owner(), kind, put)?;
+            if reply.repeats(first, start).0 {
+                reply.rollback(mark);
+            }
+            Ok::<_, Full>(())
+        });
+    }
     Verdict::Answered(None)
 }
 

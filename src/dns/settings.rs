@@ -8,6 +8,8 @@ use super::{
     cookie::CookieSecrets,
     guard::{Access, AccessRule, RateLimit, Strangers},
     reverse::ReverseZone,
+    service::{Consul, ConsulSpec},
+    zone::is_within,
 };
 use crate::model::{DnsName, Invalid, limit};
 
@@ -50,6 +52,8 @@ pub struct SettingsSpec {
     pub access: Vec<AccessRule>,
     /// What strangers get; everything, if `None`.
     pub rate_limit: Option<RateLimit>,
+    /// Consul's names; none, if `None`.
+    pub consul: Option<ConsulSpec>,
 }
 
 /// What is told of the server to those who ask; what is empty is not told.
@@ -75,6 +79,7 @@ pub struct Settings {
     pub(super) cookies: Option<CookieSecrets>,
     pub(super) access: Access,
     pub(super) strangers: Option<Strangers>,
+    pub(super) consul: Option<Consul>,
 }
 
 /// One name server of the zone.
@@ -119,6 +124,7 @@ impl SettingsSpec {
             cookies: None,
             access: Vec::new(),
             rate_limit: None,
+            consul: None,
         }
     }
 }
@@ -165,6 +171,8 @@ impl Settings {
         let identity = spec.identity.clone().checked()?;
         let access = Access::new(&spec.access)?;
         let strangers = spec.rate_limit.as_ref().map(Strangers::new).transpose()?;
+        let at: Vec<IpAddr> = spec.nameservers.iter().flatten().copied().collect();
+        let consul = spec.consul.as_ref().map(|consul| Consul::new(consul, &at)).transpose()?;
         Ok(Self {
             origin,
             nameservers,
@@ -175,6 +183,7 @@ impl Settings {
             cookies,
             access,
             strangers,
+            consul: consul.flatten(),
         })
     }
 
@@ -190,6 +199,16 @@ impl Settings {
     /// The zone of the services, `service.<domain>`.
     pub fn origin(&self) -> &DnsName {
         &self.origin
+    }
+
+    /// The tops of all zones that the services are in: their own, and Consul's domains.
+    pub fn origins(&self) -> impl Iterator<Item = &DnsName> {
+        std::iter::once(&self.origin).chain(self.consul.iter().flat_map(Consul::domains))
+    }
+
+    /// Whether a name (lower-case wire labels) is in one of them.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        self.origins().any(|origin| is_within(name, origin.as_wire()))
     }
 
     /// The secrets of the cookies.

@@ -13,13 +13,13 @@ use hickory_proto::{
 };
 
 use super::{
-    Answered, Caller, Parsed, Settings, SettingsSpec, Sources, Summary, Transport, answer,
-    answer::TCP_REPLY_OCTETS_MAX, parse, zone::Zones,
+    Answered, Caller, ConsulSpec, Parsed, Settings, SettingsSpec, Sources, Summary, Transport,
+    answer, answer::TCP_REPLY_OCTETS_MAX, parse, zone::Zones,
 };
 use crate::{
     model::{
-        Addresses, DnsName, Instance, InstanceKey, Meta, Policy, Revision, ServiceName, Status,
-        Tag, Timestamp,
+        Addresses, DnsName, Instance, InstanceKey, Meta, Node, Origin, Policy, Revision, Scope,
+        ServiceName, Status, Tag, Timestamp,
     },
     registry::{Member, ServiceEntry, Snapshot, testing},
 };
@@ -106,6 +106,21 @@ impl Member {
         self.with(|instance| instance.meta = Meta::new(pairs).unwrap())
     }
 
+    /// As registered through Consul's interface on a node at `ip`, whose address it may have.
+    pub(crate) fn on_node(self, node: &str, ip: &str, odd_tags: &[&str]) -> Self {
+        let addresses = Addresses::parse(&[ip]).unwrap();
+        self.with(|instance| {
+            let lends_address = instance.addresses == addresses;
+            instance.origin = Some(Arc::new(Origin {
+                scope: Scope::node(node),
+                id: instance.id.as_str().into(),
+                document: "{}".into(),
+                odd_tags: odd_tags.iter().map(|tag| (*tag).into()).collect(),
+                node: Some(Node { addresses, lends_address }),
+            }));
+        })
+    }
+
     pub(crate) fn critical(self) -> Self {
         Self { status: Status::Critical, ..self }
     }
@@ -188,7 +203,7 @@ impl World {
     }
 }
 
-/// The choices of its operator: two name servers, and two prefixes in reverse.
+/// The choices of its operator: two name servers, two prefixes in reverse, and Consul's names.
 pub(crate) fn spec() -> SettingsSpec {
     let mut spec = SettingsSpec::new(DnsName::parse("internal").unwrap());
     spec.nameservers = vec![
@@ -196,6 +211,11 @@ pub(crate) fn spec() -> SettingsSpec {
         vec!["192.0.2.2".parse().unwrap()],
     ];
     spec.reverse = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
+    spec.consul = Some(ConsulSpec {
+        node: "Agent-1".into(),
+        node_address: "192.0.2.77".parse().unwrap(),
+        ..ConsulSpec::new(DnsName::parse("consul").unwrap())
+    });
     spec
 }
 
@@ -207,11 +227,19 @@ fn snapshot(members: Vec<Member>, policies: &[(&str, Policy)]) -> Snapshot {
         services.entry(ServiceName::parse(name).unwrap()).or_default();
     }
     let mut addresses: BTreeMap<IpAddr, Vec<InstanceKey>> = BTreeMap::new();
+    snapshot.origins = testing::origins(members.iter().map(|member| &member.instance));
     for member in members {
-        for ip in member.instance.addresses.as_ips() {
+        let is_node = member.instance.service.is_nodes();
+        for ip in member.instance.addresses.as_ips().iter().filter(|_| !is_node) {
             addresses.entry(*ip).or_default().push(member.key());
         }
         services.entry(member.instance.service.clone()).or_default().push(Arc::new(member));
+    }
+    // Nodes are no service.
+    if let Some(nodes) = services.remove(&ServiceName::nodes()) {
+        for node in nodes {
+            snapshot.nodes.insert(node.instance.id.clone(), node);
+        }
     }
     for (name, mut members) in services {
         members.sort_by(|a, b| a.instance.id.cmp(&b.instance.id));

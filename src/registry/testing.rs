@@ -6,7 +6,9 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Change, Journal, JournalError, Loaded, Member, Options, Registry, Setup, start};
+use super::{
+    Change, Journal, JournalError, Loaded, Member, Options, Origins, Registry, Setup, start,
+};
 use crate::{
     model::{
         Addresses, CheckKind, CheckSpec, Instance, InstanceId, InstanceKey, Meta, Origin, Policy,
@@ -171,6 +173,15 @@ pub(crate) fn from_elsewhere(instance: Instance, scope: Scope, id: &str) -> Inst
         origin: Some(Arc::new(Origin { scope, id, document, odd_tags, node: None })),
         ..instance
     }
+}
+
+/// These, by where they came from.
+pub(crate) fn origins<'i>(instances: impl Iterator<Item = &'i Arc<Instance>>) -> Origins {
+    let mut origins = Origins::default();
+    for instance in instances {
+        origins.insert(instance);
+    }
+    origins
 }
 
 /// An instance that is kept alive by heartbeats.

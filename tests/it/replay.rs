@@ -38,6 +38,7 @@ macro_rules! scripts {
 }
 
 scripts! {
+    consul
     forwarding
     internal
     rfc1034

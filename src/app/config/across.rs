@@ -102,14 +102,21 @@ fn own_upstream(config: &Config) -> Option<Clash> {
 
 /// A zone to be forwarded whose names are those of services.
 fn own_zone(config: &Config) -> Option<Clash> {
-    let service = config.service_zone();
-    let (index, zone) = first(&config.forward.zones, |zone| zone.suffix.is_within(&service))?;
+    let mut zones = config.own_zones();
+    let (own, key, index, zone) = zones.find_map(|(own, key)| {
+        let (index, zone) = first(&config.forward.zones, |zone| zone.suffix.is_within(&own))?;
+        Some((own, key, index, zone))
+    })?;
+    let way_out = match key {
+        "consul.domain" => "leave it out, or name another domain there (\"\" for none)",
+        _ => "leave it out",
+    };
     let message = format!(
         "`forward.zones[{index}]`: nobody is asked for `{}`, as this server answers all names of \
-         `{service}` (`server.domain`); leave it out",
+         `{own}` (`{key}`); {way_out}",
         zone.suffix
     );
-    Some(Clash { paths: ["forward.zones", "server.domain"], index: Some(index), message })
+    Some(Clash { paths: ["forward.zones", key], index: Some(index), message })
 }
 
 /// A rule for some of the names that a service has.

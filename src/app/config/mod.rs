@@ -16,6 +16,7 @@
 mod across;
 mod clients;
 mod consul;
+mod consul_dns;
 mod encryption;
 mod fault;
 mod forward;
@@ -31,6 +32,7 @@ mod spec_v1;
 mod tests;
 
 pub use consul::ConsulSettings;
+pub use consul_dns::ConsulDnsSettings;
 pub use encryption::{EncryptedSettings, TlsSettings};
 pub use fault::ConfigError;
 pub use reload::Reload;

@@ -1,8 +1,8 @@
 //! What a new configuration changes, and what of it has to wait for a restart.
 
 use super::{
-    Config, DnsSettings, EncryptedSettings, HealthSettings, LogSettings, ServerSettings,
-    spec_v1::KEYS,
+    Config, ConsulDnsSettings, DnsSettings, EncryptedSettings, HealthSettings, LogSettings,
+    ServerSettings, spec_v1::KEYS,
 };
 
 /// The difference of two configurations, by the paths of keys such as `log.filter`.
@@ -37,7 +37,8 @@ impl Config {
         // for the new ones alone would leave the old ones, answered until then, to everybody.
         let has_other_names = old.server.domain != new.server.domain
             || old.server.zones != new.server.zones
-            || old.dns.reverse != new.dns.reverse;
+            || old.dns.reverse != new.dns.reverse
+            || old.consul_dns.domains != new.consul_dns.domains;
         if has_other_names {
             new.dns.access = old.dns.access.clone();
         }
@@ -51,6 +52,7 @@ impl Config {
         }
         Self {
             server: ServerSettings { lame_duck: new.server.lame_duck, ..old.server },
+            consul_dns: ConsulDnsSettings { domains: old.consul_dns.domains, ..new.consul_dns },
             dns: DnsSettings {
                 listen: old.dns.listen,
                 udp_workers: old.dns.udp_workers,

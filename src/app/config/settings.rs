@@ -9,7 +9,9 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{ConfigError, ConsulSettings, EncryptedSettings, Sources, TlsSettings};
+use super::{
+    ConfigError, ConsulDnsSettings, ConsulSettings, EncryptedSettings, Sources, TlsSettings,
+};
 use crate::{
     dns::{self, CookieSecrets, forward::ForwardSpec},
     health, http,
@@ -33,6 +35,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// Consul's interface.
     pub consul: ConsulSettings,
+    /// Consul's names.
+    pub consul_dns: ConsulDnsSettings,
     /// Eureka's interface.
     pub eureka: http::EurekaOptions,
     /// How services are answered that have no policy of their own.
@@ -152,6 +156,7 @@ impl Default for Config {
             tls: TlsSettings::default(),
             http: HttpSettings::default(),
             consul: ConsulSettings::default(),
+            consul_dns: ConsulDnsSettings::default(),
             eureka: http::EurekaOptions::default(),
             policy: Policy::default(),
             health: HealthSettings::default(),
@@ -192,6 +197,7 @@ impl Config {
             cookies,
             access: self.dns.access.clone(),
             rate_limit: Some(self.dns.rate_limit.clone()),
+            consul: self.consul_names(),
         })
     }
 
@@ -231,6 +237,12 @@ impl Config {
     /// The zone of the services.
     pub(super) fn service_zone(&self) -> DnsName {
         dns::service_zone(&self.server.domain).expect("a domain is held to such a length")
+    }
+
+    /// The tops of all zones that services are answered in.
+    pub(super) fn own_zones(&self) -> impl Iterator<Item = (DnsName, &'static str)> {
+        let consul = self.consul_dns.domains.iter().cloned().map(|name| (name, "consul.domain"));
+        std::iter::once((self.service_zone(), "server.domain")).chain(consul)
     }
 
     /// `hostmaster` at the zone (RFC 2142 §7).

@@ -6,7 +6,7 @@
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    Config, clients, consul, forward,
+    Config, clients, consul, consul_dns, forward,
     given::{Given, Refusal},
     nearest::nearest,
     parse,
@@ -396,6 +396,55 @@ pub(super) static KEYS: &[Key] = &[
         |c, v| set(&mut c.consul.node_address, consul::node_address(v)),
         |c| quote(&consul::shown_address(c)),
     ),
+    key(
+        "consul.domain",
+        |c, v| set(&mut c.consul_dns.domains, consul_dns::domains(v)),
+        consul_dns::show_domains,
+    ),
+    // === [consul.dns] ===
+    key(
+        "consul.dns.only_passing",
+        |c, v| set(&mut c.consul_dns.only_passing, v.boolean()),
+        |c| c.consul_dns.only_passing.to_string(),
+    )
+    .reloads(),
+    key(
+        "consul.dns.service_ttl",
+        |c, v| set(&mut c.consul_dns.service_ttl, consul_dns::service_ttl(v)),
+        consul_dns::show_service_ttl,
+    )
+    .in_file_only()
+    .reloads(),
+    key(
+        "consul.dns.node_ttl",
+        |c, v| set(&mut c.consul_dns.node_ttl_seconds, seconds(v, 0..=POLICY_TTL_MAX)),
+        |c| seconds_shown(c.consul_dns.node_ttl_seconds),
+    )
+    .reloads(),
+    key(
+        "consul.dns.udp_answer_limit",
+        |c, v| set(&mut c.consul_dns.udp_answer_limit, v.integer(1..=8)),
+        |c| c.consul_dns.udp_answer_limit.to_string(),
+    )
+    .reloads(),
+    key(
+        "consul.dns.a_record_limit",
+        |c, v| set(&mut c.consul_dns.a_record_limit, v.integer(0..=1_000)),
+        |c| c.consul_dns.a_record_limit.to_string(),
+    )
+    .reloads(),
+    key(
+        "consul.dns.nxdomain_when_none_healthy",
+        |c, v| set(&mut c.consul_dns.nxdomain_when_none_healthy, v.boolean()),
+        |c| c.consul_dns.nxdomain_when_none_healthy.to_string(),
+    )
+    .reloads(),
+    key(
+        "consul.dns.nxdomain_for_empty_names",
+        |c, v| set(&mut c.consul_dns.nxdomain_for_empty_names, v.boolean()),
+        |c| c.consul_dns.nxdomain_for_empty_names.to_string(),
+    )
+    .reloads(),
     // === [eureka] ===
     key(
         "eureka.enabled",
@@ -482,6 +531,7 @@ pub(super) static KEYS: &[Key] = &[
 ];
 
 const FORWARD_TTL_MAX: u32 = limit::FORWARD_TTL_SECONDS_MAX;
+const POLICY_TTL_MAX: u32 = limit::POLICY_TTL_SECONDS_MAX;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -527,7 +577,10 @@ fn set<T>(target: &mut T, value: Result<T, Refusal>) -> Result<(), Refusal> {
 }
 
 /// A duration that ends up in a record's TTL, which counts seconds (RFC 2181 §8).
-fn whole_seconds(given: &Given, range: RangeInclusive<u64>) -> Result<Duration, Refusal> {
+pub(super) fn whole_seconds(
+    given: &Given,
+    range: RangeInclusive<u64>,
+) -> Result<Duration, Refusal> {
     let (low, high) = range.into_inner();
     let duration = given.duration(Duration::from_secs(low)..=Duration::from_secs(high))?;
     if duration.subsec_nanos() > 0 {

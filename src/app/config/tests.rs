@@ -16,7 +16,7 @@ use crate::{
 const EXAMPLE: &str = include_str!("../../../examples/rollcall.toml");
 
 /// Loads a file called `rollcall.toml` with `text`.
-fn load(text: &str, change: impl FnOnce(&mut Sources)) -> Result<Config, String> {
+pub(super) fn load(text: &str, change: impl FnOnce(&mut Sources)) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rollcall.toml");
     fs::write(&path, text).unwrap();

@@ -19,6 +19,20 @@ use crate::{
 
 const SERVICES: [&str; 3] = ["web", "api", "far"];
 const TAGS: [&str; 3] = ["v1", "v2", "eu"];
+const CONSUL: [&str; 12] = [
+    "",
+    "service.",
+    "service.",
+    "service.",
+    "web.service.",
+    "service.dc1.",
+    "service.dc1.dc.",
+    "service.dc2.",
+    "node.",
+    "addr.",
+    "_tcp.",
+    "0a000001.addr.dc1.",
+];
 const HOSTS: [&str; 4] = [
     "db.example.com",
     "api.service.internal",
@@ -53,6 +67,11 @@ fn a_member() -> impl Strategy<Value = Member> {
             let meta: Vec<(&str, &str)> = meta.iter().map(|(k, v)| (*k, v.as_str())).collect();
             member = member.weight(weight).priority(priority).tags(&tags).meta(&meta);
             member = if sick { member.critical() } else { member };
+            member = match id {
+                0..8 => member.on_node("n1", "10.0.0.1", &["v1.2", "a_b"]),
+                8..10 => member.on_node("n2.far", "fd00::1", &["x.v1.2"]),
+                _ => member,
+            };
             if drained { member.drained() } else { member }
         },
     )
@@ -116,6 +135,12 @@ fn a_name() -> impl Strategy<Value = String> {
                 "_services",
                 "_sub",
                 "b",
+                "2",
+                "a_b",
+                "my_web",
+                "n1",
+                "far",
+                "consul",
             ][..],
         )
     };
@@ -137,8 +162,12 @@ fn a_name() -> impl Strategy<Value = String> {
         "_services._dns-sd._udp",
     ];
     let usual = select(usual.to_vec()).prop_map(|name| format!("{name}.service.internal."));
+    let consul = (vec(word(), 0..4), select(&CONSUL[..]));
+    let consul = consul.prop_map(|(words, end)| {
+        words.iter().fold(format!("{end}consul."), |name, word| format!("{word}.{name}"))
+    });
     let other = select(&[".", "internal.", "example.com.", "arpa."][..]).prop_map(str::to_owned);
-    prop_oneof![4 => usual, 4 => services, 2 => reverse, 1 => other]
+    prop_oneof![4 => usual, 4 => services, 3 => consul, 2 => reverse, 1 => other]
 }
 
 pub(super) fn an_ask() -> impl Strategy<Value = Ask> {

@@ -28,15 +28,25 @@ pub(super) fn of_pool<'s, const N: usize>(
     {
         return alias(asking, host);
     }
+    of_groups(asking, (groups, distinct), addresses, selection)
+}
+
+/// Writes the addresses of one family, whatever else stands in their place.
+#[inline]
+pub(super) fn of_groups<'s, const N: usize>(
+    asking: &mut Answering<'_, '_>,
+    (groups, distinct): (&[Group], Option<u32>),
+    addresses: impl Fn(u32) -> &'s [[u8; N]],
+    selection: &'s Selection,
+) -> Verdict {
     if groups.is_empty() {
         return Verdict::Nodata;
     }
-    let Answering { service, asked, rng, reply, caller, .. } = asking;
-    let kind = (asked.qtype, service.policy.ttl_seconds);
+    let Answering { asked, rng, reply, caller, ttl, limit, .. } = asking;
+    let kind = (asked.qtype, *ttl);
     let mut doubles = Doubles::from_here(reply, *caller);
     // Of instances on few hosts, nothing is left to look for once each host is there.
-    let limit = u32::from(service.policy.answer_limit);
-    let mut left = distinct.map_or(limit, |distinct| limit.min(distinct));
+    let mut left = distinct.map_or(*limit, |distinct| distinct.min(*limit));
     // Breaks off at the limit, or where the reply is full.
     let _ = select::permutation(groups, rng, |rng, group| {
         let own = addresses(group.start);
@@ -79,9 +89,8 @@ pub(super) fn of_member(asking: &mut Answering<'_, '_>, member: &Member) -> Verd
     if let Some(host) = member.instance.addresses.host() {
         return alias(asking, host);
     }
-    let Answering { service, asked, rng, reply, .. } = asking;
-    let (ips, kind) =
-        (member.instance.addresses.as_ips(), (asked.qtype, service.policy.ttl_seconds));
+    let Answering { asked, rng, reply, ttl, .. } = asking;
+    let (ips, kind) = (member.instance.addresses.as_ips(), (asked.qtype, *ttl));
     let mut has_any = false;
     let _ = select::shuffled(ips.len(), rng, |index| {
         let written = match (ips[index], asked.qtype) {
@@ -125,7 +134,7 @@ fn draw_host<'a>(
 
 /// Writes the CNAME record.
 fn alias(asking: &mut Answering<'_, '_>, host: &DnsName) -> Verdict {
-    let kind = (rtype::CNAME, asking.service.policy.ttl_seconds);
+    let kind = (rtype::CNAME, asking.ttl);
     let owner = asking.asked.owner();
     let written = asking.reply.record(Section::Answer, owner, kind, &[host.as_wire()]);
     // Who asks for the alias itself wants to know no more (RFC 1034 §4.3.2 step 3a).

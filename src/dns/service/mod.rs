@@ -3,14 +3,19 @@
 //!
 //! Which instances are answered was decided when the registry changed (`registry::Selection`);
 //! here they are only drawn and written.
+//!
+//! The same instances have Consul's names as well: [`consul`].
 
 mod addresses;
 mod browse;
+mod consul;
 mod doubles;
 mod name;
 mod srv;
 mod txt;
 mod zone;
 
+pub use consul::ConsulSpec;
+pub(super) use consul::{Consul, is_of_consul, put_owner};
 pub(super) use name::{finite, put_instance};
 pub(super) use zone::answer;

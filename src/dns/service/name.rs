@@ -2,9 +2,10 @@
 
 use arrayvec::ArrayVec;
 
-use crate::{
-    dns::encode::{Data, Full},
-    model::DnsName,
+use super::consul;
+use crate::dns::{
+    encode::{Data, Full},
+    settings::Settings,
 };
 
 /// What a name asks for.
@@ -102,12 +103,13 @@ pub(in crate::dns) fn put_instance(
 
 /// The name itself (lower-case wire labels), or the end of it that it shares with others of which
 /// there is no end: the service, if in front of it is a combination of tags.
-pub(in crate::dns) fn finite<'q>(name: &'q [u8], origin: &DnsName) -> &'q [u8] {
-    let origin = origin.as_wire();
-    match meaning(name, origin) {
-        Some(Meaning::TaggedAll { service, .. }) => {
+pub(in crate::dns) fn finite<'q>(name: &'q [u8], settings: &Settings) -> &'q [u8] {
+    let origin = settings.origin().as_wire();
+    match (meaning(name, origin), &settings.consul) {
+        (Some(Meaning::TaggedAll { service, .. }), _) => {
             &name[name.len() - origin.len() - service.len() - 1..]
         }
+        (None, Some(consul)) => consul::finite(consul, name),
         _ => name,
     }
 }

@@ -58,7 +58,7 @@ fn write(asking: &mut Answering<'_, '_>, meta: &Meta) -> ControlFlow<(), Option<
     if meta.pairs().is_empty() {
         return ControlFlow::Continue(None);
     }
-    let kind = (rtype::TXT, asking.service.policy.ttl_seconds);
+    let kind = (rtype::TXT, asking.ttl);
     let owner = asking.asked.owner();
     let written =
         asking.reply.record_with(Section::Answer, owner, kind, |data| put_pairs(data, meta));
@@ -76,14 +76,18 @@ pub(super) fn always(
     owner: Owner<'_>,
     meta: &Meta,
 ) -> Result<(), Full> {
-    let kind = (rtype::TXT, asking.service.policy.ttl_seconds);
+    let kind = (rtype::TXT, asking.ttl);
     let written = asking.reply.record_with(section, owner, kind, |data| {
         if meta.pairs().is_empty() { data.put(&[0]) } else { put_pairs(data, meta) }
     });
     written.map(drop)
 }
 
-fn put_pairs(data: &mut Data<'_, '_>, meta: &Meta) -> Result<(), Full> {
+/// Writes metadata as the data of one record.
+///
+/// # Errors
+/// When it does not fit.
+pub(super) fn put_pairs(data: &mut Data<'_, '_>, meta: &Meta) -> Result<(), Full> {
     meta.pairs().iter().try_for_each(|(key, value)| put_pair(data, key, value))
 }
 

@@ -1,7 +1,7 @@
 //! What a name of the service zone answers.
 
 use super::{
-    addresses, browse,
+    addresses, browse, consul,
     name::{Meaning, Tags, is_protocol, meaning},
     srv, txt,
 };
@@ -34,12 +34,30 @@ pub(super) struct Answering<'a, 'b> {
     pub rng: &'a mut fastrand::Rng,
     /// What is written.
     pub reply: &'a mut Reply<'b>,
+    /// The TTL of all of it, seconds.
+    pub ttl: u32,
+    /// How many addresses it has at the most.
+    pub limit: u32,
 }
 
-/// Answers if the asked name is in the service zone; the top of the zone comes back with the
-/// verdict, for the SOA of a negative one.
+/// Answers if the asked name is in the service zone, or one of Consul's; the top of the zone comes
+/// back with the verdict, for the SOA of a negative one.
 #[inline]
 pub(in crate::dns) fn answer<'s>(
+    sources: &Sources<'s>,
+    asked: Asked<'_>,
+    caller: Caller,
+    rng: &mut fastrand::Rng,
+    reply: &mut Reply<'_>,
+) -> Option<(Verdict, Apex<'s>)> {
+    match (own(sources, asked, caller, rng, reply), &sources.settings.consul) {
+        (None, Some(consul)) => consul::answer(sources, consul, asked, caller, (rng, reply)),
+        (found, _) => found,
+    }
+}
+
+#[inline]
+fn own<'s>(
     sources: &Sources<'s>,
     asked: Asked<'_>,
     caller: Caller,
@@ -73,7 +91,10 @@ pub(in crate::dns) fn answer<'s>(
         return Some((Verdict::Denied, apex));
     }
     let verdict = match sources.snapshot.service(label) {
-        Some(service) => Answering { service, origin, asked, caller, rng, reply }.answer(meaning),
+        Some(service) => {
+            let (ttl, limit) = (service.policy.ttl_seconds, service.policy.answer_limit.into());
+            Answering { service, origin, asked, caller, rng, reply, ttl, limit }.answer(meaning)
+        }
         // No service is called as a name server is: these names are reserved.
         None if meaning == Meaning::Service(label) => {
             apex.server(label, &asked, reply).unwrap_or(Verdict::Nxdomain)
@@ -192,7 +213,10 @@ impl Answering<'_, '_> {
 }
 
 /// Whether the selection has instances to answer with; what is said otherwise, whatever the type.
-fn outcome(selection: &Selection, reply: &mut Reply<'_>) -> Result<Option<FailOpen>, Verdict> {
+pub(super) fn outcome(
+    selection: &Selection,
+    reply: &mut Reply<'_>,
+) -> Result<Option<FailOpen>, Verdict> {
     let (verdict, why) = match selection.outcome {
         Outcome::Answer(None) => return Ok(None),
         Outcome::Answer(fail_open) => {

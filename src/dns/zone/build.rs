@@ -34,7 +34,7 @@ pub(super) fn build(
     if let Some(taken) = reserved.iter().find(|taken| origin.is_within(taken)) {
         return Err(whole(format!(
             "the zone `{origin}` is inside `{taken}`, which the registry answers; name it \
-             otherwise or change `domain`"
+             otherwise or change `server.domain` or `consul.domain`"
         )));
     }
     let mut builder = Builder { master, origin, owners: HashMap::new(), warnings: Vec::new() };

@@ -61,6 +61,13 @@ const TAKEN_OVER: &[(&str, &str)] = &[
     ("health.self_preservation.min_silent", "7"),
     ("health.self_preservation.share_silent", "0.5"),
     ("health.self_preservation.max_hold", "'7s'"),
+    ("consul.dns.only_passing", "true"),
+    ("consul.dns.service_ttl", "{ web = '7s' }"),
+    ("consul.dns.node_ttl", "'7s'"),
+    ("consul.dns.udp_answer_limit", "7"),
+    ("consul.dns.a_record_limit", "7"),
+    ("consul.dns.nxdomain_when_none_healthy", "false"),
+    ("consul.dns.nxdomain_for_empty_names", "true"),
     ("log.filter", "'warn'"),
 ];
 
@@ -93,6 +100,7 @@ const NEEDS_RESTART: &[(&str, &str)] = &[
     ("eureka.expose", "false"),
     ("health.in_flight_max", "7"),
     ("health.ca_file", "'ca.pem'"),
+    ("consul.domain", "'example'"),
     ("log.format", "'json'"),
 ];
 
