@@ -108,6 +108,11 @@ fn services_in_two_languages_find_one_another_and_by_dns() {
     let mut payment = Service::python(&node, "PAYMENT", 8080);
     assert_eq!((ports(&node, "payment"), ports(&node, "shop")), (vec![8080], vec![9090]));
     assert_eq!(node.resolver().service("payment").len(), 1);
+    // And by Consul's interface, with the id that its client gave it.
+    let healthy = node.api().get("/v1/health/service/payment?passing").body;
+    assert_eq!(healthy.as_array().map(Vec::len), Some(1), "{healthy}");
+    let service = &healthy[0]["Service"];
+    assert_eq!((&service["Port"], &service["Address"]), (&json!(8080), &json!("127.0.0.1")));
     shop.finds("PAYMENT", "8080");
     payment.finds("SHOP", "9090");
     let native = json!({ "addresses": ["127.0.0.7"], "port": 7070 });

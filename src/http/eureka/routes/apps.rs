@@ -39,15 +39,23 @@ pub(in crate::http::eureka) async fn all(State(api): State<Api>, asked: Asked) -
     asked.form.reply(Body::from_stream(stream::iter(pieces)))
 }
 
-/// What changed within the last three minutes, and how many there are of all.
-pub(in crate::http::eureka) async fn delta(State(api): State<Api>, asked: Asked) -> Response {
-    let (moment, instances) = api.recent().delta(api.registry(), api.clock());
-    let applications = Applications {
-        version: moment.snapshot.revision.0,
-        hashcode: moment.counts.to_string().into(),
-        applications: shown::grouped(instances.into_iter()),
+/// What changed within the last three minutes, and how many there are of all. Aside, because after
+/// a deployment that is tens of thousands.
+pub(in crate::http::eureka) async fn delta(
+    State(api): State<Api>,
+    asked: Asked,
+) -> Result<Response, EurekaError> {
+    let shared = api.clone();
+    let written = move || {
+        let (moment, instances) = shared.recent().delta(shared.registry(), shared.clock());
+        let applications = Applications {
+            version: moment.snapshot.revision.0,
+            hashcode: moment.counts.to_string().into(),
+            applications: shown::grouped(instances.into_iter()),
+        };
+        render::applications(asked.form, &applications)
     };
-    asked.form.reply(render::applications(asked.form, &applications))
+    Ok(asked.form.reply(api.aside(written).await?))
 }
 
 /// One application.
