@@ -1,5 +1,7 @@
 //! A door for tests: the whole router over a running registry.
 
+use std::net::SocketAddr;
+
 use axum::{
     Router,
     body::Body,
@@ -22,6 +24,8 @@ pub(in crate::http) struct Door {
     pub(in crate::http) router: Router,
     pub(in crate::http) draining: CancellationToken,
     pub(in crate::http) stop: CancellationToken,
+    /// Where requests come from.
+    pub(in crate::http) peer: SocketAddr,
 }
 
 #[derive(Debug)]
@@ -58,12 +62,12 @@ impl Door {
         tokio::spawn(api.follow_changes());
         tokio::spawn(api.wake_waiters());
         let router = router::router(&api);
-        Self { running, api, router, draining, stop }
+        let peer = "[::ffff:192.0.2.7]:40000".parse().unwrap();
+        Self { running, api, router, draining, stop, peer }
     }
 
     pub(in crate::http) async fn send(&self, mut request: Request<Body>) -> Reply {
-        let peer = "[::ffff:192.0.2.7]:40000".parse().unwrap();
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(Peer(self.peer));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

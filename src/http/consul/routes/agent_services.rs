@@ -115,3 +115,6 @@ pub(super) fn own_checks(world: World<'_>, host: &Host) -> Vec<HealthCheck> {
 pub(super) fn of_agent(check: HealthCheck) -> HealthCheck {
     HealthCheck { create_index: 0, modify_index: 0, ..check }
 }
+
+#[cfg(test)]
+mod tests;

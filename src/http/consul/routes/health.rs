@@ -102,3 +102,6 @@ async fn state(call: Call) -> Result<Response, ConsulError> {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

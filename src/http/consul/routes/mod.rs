@@ -16,4 +16,6 @@ pub(super) mod status;
 #[cfg(test)]
 mod agent_model;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod testing;

@@ -233,3 +233,6 @@ async fn autopilot(call: Call) -> Result<Response, ConsulError> {
     }
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests;
