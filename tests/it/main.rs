@@ -11,6 +11,7 @@
 
 mod cli;
 mod consul_agent;
+mod consul_reads;
 mod crowds;
 mod differential;
 mod dns;
