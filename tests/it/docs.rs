@@ -163,9 +163,9 @@ fn the_commands_of_the_readme_work_as_they_stand() {
         let mut shell = std::process::Command::new("sh");
         run(shell.args(["-euc", line]).env("PATH", namespace::path()).current_dir(server.folder()))
     };
-    at(export).exported("4 instances and 1 policy");
+    at(export).exported("5 instances and 1 policy");
     std::fs::rename(server.folder().join("rollcall-data"), server.folder().join("old")).unwrap();
-    assert!(at(import).ok().starts_with("imported 4 instances"), "{import}");
+    assert!(at(import).ok().starts_with("imported 5 instances"), "{import}");
 }
 
 #[test]
