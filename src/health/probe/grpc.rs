@@ -8,7 +8,6 @@ use std::{future::ready, sync::Arc};
 use hyper::Uri;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::{Code, Status, transport::Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -34,25 +33,10 @@ pub(super) async fn probe(
     check: &GrpcCheck,
     progress: &Progress,
 ) -> Result<String, ProbeError> {
-    let stream = prober.resolver.connect(to, progress).await?;
-    if check.tls {
-        let (skip_verify, name) = (check.tls_skip_verify, check.tls_name.as_deref());
-        let how = How { inside: Inside::Http2, skip_verify, name };
-        let stream = prober.tls.connect(stream, to, how, progress).await?;
-        call(stream, to, check, progress).await
-    } else {
-        // Several small writes, as with TLS.
-        let _ = stream.set_nodelay(true);
-        call(stream, to, check, progress).await
-    }
-}
-
-async fn call(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    to: &Destination,
-    check: &GrpcCheck,
-    progress: &Progress,
-) -> Result<String, ProbeError> {
+    let GrpcCheck { tls, tls_skip_verify: skip_verify, tls_name, .. } = check;
+    let (tls, skip_verify, name) = (*tls, *skip_verify, tls_name.as_deref());
+    let how = How { inside: Inside::Http2, tls, skip_verify, name };
+    let stream = prober.open(to, how, progress).await?;
     progress.enter("waiting for the reply of");
     let endpoint = endpoint(to, check.tls)?;
     let stream = Arc::new(Mutex::new(Some(TokioIo::new(stream))));

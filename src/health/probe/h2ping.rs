@@ -1,7 +1,6 @@
 //! The `h2ping` check: an HTTP/2 connection acknowledges a PING (RFC 9113 §6.7). Nothing is asked.
 
 use h2::{Ping, client};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     ProbeError, Prober,
@@ -18,24 +17,10 @@ pub(super) async fn probe(
     check: &H2pingCheck,
     progress: &Progress,
 ) -> Result<String, ProbeError> {
-    let stream = prober.resolver.connect(to, progress).await?;
-    if check.tls {
-        let (skip_verify, name) = (check.tls_skip_verify, check.tls_name.as_deref());
-        let how = How { inside: Inside::Http2, skip_verify, name };
-        let stream = prober.tls.connect(stream, to, how, progress).await?;
-        ping(stream, to, progress).await
-    } else {
-        // Several small writes, as with TLS.
-        let _ = stream.set_nodelay(true);
-        ping(stream, to, progress).await
-    }
-}
-
-async fn ping(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    to: &Destination,
-    progress: &Progress,
-) -> Result<String, ProbeError> {
+    let H2pingCheck { tls, tls_skip_verify: skip_verify, tls_name, .. } = check;
+    let (tls, skip_verify, name) = (*tls, *skip_verify, tls_name.as_deref());
+    let how = How { inside: Inside::Http2, tls, skip_verify, name };
+    let stream = prober.open(to, how, progress).await?;
     progress.enter("waiting for the acknowledgement of a PING by");
     let failed = |error: h2::Error| ProbeError::talking("HTTP/2", to, &error);
     let (requests, mut connection) = client::handshake(stream).await.map_err(failed)?;

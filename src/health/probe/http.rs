@@ -77,15 +77,10 @@ async fn ask(
     progress: &Progress,
 ) -> Result<Reply, ProbeError> {
     let (check, octets) = (asked.check, octets(asked)?);
-    let mut stream = prober.resolver.connect(&asked.to, progress).await?;
-    if asked.tls {
-        let (skip_verify, name) = (check.tls_skip_verify, check.tls_name().map(|name| &**name));
-        let how = How { inside: Inside::Http1, skip_verify, name };
-        let mut stream = prober.tls.connect(stream, &asked.to, how, progress).await?;
-        exchange(&mut stream, octets, asked, progress).await
-    } else {
-        exchange(&mut stream, octets, asked, progress).await
-    }
+    let (skip_verify, name) = (check.tls_skip_verify, check.tls_name().map(|name| &**name));
+    let how = How { inside: Inside::Http1, tls: asked.tls, skip_verify, name };
+    let mut stream = prober.open(&asked.to, how, progress).await?;
+    exchange(&mut stream, octets, asked, progress).await
 }
 
 /// Sends `request` and reads the reply into the same buffer.

@@ -4,11 +4,14 @@
 use std::{path::Path, sync::Arc};
 
 use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 use super::{
     connect::{Destination, Resolver, plainly},
     grpc, h2ping, http, tcp,
-    tls::Tls,
+    tls::{How, Inside, Tls},
     udp,
 };
 use crate::{
@@ -16,6 +19,9 @@ use crate::{
     model::{CheckKind, Instance, Status},
     util::format_duration,
 };
+
+/// A connection, in plain or over TLS.
+pub(super) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// Makes one probe. The real one is [`Prober`]; the scheduler's tests have their own.
 pub(in crate::health) trait Probe: Send + Sync + 'static {
@@ -70,6 +76,27 @@ impl Prober {
     /// When the file cannot be used.
     pub(in crate::health) fn new(ca_file: Option<&Path>) -> Result<Self, HealthError> {
         Ok(Self { resolver: Resolver::new(), tls: Tls::new(ca_file)? })
+    }
+
+    /// A connection over which the check's own protocol is spoken, within TLS or not.
+    ///
+    /// # Errors
+    /// When there is none to be had, or the handshake fails.
+    pub(super) async fn open(
+        &self,
+        to: &Destination,
+        how: How<'_>,
+        progress: &Progress,
+    ) -> Result<Stream, ProbeError> {
+        let stream = self.resolver.connect(to, progress).await?;
+        if how.tls {
+            return self.tls.connect(stream, to, how, progress).await.map(Either::Right);
+        }
+        if how.inside == Inside::Http2 {
+            // Several small writes: waiting for the acknowledgement of one only delays the next.
+            let _ = stream.set_nodelay(true);
+        }
+        Ok(Either::Left(stream))
     }
 
     async fn run(&self, job: &Job) -> Result<(Status, String), ProbeError> {

@@ -67,8 +67,7 @@ impl<'c> Request<'c> {
     /// When it leads to nothing that can be asked over HTTP; says only what is wrong with it.
     pub(super) fn follow(self, status: u16, location: &str) -> Result<Self, &'static str> {
         let own = self.url().map_err(|_| "has no base that it could lead on from")?;
-        let is_relative = Url::parse(location) == Err(ParseError::RelativeUrlWithoutBase)
-            && !location.starts_with("//");
+        let is_relative = Url::parse(location) == Err(ParseError::RelativeUrlWithoutBase);
         let url = own.join(location).map_err(|_| "is no address")?;
         let tls = match url.scheme() {
             "http" => false,
@@ -86,7 +85,7 @@ impl<'c> Request<'c> {
             method: if is_get { "GET" } else { self.method },
             path: url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
             body: self.body.filter(|_| !is_rewritten),
-            keeps_host: self.keeps_host && is_relative,
+            keeps_host: self.keeps_host && is_relative && to == self.to,
             is_trusted: self.is_trusted && to.is_at_or_below(&self.to),
             is_bodiless: self.is_bodiless || is_rewritten,
             to,
@@ -185,6 +184,8 @@ mod tests {
             ("http://otherweb.example/", false, false),
             ("http://example/", false, false),
             ("http://10.0.0.1/", false, false),
+            ("//evil.example/", false, false),
+            ("\\\\evil.example/", false, false), // read as slashes
         ] {
             let next = first().follow(302, location).unwrap();
             assert_eq!(next.sends("Authorization"), trusted, "{location}");

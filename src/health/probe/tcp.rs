@@ -16,12 +16,9 @@ pub(super) async fn probe(
     check: &TcpCheck,
     progress: &Progress,
 ) -> Result<String, ProbeError> {
-    let stream = prober.resolver.connect(to, progress).await?;
-    if check.tls {
-        let (skip_verify, name) = (check.tls_skip_verify, check.tls_name.as_deref());
-        let how = How { inside: Inside::Unknown, skip_verify, name };
-        prober.tls.connect(stream, to, how, progress).await?;
-    }
+    let TcpCheck { tls, tls_skip_verify: skip_verify, tls_name, .. } = check;
+    let (tls, skip_verify, name) = (*tls, *skip_verify, tls_name.as_deref());
+    prober.open(to, How { inside: Inside::Unknown, tls, skip_verify, name }, progress).await?;
     Ok(format!("TCP connect {to}: success"))
 }
 

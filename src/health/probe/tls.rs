@@ -35,11 +35,13 @@ pub(super) enum Inside {
     Unknown,
 }
 
-/// How TLS is spoken to a destination.
+/// How a destination is spoken to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct How<'a> {
     /// What is spoken inside.
     pub inside: Inside,
+    /// Whether TLS is spoken at all.
+    pub tls: bool,
     /// Whether any certificate will do.
     pub skip_verify: bool,
     /// The name that is asked for and that the certificate must have, if not the destination's.
@@ -91,7 +93,7 @@ impl Tls {
         &self,
         stream: TcpStream,
         to: &Destination,
-        How { inside, skip_verify, name }: How<'_>,
+        How { inside, skip_verify, name, .. }: How<'_>,
         progress: &Progress,
     ) -> Result<TlsStream<TcpStream>, ProbeError> {
         let configs = if skip_verify {
