@@ -2,6 +2,7 @@
 
 mod contract;
 mod eureka;
+mod gzip;
 mod refusals;
 mod routes;
 mod server;
