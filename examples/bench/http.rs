@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Http {
     stream: BufReader<TcpStream>,
+    /// What each request's head has besides, with the ends of its lines.
+    head: String,
     request: String,
     line: String,
     body: Vec<u8>,
@@ -32,7 +34,14 @@ impl Http {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         let stream = BufReader::new(stream);
-        Ok(Self { stream, request: String::new(), line: String::new(), body: Vec::new() })
+        let (head, request, line, body) = Default::default();
+        Ok(Self { stream, head, request, line, body })
+    }
+
+    /// The same, that sends this line in each head.
+    pub(crate) fn with_header(mut self, line: &str) -> Self {
+        self.head.extend([line, "\r\n"]);
+        self
     }
 
     /// Sends a request and returns the status of its reply, whose body it takes off the wire.
@@ -42,27 +51,46 @@ impl Http {
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &str) -> Result<u16> {
         let octets = body.len();
         self.request.clear();
-        self.request.extend([method, " ", path, " HTTP/1.1\r\nhost: bench\r\ncontent-length: "]);
-        self.request.extend([octets.to_string().as_str(), "\r\n\r\n", body]);
+        self.request.extend([method, " ", path, " HTTP/1.1\r\nhost: bench\r\n", &self.head]);
+        self.request.extend(["content-length: ", &octets.to_string(), "\r\n\r\n", body]);
         self.stream.get_mut().write_all(self.request.as_bytes()).context("sending")?;
         let status = self.read_line()?.split(' ').nth(1).and_then(|word| word.parse().ok());
         let status = status.context("the reply has no status")?;
-        let mut length = 0;
+        let (mut length, mut is_chunked) = (0, false);
         loop {
             let line = self.read_line()?;
             let Some((name, value)) = line.split_once(':') else { break };
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().context("content-length")?;
             }
+            is_chunked |= name.eq_ignore_ascii_case("transfer-encoding");
         }
-        self.body.resize(length, 0);
-        self.stream.read_exact(&mut self.body).context("reading the body")?;
+        self.body.clear();
+        self.read_more(length)?;
+        while is_chunked {
+            let length =
+                usize::from_str_radix(self.read_line()?, 16).context("a chunk's length")?;
+            self.read_more(length)?;
+            self.read_line()?;
+            is_chunked = length > 0;
+        }
         Ok(status)
+    }
+
+    /// Octets of the last reply's body.
+    pub(crate) fn octets(&self) -> usize {
+        self.body.len()
     }
 
     /// The body of the last reply.
     pub(crate) fn body(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    fn read_more(&mut self, octets: usize) -> Result<()> {
+        let before = self.body.len();
+        self.body.resize(before + octets, 0);
+        self.stream.read_exact(&mut self.body[before..]).context("reading the body")
     }
 
     fn read_line(&mut self) -> Result<&str> {

@@ -32,8 +32,9 @@ pub(crate) fn version(name: &str, program: &str, argument: &str) -> Result<Strin
         let mut parts = word.split('.');
         parts.clone().count() > 1 && parts.next().is_some_and(|part| part.parse::<u16>().is_ok())
     };
-    // `nginx/1.26.3` has its name before it.
-    let mut words = text.split(|c: char| c.is_whitespace() || c == '/');
+    // `nginx/1.26.3` has its name before it, `v1.8.7` a letter.
+    let words = text.split(|c: char| c.is_whitespace() || c == '/');
+    let mut words = words.map(|word| word.trim_start_matches('v'));
     let version = words.find(is_version).context("it prints no version")?;
     Ok(format!("{name} {version}"))
 }

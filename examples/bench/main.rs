@@ -8,6 +8,7 @@
 //! would. `cargo bench` would build a second server first, with what only tests need compiled in.
 #![allow(clippy::disallowed_methods, reason = "real time is what is measured here")]
 
+mod asking;
 mod changes;
 mod checks;
 mod churn;
@@ -17,6 +18,7 @@ mod cpu;
 mod data;
 mod dns;
 mod dnsperf;
+mod doors;
 mod flood;
 mod floor;
 mod guard;
@@ -36,6 +38,8 @@ mod stats;
 mod table;
 mod turn;
 mod verify;
+mod waiters;
+mod waiting;
 mod weather;
 mod writes;
 mod writing;
@@ -46,6 +50,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
+    asking::Asking,
     checks::Bare,
     churn::Churn,
     cores::Cores,
@@ -55,6 +60,7 @@ use crate::{
     part::{Env, PARTS, Part},
     probe::Probe,
     results::Results,
+    waiting::Waiting,
     writing::Writing,
 };
 
@@ -70,6 +76,9 @@ struct Arguments {
 enum Command {
     /// Measure, print the tables, and write them to RESULTS.md.
     Run(Run),
+    /// The load of requests over HTTP; started by the part `doors`.
+    #[command(hide = true)]
+    Asking(Asking),
     /// The bare loop that checks are compared with.
     #[command(hide = true)]
     BareCheck(Bare),
@@ -91,12 +100,16 @@ enum Command {
     /// The latency prober; started beside the load.
     #[command(hide = true)]
     Probe(Probe),
+    /// Those who wait for changes; started by the part `waiters`.
+    #[command(hide = true)]
+    Waiting(Waiting),
 }
 
 /// What is to be reached and is not, is told, and no reason for another exit code than 0.
 #[derive(Debug, Parser)]
 struct Run {
-    /// What to measure: dns, guard, scale, changes, writes, checks, weather; without a name, all.
+    /// What to measure: dns, guard, scale, changes, writes, checks, weather, waiters, doors; all
+    /// without a name.
     #[arg(value_name = "PART", value_parser = part::by_name)]
     parts: Vec<&'static dyn Part>,
     /// How often each contestant has its turn; medians are taken over the rounds. Many short ones
@@ -108,7 +121,8 @@ struct Run {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=300))]
     seconds: u64,
     /// Only what has this word in its name: a workload of `dns`, `guard` or `writes`, a kind of
-    /// check of `scale`, the `cost` or the `crowd` of `checks`. Nothing is written then.
+    /// check of `scale`, the `cost` or the `crowd` of `checks`, a table of `doors`. Nothing is
+    /// written then.
     #[arg(long)]
     only: Option<String>,
     /// One short round of each part with nobody but Rollcall and the floor; nothing is written.
@@ -128,6 +142,7 @@ struct Run {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(run) => run.run(),
+        Command::Asking(asking) => asking.run(),
         Command::BareCheck(bare) => bare.run(),
         Command::Floor(floor) => floor.run(),
         Command::Churn(churn) => churn.run(),
@@ -135,6 +150,7 @@ fn main() -> ExitCode {
         Command::Flood(flood) => flood.run(),
         Command::Knock(knock) => knock.run(),
         Command::Probe(probe) => probe.run(),
+        Command::Waiting(waiting) => waiting.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

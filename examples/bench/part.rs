@@ -7,13 +7,13 @@ use std::{fmt, path::PathBuf, time::Duration};
 use anyhow::Result;
 
 use crate::{
-    changes::Changes, checks::Checks, cores::Cores, dns::Dns, guard::Guard, scale::Scale,
-    table::Table, weather::Weather, writes::Writes,
+    changes::Changes, checks::Checks, cores::Cores, dns::Dns, doors::Doors, guard::Guard,
+    scale::Scale, table::Table, waiters::Waiters, weather::Weather, writes::Writes,
 };
 
 /// All parts, in the order in which they run and stand in RESULTS.md.
 pub(crate) const PARTS: &[&dyn Part] =
-    &[&Dns, &Guard, &Scale, &Changes, &Writes, &Checks, &Weather];
+    &[&Dns, &Guard, &Scale, &Changes, &Writes, &Checks, &Weather, &Waiters, &Doors];
 
 /// One thing that is measured.
 pub(crate) trait Part: Send + Sync {

@@ -19,6 +19,12 @@ use crate::cpu::{self, Usage};
 /// How long a server may take to come up or to go; with a million instances it is seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Memory is read when it did not grow for so long.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// And after so long at the latest.
+const SETTLING_MAX: Duration = Duration::from_secs(20);
+
 /// What the names of scratch folders begin with; the id of the harness follows.
 const SCRATCH: &str = "rollcall-bench-";
 
@@ -79,6 +85,31 @@ impl Process {
     /// When it has ended.
     pub(crate) fn peak_octets(&self) -> Result<u64> {
         cpu::peak_octets(self.pid()).with_context(|| self.told())
+    }
+
+    /// Its resident memory in octets, as soon as that does not grow any more.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn settled_octets(&self) -> Result<u64> {
+        let begun = Instant::now();
+        let (mut most, mut since) = (0, begun);
+        while since.elapsed() < SETTLED && begun.elapsed() < SETTLING_MAX {
+            std::thread::sleep(Duration::from_millis(200));
+            let now = self.resident_octets()?;
+            if now > most {
+                (most, since) = (now, Instant::now());
+            }
+        }
+        self.resident_octets()
+    }
+
+    /// Has [`Process::peak_octets`] begin anew with what is resident now.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn forget_peak(&self) -> Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").context("forgetting the peak")
     }
 
     /// Waits until `is_up` says so.

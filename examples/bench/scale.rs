@@ -11,7 +11,6 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
     process::Command,
-    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -41,11 +40,6 @@ const QUICK: Data = Data { services: 4_000, instances: 5 };
 /// Different questions in one file: two for each service, so that no answer is in a cache because
 /// it was just asked for.
 const QUESTIONS: usize = 400_000;
-
-/// Memory is read when it did not grow for so long.
-const SETTLED: Duration = Duration::from_secs(2);
-/// And after so long at the latest.
-const SETTLING_MAX: Duration = Duration::from_secs(20);
 
 const GIB: f64 = (1_u64 << 30) as f64;
 const MIB: f64 = (1_u64 << 20) as f64;
@@ -207,15 +201,7 @@ impl Started {
         let answers = u16::from_be_bytes([reply[6], reply[7]]);
         ensure!(u32::from(answers) == data.instances, "the first answer has {answers} records");
         let process = &rollcall.server.process;
-        let (mut resident, mut since) = (0, Instant::now());
-        while since.elapsed() < SETTLED && begun.elapsed() < SETTLING_MAX + first_answer {
-            sleep(Duration::from_millis(200));
-            let now = process.resident_octets()?;
-            if now > resident {
-                (resident, since) = (now, Instant::now());
-            }
-        }
-        let (resident, peak) = (process.resident_octets()? as f64, process.peak_octets()? as f64);
+        let (resident, peak) = (process.settled_octets()? as f64, process.peak_octets()? as f64);
         eprintln!("first answer after {first_answer:?}, {:.0} MiB", resident / MIB);
         let figures = Figures { import, first_answer, resident, peak };
         Ok(Self { rollcall, figures, _store: store })
