@@ -9,7 +9,11 @@
 
 mod beats;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use hashbrown::HashMap;
 
@@ -42,6 +46,10 @@ pub(super) struct Leases {
     /// Silences that last, that no active check explains, and that began within the window; by
     /// their beginning.
     silences: BTreeSet<(Duration, BeatId)>,
+    /// How many of the instances that were removed because they fell silent began to be so when:
+    /// what is removed at once would else be no sign of what is wrong with all. One entry for each
+    /// tick of the window at the most.
+    gone: BTreeMap<Duration, usize>,
     /// How many are neither lapsed nor held.
     alive: usize,
     held: usize,
@@ -100,6 +108,7 @@ impl Leases {
             checks: 0,
             reaps: HashMap::new(),
             silences: BTreeSet::new(),
+            gone: BTreeMap::new(),
             alive: 0,
             held: 0,
         }
@@ -253,7 +262,10 @@ impl Leases {
                 }
                 return;
             }
-            Some(_) => due.push(Due::Expire(key.clone())),
+            Some(_) => {
+                self.remember_silence(&key);
+                due.push(Due::Expire(key.clone()));
+            }
             None => {}
         }
         self.reaps.remove(&key);
@@ -304,6 +316,22 @@ impl Leases {
         }
     }
 
+    /// Has the silence of an instance count for as long as it would if that were not removed.
+    fn remember_silence(&mut self, key: &InstanceKey) {
+        let mut latest = None;
+        for check in 0..self.checks {
+            let Some(id) = self.beats.find(key, check) else { continue };
+            let Some(beat) = self.beats.get_mut(id) else { continue };
+            if let Some(since) = beat.silent_since.take() {
+                self.silences.remove(&(since, id));
+                latest = latest.max(Some(since));
+            }
+        }
+        if let Some(since) = latest {
+            *self.gone.entry(since).or_default() += 1;
+        }
+    }
+
     fn on_beat(&mut self, id: BeatId, now: Duration, is_down: impl Fn(&InstanceKey) -> bool) {
         let Some(beat) = self.beats.get_mut(id) else { return };
         if beat.deadline > now {
@@ -333,11 +361,14 @@ impl Leases {
         let opened = now.saturating_sub(window);
         // Older silences have been decided long since; only the count of the window forgets them.
         self.silences = self.silences.split_off(&(opened, SlotId::MIN));
+        self.gone = self.gone.split_off(&opened);
+        let gone: usize = self.gone.values().sum();
         let has_lapsed = |id: BeatId| self.beats.get(id).is_some_and(|b| b.phase == Phase::Lapsed);
         let lapsed = self.silences.iter().filter(|(_, id)| has_lapsed(*id));
-        let all = self.alive + self.held + lapsed.count();
+        let all = self.alive + self.held + lapsed.count() + gone;
+        let silent = self.silences.len() + gone;
         #[expect(clippy::cast_precision_loss, reason = "at most two million")]
-        let (silent, all, least) = (self.silences.len() as f64, all as f64, min_silent as f64);
+        let (silent, all, least) = (silent as f64, all as f64, min_silent as f64);
         enabled && silent > (share_silent * all).max(least)
     }
 

@@ -133,6 +133,47 @@ fn silences_far_apart_are_not_counted_together() {
     assert_eq!(all.len(), 8, "one by one, eight of twenty have lapsed");
 }
 
+/// An instance that is removed as soon as its lease is over.
+fn short_lived(index: usize, registered: u64) -> Member {
+    let mut instance = Instance::clone(&member(index).instance);
+    let after = Some(Duration::from_millis(100));
+    instance.checks = [CheckSpec { deregister_after: after, ..instance.checks[0].clone() }].into();
+    Member::new(Arc::new(instance), Revision(registered), Timestamp(0))
+}
+
+#[test]
+fn those_that_are_removed_at_once_count_for_as_long_as_those_that_stay() {
+    let mut leases = leases(0);
+    let (mut expired, mut held) = (BTreeSet::new(), BTreeSet::new());
+    // Each falls silent half a second after the one before it: more than 15 % within the window.
+    for tick in 0..4_000_u32 {
+        let now = Duration::from_millis(10) * tick;
+        if tick % 50 == 0 && tick < 2_000 {
+            let index = usize::try_from(tick / 50).unwrap();
+            leases.follow(&key(index), Some(&short_lived(index, 1)), now);
+        }
+        for due in leases.advance(now, |_| false) {
+            match due {
+                Due::Lapse(key, 0) => {
+                    let index = key.id.as_str()[1..].parse().unwrap();
+                    let mut dead = short_lived(index, 1);
+                    (dead.checks[0].status, dead.status) = (Status::Critical, Status::Critical);
+                    leases.follow(&key, Some(&dead), now);
+                }
+                Due::Expire(key) => {
+                    leases.follow(&key, None, now);
+                    expired.insert(key);
+                }
+                Due::Hold(key, _) => drop(held.insert(key)),
+                Due::Lapse(..) => panic!("{due:?}"),
+            }
+        }
+    }
+    assert!(expired.len() <= 7, "15 % of 40 and a bit: {}", expired.len());
+    assert_eq!((held.len() + expired.len(), leases.held()), (40, held.len()));
+    assert!(leases.gone.len() <= 7, "{:?}", leases.gone);
+}
+
 #[test]
 fn a_hold_ends_after_max_hold() {
     let mut leases = leases(20);

@@ -86,6 +86,19 @@ async fn many_that_fall_silent_at_once_are_held_and_the_server_says_so() {
     assert_eq!((door.answered("pay"), active().await), (20, json!("false")));
 }
 
+#[tokio::test(start_paused = true)]
+async fn those_that_fall_silent_one_after_the_other_are_held_too() {
+    let door = door();
+    let long = json!({ "leaseInfo": { "durationInSecs": 90 } });
+    for number in 0..40 {
+        door.appear(&with(body("PAY", &format!("i-{number}")), &long)).await;
+        sleep(Duration::from_millis(500)).await;
+    }
+    sleep(Duration::from_secs(120)).await;
+    let left = door.answered("pay");
+    assert!((33..40).contains(&left), "15 % of 40 are believed to be dead: {left} are left");
+}
+
 #[tokio::test]
 async fn renewals_are_taken_while_the_server_stops_and_changes_are_not() {
     let door = door();
