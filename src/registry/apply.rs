@@ -286,8 +286,7 @@ impl Applier {
     /// Makes visible what is seen, and what is due because time passed.
     fn see(&mut self, base: &Snapshot, seen: Vec<Request>) {
         self.announcer.tell_left_out(self.clock.elapsed());
-        let is_down = |key: &InstanceKey| base.member(key).is_some_and(|m| !m.status.is_up());
-        let due = self.leases.advance(self.clock.elapsed(), is_down);
+        let due = self.leases.advance(self.clock.elapsed(), |key| base.is_found_dead(key));
         if seen.is_empty() && due.is_empty() {
             return;
         }

@@ -336,7 +336,7 @@ impl<'s> Draft<'s> {
     fn put_status(&mut self, before: &Member, mut next: Member, output: Arc<str>) -> Applied {
         let (from, to) = (before.status, next.worst());
         next.status = to;
-        if next.suspect && !to.is_up() {
+        if next.suspect && next.is_found_dead() {
             // A death that an active check confirms is no suspicion any more: from here on only a
             // heartbeat brings the instance back.
             next.suspect = false;

@@ -283,7 +283,7 @@ impl Leases {
             && beat.registered == member.registered
         {
             // An active check that found it dead ends its hold.
-            if matches!(beat.phase, Phase::Held(_)) && !member.status.is_up() {
+            if matches!(beat.phase, Phase::Held(_)) && member.is_found_dead() {
                 beat.phase = Phase::Lapsed;
                 self.held -= 1;
             }

@@ -70,6 +70,13 @@ impl Member {
         Status::worst(checks.chain([self.node_status]))
     }
 
+    /// Whether an active check has found it dead. A `manual` one is somebody's word, and an `alias`
+    /// is about another.
+    pub(super) fn is_found_dead(&self) -> bool {
+        let mut checks = self.instance.checks.iter().zip(&self.checks);
+        checks.any(|(spec, state)| spec.thresholds().is_some() && !state.status.is_up())
+    }
+
     /// Whether it is answered in the ordinary case: up and not drained.
     pub fn is_answered(&self) -> bool {
         self.status.is_up() && !self.drained

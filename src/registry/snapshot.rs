@@ -94,6 +94,15 @@ impl Snapshot {
         self.find(&instance.service, &instance.id)
     }
 
+    /// Whether an active check of the instance, or of the node that it is on, has found it dead.
+    pub(super) fn is_found_dead(&self, key: &InstanceKey) -> bool {
+        let Some(member) = self.member(key) else { return false };
+        let origin = member.instance.origin.as_ref();
+        let node = origin.and_then(|origin| self.origins.get(&origin.scope, ""));
+        let node = node.and_then(|node| self.member_like(node));
+        member.is_found_dead() || node.is_some_and(|node| node.is_found_dead())
+    }
+
     fn find(&self, service: &ServiceName, id: &InstanceId) -> Option<&Arc<Member>> {
         if service.is_nodes() {
             return self.nodes.get(id.as_str());

@@ -205,11 +205,25 @@ fn a_death_that_an_active_check_knows_is_no_silence() {
     assert!(due.iter().all(|due| matches!(due, Due::Lapse(..))), "{due:?}");
 }
 
+/// Instance `index` with another check, which is critical.
+fn with_critical(index: usize, kind: CheckKind) -> Member {
+    let mut instance = Instance::clone(&member(index).instance);
+    let beat = instance.checks[0].clone();
+    instance.checks = [beat, CheckSpec::new(kind)].into();
+    let mut member = Member::new(Arc::new(instance), Revision(1), Timestamp(0));
+    (member.checks[1].status, member.status) = (Status::Critical, Status::Critical);
+    member
+}
+
 #[test]
-fn an_active_check_ends_the_hold() {
+fn an_active_check_ends_the_hold_and_somebody_s_word_does_not() {
     let mut leases = leases(20);
     run(&mut leases, 0.0, 12.0);
-    let dead = Member { status: Status::Critical, ..member(3) };
+    let said = with_critical(2, CheckKind::Manual);
+    leases.follow(&key(2), Some(&said), secs(12.0));
+    assert_eq!(leases.held(), 20);
+    let check = TcpCheck::new(Target::default(), Thresholds::DEFAULT);
+    let dead = with_critical(3, CheckKind::Tcp(Box::new(check)));
     leases.follow(&key(3), Some(&dead), secs(12.0));
     assert_eq!(leases.held(), 19);
     leases.follow(&key(4), None, secs(12.0));

@@ -99,6 +99,20 @@ async fn those_that_fall_silent_one_after_the_other_are_held_too() {
     assert!((33..40).contains(&left), "15 % of 40 are believed to be dead: {left} are left");
 }
 
+#[tokio::test(start_paused = true)]
+async fn those_that_want_no_traffic_are_no_less_silent() {
+    let door = door();
+    for number in 0..20 {
+        let status = ["DOWN", "STARTING", "UNKNOWN", "UP"][number % 4];
+        let fields = json!({ "status": status });
+        door.appear(&with(body("PAY", &format!("i-{number}")), &fields)).await;
+    }
+    sleep(Duration::from_secs(11)).await;
+    let all = door.shown("/eureka/apps/PAY").await["application"]["instance"].clone();
+    assert_eq!((all.as_array().unwrap().len(), door.answered("pay")), (20, 5));
+    assert_eq!(door.states("i-1").await.0, "STARTING");
+}
+
 #[tokio::test]
 async fn renewals_are_taken_while_the_server_stops_and_changes_are_not() {
     let door = door();
