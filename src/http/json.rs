@@ -135,18 +135,23 @@ pub(super) fn at_revision(revision: Revision, reply: impl IntoResponse) -> Respo
 /// The body, held to its limits of octets and of time.
 ///
 /// # Errors
-/// When it is too large (413), too slow (408), breaks off (400), or all bodies together are above
-/// their limit (503).
+/// When it is too large (413), too slow (408), breaks off (400), or is compressed (415), or all
+/// bodies together are above their limit (503).
 pub(super) async fn read(
     request: Request,
     octets_max: usize,
     api: &Api,
 ) -> Result<HeldBody, Problem> {
     let held = HeldBody { octets: Bytes::new(), place: api.bodies().place() };
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    let encoding = encoding.map(|value| value.to_str().unwrap_or("(unreadable)").to_owned());
     let patience = api.options().body_timeout;
-    match tokio::time::timeout(patience, collect(request.into_body(), octets_max, held)).await {
-        Ok(read) => read,
-        Err(_) => Err(Problem::slow_body()),
+    let read = tokio::time::timeout(patience, collect(request.into_body(), octets_max, held)).await;
+    let read = read.unwrap_or_else(|_| Err(Problem::slow_body()))?;
+    // Only now: what is left of a body would be taken for the next request.
+    match encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        Some(encoding) => Err(Problem::unread_encoding(&encoding)),
+        None => Ok(read),
     }
 }
 

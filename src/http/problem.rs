@@ -62,6 +62,11 @@ const STORE_FAILED: Code =
 const STORE_FULL: Code =
     &("store-full", StatusCode::INSUFFICIENT_STORAGE, "The store has no room left");
 const TIMEOUT: Code = &("timeout", StatusCode::SERVICE_UNAVAILABLE, "The request took too long");
+const UNREAD_ENCODING: Code = &(
+    "unread-encoding",
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    "The body is in an encoding that is not read",
+);
 const UNKNOWN_INSTANCE: Code =
     &("unknown-instance", StatusCode::NOT_FOUND, "There is no such instance");
 const UNKNOWN_POLICY: Code =
@@ -204,6 +209,14 @@ impl Problem {
     /// A service that there is not.
     pub(super) fn unknown_service(name: &ServiceName) -> Self {
         Self::new(UNKNOWN_SERVICE, format!("there is no service `{name}`"))
+    }
+
+    /// A body that is compressed, or encoded in another way (RFC 9110 §15.5.16).
+    pub(super) fn unread_encoding(encoding: &str) -> Self {
+        let encoding = shortened(encoding);
+        let detail = format!("the body is encoded as `{encoding}`; send it as it is");
+        let field = Some("Content-Encoding".to_owned());
+        Self { field, value: Some(encoding), ..Self::new(UNREAD_ENCODING, detail) }
     }
 }
 

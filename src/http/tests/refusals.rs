@@ -382,3 +382,26 @@ async fn what_takes_too_long_is_refused() {
     let reply = door.send(Request::put(A).body(body).unwrap()).await;
     reply.problem(408, "slow-body");
 }
+
+#[tokio::test]
+async fn a_body_that_is_compressed_is_refused_as_that() {
+    let door = Door::open(Options::default());
+    let sent = |method: &str, path: &str, encoding: &str| {
+        let request = Request::builder().method(method).uri(path);
+        let body = Body::from(r#"{"addresses": ["10.0.0.1"]}"#);
+        request.header("content-encoding", encoding).body(body).unwrap()
+    };
+    let problem = door.send(sent("PUT", A, "gzip")).await.problem(415, "unread-encoding");
+    assert_eq!(
+        (&problem["field"], &problem["value"]),
+        (&"Content-Encoding".into(), &"gzip".into())
+    );
+    let text = "the body is encoded as `gzip`; send it as it is";
+    for (method, path) in
+        [("PUT", "/v1/agent/service/register"), ("POST", "/eureka/peerreplication/batch")]
+    {
+        let reply = door.send(sent(method, path, "gzip")).await;
+        assert_eq!((reply.status.as_u16(), &*reply.text), (415, text), "{path}");
+    }
+    assert_eq!(door.send(sent("PUT", A, "Identity")).await.status, 201);
+}

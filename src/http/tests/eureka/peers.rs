@@ -31,13 +31,16 @@ async fn each_change_of_a_batch_has_its_own_reply_in_order() {
             item("StatusUpdate", "a", &json!({ "status": "OUT_OF_SERVICE" })),
             item("Cancel", "old", &json!({})),
             item("Cancel", "old", &json!({})),
+            item("StatusUpdate", "old", &json!({ "status": "UP" })),
+            item("StatusUpdate", "a", &json!({})),
+            item("DeleteStatusOverride", "old", &json!({})),
             item("Register", "b", &json!({})),
             item("Jump", "b", &json!({})),
         ],
     )
     .await;
     let codes: Vec<_> = replies.iter().map(|r| r["statusCode"].as_u64().unwrap()).collect();
-    assert_eq!(codes, [200, 200, 409, 404, 404, 200, 200, 404, 400, 400]);
+    assert_eq!(codes, [200, 200, 409, 404, 404, 200, 200, 404, 404, 400, 404, 400, 400]);
     assert_eq!(replies[2]["responseEntity"]["instanceId"], "a");
     assert_eq!(door.states("a").await.0, "OUT_OF_SERVICE");
     let replies =
