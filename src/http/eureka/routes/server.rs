@@ -1,6 +1,6 @@
 //! `status`, `serverinfo/statusoverrides`, `asg/{name}/status`: the server itself.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{extract::State, response::Response};
 use serde::Serialize;
@@ -72,6 +72,18 @@ pub(in crate::http::eureka) async fn group_status() -> EurekaError {
     EurekaError::bad_request("there are no auto scaling groups here")
 }
 
+/// As Eureka writes it: `2 days 03:04`, hours and minutes.
+fn uptime(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    let (days, hours, minutes) = (minutes / 1_440, minutes / 60 % 24, minutes % 60);
+    let days = match days {
+        0 => String::new(),
+        1 => "1 day ".to_owned(),
+        days => format!("{days} days "),
+    };
+    format!("{days}{hours:02}:{minutes:02}")
+}
+
 fn written(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("memory takes all, and all keys are strings")
 }
@@ -86,7 +98,7 @@ impl ServerStatus {
         let preserves = |is: bool| if is { "true" } else { "false" }.to_owned();
         let general = [
             entry("server", format!("rollcall {}", env!("CARGO_PKG_VERSION"))),
-            entry("server-uptime", format!("{}s", api.clock().elapsed().as_secs())),
+            entry("server-uptime", uptime(api.clock().elapsed())),
             entry("self-preservation", preserves(settings.enabled)),
             entry("self-preservation-active", preserves(counts.suspect > 0)),
             entry("suspect-instances", counts.suspect.to_string()),
@@ -98,6 +110,22 @@ impl ServerStatus {
         Self {
             general_stats: general.into_iter().collect(),
             application_stats: peers.map(|name| entry(name, String::new())).into_iter().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::uptime;
+
+    #[test]
+    fn the_time_since_the_start_is_written_as_eureka_writes_it() {
+        for (seconds, text) in
+            [(59, "00:00"), (3_660, "01:01"), (86_400, "1 day 00:00"), (183_845, "2 days 03:04")]
+        {
+            assert_eq!(uptime(Duration::from_secs(seconds)), text);
         }
     }
 }
