@@ -120,6 +120,11 @@ impl Problem {
         (self.code.1, self.detail)
     }
 
+    /// When to try again, seconds.
+    pub(super) fn retry_after_seconds(&self) -> Option<u8> {
+        self.retry_after
+    }
+
     /// Too much of something at once.
     pub(super) fn busy(detail: impl Into<String>) -> Self {
         Self::new(BUSY, detail).retry_after(1)

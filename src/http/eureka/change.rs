@@ -3,8 +3,6 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use axum::http::StatusCode;
-
 use super::{
     body::{
         Instance,
@@ -247,10 +245,6 @@ impl Change<'_> {
                 Ok(_) => return Ok(()),
                 Err(RegistryError::Conflict(_) | RegistryError::UnknownInstance(_))
                     if attempts < ATTEMPTS_MAX => {}
-                Err(RegistryError::Conflict(key)) => {
-                    let text = RegistryError::Conflict(key).to_string();
-                    return Err(EurekaError::new(StatusCode::SERVICE_UNAVAILABLE, text));
-                }
                 Err(refusal) => return Err(refusal.into()),
             }
         }
