@@ -88,12 +88,10 @@ impl Change<'_> {
         let named = Named::new(app, instance.id().unwrap_or_default());
         self.again(|snapshot| {
             let known = named.own(snapshot).map(AsRef::as_ref);
-            if let Some(known) = known {
-                let dirty = shown::kept(known).and_then(|kept| kept.last_dirty_timestamp);
-                let sent = instance.last_dirty_timestamp.or(Some(0));
-                if rules::newness(sent, dirty) == Ordering::Less && dirty.is_some() {
-                    return Ok(Some(heartbeat(known)));
-                }
+            if let Some(known) = known
+                && rules::is_outdated(instance.last_dirty_timestamp, shown::said_dirty(known))
+            {
+                return Ok(Some(heartbeat(known)));
             }
             let body = settled(instance.clone(), known, self.by_peer, self.now());
             amendment(self.api, snapshot, known, body).map(amend).map(Some)
@@ -120,9 +118,8 @@ impl Change<'_> {
             Ok(Some(heartbeat(member)))
         })
         .await?;
-        let kept = known.filter(|_| dirty.is_some()).as_deref().and_then(shown::kept);
-        let newest = kept.as_ref().and_then(|kept| kept.last_dirty_timestamp);
-        match rules::newness(dirty, newest) {
+        let Some(known) = known.filter(|_| dirty.is_some()) else { return Ok(Renewed::Alive) };
+        match rules::newness(dirty, shown::dirty(&known)) {
             Ordering::Greater => Err(EurekaError::not_found()),
             Ordering::Less if self.by_peer => {
                 let snapshot = self.api.registry().snapshot();
@@ -258,8 +255,7 @@ impl Change<'_> {
 /// What a client said of it, as newly as somebody who changes it does. What is shown in place of a
 /// time that nobody said is not kept.
 fn touched(known: &Member, body: Instance, dirty: Option<i64>) -> Instance {
-    let kept = shown::kept(known).and_then(|kept| kept.last_dirty_timestamp);
-    Instance { last_dirty_timestamp: kept.max(dirty), ..body }
+    Instance { last_dirty_timestamp: shown::said_dirty(known).max(dirty), ..body }
 }
 
 /// The lease is the first check.

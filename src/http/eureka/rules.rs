@@ -19,10 +19,17 @@ pub(super) fn status(
     overridden.or(known.filter(is_about_traffic)).unwrap_or(said)
 }
 
-/// How new what is sent is against what is known: by the time at which the instance's owner changed
-/// it. Who says none knows no better.
-pub(super) fn newness(sent: Option<i64>, known: Option<i64>) -> Ordering {
-    sent.map_or(Ordering::Equal, |sent| sent.cmp(&known.unwrap_or(0)))
+/// Whether a registration is older than what is known, by the times at which the instance's owner
+/// changed it. One that says no time is as new as it can be, as it is to Eureka, which takes the
+/// time at which it came; and nothing is older than what was said without one.
+pub(super) fn is_outdated(sent: Option<i64>, said: Option<i64>) -> bool {
+    matches!((sent, said), (Some(sent), Some(said)) if sent < said)
+}
+
+/// How new what somebody renews is against what is `shown`, where the time of the registration
+/// stands for one that was not said. Who says no time knows no better.
+pub(super) fn newness(sent: Option<i64>, shown: i64) -> Ordering {
+    sent.map_or(Ordering::Equal, |sent| sent.cmp(&shown))
 }
 
 #[cfg(test)]
@@ -31,7 +38,7 @@ mod tests {
 
     use super::{
         super::body::InstanceStatus::{Down, OutOfService, Starting, Unknown, Up},
-        newness, status,
+        is_outdated, newness, status,
     };
 
     #[test]
@@ -64,17 +71,25 @@ mod tests {
     }
 
     #[test]
-    fn who_says_no_time_is_neither_newer_nor_older() {
-        for (sent, known, expected) in [
-            (None, Some(5), Equal),
-            (None, None, Equal),
-            (Some(5), Some(5), Equal),
-            (Some(6), Some(5), Greater),
-            (Some(4), Some(5), Less),
-            (Some(1), None, Greater),
-            (Some(0), None, Equal),
+    fn a_registration_without_a_time_is_not_outdated() {
+        for (sent, said, expected) in [
+            (None, Some(5), false),
+            (None, None, false),
+            (Some(4), Some(5), true),
+            (Some(5), Some(5), false),
+            (Some(6), Some(5), false),
+            (Some(4), None, false),
         ] {
-            assert_eq!(newness(sent, known), expected, "{sent:?} {known:?}");
+            assert_eq!(is_outdated(sent, said), expected, "{sent:?} {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_renewal_without_a_time_is_neither_newer_nor_older() {
+        for (sent, shown, expected) in
+            [(None, 5, Equal), (Some(5), 5, Equal), (Some(6), 5, Greater), (Some(4), 5, Less)]
+        {
+            assert_eq!(newness(sent, shown), expected, "{sent:?} {shown}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! of the application that is called as its service is.
 
 use hashbrown::HashMap;
+use serde::Deserialize;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::{
@@ -85,6 +86,28 @@ pub(super) fn instance(member: &Member) -> Instance {
         last_dirty_timestamp: kept.last_dirty_timestamp.or(Some(registered)),
         ..kept
     }
+}
+
+/// When its owner last changed it, as it is shown; milliseconds since the Unix epoch.
+pub(super) fn dirty(member: &Member) -> i64 {
+    said_dirty(member).unwrap_or_else(|| millis(member.registered_at))
+}
+
+/// When its owner said to have changed it last. Of its document nothing else is read: every renewal
+/// asks.
+pub(super) fn said_dirty(member: &Member) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Document<'d> {
+        #[serde(borrow)]
+        instance: Fields<'d>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields<'d> {
+        last_dirty_timestamp: Option<&'d str>,
+    }
+    let document: Document<'_> = serde_json::from_str(&origin(member)?.document).ok()?;
+    document.instance.last_dirty_timestamp?.parse().ok()
 }
 
 /// What was kept of a registration; `None` when it came by another interface, and when another

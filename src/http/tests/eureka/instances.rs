@@ -224,3 +224,30 @@ async fn what_is_older_than_what_is_known_is_a_sign_of_life_only() {
     assert_eq!(door.instance(&at("a")).await["ipAddr"], "10.9.9.9");
     assert_eq!(door.answered("pay"), 1);
 }
+
+#[tokio::test]
+async fn a_registration_that_says_no_time_is_taken_and_renewed() {
+    let door = door();
+    door.appear(&body("PAY", "a")).await;
+    let untimed = json!({ "lastDirtyTimestamp": null, "ipAddr": "10.9.9.9" });
+    door.appear(&with(body("PAY", "a"), &untimed)).await;
+    let shown = door.instance(&at("a")).await;
+    assert_eq!(shown["ipAddr"], "10.9.9.9");
+    // What is shown is the time of the registration, and renewals are held against it.
+    let dirty: i64 = shown["lastDirtyTimestamp"].as_str().unwrap().parse().unwrap();
+    let renewed = |dirty: i64| format!("{}?lastDirtyTimestamp={dirty}", at("a"));
+    for (sent, status) in [(1_000, 200), (dirty, 200), (dirty + 1, 404)] {
+        assert_eq!(door.code("PUT", &renewed(sent)).await, status, "{sent}");
+    }
+    door.appear(&with(body("PAY", "a"), &json!({ "ipAddr": "10.8.8.8" }))).await;
+    assert_eq!(door.instance(&at("a")).await["ipAddr"], "10.8.8.8", "nothing is older than that");
+}
+
+#[tokio::test]
+async fn a_time_among_the_metadata_is_not_the_instance_s() {
+    let door = door();
+    let fields = json!({ "metadata": { "lastDirtyTimestamp": "5" } });
+    door.appear(&with(body("PAY", "a"), &fields)).await;
+    assert_eq!(door.code("PUT", &format!("{}?lastDirtyTimestamp=1000", at("a"))).await, 200);
+    assert_eq!(door.code("PUT", &format!("{}?lastDirtyTimestamp=1001", at("a"))).await, 404);
+}
