@@ -41,7 +41,8 @@ pub(super) fn amendment(
         Some(known) => known.key(),
         None => new_key(snapshot, &scope, &id),
     };
-    let (status, lease) = (body.status, body.lease_info.unwrap_or_default());
+    let (status, lease) = (body.status, held(body.lease_info.unwrap_or_default()));
+    let body = Body { lease_info: Some(lease), ..body };
     let drained = [status, body.overridden_status].contains(&OutOfService);
     let instance = Instance {
         service: key.service.clone(),
@@ -83,6 +84,12 @@ fn addresses(body: &Body) -> Result<Addresses, EurekaError> {
     address.or_else(|refusal| parse(&body.host_name).map_err(|_| refusal)).map_err(|refusal| {
         EurekaError::from(crate::model::Invalid { field: "instance.ipAddr".into(), ..refusal })
     })
+}
+
+/// The lease as it holds here, and is shown: a silence of more than a day is not believed.
+fn held(lease: LeaseInfo) -> LeaseInfo {
+    let most = i32::try_from(limit::CHECK_PERIOD_MAX.as_secs()).unwrap_or(i32::MAX);
+    LeaseInfo { duration_in_secs: lease.duration_in_secs.min(most), ..lease }
 }
 
 /// The lease, by whose end it is removed at once; and what says that it wants no traffic.

@@ -251,3 +251,18 @@ async fn a_time_among_the_metadata_is_not_the_instance_s() {
     assert_eq!(door.code("PUT", &format!("{}?lastDirtyTimestamp=1000", at("a"))).await, 200);
     assert_eq!(door.code("PUT", &format!("{}?lastDirtyTimestamp=1001", at("a"))).await, 404);
 }
+
+#[tokio::test]
+async fn a_lease_of_more_than_a_day_is_one_of_a_day_and_shown_so() {
+    let door = door();
+    for (said, held) in [(86_399, 86_399), (86_401, 86_400), (i32::MAX, 86_400)] {
+        let fields = json!({ "leaseInfo": { "durationInSecs": said } });
+        let id = format!("i-{said}");
+        door.appear(&with(body("PAY", &id), &fields)).await;
+        let shown = door.instance(&at(&id)).await;
+        assert_eq!(shown["leaseInfo"]["durationInSecs"], held);
+        let native = door.get(&format!("/api/v1/services/pay/instances/{id}")).await.json();
+        let ttl = &native["checks"][0]["ttl"];
+        assert_eq!(*ttl == json!("24h"), held == 86_400, "{ttl}");
+    }
+}
