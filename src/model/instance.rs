@@ -236,21 +236,10 @@ impl Meta {
         pairs.sort();
         let mut octets = 0;
         for (index, (key, value)) in pairs.iter().enumerate() {
-            if key.is_empty() || key.bytes().any(|b| b == b'=' || !(b' '..=b'~').contains(&b)) {
-                let problem = "is no key: one has printable ASCII characters without `=`";
-                return Err(Invalid::new("meta", key, problem));
-            }
-            let pair_octets = key.len() + 1 + value.len();
-            if pair_octets > limit::META_PAIR_OCTETS_MAX {
-                let limit = limit::META_PAIR_OCTETS_MAX;
-                let problem =
-                    format!("makes `key=value` {pair_octets} octets, above the limit of {limit}");
-                return Err(Invalid::new(format!("meta.{key}"), value, problem));
-            }
+            octets += pair_octets(key, value)?;
             if index > 0 && pairs[index - 1].0 == *key {
                 return Err(Invalid::new("meta", key, "is there twice"));
             }
-            octets += pair_octets + 1;
         }
         if octets > limit::META_OCTETS_MAX {
             let problem = format!("octets in all, above the limit of {}", limit::META_OCTETS_MAX);
@@ -259,10 +248,48 @@ impl Meta {
         Ok(Self(pairs.into()))
     }
 
+    /// As much of the pairs, in their order, as metadata may be; what does not fit is left out.
+    pub fn what_fits<K: AsRef<str>, V: AsRef<str>>(
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let (mut fitting, mut octets) = (Vec::<(Arc<str>, Arc<str>)>::new(), 0);
+        for (key, value) in pairs {
+            let (key, value) = (key.as_ref(), value.as_ref());
+            let Ok(more) = pair_octets(key, value) else { continue };
+            let is_new = fitting.iter().all(|(other, _)| &**other != key);
+            if is_new && octets + more <= limit::META_OCTETS_MAX {
+                octets += more;
+                fitting.push((key.into(), value.into()));
+            }
+            if fitting.len() == limit::META_ENTRIES_MAX {
+                break;
+            }
+        }
+        Self::new(fitting).unwrap_or_default()
+    }
+
     /// The pairs, sorted by key.
     pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
         &self.0
     }
+}
+
+/// What a pair takes of a TXT record, its length octet with it.
+///
+/// # Errors
+/// When its key is none, or it is longer than a character-string.
+fn pair_octets(key: &str, value: &str) -> Result<usize, Invalid> {
+    if key.is_empty() || key.bytes().any(|b| b == b'=' || !(b' '..=b'~').contains(&b)) {
+        let problem = "is no key: one has printable ASCII characters without `=`";
+        return Err(Invalid::new("meta", key, problem));
+    }
+    let octets = key.len() + 1 + value.len();
+    if octets > limit::META_PAIR_OCTETS_MAX {
+        let limit = limit::META_PAIR_OCTETS_MAX;
+        let problem = format!("makes `key=value` {octets} octets, above the limit of {limit}");
+        return Err(Invalid::new(format!("meta.{key}"), value, problem));
+    }
+    Ok(octets + 1)
 }
 
 fn within(field: &str, count: usize, limit: usize) -> Result<(), Invalid> {
@@ -340,5 +367,23 @@ mod tests {
         assert!(Meta::new(vec![pair("", "v")]).is_err());
         let many = (0..20).map(|n| pair(&format!("k{n}"), &"v".repeat(240))).collect();
         assert!(Meta::new(many).unwrap_err().to_string().contains("above the limit of 4000"));
+    }
+
+    #[test]
+    fn of_too_much_metadata_the_first_that_fits_is_taken() {
+        let keys = |pairs: &[(String, String)]| {
+            let meta = Meta::what_fits(pairs.iter().map(|(key, value)| (key, value)));
+            meta.pairs().iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>()
+        };
+        let pair = |key: &str, octets: usize| (key.to_owned(), "v".repeat(octets));
+        let odd = [pair("b", 1), pair("", 1), pair("a=b", 1), pair("é", 1), pair("a", 254)];
+        assert_eq!(keys(&odd), ["b"]);
+        assert_eq!(keys(&[pair("a", 1), pair("a", 2), pair("c", 3)]), ["a", "c"]);
+        // Sixteen of 250 octets are 4,000; what is small fits no more, until one is left out.
+        let large = |count| (0..count).map(|n| pair(&format!("{n:04}"), 244)).collect::<Vec<_>>();
+        assert_eq!(keys(&[large(16), vec![pair("x", 0)]].concat()).len(), 16);
+        assert_eq!(keys(&[large(15), vec![pair("wide", 246), pair("x", 0)]].concat()).len(), 16);
+        let many: Vec<_> = (0..100_000).map(|n| pair(&format!("{n:06}"), 0)).collect();
+        assert_eq!(keys(&many).len(), 64);
     }
 }

@@ -6,7 +6,7 @@ use super::{
     body::{
         Instance as Body,
         InstanceStatus::{self, OutOfService, Unknown, Up},
-        LeaseInfo, Metadata,
+        LeaseInfo,
     },
     error::EurekaError,
     negotiate::Form,
@@ -44,6 +44,7 @@ pub(super) fn amendment(
     let (status, lease) = (body.status, held(body.lease_info.unwrap_or_default()));
     let body = Body { lease_info: Some(lease), ..body };
     let drained = [status, body.overridden_status].contains(&OutOfService);
+    let origin = origin(scope, &id, body.clone())?;
     let instance = Instance {
         service: key.service.clone(),
         id: key.id.clone(),
@@ -53,11 +54,12 @@ pub(super) fn amendment(
         warning_weight: None,
         priority: 1,
         tags: Arc::default(),
-        meta: what_fits(&body.metadata),
+        // Clients get all of it.
+        meta: Meta::what_fits(body.metadata.iter()),
         checks: checks(&lease, status)?,
         deregister_after: None,
         initial_status: None,
-        origin: Some(Arc::new(origin(scope, &id, body)?)),
+        origin: Some(Arc::new(origin)),
     };
     let instance = Arc::new(api.checked(instance.checked()?)?);
     let checks = carried(known, &instance, status);
@@ -137,18 +139,6 @@ fn origin(scope: Scope, id: &str, body: Body) -> Result<Origin, EurekaError> {
     let odd_tags = Box::default();
     Ok(Origin { scope, id: id.into(), document: document.into(), odd_tags, node: None }
         .checked()?)
-}
-
-/// As much of the metadata as TXT records can say; clients get all of it.
-fn what_fits(metadata: &Metadata) -> Meta {
-    let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-    for (key, value) in metadata.iter() {
-        pairs.push((key.as_str().into(), value.as_str().into()));
-        if Meta::new(pairs.clone()).is_err() {
-            pairs.pop();
-        }
-    }
-    Meta::new(pairs).unwrap_or_default()
 }
 
 /// What is to be registered of what a client sent, given what is known of it and when it is.

@@ -9,10 +9,11 @@ use crate::{
         kept::{KeptCheck, KeptNode},
         site::Host,
         texts::ConsulError,
-        translate::{addresses, what_fits},
+        translate::addresses,
     },
     model::{
-        Amendment, Instance, InstanceId, InstanceKey, Invalid, Origin, Replacement, ServiceName,
+        Amendment, Instance, InstanceId, InstanceKey, Invalid, Meta, Origin, Replacement,
+        ServiceName,
     },
     registry::{Member, Snapshot},
 };
@@ -126,7 +127,7 @@ impl NodeEdit {
             warning_weight: None,
             priority: 1,
             tags: Arc::default(),
-            meta: what_fits(&kept.meta),
+            meta: Meta::what_fits(&kept.meta),
             checks: specs,
             deregister_after: None,
             initial_status: None,

@@ -6,4 +6,4 @@ mod service;
 
 pub(super) use address::addresses;
 pub(super) use check::{Checked, DEREGISTER_MIN, check};
-pub(super) use service::{Translated, of_catalog, service, what_fits};
+pub(super) use service::{Translated, of_catalog, service};

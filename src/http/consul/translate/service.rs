@@ -1,6 +1,6 @@
 //! Services, as Consul defines them, in the registry's words.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -101,7 +101,7 @@ fn translated(definition: ServiceDefinition, host: &Host) -> Result<Translated, 
         warning_weight: Some(number("Weights.Warning", warning)?).filter(|own| *own != weight),
         priority: 1,
         tags: tags.labels,
-        meta: what_fits(meta),
+        meta: Meta::what_fits(meta), // clients get all of it
         checks: Arc::default(),
         deregister_after: None,
         initial_status: None,
@@ -139,18 +139,6 @@ fn kept(definition: ServiceDefinition, host: &Host) -> Kept {
         maintenance: None,
         checks: Vec::new(),
     }
-}
-
-/// As much of the metadata as TXT records can say; clients get all of it.
-pub(in crate::http::consul) fn what_fits(meta: &BTreeMap<String, String>) -> Meta {
-    let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-    for (key, value) in meta {
-        pairs.push((key.as_str().into(), value.as_str().into()));
-        if Meta::new(pairs.clone()).is_err() {
-            pairs.pop();
-        }
-    }
-    Meta::new(pairs).unwrap_or_default()
 }
 
 fn number(field: &str, number: i64) -> Result<u16, ConsulError> {

@@ -266,3 +266,13 @@ async fn a_lease_of_more_than_a_day_is_one_of_a_day_and_shown_so() {
         assert_eq!(*ttl == json!("24h"), held == 86_400, "{ttl}");
     }
 }
+
+#[tokio::test]
+async fn more_than_is_kept_of_an_instance_is_refused_with_the_limit() {
+    let door = door();
+    let many: serde_json::Map<_, _> =
+        (0..20_000).map(|number| (format!("key-{number}"), json!("v"))).collect();
+    let reply = door.try_to_appear(&with(body("PAY", "a"), &json!({ "metadata": many }))).await;
+    assert_eq!(reply.status, 400);
+    assert!(reply.text.contains("above the limit of 131072"), "{}", reply.text);
+}
