@@ -63,7 +63,7 @@ impl Place {
     }
 
     /// Gives all of it back.
-    pub(super) fn leave(&mut self) {
+    fn leave(&mut self) {
         if let Some(taken) = self.taken.take() {
             self.bodies.octets.dec_by(signed(taken.num_permits()));
         }

@@ -7,7 +7,12 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use hyper::{Request, Version, body::Incoming, header::HOST, server::conn::http1};
+use hyper::{
+    Request, Version,
+    body::Incoming,
+    header::{CONNECTION, HOST, HeaderValue},
+    server::conn::http1,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
@@ -79,7 +84,9 @@ fn refusal(api: &Api, request: &Request<Body>) -> Option<Response> {
         return None;
     }
     let observed = Observed::new(request);
-    let response = Problem::bad_host().into_response();
+    let mut response = Problem::bad_host().into_response();
+    // Its body is nobody's, and who sends such requests has more of them.
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     observed.count(api.metrics(), response.status());
     Some(response)
 }

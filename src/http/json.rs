@@ -160,33 +160,21 @@ async fn collect(
     octets_max: usize,
     mut held: HeldBody,
 ) -> Result<HeldBody, Problem> {
-    /// A client that is still writing when the connection is closed loses the reply with it; so
-    /// much of a body that is too large is read and thrown away to let it finish.
-    const DISCARDED_OCTETS_MAX: usize = 8 << 20;
-
     let mut kept = BytesMut::new();
-    let (mut seen, mut refusal) = (0_usize, None);
     while let Some(frame) = body.frame().await {
         let broken = |_| Problem::malformed_body("the body broke off");
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        seen += data.len();
-        if seen > octets_max {
-            refusal = Some(Problem::body_too_large(octets_max));
-        } else if refusal.is_none() && !held.place.grow(data.len()) {
-            refusal = Some(Problem::too_many_bodies());
+        // What is left of a body that is refused is read and thrown away by `unread`.
+        if kept.len() + data.len() > octets_max {
+            return Err(Problem::body_too_large(octets_max));
         }
-        if refusal.is_none() {
-            kept.extend_from_slice(&data);
-            continue;
+        if !held.place.grow(data.len()) {
+            return Err(Problem::too_many_bodies());
         }
-        kept = BytesMut::new();
-        held.place.leave();
-        if seen > octets_max.saturating_add(DISCARDED_OCTETS_MAX) {
-            break;
-        }
+        kept.extend_from_slice(&data);
     }
     held.octets = kept.freeze();
-    refusal.map_or(Ok(held), Err)
+    Ok(held)
 }
 
 /// Reads JSON; nesting is held to 128 levels by serde_json.

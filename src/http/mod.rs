@@ -27,6 +27,7 @@ mod query;
 mod router;
 mod routes;
 mod server;
+mod unread;
 
 #[cfg(test)]
 mod tests;

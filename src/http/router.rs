@@ -23,6 +23,7 @@ use super::{
     metrics::Observed,
     problem::Problem,
     routes,
+    unread::Unread,
 };
 
 /// Replies of fewer octets are sent as they are: they fit into one packet either way.
@@ -67,33 +68,35 @@ pub(super) fn layered(routes: Router<Api>, api: &Api) -> Router {
         .with_state(api.clone())
 }
 
-/// From the outside in: counted and logged, guarded, panics caught, held to its time until the
-/// reply begins.
+/// From the outside in: counted and logged, the body read to its end, guarded, panics caught, held
+/// to its time until the reply begins.
 ///
 /// One layer and not one for each: axum clones all that is within a layer for every request, and
 /// layers in layers over again.
 async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
     let (observed, uri) = (Observed::new(&request), request.uri().clone());
     let is_consuls = is_consuls(&uri);
-    let reply = match guard::check(&api, &request) {
-        Err(problem) => Err(problem),
-        Ok(()) => {
-            let patience = patience(&api, &request);
-            let reply = tokio::time::timeout(patience, next.run(request));
-            match AssertUnwindSafe(reply).catch_unwind().await {
-                Ok(Ok(response)) => Ok(response),
-                Ok(Err(_)) => Err(Problem::timeout()),
-                Err(panic) => Err(panicked(&*panic)),
-            }
-        }
-    };
+    let (request, unread) = Unread::of(request);
+    let reply = reply(&api, request, next).await;
     let response = match reply {
         Ok(response) => response,
         Err(problem) if is_consuls => ConsulError::from(problem).into_response(),
         Err(problem) => refusal(&uri, problem),
     };
     observed.count(api.metrics(), response.status());
+    let response = unread.before(response, api.options().body_timeout).await;
     if is_consuls { consul::with_policy(response) } else { response }
+}
+
+/// The reply; the request is gone by then, and what is left of its body with nobody.
+async fn reply(api: &Api, request: Request, next: Next) -> Result<Response, Problem> {
+    guard::check(api, &request)?;
+    let patience = patience(api, &request);
+    let reply = tokio::time::timeout(patience, next.run(request));
+    match AssertUnwindSafe(reply).catch_unwind().await {
+        Ok(reply) => reply.map_err(|_| Problem::timeout()),
+        Err(panic) => Err(panicked(&*panic)),
+    }
 }
 
 /// How long a reply may take to begin. A blocking query has a time of its own, which it keeps.

@@ -236,3 +236,67 @@ async fn an_ordinary_client_gets_along() {
     };
     tokio::task::spawn_blocking(session).await.unwrap();
 }
+
+/// The replies on one connection to `requests`, each of which is sent when the reply to the one
+/// before has come, its body some time after its head.
+async fn statuses(address: SocketAddr, requests: &[(&str, &str)]) -> Vec<String> {
+    let mut stream = within(TcpStream::connect(address)).await.unwrap();
+    let mut statuses = Vec::new();
+    for (line, body) in requests {
+        let head = format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        // The server has seen the head, and has had time to answer it.
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        stream.write_all(body.as_bytes()).await.unwrap();
+        statuses.push(read_status(&mut stream).await);
+    }
+    statuses
+}
+
+/// The status of one reply, the rest of which is read as well.
+async fn read_status(stream: &mut TcpStream) -> String {
+    let (mut reply, mut octet) = (Vec::new(), [0]);
+    while !reply.ends_with(b"\r\n\r\n") {
+        within(stream.read_exact(&mut octet)).await.expect("the connection is open");
+        reply.push(octet[0]);
+    }
+    let head = String::from_utf8(reply).unwrap().to_lowercase();
+    let length =
+        head.split("content-length: ").nth(1).map_or("0", |rest| &rest[..rest.find('\r').unwrap()]);
+    let mut body = vec![0; length.parse().unwrap()];
+    within(stream.read_exact(&mut body)).await.unwrap();
+    head.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_connection_goes_on_after_a_refusal_whose_body_nobody_has_looked_at() {
+    let serving = serve(&["127.0.0.1:0"], Options::default());
+    // It reads as a request of its own.
+    let body = "DELETE /api/v1/services/web/instances/a HTTP/1.1\r\nHost: x\r\n\r\n";
+    let long = "x".repeat(3 << 20);
+    let last = ("GET /health", "");
+    for (line, body, status) in [
+        ("POST /v1/catalog/services", body, "405"),
+        ("PUT /v1/nothing", body, "404"),
+        ("PUT /v1/kv/a", body, "403"),
+        ("PUT /v1/txn", &*long, "403"),
+        ("PUT /v1/acl/token", body, "401"),
+        ("PUT /v1/agent/service/register?ns=x", body, "400"),
+        ("PUT /v1/agent/service/deregister/x", body, "404"),
+        ("PUT /v1/agent/check/pass/x", body, "404"),
+        ("GET /v1/health/service/web?index=x", body, "400"),
+        ("GET /v1/catalog/services", body, "200"),
+        ("PUT /nothing", body, "404"),
+        ("POST /api/v1/services", body, "405"),
+        ("PUT /api/v1/services/web/instances/a_b", body, "422"),
+        ("PUT /api/v1/services/web/instances/a", &*long, "413"),
+        ("POST /eureka/nothing", body, "404"),
+        ("DELETE /eureka/apps/WEB/x", body, "404"),
+    ] {
+        let seen = statuses(serving.addresses[0], &[(line, body), last]).await;
+        assert_eq!(seen, [status, "200"], "{line}");
+    }
+}

@@ -6,26 +6,20 @@
 
 use axum::{
     Router,
-    extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{MethodRouter, delete, get, post, put},
 };
-use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::{Value, json};
 
-use crate::{
-    http::{
-        Api,
-        consul::{
-            call::Call,
-            methods::{allow, at},
-            reply,
-            texts::ConsulError,
-        },
-        json,
+use crate::http::{
+    Api,
+    consul::{
+        call::Call,
+        methods::{allow, at},
+        reply,
+        texts::ConsulError,
     },
-    model::limit,
 };
 
 const EVENTS: &str = "Events are";
@@ -156,20 +150,11 @@ fn read(methods: MethodRouter<Api>) -> MethodRouter<Api> {
     allow("OPTIONS,GET", methods)
 }
 
-/// Refuses, once the body is there: a client that is still writing it would not see the reply.
-fn refuse(
-    what: &'static str,
-) -> impl Fn(State<Api>, Request) -> BoxFuture<'static, ConsulError> + Clone + Send + Sync + 'static
-{
-    move |State(api): State<Api>, request: Request| {
-        async move {
-            let _thrown_away = json::read(request, limit::HTTP_BODY_OCTETS_MAX, &api).await;
-            let why = "not available: this server is Rollcall, which does service discovery and \
-                       nothing else";
-            ConsulError::not_done(format!("{what} {why}"))
-        }
-        .boxed()
-    }
+/// Refuses what there is not.
+fn refuse(what: &'static str) -> ConsulError {
+    let why =
+        "not available: this server is Rollcall, which does service discovery and nothing else";
+    ConsulError::not_done(format!("{what} {why}"))
 }
 
 /// There is no such thing.
