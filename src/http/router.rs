@@ -91,6 +91,11 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
 /// The reply; the request is gone by then, and what is left of its body with nobody.
 async fn reply(api: &Api, request: Request, next: Next) -> Result<Response, Problem> {
     guard::check(api, &request)?;
+    if is_consuls(request.uri())
+        && let Some(elsewhere) = consul::clean::elsewhere(request.method(), request.uri())
+    {
+        return Ok(elsewhere);
+    }
     let patience = patience(api, &request);
     let reply = tokio::time::timeout(patience, next.run(request));
     match AssertUnwindSafe(reply).catch_unwind().await {

@@ -5,6 +5,7 @@
 
 mod blocking;
 mod call;
+pub(in crate::http) mod clean;
 pub(in crate::http) mod definition;
 pub(in crate::http) mod duration;
 mod edit;
@@ -15,6 +16,7 @@ mod methods;
 pub(in crate::http) mod number;
 pub(in crate::http) mod params;
 pub(in crate::http) mod quote;
+mod readable;
 pub(in crate::http) mod reader;
 mod reply;
 mod router;

@@ -15,7 +15,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::{duration::GoDuration, syntax, texts::ConsulError};
+use super::{duration::GoDuration, readable::readable, syntax, texts::ConsulError};
 
 /// A type of body, and the fields that it may have.
 pub(in crate::http) trait Body: DeserializeOwned {
@@ -89,6 +89,7 @@ pub(in crate::http) fn read<T: Body>(body: &[u8]) -> Result<T, ConsulError> {
     if body.trim_ascii().is_empty() {
         return Err(ConsulError::decode("EOF"));
     }
+    let body = &*readable(body);
     let shape = &Shape::Object(T::FIELDS);
     let mut reader = serde_json::Deserializer::from_slice(body);
     let read = Reading { shape, place: None }.deserialize(&mut reader);

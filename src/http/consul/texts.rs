@@ -261,6 +261,9 @@ impl From<Problem> for ConsulError {
 
 impl IntoResponse for ConsulError {
     fn into_response(self) -> Response {
+        if self.text.is_empty() {
+            return self.status.into_response();
+        }
         let mut response = (self.status, self.text.into_owned()).into_response();
         let headers = response.headers_mut();
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -287,6 +290,13 @@ mod tests {
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, r#"Invalid value for enable: "x\n""#);
+    }
+
+    #[test]
+    fn a_refusal_without_a_text_has_no_type_either() {
+        let response = ConsulError::malformed_query().into_response();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!response.headers().contains_key(header::CONTENT_TYPE));
     }
 
     #[test]

@@ -284,6 +284,7 @@ async fn a_connection_goes_on_after_a_refusal_whose_body_nobody_has_looked_at() 
         ("PUT /v1/kv/a", body, "403"),
         ("PUT /v1/txn", &*long, "403"),
         ("PUT /v1/acl/token", body, "401"),
+        ("PUT /v1//kv/a", body, "301"),
         ("PUT /v1/agent/service/register?ns=x", body, "400"),
         ("PUT /v1/agent/service/deregister/x", body, "404"),
         ("PUT /v1/agent/check/pass/x", body, "404"),

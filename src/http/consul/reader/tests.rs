@@ -36,6 +36,13 @@ fn names_of_fields_are_matched_in_any_case_and_the_last_one_wins() {
 }
 
 #[test]
+fn text_that_is_none_is_taken() {
+    let update: CheckUpdate =
+        read(b"{\"Status\":\"passing\",\"Output\":\"a\xff\\ud83d\"}").unwrap();
+    assert_eq!(update.output, "a\u{fffd}\u{fffd}");
+}
+
+#[test]
 fn an_alias_stands_in_for_a_name_that_is_not_there() {
     let body =
         r#"{"enable_tag_override":true,"TAGGED_ADDRESSES":{"lan":{"address":"a","port":1}}}"#;
