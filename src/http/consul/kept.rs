@@ -50,6 +50,10 @@ pub(super) struct Kept {
     /// What is given back as it was sent, by its name: `Proxy`, `Connect`, `Locality`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub rest: Map<String, Value>,
+    /// Whether it was registered in the catalog, where nothing is added to what was sent, and not
+    /// with an agent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_of_catalog: bool,
     /// Why it is in maintenance, if somebody said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<String>,
@@ -74,6 +78,12 @@ pub(super) struct KeptCheck {
     /// Its type as it is shown, where that is not what the registry's kind of check says.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub shown_type: String,
+    /// How often others probe it, as they wrote it; empty for what we probe.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub interval: String,
+    /// After which an unanswered run has failed, as it was sent; empty for the default.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub timeout: String,
     /// For others than us to probe; shown in the catalog.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub definition: Map<String, Value>,
@@ -83,7 +93,7 @@ pub(super) struct KeptCheck {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct KeptNode {
-    /// Its UUID; empty for one that is made of its name.
+    /// Its UUID; empty for none, or for the one that is made of an agent's name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// Its name, in the letters in which it was sent.
@@ -99,6 +109,9 @@ pub(super) struct KeptNode {
     /// Whether it was registered by itself, and stays without checks and services.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_registered: bool,
+    /// Whether it is a registered one's agent, too, that things are registered with.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_agent: bool,
     /// Why it is in maintenance, if somebody said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<String>,
@@ -141,6 +154,12 @@ impl KeptNode {
     /// What is kept of a node.
     pub(super) fn of(instance: &Instance) -> Option<Self> {
         read(instance.origin.as_deref()?)
+    }
+
+    /// Whether it was registered in the catalog and nothing with its agent: nobody says that it
+    /// has one.
+    pub(super) fn is_external(&self) -> bool {
+        self.is_registered && !self.has_agent
     }
 }
 

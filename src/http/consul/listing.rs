@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     kept::{Kept, KeptNode},
     site::Host,
-    view::HealthCheck,
+    view::{HealthCheck, in_order},
     world::{SERVER, Service, World, shown_id},
 };
 use crate::{
@@ -22,7 +22,9 @@ impl<'w> World<'w> {
         if label == SERVER {
             services.push(self.server());
         }
-        services.sort_by(|a, b| (&a.kept.node, &a.id).cmp(&(&b.kept.node, &b.id)));
+        services.sort_by(|a, b| {
+            in_order(&a.kept.node, &b.kept.node).then_with(|| in_order(&a.id, &b.id))
+        });
         services
     }
 
@@ -79,7 +81,7 @@ impl<'w> World<'w> {
             services.extend(others.map(|member| self.service(member)));
             services.push(self.server());
         }
-        services.sort_by(|a, b| a.id.cmp(&b.id));
+        services.sort_by(|a, b| in_order(&a.id, &b.id));
         services
     }
 
@@ -93,6 +95,16 @@ impl<'w> World<'w> {
             return None;
         }
         self.of_another_door(id).map(|member| self.service(member))
+    }
+
+    /// The checks of a name's services, by whichever door these came, sorted by node and id.
+    pub(super) fn checks_of<'s>(services: impl Iterator<Item = &'s Service<'w>>) -> Vec<HealthCheck>
+    where
+        'w: 's,
+    {
+        let mut checks: Vec<_> = services.flat_map(Service::checks).collect();
+        sort(&mut checks);
+        checks
     }
 
     /// All checks on a node, its own and those of its services, sorted by id.
@@ -112,7 +124,8 @@ impl<'w> World<'w> {
         checks
     }
 
-    fn is_own(self, host: &Host) -> bool {
+    /// Whether it is the node of this server.
+    pub(super) fn is_own(self, host: &Host) -> bool {
         host.scope() == self.options.own_host().scope()
     }
 
@@ -147,6 +160,7 @@ fn is_of_another_door(instance: &Instance) -> bool {
     instance.origin.as_ref().is_none_or(|origin| origin.scope.door != Door::Consul)
 }
 
+/// By node and by id.
 fn sort(checks: &mut [HealthCheck]) {
-    checks.sort_by(|a, b| (&a.node, &a.check_id).cmp(&(&b.node, &b.check_id)));
+    checks.sort_by(|a, b| in_order(&a.node, &b.node).then_with(|| a.by_id(b)));
 }

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     duration::GoDuration,
@@ -102,35 +102,46 @@ impl<'w> World<'w> {
             Some((member, Some(kept))) => (Some(member), kept),
             _ => (None, KeptNode::default()),
         };
+        let has_agent = self.is_own(host) || !kept.is_external();
         let either = |own: String, other: &str| if own.is_empty() { other.to_owned() } else { own };
-        let address = either(kept.address, &host.address);
-        let mut meta = kept.meta;
-        meta.entry("consul-network-segment".into()).or_default();
-        if scope == self.options.own_host().scope() {
-            meta.entry("consul-version".into()).or_insert_with(Options::version);
-        }
-        let addresses = match kept.tagged_addresses {
-            own if own.is_empty() => Node::default_addresses(&address),
-            own => own,
-        };
-        Node {
-            id: either(kept.id, &uuid_of(&host.name)),
+        let mut node = Node {
+            id: kept.id,
             node: either(kept.node, &host.name),
+            address: either(kept.address, &host.address),
             datacenter: self.options.datacenter.clone(),
-            tagged_addresses: addresses,
-            meta,
+            tagged_addresses: kept.tagged_addresses,
+            meta: kept.meta,
             create_index: member.map_or(1, |member| member.registered.0),
             modify_index: member.map_or(1, |member| member.registered.0),
-            address,
+        };
+        if has_agent {
+            self.add_what_agents_say(&mut node);
+        }
+        node
+    }
+
+    /// What the agent of a node says of it beside what was registered. Of a node that only the
+    /// catalog has, nobody says that.
+    fn add_what_agents_say(self, node: &mut Node) {
+        if node.id.is_empty() {
+            node.id = uuid_of(&node.node);
+        }
+        node.meta.entry("consul-network-segment".into()).or_default();
+        if Scope::node(&node.node) == self.options.own_host().scope() {
+            node.meta.entry("consul-version".into()).or_insert_with(Options::version);
+        }
+        if node.tagged_addresses.is_empty() {
+            node.tagged_addresses = Node::default_addresses(&node.address);
         }
     }
 
-    /// The checks of a node: that it is there, its own, and maintenance.
+    /// The checks of a node, sorted by id: that its agent is there, its own, and maintenance.
     pub(super) fn node_checks(self, host: &Host) -> Vec<HealthCheck> {
         let mut checks = Vec::new();
         let member = self.node_member(&host.scope());
         let kept = member.and_then(|member| KeptNode::of(&member.instance)).unwrap_or_default();
-        if kept.checks.iter().all(|check| check.id != SERF_HEALTH) {
+        let has_agent = self.is_own(host) || !kept.is_external();
+        if has_agent && kept.checks.iter().all(|check| check.id != SERF_HEALTH) {
             checks.push(HealthCheck {
                 name: "Serf Health Status".into(),
                 output: "Agent alive and reachable".into(),
@@ -149,6 +160,7 @@ impl<'w> World<'w> {
                 ..in_maintenance(blank(&host.name, NODE_MAINTENANCE), member)
             });
         }
+        checks.sort_by(HealthCheck::by_id);
         checks
     }
 
@@ -193,7 +205,7 @@ impl Service<'_> {
         self.member.key()
     }
 
-    /// Its own checks, and maintenance.
+    /// Its own checks and maintenance, sorted by id.
     pub(super) fn checks(&self) -> Vec<HealthCheck> {
         let (member, kept) = (&*self.member, &self.kept);
         let blank = |check_id: &str| HealthCheck {
@@ -214,6 +226,7 @@ impl Service<'_> {
             let notes = kept.maintenance.clone().unwrap_or_else(|| SERVICE_REASON.into());
             checks.push(HealthCheck { name: "Service Maintenance Mode".into(), notes, ..check });
         }
+        checks.sort_by(HealthCheck::by_id);
         checks
     }
 
@@ -233,7 +246,7 @@ impl Service<'_> {
             tagged_addresses: self.tagged_addresses(),
             weights: weights(instance),
             enable_tag_override: kept.enable_tag_override,
-            rest: kept.rest.clone(),
+            rest: self.rest(),
             datacenter: self.world.options.datacenter.clone(),
             content_hash: None,
         }
@@ -320,7 +333,9 @@ impl Service<'_> {
     fn tagged_addresses(&self) -> BTreeMap<String, super::definition::ServiceAddress> {
         let mut all = self.kept.tagged_addresses.clone();
         let family = match self.kept.address.parse() {
-            Ok(std::net::IpAddr::V4(_)) => &["lan_ipv4", "wan_ipv4"][..],
+            // Agents name them, the catalog does not.
+            _ if self.kept.is_of_catalog => &[][..],
+            Ok(std::net::IpAddr::V4(_)) => &["lan_ipv4", "wan_ipv4"],
             Ok(std::net::IpAddr::V6(_)) => &["lan_ipv6", "wan_ipv6"],
             Err(_) => &[],
         };
@@ -333,9 +348,24 @@ impl Service<'_> {
         all
     }
 
+    /// What was sent of it, and what is shown of every service.
     fn proxy(&self) -> Value {
-        let nothing = || serde_json::json!({ "Mode": "", "MeshGateway": {}, "Expose": {} });
-        self.kept.rest.get("Proxy").cloned().unwrap_or_else(nothing)
+        let mut proxy = json!({ "Mode": "", "MeshGateway": {}, "Expose": {} });
+        if let (Some(Value::Object(sent)), Value::Object(shown)) =
+            (self.kept.rest.get("Proxy"), &mut proxy)
+        {
+            shown.extend(sent.clone());
+        }
+        proxy
+    }
+
+    /// `Proxy`, `Connect` and `Locality`, as far as they were sent.
+    fn rest(&self) -> Map<String, Value> {
+        let mut rest = self.kept.rest.clone();
+        if let Some(proxy) = rest.get_mut("Proxy") {
+            *proxy = self.proxy();
+        }
+        rest
     }
 
     fn connect(&self) -> Value {
@@ -394,6 +424,7 @@ fn with_state(
 ) -> Option<HealthCheck> {
     let (spec, state) = (member.instance.checks.get(index)?, member.checks.get(index)?);
     let interval = spec.thresholds().map(|t| GoDuration::from(t.interval).to_string());
+    let interval = interval.unwrap_or_else(|| kept.interval.clone());
     let kind = match spec.kind {
         // Others probe it, and say how or do not.
         CheckKind::Manual => &kept.shown_type,
@@ -404,7 +435,8 @@ fn with_state(
         notes: kept.notes.clone(),
         output: state.output.to_string(),
         r#type: kind.to_owned(),
-        interval: interval.unwrap_or_default(),
+        interval,
+        timeout: kept.timeout.clone(),
         definition: kept.definition.clone(),
         create_index: member.registered.0,
         modify_index: member.modified.0,

@@ -7,6 +7,7 @@ a fault as well, so that the list stays true.
 
 What of the reply:
   header NAME          a header, or several by a pattern
+  null PATH            a value that is null there, and empty here
   json PATH            a value; the path has keys, `*` for any one, `**` for any number
   item PATH KEY=VALUE  the items of a list that have this
   order PATH           the order of a list, which is always another one; `.` is the whole body
@@ -31,7 +32,7 @@ HEADERS = [
     "X-Consul-Effective-Consistency", "X-Consul-Query-Backend", "X-Consul-Default-ACL-Policy",
     "X-Consul-Reason", "X-Consul-ContentHash",
 ]
-KINDS = ["header", "json", "item", "order", "set", "text", "is", "any"]
+KINDS = ["header", "json", "null", "item", "order", "set", "text", "is", "any"]
 # For how long a read may differ: an agent tells the catalog of a change in its own time.
 PATIENCE = 1.0
 
@@ -114,6 +115,10 @@ class Difference:
                 self.needed |= theirs.headers.get(name) != ours.headers.get(name)
                 theirs.headers.pop(name, None)
                 ours.headers.pop(name, None)
+        elif self.kind == "null":
+            if theirs.json is not None and ours.json is not None:
+                path = ["*", *self.what.split(".")]
+                self.needed |= fill(theirs.json, ours.json, path)
         elif self.kind in ["json", "item", "order", "set"]:
             if theirs.json is not None and ours.json is not None:
                 self.even_json(theirs.json, ours.json)
@@ -175,6 +180,24 @@ def prune(value, path):
     for key, _ in reversed(found):
         del value[key]
     return found
+
+
+def fill(theirs, ours, path):
+    """Puts our empty value in the place of their null at that path; whether there was one."""
+    if type(theirs) is not type(ours) or not isinstance(theirs, (dict, list)):
+        return False
+    first, rest = path[0], path[1:]
+    filled = first == "**" and fill(theirs, ours, rest)
+    for key, inner in matching(theirs, "*" if first == "**" else first):
+        other = ours.get(key) if isinstance(ours, dict) else ours[key] if key < len(ours) else None
+        if first == "**":
+            filled |= fill(inner, other, path)
+        elif rest:
+            filled |= fill(inner, other, rest)
+        elif inner is None and other in ({}, []):
+            theirs[key] = other
+            filled = True
+    return filled
 
 
 def lists_at(value, path):

@@ -112,6 +112,10 @@ pub(in crate::http) struct CatalogCheck {
     pub(in crate::http) service_id: String,
     /// Its type, as it is shown.
     pub(in crate::http) r#type: String,
+    /// How often others probe it, as it is shown.
+    pub(in crate::http) interval: String,
+    /// After which an unanswered run has failed, as it is shown.
+    pub(in crate::http) timeout: String,
     /// What others, such as consul-esm, are to probe.
     pub(in crate::http) definition: CatalogCheckDefinition,
 }

@@ -24,6 +24,8 @@ pub(in crate::http::consul) struct Edit {
     snapshot: Arc<Snapshot>,
     host: Host,
     is_own: bool,
+    /// Whether only the catalog has it so far.
+    is_external: bool,
     /// What is changed, by id; nothing in place of what is taken away.
     services: BTreeMap<String, Option<ServiceEdit>>,
     node: Option<NodeEdit>,
@@ -47,12 +49,14 @@ impl Edit {
         let is_own = host.scope() == options.own_host().scope();
         // Where it was registered to be stands over where its clients come from.
         let node = snapshot.origins.get(&host.scope(), "");
-        let registered = node.and_then(|node| KeptNode::of(node)).map(|kept| kept.address);
+        let node = node.and_then(|node| KeptNode::of(node));
+        let is_external = node.as_ref().is_some_and(KeptNode::is_external);
+        let registered = node.map(|node| node.address);
         if let Some(address) = registered.filter(|address| !address.is_empty()) {
             host.address = address;
         }
         let (services, removals) = (BTreeMap::new(), Vec::new());
-        Self { snapshot, host, is_own, services, node: None, removals }
+        Self { snapshot, host, is_own, is_external, services, node: None, removals }
     }
 
     /// The node.
@@ -83,6 +87,13 @@ impl Edit {
     pub(in crate::http::consul) fn node(&mut self) -> &mut NodeEdit {
         let Self { node, snapshot, host, .. } = self;
         node.get_or_insert_with(|| NodeEdit::of(snapshot, host))
+    }
+
+    /// Has the node be one of an agent: what is changed is changed through that.
+    pub(in crate::http::consul) fn meet_agent(&mut self) {
+        if self.is_external {
+            self.node().meet_agent();
+        }
     }
 
     /// Registers a service in place of the one of the same id. Of that, checks that are not listed
@@ -140,7 +151,8 @@ impl Edit {
         registration: &CatalogRegistration,
     ) -> Result<(), ConsulError> {
         let has_moved = self.known_address() != registration.address;
-        self.node().register(registration);
+        let is_known = self.is_known();
+        self.node().register(registration, is_known);
         self.host.name.clone_from(&registration.node);
         self.host.address.clone_from(&registration.address);
         let there = addresses("", &BTreeMap::new(), &self.host);

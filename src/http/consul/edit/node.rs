@@ -53,8 +53,9 @@ impl NodeEdit {
         Self { kept, checks: rows.collect(), drained: member.drained, before }
     }
 
-    /// The node as the catalog's client has it. Without an UUID it keeps the one that it has.
-    pub(super) fn register(&mut self, registration: &CatalogRegistration) {
+    /// The node as the catalog's client has it; `is_known` says whether there was something on it
+    /// before. Without an UUID it keeps the one that it has.
+    pub(super) fn register(&mut self, registration: &CatalogRegistration, is_known: bool) {
         let CatalogRegistration { id, node, address, tagged_addresses, node_meta, .. } =
             registration;
         let old = std::mem::take(&mut self.kept);
@@ -65,9 +66,16 @@ impl NodeEdit {
             tagged_addresses: tagged_addresses.clone(),
             meta: node_meta.clone(),
             is_registered: true,
+            // What was there without having been registered is what clients have of their agent.
+            has_agent: old.has_agent || (is_known && !old.is_registered),
             maintenance: old.maintenance,
             checks: Vec::new(),
         };
+    }
+
+    /// Has it be the node of an agent, which somebody registers with.
+    pub(super) fn meet_agent(&mut self) {
+        self.kept.has_agent = true;
     }
 
     /// Puts it into maintenance, or ends that, and says whether that is a change; if it is none the

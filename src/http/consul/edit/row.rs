@@ -60,6 +60,8 @@ impl Row {
             name: check.name.clone(),
             notes: check.notes.clone(),
             shown_type: shown_type(check),
+            interval: check.interval.clone(),
+            timeout: check.timeout.clone(),
             definition: definition.as_object().cloned().unwrap_or_default(),
         };
         let status = Status::parse(&check.status).unwrap_or(Status::Critical);

@@ -39,6 +39,7 @@ async fn register(
     definition.validate()?;
     let service = &*definition.service_id;
     change(&api, (&host, service), |edit| {
+        edit.meet_agent();
         let checked = translate::check(&definition.check, edit.host(), edit.is_own())?;
         let owner = match service {
             "" => Owner::Node,

@@ -33,6 +33,7 @@ async fn register(
     definition.validate()?;
     let of = definition.id();
     change(&caller.api, (&caller.host, of), |edit| {
+        edit.meet_agent();
         let (host, is_own) = (edit.host(), edit.is_own());
         let service = translate::service(definition.clone(), host, is_own)?;
         edit.register(service, replaces_checks);

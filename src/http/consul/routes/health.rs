@@ -64,8 +64,8 @@ async fn checks(call: Call) -> Result<Response, ConsulError> {
     call.answer(interest, move |world| {
         let services = world.services(name.as_str());
         let wanted = services.iter().filter(|service| is_on(world, &service.host(), &node_meta));
-        let checks = wanted.flat_map(Service::checks);
-        let checks: Vec<_> = checks.filter(|check| sieve.passes(check)).collect();
+        let mut checks = World::checks_of(wanted);
+        checks.retain(|check| sieve.passes(check));
         Ok(Seen { index: index_of(world, &name), value: checks })
     })
     .await

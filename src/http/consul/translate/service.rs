@@ -11,6 +11,7 @@ use super::{
 use crate::{
     http::consul::{
         definition::{CatalogService, CheckType, ServiceDefinition, Weights},
+        duration::GoDuration,
         kept::{Kept, KeptCheck},
         site::Host,
         texts::ConsulError,
@@ -78,7 +79,10 @@ pub(in crate::http::consul) fn of_catalog(
         locality: service.locality,
         ..ServiceDefinition::default()
     };
-    translated(definition, host).map_err(|refusal| ConsulError::failed(refusal.text))
+    let translated = translated(definition, host);
+    let mut translated = translated.map_err(|refusal| ConsulError::failed(refusal.text))?;
+    translated.kept.is_of_catalog = true;
+    Ok(translated)
 }
 
 /// A service without its checks.
@@ -136,6 +140,7 @@ fn kept(definition: ServiceDefinition, host: &Host) -> Kept {
         kind: definition.kind,
         enable_tag_override: definition.enable_tag_override,
         rest,
+        is_of_catalog: false,
         maintenance: None,
         checks: Vec::new(),
     }
@@ -184,6 +189,11 @@ impl Translated {
     }
 }
 
+/// A duration as Go writes it; nothing when it was not set.
+fn written(duration: GoDuration) -> String {
+    if duration.nanos() == 0 { String::new() } else { duration.to_string() }
+}
+
 // === impl KeptCheck ===
 
 impl From<&CheckType> for KeptCheck {
@@ -192,8 +202,8 @@ impl From<&CheckType> for KeptCheck {
             id: check.check_id.clone(),
             name: check.name.clone(),
             notes: check.notes.clone(),
-            shown_type: String::new(),
-            definition: Map::new(),
+            timeout: written(check.timeout),
+            ..Self::default()
         }
     }
 }

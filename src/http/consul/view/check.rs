@@ -1,7 +1,11 @@
 //! A check with its state.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use super::in_order;
 
 /// A check in the catalog or of an agent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,6 +50,11 @@ pub(in crate::http::consul) struct HealthCheck {
 // === impl HealthCheck ===
 
 impl HealthCheck {
+    /// The order of checks: by their ids, whatever the case of their letters.
+    pub(in crate::http::consul) fn by_id(&self, other: &Self) -> Ordering {
+        in_order(&self.check_id, &other.check_id)
+    }
+
     /// Whether it passes.
     pub(in crate::http::consul) fn is_passing(&self) -> bool {
         self.status == "passing"

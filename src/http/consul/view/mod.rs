@@ -2,8 +2,10 @@
 
 mod check;
 mod node;
+mod order;
 mod service;
 
 pub(super) use check::HealthCheck;
 pub(super) use node::Node;
+pub(super) use order::in_order;
 pub(super) use service::{AgentService, CatalogService, Entry, NodeService, Weights};

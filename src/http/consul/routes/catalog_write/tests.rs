@@ -1,5 +1,7 @@
 //! The catalog, as a server (1.8.7) takes it.
 
+use serde_json::json;
+
 use crate::{
     http::consul::{
         kept::KeptNode,
@@ -151,4 +153,107 @@ async fn what_is_no_registration_is_refused_whole() {
         rig.refused(path, body, status, text).await;
     }
     assert_eq!(rig.revision().0, 0);
+}
+
+#[tokio::test]
+async fn a_node_of_the_catalog_is_shown_as_it_was_registered() {
+    let rig = Rig::new();
+    let external = r#"{"Node":"ext","Address":"10.1.1.1","NodeMeta":{"rack":"r1"},
+        "Service":{"Service":"db","Address":"10.1.1.2","Port":1},
+        "Check":{"Name":"up","Status":"passing","Interval":"5s","Timeout":"1s"}}"#;
+    rig.put(REGISTER, external).await;
+    let node = json!({"ID": "", "Node": "ext", "Address": "10.1.1.1", "Datacenter": "dc1",
+        "TaggedAddresses": {}, "Meta": {"rack": "r1"}, "CreateIndex": 1, "ModifyIndex": 1});
+    let row = rig.door.get("/v1/health/service/db").await.json()[0].clone();
+    assert_eq!(row["Node"], node);
+    assert_eq!(row["Checks"].as_array().unwrap().len(), 1, "nobody says that an agent is there");
+    let check = &row["Checks"][0];
+    assert_eq!((&check["Interval"], &check["Timeout"]), (&json!("5s"), &json!("1s")));
+    assert_eq!(row["Service"].get("TaggedAddresses"), None);
+    let nodes = rig.door.get("/v1/catalog/nodes?filter=Node+==+ext").await.json();
+    assert_eq!(nodes, json!([node]));
+    let full = external.replace(
+        r#""NodeMeta""#,
+        r#""ID":"40e4a748-2192-161a-0510-9bf59fe950b5",
+           "TaggedAddresses":{"lan":"10.1.1.1","wan":"198.51.100.1"},"NodeMeta""#,
+    );
+    rig.put(REGISTER, &full).await;
+    let node = &rig.door.get("/v1/catalog/nodes?filter=Node+==+ext").await.json()[0];
+    assert_eq!(node["ID"], "40e4a748-2192-161a-0510-9bf59fe950b5");
+    assert_eq!(node["TaggedAddresses"], json!({"lan": "10.1.1.1", "wan": "198.51.100.1"}));
+}
+
+#[tokio::test]
+async fn a_node_that_somebody_registers_with_has_an_agent() {
+    let node = format!(r#"{{"Node":"{NODE}","Address":"192.0.2.7","NodeMeta":{{"rack":"r1"}}}}"#);
+    let service = r#"{"Name":"web","Address":"10.0.0.5"}"#;
+    // By a service or a check, before the catalog has it or after that.
+    for (path, body) in [
+        ("/v1/agent/service/register", service),
+        ("/v1/agent/check/register", r#"{"Name":"disk","TTL":"60s","Status":"passing"}"#),
+    ] {
+        for catalog_first in [true, false] {
+            let rig = Rig::new();
+            if catalog_first {
+                rig.put(REGISTER, &node).await;
+                let checks = rig.door.get(&format!("/v1/health/node/{NODE}")).await;
+                assert_eq!(checks.text, "[]");
+            }
+            rig.put(path, body).await;
+            // Once more says nothing of it.
+            rig.put(REGISTER, &node).await;
+            let checks = rig.door.get(&format!("/v1/health/node/{NODE}")).await.json();
+            let ids: Vec<_> =
+                checks.as_array().unwrap().iter().map(|one| &one["CheckID"]).collect();
+            assert!(ids.contains(&&json!("serfHealth")), "{path} {catalog_first} {checks}");
+            let shown = rig.door.get(&format!("/v1/catalog/node/{NODE}")).await.json();
+            let meta = json!({"rack": "r1", "consul-network-segment": ""});
+            assert_eq!(shown["Node"]["Meta"], meta);
+            assert_eq!(shown["Node"]["ID"].as_str().unwrap().len(), 36);
+        }
+    }
+}
+
+#[tokio::test]
+async fn addresses_by_networks_are_named_by_agents_alone() {
+    let rig = Rig::new();
+    let agent = r#"{"Name":"web","ID":"a","Address":"10.0.0.5","Port":1}"#;
+    rig.put("/v1/agent/service/register", agent).await;
+    let catalog = format!(
+        r#"{{"Node":"{NODE}","SkipNodeUpdate":true,
+             "Service":{{"Service":"web","ID":"b","Address":"10.0.0.6"}}}}"#
+    );
+    rig.put(REGISTER, &catalog).await;
+    let rows = rig.door.get("/v1/catalog/service/web").await.json();
+    assert!(rows[0]["ServiceTaggedAddresses"]["lan_ipv4"].is_object(), "{rows}");
+    assert_eq!(rows[1].get("ServiceTaggedAddresses"), None);
+}
+
+#[tokio::test]
+async fn checks_are_shown_by_their_ids_and_those_of_the_node_first() {
+    let rig = Rig::new();
+    rig.put(
+        REGISTER,
+        r#"{"Node":"ext","Address":"10.1.1.1","Service":{"Service":"db"},"Checks":[
+            {"CheckID":"z","ServiceID":"db"},{"CheckID":"y"},{"CheckID":"B","ServiceID":"db"},
+            {"CheckID":"a","ServiceID":"db"},{"CheckID":"x"}]}"#,
+    )
+    .await;
+    let ids = |rows: &serde_json::Value| -> Vec<String> {
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| row["CheckID"].as_str().unwrap().to_owned()).collect()
+    };
+    let row = rig.door.get("/v1/health/service/db").await.json();
+    assert_eq!(ids(&row[0]["Checks"]), ["x", "y", "a", "B", "z"]);
+    let rows = rig.door.get("/v1/health/node/ext").await.json();
+    assert_eq!(ids(&rows), ["a", "B", "x", "y", "z"]);
+    // Of several services by their ids, too.
+    rig.put(
+        REGISTER,
+        r#"{"Node":"ext","SkipNodeUpdate":true,"Service":{"Service":"db","ID":"0"},
+            "Check":{"CheckID":"c","ServiceID":"0"}}"#,
+    )
+    .await;
+    let rows = rig.door.get("/v1/health/checks/db").await.json();
+    assert_eq!(ids(&rows), ["a", "B", "c", "z"]);
 }
