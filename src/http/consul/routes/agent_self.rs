@@ -1,7 +1,9 @@
-//! `/v1/agent/self` and the like: what the server says of itself.
+//! `/v1/agent/self` and the like: what the server says of itself, and what the agent that a client
+//! asks is called.
 //!
 //! Clients look here for the datacenter, for the version and for what there is; what this server
-//! has not is said to be off or left out, and nothing is made up.
+//! has not is said to be off or left out, and nothing is made up. To a client on another host the
+//! server stands for the agent there, so it is told of the node that it registers on.
 
 use std::net::SocketAddr;
 
@@ -27,7 +29,7 @@ use crate::{
             site::Options,
             texts::ConsulError,
             translate::DEREGISTER_MIN,
-            view::Node,
+            view::{Node, in_order},
             world::World,
         },
         routes,
@@ -35,7 +37,7 @@ use crate::{
     model::limit,
 };
 
-/// A server among those that know one another: this one.
+/// The server or an agent, among those that know one another.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Member {
@@ -71,22 +73,21 @@ async fn this(call: Call) -> Result<Response, ConsulError> {
     let snapshot = call.api.registry().snapshot();
     let options = call.api.consul();
     let world = World { snapshot: &snapshot, options };
-    let node = world.node(&options.own_host());
-    let counts = snapshot.counts;
+    let node = world.node(&call.host);
+    let is_server = world.is_own(&call.host);
+    let services = if is_server {
+        snapshot.counts.instances()
+    } else {
+        snapshot.origins.of(&call.host.scope()).filter(|on| !on.service.is_nodes()).count()
+    };
     let shown = json!({
-        "Config": config(options, &node),
-        "DebugConfig": debug_config(options, &node),
-        "Member": member(options, &node),
+        "Config": config(options, &node, is_server),
+        "DebugConfig": debug_config(options, &node, is_server),
+        "Member": member(options, &node, is_server),
         "Stats": {
-            "agent": { "services": counts.instances().to_string() },
+            "agent": { "services": services.to_string() },
             "build": { "prerelease": "", "revision": "", "version": Options::version() },
-            "consul": {
-                "acl": "disabled",
-                "known_datacenters": "1",
-                "leader": "true",
-                "leader_addr": options.server_address().to_string(),
-                "server": "true",
-            },
+            "consul": consul(options, is_server),
             "runtime": { "arch": std::env::consts::ARCH, "os": std::env::consts::OS },
         },
         "Meta": node.meta,
@@ -94,19 +95,33 @@ async fn this(call: Call) -> Result<Response, ConsulError> {
     reply::plain(&shown, call.params.pretty)
 }
 
-fn config(options: &Options, node: &Node) -> Value {
+/// What a server says of its datacenter, or an agent of the servers that it knows.
+fn consul(options: &Options, is_server: bool) -> Value {
+    if !is_server {
+        return json!({ "acl": "disabled", "known_servers": "1", "server": "false" });
+    }
+    json!({
+        "acl": "disabled",
+        "known_datacenters": "1",
+        "leader": "true",
+        "leader_addr": options.server_address().to_string(),
+        "server": "true",
+    })
+}
+
+fn config(options: &Options, node: &Node, is_server: bool) -> Value {
     json!({
         "Datacenter": options.datacenter,
         "PrimaryDatacenter": options.datacenter,
         "NodeName": node.node,
         "NodeID": node.id,
         "Revision": "",
-        "Server": true,
+        "Server": is_server,
         "Version": Options::version(),
     })
 }
 
-fn debug_config(options: &Options, node: &Node) -> Value {
+fn debug_config(options: &Options, node: &Node, is_server: bool) -> Value {
     let text = |duration| GoDuration::from(duration).to_string();
     let on = |scheme: &str, addresses: &[SocketAddr]| -> Vec<String> {
         addresses.iter().map(|address| format!("{scheme}://{address}")).collect()
@@ -142,7 +157,7 @@ fn debug_config(options: &Options, node: &Node) -> Value {
         "PrimaryDatacenter": options.datacenter,
         "Revision": "",
         "SegmentName": "",
-        "ServerMode": true,
+        "ServerMode": is_server,
         "TaggedAddresses": node.tagged_addresses,
         "TranslateWANAddrs": false,
         "UIConfig": { "Enabled": false },
@@ -150,21 +165,24 @@ fn debug_config(options: &Options, node: &Node) -> Value {
     })
 }
 
-fn member(options: &Options, node: &Node) -> Member {
+fn member(options: &Options, node: &Node, is_server: bool) -> Member {
+    let mut tags = json!({
+        "acls": "0",
+        // Clients take what stands before the colon.
+        "build": format!("{}:", Options::version()),
+        "dc": options.datacenter,
+        "id": node.id,
+        "role": if is_server { "consul" } else { "node" },
+        "segment": "",
+    });
+    if is_server {
+        tags["port"] = options.http_port().to_string().into();
+    }
     Member {
         name: node.node.clone(),
         addr: node.address.clone(),
         port: 0,
-        tags: json!({
-            "acls": "0",
-            // Clients take what stands before the colon.
-            "build": format!("{}:", Options::version()),
-            "dc": options.datacenter,
-            "id": node.id,
-            "port": options.http_port().to_string(),
-            "role": "consul",
-            "segment": "",
-        }),
+        tags,
         status: 1,
         protocol_min: 0,
         protocol_max: 0,
@@ -175,8 +193,8 @@ fn member(options: &Options, node: &Node) -> Member {
     }
 }
 
-/// The servers that know one another. Hosts that services are on are no members: they gossip with
-/// nobody.
+/// The server, and the agent that is asked if that is another one. Other hosts that services are on
+/// are no members: they gossip with nobody. The catalog has them all.
 async fn members(call: Call) -> Result<Response, ConsulError> {
     if call.query.get("segment").is_some_and(|segment| segment != "_all") {
         let text = "Network segments are not supported in this version of Consul";
@@ -185,8 +203,13 @@ async fn members(call: Call) -> Result<Response, ConsulError> {
     let sieve = call.sieve(Rows::Members)?;
     let snapshot = call.api.registry().snapshot();
     let options = call.api.consul();
-    let node = World { snapshot: &snapshot, options }.node(&options.own_host());
-    let mut members = vec![member(options, &node)];
+    let world = World { snapshot: &snapshot, options };
+    let mut members = vec![member(options, &world.node(&options.own_host()), true)];
+    // Over wide networks there are servers alone.
+    if !world.is_own(&call.host) && !call.query.has("wan") {
+        members.push(member(options, &world.node(&call.host), false));
+    }
+    members.sort_by(|a, b| in_order(&a.name, &b.name));
     members.retain(|member| sieve.passes(member));
     reply::plain(&members, call.params.pretty)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::http::consul::routes::testing::Rig;
+use crate::http::consul::routes::testing::{NODE, Rig};
 
 const WEB: &str = r#"{"ID":"web 1/a","Name":"Web","Tags":["V1","v1.2"],"Address":"","Port":80,
     "Meta":{"K":"v"},"Weights":{"Passing":7,"Warning":3},"EnableTagOverride":true,
@@ -123,7 +123,8 @@ async fn the_state_of_a_service_is_a_status() {
 
 #[tokio::test]
 async fn the_server_says_what_it_is_and_what_it_has_not() {
-    let rig = Rig::new();
+    let mut rig = Rig::new();
+    rig.door.peer = "127.0.0.1:1".parse().unwrap();
     let this = rig.door.get("/v1/agent/self").await.json();
     assert_eq!(this["Config"]["Datacenter"], "dc1");
     assert_eq!(this["Config"]["NodeName"], "rollcall");
@@ -146,4 +147,36 @@ async fn the_server_says_what_it_is_and_what_it_has_not() {
     let metrics = rig.door.get("/v1/agent/metrics?format=prometheus").await;
     assert!(metrics.text.contains("rollcall_"), "{metrics:?}");
     assert_eq!(rig.door.get("/v1/status/leader").await.text, "\"127.0.0.1:0\"");
+}
+
+#[tokio::test]
+async fn to_a_client_on_another_host_the_agent_is_the_node_that_it_registers_on() {
+    let rig = Rig::new();
+    rig.put("/v1/agent/service/register", r#"{"Name":"web"}"#).await;
+    let this = rig.door.get("/v1/agent/self").await.json();
+    let node = &rig.door.get("/v1/health/service/web").await.json()[0]["Node"];
+    assert_eq!(node["Node"], NODE);
+    assert_eq!(
+        (&this["Config"]["NodeName"], &this["Config"]["NodeID"]),
+        (&node["Node"], &node["ID"])
+    );
+    assert_eq!((&this["Config"]["Server"], &this["Meta"]), (&json!(false), &node["Meta"]));
+    assert_eq!(this["DebugConfig"]["TaggedAddresses"], node["TaggedAddresses"]);
+    assert_eq!(
+        (&this["Member"]["Name"], &this["Member"]["Addr"]),
+        (&node["Node"], &node["Address"])
+    );
+    assert_eq!(this["Member"]["Tags"]["role"], "node");
+    assert_eq!(this["Stats"]["agent"]["services"], "1");
+    let members = rig.door.get("/v1/agent/members").await.json();
+    let names: Vec<_> = members.as_array().unwrap().iter().map(|one| &one["Name"]).collect();
+    assert_eq!(names, [NODE, "rollcall"]);
+    assert_eq!(members[0], this["Member"]);
+    let servers = rig.door.get("/v1/agent/members?wan=1").await.json();
+    assert_eq!(servers.as_array().unwrap().len(), 1);
+    // Where it was registered to be stands over where its client comes from.
+    let moved = format!(r#"{{"Node":"{NODE}","Address":"10.5.5.5","NodeMeta":{{"a":"b"}}}}"#);
+    rig.put("/v1/catalog/register", &moved).await;
+    let this = rig.door.get("/v1/agent/self").await.json();
+    assert_eq!((&this["Member"]["Addr"], &this["Meta"]["a"]), (&json!("10.5.5.5"), &json!("b")));
 }
