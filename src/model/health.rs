@@ -75,17 +75,24 @@ impl fmt::Display for Status {
 
 impl CheckState {
     const PRESET: &str = "initial status";
+    const REGISTERED: &str = "registered";
     const UNKNOWN: &str = "not checked yet";
 
     /// The state of a check before its first result: its own, or `initial`. Without either a `ttl`
     /// check passes, because registering is its first heartbeat, and any other is critical.
     pub fn initial(spec: &CheckSpec, initial: Option<Status>, at: Timestamp) -> Self {
         let (status, output) = match (spec.ttl(), spec.start.or(initial)) {
-            (Some(_), None) => (Status::Passing, "registered"),
+            (Some(_), None) => (Status::Passing, Self::REGISTERED),
             (_, Some(status)) => (status, Self::PRESET),
             (None, None) => (Status::Critical, Self::UNKNOWN),
         };
         Self { status, output: output.into(), since: at }
+    }
+
+    /// What somebody said of a check that passes or warns; `None` when nobody has said anything.
+    pub fn last_word(&self) -> Option<&str> {
+        let is_said = !matches!(&*self.output, "" | Self::PRESET | Self::REGISTERED);
+        Some(&*self.output).filter(|_| is_said && self.status.is_up())
     }
 
     /// Whether an active check has had no result yet, so that its state is only presumed.

@@ -56,8 +56,9 @@ pub const CHECK_PERIOD_MAX: Duration = Duration::from_secs(86_400);
 pub const DEREGISTER_AFTER_MAX: Duration = Duration::from_secs(8_760 * 3_600);
 /// Highest `rise` or `fall`.
 pub const CHECK_THRESHOLD_MAX: u16 = 100;
-/// Octets of a check's output that are kept; the rest is cut.
-pub const CHECK_OUTPUT_OCTETS_MAX: usize = 512;
+/// Octets of a check's output that are kept; the rest is cut. A health page that lists what it
+/// depends on fits, and it is what clients of Consul are used to.
+pub const CHECK_OUTPUT_OCTETS_MAX: usize = 4_096;
 
 /// Highest TTL of a service, seconds: a day. Service answers are live, long TTLs defeat them.
 pub const POLICY_TTL_SECONDS_MAX: u32 = 86_400;

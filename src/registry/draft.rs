@@ -12,7 +12,7 @@ mod nodes;
 mod policy;
 mod service;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
 
@@ -23,8 +23,8 @@ use super::{
     Snapshot, index,
 };
 use crate::model::{
-    CheckSpec, Command, Event, EventKind, Heartbeat, Instance, InstanceId, InstanceKey,
-    RemovalReason, Revision, ServiceName, Status, Timestamp,
+    CheckSpec, CheckState, Command, Event, EventKind, Heartbeat, Instance, InstanceId, InstanceKey,
+    RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
 };
 
 /// What the `ttl` checks of a held instance say.
@@ -106,7 +106,7 @@ impl<'s> Draft<'s> {
         if let Ok(member) = self.member(key)
             && let Some(ttl) = member.instance.checks.get(check).and_then(CheckSpec::ttl)
         {
-            let output = format!("no heartbeat for {ttl:?}");
+            let output = silence(ttl, &member.checks[check]);
             self.set_ttl_checks(&member, Some(check), Status::Critical, &output.into());
         }
     }
@@ -444,6 +444,18 @@ impl Finished {
         let (next, changes, events, touched) = (base.clone(), vec![], vec![], vec![]);
         Self { next, changes, events, touched }
     }
+}
+
+/// What is said of a check that was not renewed: for how long, and what it said last, which may be
+/// why.
+fn silence(ttl: Duration, state: &CheckState) -> String {
+    let mut text = format!("no heartbeat for {ttl:?}");
+    if let Some(last) = state.last_word().filter(|last| *last != HELD) {
+        text.push_str("; the last one said: ");
+        text.push_str(last);
+        text.truncate(text.floor_char_boundary(limit::CHECK_OUTPUT_OCTETS_MAX));
+    }
+    text
 }
 
 /// Takes the word of a hold back: also of one that a restart has ended, after which the checks

@@ -33,6 +33,8 @@ fn a_service_with_an_http_check_is_answered_while_it_is_well() {
     register(&node, port, &json!({"http": url, "interval": "1s"}));
     let passing = node.api().get("/v1/health/service/web?passing=1").body;
     assert_eq!(passing[0]["Service"]["ID"], "web-1", "its first result was waited for");
+    let output = passing[0]["Checks"][1]["Output"].as_str().unwrap();
+    assert!(output.starts_with(&format!("HTTP GET {url}: 200 OK Output: ")), "{output}");
     assert!(is_answered(&node, "web"));
     let becomes = |status: &str| {
         eventually(status, || (check_of(&node, "web-1")["status"] == status).then_some(()));
@@ -63,7 +65,9 @@ fn a_service_with_a_ttl_check_is_answered_while_it_says_that_it_is_well() {
     assert!(is_answered(&node, "web"));
     wait_for_answer(&node, "web", false);
     let output = check_of(&node, "web-1")["output"].clone();
-    assert_eq!(output, "no heartbeat for 2s");
+    assert_eq!(output, "no heartbeat for 2s; the last one said: fine");
+    let shown = node.api().get("/v1/agent/checks").body["service:web-1"]["Output"].clone();
+    assert_eq!(shown, "TTL expired (last output before timeout follows): fine");
     let update = json!({"Status": "warning", "Output": "so so"});
     put(&node, "agent/check/update/service:web-1", &update);
     assert!(is_answered(&node, "web"));

@@ -14,6 +14,7 @@ mod kept;
 mod listing;
 mod methods;
 pub(in crate::http) mod number;
+mod output;
 pub(in crate::http) mod params;
 pub(in crate::http) mod quote;
 mod readable;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{
     duration::GoDuration,
     kept::{Kept, KeptCheck, KeptNode},
+    output,
     site::{Host, Options, uuid_of},
     view::{AgentService, CatalogService, Entry, HealthCheck, Node, NodeService, Weights},
 };
@@ -433,7 +434,7 @@ fn with_state(
     Some(HealthCheck {
         status: state.status.as_str(),
         notes: kept.notes.clone(),
-        output: state.output.to_string(),
+        output: output::shown(spec, &member.instance, state),
         r#type: kind.to_owned(),
         interval,
         timeout: kept.timeout.clone(),

@@ -12,7 +12,7 @@ use crate::model::{self, InstanceKey, Status, limit};
 pub struct Heartbeat {
     /// The state that the instance reports of itself; `passing` when left out.
     pub status: Option<StatusName>,
-    /// What it says of it, for a person; cut at 512 octets.
+    /// What it says of it, for a person; cut at 4096 octets.
     pub output: Option<String>,
 }
 

@@ -119,10 +119,10 @@ async fn a_heartbeat_renews_and_reports() {
             (&json!(status), &json!(status != "critical"))
         );
     }
-    let long = format!(r#"{{"status": "critical", "output": "{}"}}"#, "ü".repeat(400));
+    let long = format!(r#"{{"status": "critical", "output": "{}"}}"#, "ü".repeat(3_000));
     assert_eq!(door.call("PUT", &beat, &long).await.status, 200);
     let view = door.get(A).await.json();
-    assert_eq!(view["checks"][0]["output"].as_str().unwrap().len(), 512, "cut, not refused");
+    assert_eq!(view["checks"][0]["output"].as_str().unwrap().len(), 4_096, "cut, not refused");
     door.register("web/b", "{}").await;
     let other = "/api/v1/services/web/instances/b/heartbeat";
     door.call("PUT", other, "").await.problem(409, "no-ttl-check");
