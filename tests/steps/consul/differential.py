@@ -79,7 +79,8 @@ class Server:
         headers = {} if body is None else {"Content-Type": "application/json"}
         for last in [False, True]:
             try:
-                self.connection.request(method, self.path(path), body, headers)
+                sent = body and body.replace("{node}", self.node)
+                self.connection.request(method, self.path(path), sent, headers)
                 got = self.connection.getresponse()
                 return Reply(got.status, got.headers, got.read())
             except ConnectionError:

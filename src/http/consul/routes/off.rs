@@ -70,7 +70,7 @@ fn queries_and_events() -> Router<Api> {
         )
         .merge(at("/v1/event/list", read(get(empty))))
         .merge(at("/v1/event/fire/", allow("OPTIONS,PUT,POST", fire)))
-        .merge(at("/v1/coordinate/datacenters", read(get(empty))))
+        .merge(at("/v1/coordinate/datacenters", read(get(no_areas))))
         .merge(at("/v1/coordinate/nodes", read(get(empty))))
         .merge(at("/v1/coordinate/node/", read(get(coordinate))))
         .merge(at("/v1/coordinate/update", allow("OPTIONS,PUT", put(refuse(COORDINATES)))))
@@ -165,6 +165,11 @@ fn none(text: &'static str) -> ConsulError {
 /// A list of nothing.
 async fn empty(call: Call) -> Result<Response, ConsulError> {
     call.never_changes(&[(); 0]).await
+}
+
+/// The coordinates of datacenters, which have no index.
+async fn no_areas(call: Call) -> Result<Response, ConsulError> {
+    reply::plain(&[(); 0], call.params.pretty)
 }
 
 /// No key is there.

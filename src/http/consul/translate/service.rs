@@ -61,6 +61,9 @@ pub(in crate::http::consul) fn of_catalog(
     service: CatalogService,
     host: &Host,
 ) -> Result<Translated, ConsulError> {
+    // Clients in Go write both zeros for weights that were not set.
+    let none = Weights { passing: 0, warning: 0 };
+    let weights = service.weights.filter(|weights| *weights != none);
     let definition = ServiceDefinition {
         kind: service.kind,
         id: service.id,
@@ -72,7 +75,7 @@ pub(in crate::http::consul) fn of_catalog(
         port: service.port,
         ports: service.ports,
         socket_path: service.socket_path,
-        weights: service.weights,
+        weights,
         enable_tag_override: service.enable_tag_override,
         proxy: service.proxy,
         connect: service.connect,

@@ -184,6 +184,22 @@ async fn a_node_of_the_catalog_is_shown_as_it_was_registered() {
 }
 
 #[tokio::test]
+async fn weights_that_are_not_set_are_one() {
+    let rig = Rig::new();
+    for (weights, expected) in [
+        (r#"{"Passing":0,"Warning":0}"#, json!({"Passing": 1, "Warning": 1})),
+        (r#"{"Passing":0,"Warning":2}"#, json!({"Passing": 0, "Warning": 2})),
+        ("null", json!({"Passing": 1, "Warning": 1})),
+    ] {
+        let service = format!(r#"{{"Service":"db","Weights":{weights}}}"#);
+        let body = format!(r#"{{"Node":"ext","Address":"10.1.1.1","Service":{service}}}"#);
+        rig.put(REGISTER, &body).await;
+        let rows = rig.door.get("/v1/catalog/service/db").await.json();
+        assert_eq!(rows[0]["ServiceWeights"], expected, "{weights}");
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_somebody_registers_with_has_an_agent() {
     let node = format!(r#"{{"Node":"{NODE}","Address":"192.0.2.7","NodeMeta":{{"rack":"r1"}}}}"#);
     let service = r#"{"Name":"web","Address":"10.0.0.5"}"#;
