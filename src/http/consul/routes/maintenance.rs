@@ -19,6 +19,7 @@ pub(in crate::http::consul) fn routes() -> Router<Api> {
 async fn maintain(Caller { api, host, query, .. }: Caller) -> Result<StatusCode, ConsulError> {
     let on = query.enable()?;
     change(&api, (&host, ""), |edit| {
+        edit.meet_agent();
         edit.node().maintain(on, query.get("reason"));
         Ok(())
     })

@@ -203,10 +203,11 @@ async fn weights_that_are_not_set_are_one() {
 async fn a_node_that_somebody_registers_with_has_an_agent() {
     let node = format!(r#"{{"Node":"{NODE}","Address":"192.0.2.7","NodeMeta":{{"rack":"r1"}}}}"#);
     let service = r#"{"Name":"web","Address":"10.0.0.5"}"#;
-    // By a service or a check, before the catalog has it or after that.
+    // By a service, a check or maintenance, before the catalog has it or after that.
     for (path, body) in [
         ("/v1/agent/service/register", service),
         ("/v1/agent/check/register", r#"{"Name":"disk","TTL":"60s","Status":"passing"}"#),
+        ("/v1/agent/maintenance?enable=true", ""),
     ] {
         for catalog_first in [true, false] {
             let rig = Rig::new();
