@@ -35,6 +35,8 @@ mod tests;
 pub use api::{Api, Setup};
 pub use consul::Options as ConsulOptions;
 pub use eureka::Options as EurekaOptions;
+#[cfg(any(test, fuzzing))]
+pub use eureka::eureka_body;
 pub use options::Options;
 pub use routes::openapi_document;
 pub use server::{BindError, HttpServer};

@@ -6,6 +6,8 @@ mod duration;
 mod file;
 mod quiet;
 mod slots;
+#[cfg(test)]
+mod smoke;
 mod wheel;
 
 pub use clock::Clock;
@@ -13,4 +15,6 @@ pub use duration::{NoDuration, format_duration, parse_duration};
 pub use file::{FileStamp, read_file, read_limited};
 pub use quiet::catch_quietly;
 pub use slots::{SlotId, Slots};
+#[cfg(test)]
+pub(crate) use smoke::smoke;
 pub use wheel::Wheel;

@@ -8,6 +8,8 @@
 mod body;
 mod change;
 mod error;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod hashcode;
 mod json;
 mod negotiate;
@@ -28,6 +30,8 @@ mod xml;
 mod tests;
 
 pub use options::Options;
+#[cfg(any(test, fuzzing))]
+pub use fuzzing::eureka_body;
 
 pub(in crate::http) use error::EurekaError;
 pub(in crate::http) use recent::Recent;
