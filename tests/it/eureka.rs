@@ -160,6 +160,43 @@ fn a_client_that_is_forgotten_registers_again() {
 }
 
 #[test]
+fn a_eureka_server_replicates_into_this_one() {
+    let node = Node::start();
+    let info = |id: &str, port: u16| {
+        json!({ "instanceId": id, "hostName": "h", "app": "PAY", "ipAddr": "10.0.0.5",
+            "port": { "$": port, "@enabled": "true" }, "status": "UP", "lastDirtyTimestamp": "1000",
+            "dataCenterInfo": { "name": "MyOwn" } })
+    };
+    let item = |action: &str, id: &str, dirty: u64| {
+        let register = action == "Register";
+        let info = if register { info(id, if id == "a" { 81 } else { 82 }) } else { Value::Null };
+        json!({ "appName": "PAY", "id": id, "lastDirtyTimestamp": dirty, "action": action,
+            "status": "OUT_OF_SERVICE", "overriddenStatus": "UNKNOWN", "instanceInfo": info })
+    };
+    let codes = |items: &[Value]| -> Vec<u64> {
+        let list = json!({ "replicationList": items });
+        let reply = node.api().post("/eureka/v2/peerreplication/batch/", &list);
+        assert_eq!(reply.status, 200);
+        let list = reply.body["responseList"].as_array().unwrap().clone();
+        list.iter().map(|reply| reply["statusCode"].as_u64().unwrap()).collect()
+    };
+    let (a, b) = (item("Register", "a", 1_000), item("Register", "b", 1_000));
+    // A renewal of what is not known has the server send the registration.
+    assert_eq!(codes(&[item("Heartbeat", "a", 1_000), a, b]), [404, 200, 200]);
+    let sorted = || {
+        let mut ports = ports(&node, "pay");
+        ports.sort_unstable();
+        ports
+    };
+    assert_eq!(sorted(), [81, 82]);
+    let changes = [item("Heartbeat", "a", 999), item("StatusUpdate", "b", 1_000)];
+    assert_eq!(codes(&changes), [409, 200]);
+    assert_eq!(sorted(), [81]);
+    assert_eq!(codes(&[item("Cancel", "a", 1_000), item("Cancel", "a", 1_000)]), [200, 404]);
+    assert_eq!(sorted(), [0; 0]);
+}
+
+#[test]
 fn registrations_and_overrides_outlive_the_server() {
     let node = Node::start();
     let info = json!({ "instanceId": "10.0.0.5:pay:80", "hostName": "h", "app": "PAY",
