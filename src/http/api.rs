@@ -79,6 +79,10 @@ impl Api {
         let bodies = Bodies::new(metrics.body_octets.clone(), metrics.bodies_refused.clone());
         let (waiters, answers) = (Waiters::default(), Shared::default());
         let recent = Recent::new(setup.eureka);
+        if setup.eureka.enabled {
+            // What there is before anybody can change anything.
+            recent.now(&setup.registry, &setup.clock);
+        }
         Self(Arc::new(Inner {
             setup,
             metrics,

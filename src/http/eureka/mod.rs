@@ -24,14 +24,15 @@ mod rules;
 mod shown;
 mod translate;
 mod tree;
+mod vips;
 mod xml;
 
 #[cfg(test)]
 mod tests;
 
-pub use options::Options;
 #[cfg(any(test, fuzzing))]
 pub use fuzzing::eureka_body;
+pub use options::Options;
 
 pub(in crate::http) use error::EurekaError;
 pub(in crate::http) use recent::Recent;

@@ -3,20 +3,26 @@
 //! Both follow from the registry's events; they are kept because a client asks for them twice a
 //! minute, and counting a million instances takes longer than to answer it. Whoever asks brings
 //! them up to the newest snapshot first, so that no list was ever served of which the next delta
-//! knows nothing. After a restart nothing is known of what was before: a delta is empty then, its
-//! hash is not what the client counts, and the client fetches all.
+//! knows nothing.
+//!
+//! After a start nothing is known of what changed before, and of too many changes the oldest are
+//! forgotten. For as long as a client may be from before that, deltas have what is known and a hash
+//! that no client counts to: a right one could agree with a wrong list by chance. So clients fetch
+//! all. One that does not look at the hash (eureka-js-client) learns what is known, at least.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
+use smol_str::SmolStr;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    body::{ActionType, Instance},
+    body::ActionType,
     hashcode::StatusCounts,
     options::Options,
     shown,
+    vips::{Vip, Vips},
 };
 use crate::{
     model::{InstanceKey, Revision, Scope, limit},
@@ -26,6 +32,9 @@ use crate::{
 
 /// For how long a delta knows what happened: six of a client's ordinary intervals.
 const WINDOW: Duration = Duration::from_secs(180);
+/// Follows the hash of a delta of which something is missing. There is no such status, so that no
+/// client counts one.
+const INCOMPLETE: &str = "INCOMPLETE_1_";
 /// Events that are taken from the ring at once: as many as it takes to make its lock cheap.
 const BATCH: usize = 4_096;
 
@@ -38,11 +47,22 @@ pub(in crate::http) struct Recent {
 
 /// The registry at one moment, and the numbers of that moment.
 #[derive(Debug, Clone)]
-pub(super) struct Moment {
+pub(in crate::http) struct Moment {
     /// The registry.
     pub snapshot: Arc<Snapshot>,
     /// How many of the instances that are shown are in which state.
     pub counts: StatusCounts,
+}
+
+/// What changed within the last three minutes.
+#[derive(Debug)]
+pub(super) struct Delta {
+    /// The registry that it leads to.
+    pub snapshot: Arc<Snapshot>,
+    /// By which clients tell that they missed a change.
+    pub hashcode: String,
+    /// Each instance that changed once, as it is now or was last, by application.
+    pub changed: Vec<(SmolStr, (Arc<Member>, ActionType))>,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +71,9 @@ struct Inner {
     counts: StatusCounts,
     /// Oldest first.
     changes: VecDeque<Change>,
-    /// When changes were last lost; until that is long ago, a delta has all instances.
+    /// By which names instances are asked for, since somebody did.
+    vips: Option<Vips>,
+    /// Up to when something may have changed that is not known.
     lost_at: Option<Duration>,
 }
 
@@ -97,42 +119,62 @@ impl Recent {
     }
 
     /// The newest snapshot with its numbers.
-    pub(super) fn now(&self, registry: &Registry, clock: &Clock) -> Moment {
+    pub(in crate::http) fn now(&self, registry: &Registry, clock: &Clock) -> Moment {
         let mut inner = self.inner.lock();
         self.catch_up(&mut inner, registry, clock.elapsed())
     }
 
-    /// The newest snapshot, and what led to it within the last three minutes: each instance that
-    /// changed once, as it is now, those that are gone behind all others.
-    pub(super) fn delta(&self, registry: &Registry, clock: &Clock) -> (Moment, Vec<Instance>) {
+    /// What led to the newest snapshot within the last three minutes.
+    pub(super) fn delta(&self, registry: &Registry, clock: &Clock) -> Delta {
         let now = clock.elapsed();
         let mut inner = self.inner.lock();
-        let moment = self.catch_up(&mut inner, registry, now);
+        let Moment { snapshot, counts } = self.catch_up(&mut inner, registry, now);
         let (live, gone) = inner.within(now);
+        let is_whole = inner.is_whole(now);
         drop(inner);
-        let snapshot = &*moment.snapshot;
-        let mut instances: Vec<Instance> = match live {
-            Some(live) => {
-                let member = |(key, action)| Some((snapshot.member(&key)?, action));
-                let members = live.into_iter().filter_map(member);
-                let members = members.filter(|(member, _)| self.is_shown(member));
-                members.map(|(member, action)| with_action(member, action)).collect()
-            }
-            None => {
-                let members = snapshot.services.iter().flat_map(|(_, entry)| &entry.members);
-                let members = members.filter(|member| self.is_shown(member));
-                members.map(|member| with_action(member, ActionType::Modified)).collect()
-            }
-        };
-        let gone = gone.iter().filter(|member| is_gone(member, snapshot));
-        instances.extend(gone.map(|member| with_action(member, ActionType::Deleted)));
-        (moment, instances)
+        let member = |(key, action)| Some((Arc::clone(snapshot.member(&key)?), action));
+        let live = live.into_iter().filter_map(member);
+        let live = live.filter(|(member, _)| self.is_shown(member));
+        let gone = gone.into_iter().filter(|member| is_gone(member, &snapshot));
+        let gone = gone.map(|member| (member, ActionType::Deleted));
+        let changed = live.chain(gone).map(|each| (shown::application_of(&each.0), each));
+        let hashcode = if is_whole { counts.to_string() } else { format!("{counts}{INCOMPLETE}") };
+        let changed = shown::grouped(changed);
+        Delta { snapshot, hashcode, changed }
+    }
+
+    /// The newest snapshot, and the instances that answer to a name of that kind.
+    pub(super) fn answering(
+        &self,
+        registry: &Registry,
+        clock: &Clock,
+        (vip, name): (Vip, &str),
+    ) -> (Arc<Snapshot>, Vec<Arc<Member>>) {
+        let mut inner = self.inner.lock();
+        let Moment { snapshot, .. } = self.catch_up(&mut inner, registry, clock.elapsed());
+        let vips = inner.vips.get_or_insert_with(|| {
+            let members = snapshot.services.iter().flat_map(|(_, entry)| &entry.members);
+            Vips::of(members.map(AsRef::as_ref))
+        });
+        let own = vips.answering(vip, name).filter_map(|key| snapshot.member(key).cloned());
+        let mut found: Vec<_> = own.collect();
+        drop(inner);
+        // What came by another interface answers to its service's name.
+        let service = snapshot.service(name).filter(|_| vip == Vip::Plain);
+        let others = service.into_iter().flat_map(|entry| &entry.members);
+        let others = others.filter(|other| shown::origin(other).is_none() && self.is_shown(other));
+        found.extend(others.cloned());
+        (snapshot, found)
     }
 
     fn catch_up(&self, inner: &mut Inner, registry: &Registry, now: Duration) -> Moment {
         let next = registry.snapshot();
         match inner.seen.take() {
-            None => inner.counts = self.count(&next),
+            None => {
+                inner.counts = self.count(&next);
+                // Nobody has a list from before of which nothing is left.
+                inner.lost_at = (inner.counts != StatusCounts::default()).then_some(now);
+            }
             Some(before) if before.revision == next.revision => {}
             Some(before) => match touched(registry, &before, &next) {
                 Some(keys) => keys.iter().for_each(|key| {
@@ -140,6 +182,7 @@ impl Recent {
                 }),
                 None => {
                     inner.counts = self.count(&next);
+                    inner.vips = None;
                     inner.lost_at = Some(now);
                 }
             },
@@ -173,6 +216,10 @@ impl Recent {
         let scope = |member: &Arc<Member>| -> Option<(Scope, Arc<str>)> {
             shown::origin(member).map(|origin| (origin.scope.clone(), Arc::clone(&origin.id)))
         };
+        if let Some(vips) = &mut inner.vips {
+            before.into_iter().for_each(|member| vips.remove(member));
+            after.into_iter().for_each(|member| vips.add(member));
+        }
         let is_same = matches!((before, after), (Some(b), Some(a)) if scope(b) == scope(a));
         let action = match (before, after) {
             (None, None) => return,
@@ -187,16 +234,12 @@ impl Recent {
 
 // === impl Inner ===
 
-/// The keys of what is there with what happened to it; all that is there, when that is not known.
-type Live = Option<Vec<(InstanceKey, ActionType)>>;
-
 impl Inner {
     /// What changed within the window: what may be there, and what was there.
-    fn within(&self, now: Duration) -> (Live, Vec<Arc<Member>>) {
-        let is_recent = |at: Duration| now.saturating_sub(at) <= WINDOW;
+    fn within(&self, now: Duration) -> (Vec<(InstanceKey, ActionType)>, Vec<Arc<Member>>) {
         let (mut live, mut gone) = (Vec::new(), HashMap::new());
         let mut places = HashMap::new();
-        for change in self.changes.iter().filter(|change| is_recent(change.at)) {
+        for change in self.changes.iter().filter(|change| is_recent(change.at, now)) {
             if let Some(member) = &change.gone {
                 gone.insert((shown::application_of(member), shown::id(member)), Arc::clone(member));
             }
@@ -207,8 +250,12 @@ impl Inner {
                 Some((_, action)) => *action = ActionType::Modified,
             }
         }
-        let is_whole = self.lost_at.is_none_or(|at| !is_recent(at));
-        (is_whole.then_some(live), gone.into_values().collect())
+        (live, gone.into_values().collect())
+    }
+
+    /// Whether all is known that changed within the window.
+    fn is_whole(&self, now: Duration) -> bool {
+        self.lost_at.is_none_or(|at| !is_recent(at, now))
     }
 
     fn push(&mut self, change: Change) {
@@ -220,8 +267,8 @@ impl Inner {
     }
 }
 
-fn with_action(member: &Member, action: ActionType) -> Instance {
-    Instance { action_type: Some(action), ..shown::instance(member) }
+fn is_recent(at: Duration, now: Duration) -> bool {
+    now.saturating_sub(at) <= WINDOW
 }
 
 /// Whether there is none of its names any more.
@@ -246,4 +293,30 @@ fn touched(registry: &Registry, before: &Snapshot, next: &Snapshot) -> Option<Ve
         }
     }
     Some(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Change, Inner, WINDOW};
+    use crate::{http::eureka::body::ActionType, model::limit, registry::testing};
+
+    #[test]
+    fn what_is_forgotten_is_missing_for_as_long_as_it_would_be_told() {
+        let mut inner = Inner::default();
+        let second = |count: usize| Duration::from_secs(u64::try_from(count / 1_000).unwrap());
+        let change = |count| {
+            let (key, action) = (testing::key(&format!("web/i{count}")), ActionType::Added);
+            Change { at: second(count), key, action, gone: None }
+        };
+        let most = limit::EVENTS_KEPT_MAX;
+        (0..most).for_each(|count| inner.push(change(count)));
+        assert!(inner.is_whole(second(most)));
+        inner.push(change(most));
+        assert_eq!(inner.changes.len(), most);
+        let lost = second(most);
+        assert!(!inner.is_whole(lost) && !inner.is_whole(lost + WINDOW));
+        assert!(inner.is_whole(lost + WINDOW + Duration::from_secs(1)));
+    }
 }

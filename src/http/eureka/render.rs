@@ -3,17 +3,37 @@
 use std::borrow::Borrow;
 
 use serde::Serialize;
+use smol_str::SmolStr;
 
 use super::{
-    body::{Application, Applications, Instance, ReplicationReplies},
+    body::{Instance, ReplicationReplies},
     negotiate::Form,
     xml::XmlWriter,
 };
 
+/// A list of instances by application, made piece by piece as the client takes it: a list of all
+/// may have 100 MB, and a client that takes its time should hold a piece of it in memory and not
+/// all. Instances of one application follow one another.
+struct Pieces<S> {
+    form: Form,
+    instances: S,
+    /// What is to be sent next.
+    piece: Vec<u8>,
+    /// The application whose instances are being written.
+    application: Option<SmolStr>,
+    /// What stands behind the last application.
+    end: Option<&'static [u8]>,
+}
+
 /// `{"instance": {…}}`, or its XML.
 pub(crate) fn instance(form: Form, instance: &Instance) -> Vec<u8> {
     match form {
-        Form::Json => json_root("instance", instance),
+        Form::Json => {
+            let mut out = b"{\"instance\":".to_vec();
+            json(&mut out, instance);
+            out.push(b'}');
+            out
+        }
         Form::Xml => {
             let mut xml = XmlWriter::default();
             xml.instance(instance);
@@ -22,65 +42,43 @@ pub(crate) fn instance(form: Form, instance: &Instance) -> Vec<u8> {
     }
 }
 
-/// `{"application": {…}}`, or its XML.
-pub(crate) fn application(form: Form, application: &Application) -> Vec<u8> {
-    match form {
-        Form::Json => json_root("application", application),
-        Form::Xml => {
-            let mut xml = XmlWriter::default();
-            xml.application(application);
-            xml.into_bytes()
-        }
-    }
+/// `{"application": {…}}`, or its XML, of the instances of one application.
+pub(crate) fn application<I: Borrow<Instance>, S: Iterator<Item = (SmolStr, I)>>(
+    form: Form,
+    instances: S,
+) -> impl Iterator<Item = Vec<u8>> + use<I, S> {
+    let (head, end) = match form {
+        Form::Json => (&b"{\"application\":"[..], &b"}"[..]),
+        Form::Xml => (&b""[..], &b""[..]),
+    };
+    Pieces { form, instances, piece: head.to_vec(), application: None, end: Some(end) }
 }
 
 /// `{"applications": {…}}`, or its XML.
-pub(crate) fn applications(form: Form, all: &Applications) -> Vec<u8> {
-    let Applications { version, hashcode, applications } = all;
-    applications_in_pieces(form, *version, hashcode, applications.iter()).flatten().collect()
-}
-
-/// The same, piece by piece as the client takes it: a list of all instances may have 100 MB, and a
-/// client that takes its time should hold a piece of it in memory and not all.
-pub(crate) fn applications_in_pieces<A: Borrow<Application>, I: Iterator<Item = A>>(
+pub(crate) fn applications<I: Borrow<Instance>, S: Iterator<Item = (SmolStr, I)>>(
     form: Form,
     version: u64,
     hashcode: &str,
-    mut applications: I,
-) -> impl Iterator<Item = Vec<u8>> + use<A, I> {
-    /// What one system call takes well.
-    const PIECE_OCTETS: usize = 64 << 10;
-
-    let mut piece = head(form, version, hashcode);
-    let (mut first, mut ended) = (true, false);
-    std::iter::from_fn(move || {
-        while !ended && piece.len() < PIECE_OCTETS {
-            let Some(application) = applications.next() else {
-                ended = true;
-                piece.extend_from_slice(match form {
-                    Form::Json => b"]}}",
-                    Form::Xml => b"</applications>",
-                });
-                break;
-            };
-            match form {
-                Form::Json => {
-                    if !first {
-                        piece.push(b',');
-                    }
-                    json(&mut piece, application.borrow());
-                }
-                Form::Xml => {
-                    let mut xml = XmlWriter::over(std::mem::take(&mut piece));
-                    xml.application(application.borrow());
-                    piece = xml.into_bytes();
-                }
-            }
-            first = false;
+    instances: S,
+) -> impl Iterator<Item = Vec<u8>> + use<I, S> {
+    let (piece, end) = match form {
+        // Neither has a character that would have to be escaped.
+        Form::Json => {
+            let head = format!(
+                "{{\"applications\":{{\"versions__delta\":\"{version}\",\
+                 \"apps__hashcode\":\"{hashcode}\",\"application\":["
+            );
+            (head.into_bytes(), &b"]}}"[..])
         }
-        let piece = std::mem::take(&mut piece);
-        (!piece.is_empty()).then_some(piece)
-    })
+        Form::Xml => {
+            let mut xml = XmlWriter::default();
+            xml.open("applications");
+            xml.leaf("versions__delta", &version.to_string());
+            xml.leaf("apps__hashcode", hashcode);
+            (xml.into_bytes(), &b"</applications>"[..])
+        }
+    };
+    Pieces { form, instances, piece, application: None, end: Some(end) }
 }
 
 /// `{"responseList": […]}`.
@@ -90,34 +88,74 @@ pub(crate) fn replication_replies(replies: &ReplicationReplies) -> Vec<u8> {
     out
 }
 
-/// All that stands before the first application.
-fn head(form: Form, version: u64, hashcode: &str) -> Vec<u8> {
-    match form {
-        Form::Json => {
-            // Neither has a character that would have to be escaped.
-            let head = format!(
-                "{{\"applications\":{{\"versions__delta\":\"{version}\",\
-                 \"apps__hashcode\":\"{hashcode}\",\"application\":["
-            );
-            head.into_bytes()
+fn json(out: &mut Vec<u8>, noun: &impl Serialize) {
+    serde_json::to_writer(out, noun).expect("memory takes all, and all keys are strings");
+}
+
+// === impl Pieces ===
+
+impl<I: Borrow<Instance>, S: Iterator<Item = (SmolStr, I)>> Iterator for Pieces<S> {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        /// What one system call takes well.
+        const PIECE_OCTETS: usize = 64 << 10;
+
+        while self.end.is_some() && self.piece.len() < PIECE_OCTETS {
+            match self.instances.next() {
+                Some((application, instance)) => self.put(application, instance.borrow()),
+                None => self.finish(),
+            }
         }
-        Form::Xml => {
-            let mut xml = XmlWriter::default();
-            xml.open("applications");
-            xml.leaf("versions__delta", &version.to_string());
-            xml.leaf("apps__hashcode", hashcode);
-            xml.into_bytes()
-        }
+        let piece = std::mem::take(&mut self.piece);
+        (!piece.is_empty()).then_some(piece)
     }
 }
 
-fn json_root(name: &str, noun: &impl Serialize) -> Vec<u8> {
-    let mut out = format!("{{\"{name}\":").into_bytes();
-    json(&mut out, noun);
-    out.push(b'}');
-    out
-}
+impl<S> Pieces<S> {
+    fn put(&mut self, application: SmolStr, instance: &Instance) {
+        let is_next = self.application.as_ref() != Some(&application);
+        let is_first = self.application.is_none();
+        if is_next && !is_first {
+            self.close();
+        }
+        match self.form {
+            Form::Json => {
+                if !is_first {
+                    self.piece.push(b',');
+                }
+                if is_next {
+                    self.piece.extend_from_slice(b"{\"name\":");
+                    json(&mut self.piece, &application);
+                    self.piece.extend_from_slice(b",\"instance\":[");
+                }
+                json(&mut self.piece, instance);
+            }
+            Form::Xml => {
+                let mut xml = XmlWriter::over(std::mem::take(&mut self.piece));
+                if is_next {
+                    xml.open("application");
+                    xml.leaf("name", &application);
+                }
+                xml.instance(instance);
+                self.piece = xml.into_bytes();
+            }
+        }
+        self.application = Some(application);
+    }
 
-fn json(out: &mut Vec<u8>, noun: &impl Serialize) {
-    serde_json::to_writer(out, noun).expect("memory takes all, and all keys are strings");
+    /// Ends the application.
+    fn close(&mut self) {
+        self.piece.extend_from_slice(match self.form {
+            Form::Json => b"]}",
+            Form::Xml => b"</application>",
+        });
+    }
+
+    fn finish(&mut self) {
+        if self.application.is_some() {
+            self.close();
+        }
+        self.piece.extend_from_slice(self.end.take().unwrap_or_default());
+    }
 }

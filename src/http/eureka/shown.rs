@@ -10,7 +10,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::{
     body::{
-        Application, DataCenterInfo, Instance,
+        DataCenterInfo, Instance,
         InstanceStatus::{self, Down, OutOfService, Starting, Unknown, Up},
         LeaseInfo, Metadata, Port,
     },
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     model::{Addresses, CheckKind, CheckSpec, Door, Origin, Timestamp},
-    registry::{Member, ServiceEntry},
+    registry::Member,
 };
 
 /// What the id of an instance begins with that came by another interface, so that no client's own
@@ -122,26 +122,18 @@ pub(super) fn kept(member: &Member) -> Option<Instance> {
     kept.ok()
 }
 
-/// The applications that the instances of a service are of; none without any.
-pub(super) fn applications(
-    entry: &ServiceEntry,
-    is_shown: impl Fn(&Member) -> bool,
-) -> Vec<Application> {
-    grouped(entry.members.iter().filter(|member| is_shown(member)).map(|member| instance(member)))
-}
-
-/// Instances by application, in the order of their first ones.
-pub(super) fn grouped(instances: impl Iterator<Item = Instance>) -> Vec<Application> {
-    let (mut all, mut places) = (Vec::<Application>::new(), HashMap::new());
-    for instance in instances {
-        let name = instance.app.clone().unwrap_or_default();
-        let place = *places.entry(name.clone()).or_insert(all.len());
-        match all.get_mut(place) {
-            Some(application) => application.instances.push(instance),
-            None => all.push(Application { name, instances: vec![instance] }),
-        }
+/// What there is of each application, those of one beside one another, in the order of their first
+/// ones.
+pub(super) fn grouped<T>(all: impl Iterator<Item = (SmolStr, T)>) -> Vec<(SmolStr, T)> {
+    let mut places = HashMap::new();
+    let mut placed = Vec::new();
+    for (application, each) in all {
+        let next = places.len();
+        let place = *places.entry_ref(application.as_str()).or_insert(next);
+        placed.push((place, application, each));
     }
-    all
+    placed.sort_by_key(|(place, ..)| *place); // which keeps the order of those of one place
+    placed.into_iter().map(|(_, application, each)| (application, each)).collect()
 }
 
 /// The override: what was asked for here, unless somebody has drained or undrained it elsewhere.

@@ -42,7 +42,16 @@ impl Door {
 
     /// A door whose setup is changed before it is opened.
     pub(super) fn open_with(options: Options, change: impl FnOnce(&mut Setup)) -> Self {
-        let running = testing::run(testing::Kept::default(), registry::Options::default());
+        Self::over(testing::Kept::default(), options, change)
+    }
+
+    /// A door of a server that starts with what was kept.
+    pub(super) fn over(
+        kept: testing::Kept,
+        options: Options,
+        change: impl FnOnce(&mut Setup),
+    ) -> Self {
+        let running = testing::run(kept, registry::Options::default());
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
         let mut setup = Setup {
             registry: running.registry.clone(),

@@ -4,7 +4,6 @@
 //! the JSON that Eureka's own server writes: numbers as strings where it has them so, names of Java
 //! classes where its clients look for them.
 
-mod application;
 mod data_center;
 mod field;
 mod instance;
@@ -14,7 +13,6 @@ mod port;
 mod replication;
 mod status;
 
-pub(crate) use application::{Application, Applications};
 pub(crate) use data_center::DataCenterInfo;
 pub(crate) use instance::Instance;
 pub(crate) use lease::LeaseInfo;

@@ -11,18 +11,21 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::stream;
+use smol_str::SmolStr;
 
 use super::Asked;
 use crate::{
     http::{
         Api,
         eureka::{
-            body::{Application, Applications},
+            body::Instance,
             error::EurekaError,
+            recent::{Delta, Recent},
             render, shown,
         },
     },
     model::ServiceName,
+    registry::{Member, ServiceEntry},
 };
 
 /// All applications.
@@ -30,32 +33,26 @@ pub(in crate::http::eureka) async fn all(State(api): State<Api>, asked: Asked) -
     let moment = api.recent().now(api.registry(), api.clock());
     let entries: Vec<_> = moment.snapshot.services.iter().map(|(_, e)| Arc::clone(e)).collect();
     let recent = api.recent().clone();
-    let applications = entries
-        .into_iter()
-        .flat_map(move |entry| shown::applications(&entry, |member| recent.is_shown(member)));
+    let members = entries.into_iter().flat_map(move |entry| members(&entry, &recent));
+    let instances = members.map(|(application, member)| (application, shown::instance(&member)));
     let (version, hashcode) = (moment.snapshot.revision.0, moment.counts.to_string());
-    let pieces = render::applications_in_pieces(asked.form, version, &hashcode, applications);
-    let pieces = pieces.map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
-    asked.form.reply(Body::from_stream(stream::iter(pieces)))
+    streamed(asked, render::applications(asked.form, version, &hashcode, instances))
 }
 
-/// What changed within the last three minutes, and how many there are of all. Aside, because after
-/// a deployment that is tens of thousands.
+/// What changed within the last three minutes, and how many there are of all. Found aside, because
+/// after a deployment that is tens of thousands.
 pub(in crate::http::eureka) async fn delta(
     State(api): State<Api>,
     asked: Asked,
 ) -> Result<Response, EurekaError> {
     let shared = api.clone();
-    let written = move || {
-        let (moment, instances) = shared.recent().delta(shared.registry(), shared.clock());
-        let applications = Applications {
-            version: moment.snapshot.revision.0,
-            hashcode: moment.counts.to_string().into(),
-            applications: shown::grouped(instances.into_iter()),
-        };
-        render::applications(asked.form, &applications)
-    };
-    Ok(asked.form.reply(api.aside(written).await?))
+    let found = move || shared.recent().delta(shared.registry(), shared.clock());
+    let Delta { snapshot, hashcode, changed } = api.aside(found).await?;
+    let instances = changed.into_iter().map(|(application, (member, action))| {
+        let instance = Instance { action_type: Some(action), ..shown::instance(&member) };
+        (application, instance)
+    });
+    Ok(streamed(asked, render::applications(asked.form, snapshot.revision.0, &hashcode, instances)))
 }
 
 /// One application.
@@ -64,13 +61,29 @@ pub(in crate::http::eureka) async fn one(
     asked: Asked,
     Path(app): Path<String>,
 ) -> Result<Response, EurekaError> {
-    let application = application(&api, &app).ok_or_else(EurekaError::not_found)?;
-    Ok(asked.form.reply(render::application(asked.form, &application)))
+    let (name, snapshot) = (app.to_uppercase(), api.registry().snapshot());
+    let entry = snapshot.service(ServiceName::derived(&name).as_str());
+    let mut members = entry.map_or_else(Vec::new, |entry| members(entry, api.recent()));
+    members.retain(|(application, _)| *application == name);
+    if members.is_empty() {
+        return Err(EurekaError::not_found());
+    }
+    let members = members.into_iter();
+    let instances = members.map(|(application, member)| (application, shown::instance(&member)));
+    Ok(streamed(asked, render::application(asked.form, instances)))
 }
 
-fn application(api: &Api, app: &str) -> Option<Application> {
-    let (name, snapshot) = (app.to_uppercase(), api.registry().snapshot());
-    let entry = snapshot.service(ServiceName::derived(&name).as_str())?;
-    let all = shown::applications(entry, |member| api.recent().is_shown(member));
-    all.into_iter().find(|application| application.name == name)
+/// A reply that is made as the client takes it, some instances at a time.
+pub(super) fn streamed(
+    asked: Asked,
+    pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
+) -> Response {
+    let pieces = pieces.map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
+    asked.form.reply(Body::from_stream(stream::iter(pieces)))
+}
+
+/// The instances of a service that are shown, by application.
+fn members(entry: &ServiceEntry, recent: &Recent) -> Vec<(SmolStr, Arc<Member>)> {
+    let members = entry.members.iter().filter(|member| recent.is_shown(member));
+    shown::grouped(members.map(|member| (shown::application_of(member), Arc::clone(member))))
 }

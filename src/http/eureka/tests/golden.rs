@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::support::{applications, compact, instance, metadata, sample};
+use super::{
+    applications::{Application, named},
+    support::{applications, compact, instance, metadata, sample},
+};
 use crate::http::eureka::{
     body::{
-        Application, DataCenterInfo, Instance, InstanceStatus, LeaseInfo, Port, Replication,
-        ReplicationAction, ReplicationReplies, ReplicationReply,
+        DataCenterInfo, Instance, InstanceStatus, LeaseInfo, Port, Replication, ReplicationAction,
+        ReplicationReplies, ReplicationReply,
     },
     hashcode::StatusCounts,
     negotiate::Form,
@@ -18,9 +21,9 @@ const XML: &str = include_str!("golden/applications.xml");
 
 #[test]
 fn applications_are_written_as_eureka_writes_them() {
-    let json: Value = serde_json::from_slice(&render::applications(Form::Json, &sample())).unwrap();
+    let json: Value = serde_json::from_slice(&sample().written(Form::Json)).unwrap();
     assert_eq!(json, serde_json::from_str::<Value>(JSON).unwrap());
-    let xml = String::from_utf8(render::applications(Form::Xml, &sample())).unwrap();
+    let xml = String::from_utf8(sample().written(Form::Xml)).unwrap();
     assert_eq!(xml, compact(XML));
 }
 
@@ -49,13 +52,9 @@ fn one_application_and_one_instance_have_roots_of_their_own() {
     let application: Application = sample().applications.remove(1);
     let instance = &application.instances[0];
     for (body, begin, end) in [
+        (application.written(Form::Json), "{\"application\":{\"name\":\"JSPAY\"", "}"),
         (
-            render::application(Form::Json, &application),
-            "{\"application\":{\"name\":\"JSPAY\"",
-            "}",
-        ),
-        (
-            render::application(Form::Xml, &application),
+            application.written(Form::Xml),
             "<application><name>JSPAY</name><instance>",
             "</application>",
         ),
@@ -70,9 +69,8 @@ fn one_application_and_one_instance_have_roots_of_their_own() {
 #[test]
 fn an_empty_registry_is_an_empty_list_in_both_forms() {
     let hashcode = StatusCounts::default().to_string();
-    let none = std::iter::empty::<Application>;
     let whole = |form| {
-        let pieces = render::applications_in_pieces(form, 1, &hashcode, none());
+        let pieces = render::applications(form, 1, &hashcode, named(&[]));
         String::from_utf8(pieces.flatten().collect()).unwrap()
     };
     assert_eq!(
@@ -89,11 +87,13 @@ fn an_empty_registry_is_an_empty_list_in_both_forms() {
 #[test]
 fn a_list_is_made_as_it_is_taken() {
     for form in [Form::Json, Form::Xml] {
-        let endless = std::iter::repeat_with(|| sample().applications.remove(0));
-        let mut pieces = render::applications_in_pieces(form, 1, "UP_1_", endless);
+        // One application, however large.
+        let one = sample().applications.remove(0).instances.remove(0);
+        let endless = std::iter::repeat_with(|| ("PAYMENT".into(), &one));
+        let mut pieces = render::applications(form, 1, "UP_1_", endless);
         for _ in 0..3 {
             let piece = pieces.next().unwrap();
-            assert!((64 << 10..70 << 10).contains(&piece.len()), "{}", piece.len());
+            assert!((64 << 10..66 << 10).contains(&piece.len()), "{}", piece.len());
         }
     }
 }
@@ -102,7 +102,7 @@ fn a_list_is_made_as_it_is_taken() {
 fn the_pieces_of_a_list_are_one_document() {
     let all: Vec<_> = std::iter::repeat_n(sample().applications, 200).flatten().collect();
     for form in [Form::Json, Form::Xml] {
-        let pieces: Vec<_> = render::applications_in_pieces(form, 7, "UP_1_", all.iter()).collect();
+        let pieces: Vec<_> = render::applications(form, 7, "UP_1_", named(&all)).collect();
         assert!(pieces.len() > 3);
         let read = applications(form, &pieces.concat());
         assert_eq!((read.version, &*read.hashcode), (7, "UP_1_"));

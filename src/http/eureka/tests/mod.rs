@@ -1,5 +1,6 @@
 //! The wire format against what clients send and expect, in both forms.
 
+mod applications;
 mod clients;
 mod golden;
 mod limits;

@@ -2,11 +2,9 @@
 
 use serde_json::Value;
 
+use super::applications::{Application, Applications};
 use crate::http::eureka::{
-    body::{
-        ActionType, Application, Applications, DataCenterInfo, Instance, InstanceStatus, LeaseInfo,
-        Metadata, Port,
-    },
+    body::{ActionType, DataCenterInfo, Instance, InstanceStatus, LeaseInfo, Metadata, Port},
     negotiate::Form,
     read, render,
 };

@@ -9,9 +9,7 @@ use quick_xml::{
 use smol_str::SmolStr;
 
 use super::{chars::escape, name::encode};
-use crate::http::eureka::body::{
-    ActionType, Application, DataCenterInfo, Instance, LeaseInfo, Metadata, Port,
-};
+use crate::http::eureka::body::{ActionType, DataCenterInfo, Instance, LeaseInfo, Metadata, Port};
 
 /// XML that grows.
 pub(in crate::http::eureka) struct XmlWriter(Writer<Vec<u8>>);
@@ -37,14 +35,6 @@ impl XmlWriter {
     /// An element with nothing but text within.
     pub(in crate::http::eureka) fn leaf(&mut self, name: &str, text: &str) {
         self.leaf_with(BytesStart::new(name), text);
-    }
-
-    /// `<application>`.
-    pub(in crate::http::eureka) fn application(&mut self, application: &Application) {
-        self.open("application");
-        self.leaf("name", &application.name);
-        application.instances.iter().for_each(|instance| self.instance(instance));
-        self.close("application");
     }
 
     /// `<instance>`.

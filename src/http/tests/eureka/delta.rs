@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::support::{body, door, with};
-use crate::http::tests::support::Door;
+use crate::{
+    http::{Options, tests::support::Door},
+    registry::testing::Kept,
+};
 
 /// What a client knows: instances by application and id.
 type Known = BTreeMap<(String, String), Value>;
@@ -103,6 +106,39 @@ async fn what_expires_is_deleted_in_a_delta() {
     let known = fetch(&door).await;
     sleep(Duration::from_secs(10)).await;
     assert_eq!(follow(&door, &known).await, (Known::new(), String::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_start_no_hash_agrees_with_a_list_from_before_by_chance() {
+    let before = door();
+    let long = json!({ "leaseInfo": { "durationInSecs": 900 } });
+    before.appear(&with(body("PAY", "a"), &long)).await;
+    let known = fetch(&before).await;
+    // What the client does not learn before the server ends: one is gone, and another came.
+    assert_eq!(before.code("DELETE", "/eureka/apps/PAY/a").await, 200);
+    before.appear(&with(body("PAY", "b"), &long)).await;
+    let kept = Kept::holding(before.running.kept.load());
+    let door = Door::over(kept, Options::default(), |_| ());
+    for _ in 0..18 {
+        let (followed, hashcode) = follow(&door, &known).await;
+        assert_ne!(hash(&followed), hashcode, "a client with this list would keep it for ever");
+        // Nor does the list that it fetches then; it fetches again.
+        assert_ne!(hash(&fetch(&door).await), hashcode);
+        sleep(Duration::from_secs(10)).await;
+    }
+    // What changes meanwhile is told: not every client looks at the hash.
+    door.appear(&with(body("PAY", "c"), &long)).await;
+    assert_eq!(actions(&door).await, [("c".to_owned(), "ADDED".to_owned())]);
+    sleep(Duration::from_secs(1)).await;
+    let (followed, hashcode) = follow(&door, &fetch(&door).await).await;
+    assert_eq!((followed.len(), hash(&followed)), (2, hashcode), "it is over after three minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_start_is_none_that_anything_was_missed_at() {
+    let door = door();
+    door.appear(&body("PAY", "a")).await;
+    assert_eq!(follow(&door, &Known::new()).await.1, "UP_1_");
 }
 
 /// One step of a registry's life.

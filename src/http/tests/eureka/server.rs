@@ -62,6 +62,28 @@ async fn instances_are_found_by_the_names_that_they_answer_to() {
 }
 
 #[tokio::test]
+async fn names_follow_what_is_registered() {
+    let door = door();
+    let count = async |path: &str| {
+        let all = door.shown(&format!("/eureka/{path}")).await["applications"].clone();
+        let applications = all["application"].as_array().unwrap();
+        applications.iter().map(|a| a["instance"].as_array().unwrap().len()).sum::<usize>()
+    };
+    assert_eq!(count("vips/pay").await, 0);
+    door.appear(&body("PAY", "a")).await;
+    door.appear(&body("PAY", "b")).await;
+    assert_eq!((count("vips/pay").await, count("svips/safe").await), (2, 2));
+    let other = json!({ "vipAddress": " a\"b ,,c\n", "lastDirtyTimestamp": "1001" });
+    door.appear(&with(body("PAY", "a"), &other)).await;
+    assert_eq!((count("vips/pay").await, count("vips/money").await), (1, 1));
+    assert_eq!((count("vips/a%22b").await, count("vips/c").await), (1, 1), "as JSON escapes it");
+    assert_eq!(door.code("DELETE", "/eureka/apps/PAY/b").await, 200);
+    assert_eq!((count("vips/pay").await, count("svips/safe").await), (0, 1));
+    door.register("pay/native", "{}").await;
+    assert_eq!((count("vips/pay").await, count("svips/pay").await), (1, 0));
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_said_in_a_line_of_text() {
     let door = door();
     for (method, path, status) in [
