@@ -260,10 +260,14 @@ fn judge(
 ) -> Option<CheckReport> {
     let stored = stored(record, snapshot)?;
     let thresholds = *record.thresholds();
-    let turned = outcome.status.is_some_and(|result| record.streak.observe(result, &thresholds));
+    let decides = stored.awaits_first_result() && record.instance.first_result_decides();
+    let turned = outcome.status.is_some_and(|result| match decides {
+        true => record.streak.begin(result),
+        false => record.streak.observe(result, &thresholds),
+    });
     let believed = record.streak.believed();
     // A result that contradicts what is believed does not explain it.
-    let agrees = outcome.status.is_none_or(|result| result == believed);
+    let agrees = outcome.status.is_none_or(|result| record.streak.agrees(result));
     let differs = stored.status != believed;
     let is_news = *stored.output != *outcome.output && now >= record.output_from;
     if !agrees || !(turned || differs || is_news) {

@@ -30,8 +30,10 @@ pub struct CheckState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streak {
     believed: Status,
-    /// Results in a row that contradict `believed` across the line between up and down.
-    against: u16,
+    /// Whether it is a warning because of failures, and not because a result said so.
+    is_warned: bool,
+    /// Successes in a row, or failures, which are below zero.
+    row: i16,
 }
 
 // === impl Status ===
@@ -95,9 +97,11 @@ impl CheckState {
         Some(&*self.output).filter(|_| is_said && self.status.is_up())
     }
 
-    /// Whether an active check has had no result yet, so that its state is only presumed.
+    /// Whether an active check has had no result yet, so that its state is only presumed. A result
+    /// always says something; a door whose clients are shown an output of their own begins with
+    /// none.
     pub fn awaits_first_result(&self) -> bool {
-        matches!(&*self.output, Self::PRESET | Self::UNKNOWN)
+        matches!(&*self.output, "" | Self::PRESET | Self::UNKNOWN)
     }
 }
 
@@ -106,7 +110,7 @@ impl CheckState {
 impl Streak {
     /// A count that starts from a state that is believed.
     pub fn new(believed: Status) -> Self {
-        Self { believed, against: 0 }
+        Self { believed, is_warned: false, row: 0 }
     }
 
     /// The state that is believed now.
@@ -114,27 +118,47 @@ impl Streak {
         self.believed
     }
 
+    /// Whether a result is what the believed state comes from, so that its words explain it.
+    pub fn agrees(&self, result: Status) -> bool {
+        result == self.believed || self.is_warned && !result.is_up()
+    }
+
+    /// Takes the first result of a check of which nothing was known: it is believed by itself.
+    /// Says whether the believed state changed by it.
+    pub fn begin(&mut self, result: Status) -> bool {
+        let before = self.believed;
+        *self = Self::new(result);
+        self.count(result);
+        before != result
+    }
+
     /// Takes one result, and says whether the believed state changed by it.
     ///
     /// Going down takes `fall` failures in a row, coming up `rise` successes in a row; between
-    /// passing and warning one result is enough, and `warn_after` failures in a row.
+    /// passing and warning one result is enough. `warn_after` failures in a row are a warning, from
+    /// which it comes up as from below.
     pub fn observe(&mut self, result: Status, thresholds: &Thresholds) -> bool {
-        let before = self.believed;
-        if result.is_up() == before.is_up() {
-            self.against = 0;
-            self.believed = result;
-            return before != result;
-        }
-        self.against += 1;
-        let needed = if result.is_up() { thresholds.rise } else { thresholds.fall };
-        let is_worrying = (1..=self.against).contains(&thresholds.warn_after);
-        if self.against >= needed {
-            self.believed = result;
-            self.against = 0;
+        let (before, row) = (self.believed, self.count(result));
+        let is_enough = match result.is_up() {
+            true => row >= thresholds.rise || before.is_up() && !self.is_warned,
+            false => row >= thresholds.fall,
+        };
+        let is_worrying = !result.is_up() && (1..=row).contains(&thresholds.warn_after);
+        if is_enough {
+            (self.believed, self.is_warned) = (result, false);
         } else if before.is_up() && is_worrying {
-            self.believed = Status::Warning;
+            (self.believed, self.is_warned) = (Status::Warning, true);
         }
         before != self.believed
+    }
+
+    /// Counts a result, and says how many like it there are in a row.
+    fn count(&mut self, result: Status) -> u16 {
+        self.row = match result.is_up() {
+            true => self.row.max(0).saturating_add(1),
+            false => self.row.min(0).saturating_sub(1),
+        };
+        self.row.unsigned_abs()
     }
 }
 
@@ -176,23 +200,39 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_may_be_a_warning_before_they_are_believed() {
-        let thresholds = Thresholds { fall: 4, warn_after: 2, ..Thresholds::DEFAULT };
+        let thresholds = Thresholds { rise: 2, fall: 4, warn_after: 2, ..Thresholds::DEFAULT };
         let mut streak = Streak::new(Passing);
         let script = [
             (Critical, Passing),
             (Critical, Warning),
-            (Passing, Passing), // breaks the row
+            (Passing, Warning), // breaks the row, and is one of two
+            (Passing, Passing),
             (Critical, Passing),
             (Critical, Warning),
             (Critical, Warning),
             (Critical, Critical),
+            (Passing, Critical),
             (Passing, Passing),
         ];
         for (step, (result, expected)) in script.into_iter().enumerate() {
             streak.observe(result, &thresholds);
             assert_eq!(streak.believed(), expected, "step {step}");
+            let explains = result == expected || result == Critical && expected == Warning;
+            assert_eq!(streak.agrees(result), explains, "step {step}");
         }
         assert!(Thresholds { warn_after: 4, ..thresholds }.checked().is_err());
+    }
+
+    #[test]
+    fn a_first_result_that_decides_is_the_first_of_a_row() {
+        let thresholds = Thresholds { rise: 3, fall: 2, ..Thresholds::DEFAULT };
+        let mut streak = Streak::new(Critical);
+        assert!(streak.begin(Passing));
+        assert!(!streak.observe(Critical, &thresholds));
+        assert!(streak.observe(Critical, &thresholds));
+        let mut streak = Streak::new(Critical);
+        assert!(!streak.begin(Critical), "it was presumed");
+        assert!(Streak::new(Passing).begin(Warning));
     }
 
     #[test]

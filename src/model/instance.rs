@@ -3,7 +3,8 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
-    CheckSpec, DnsName, InstanceId, InstanceKey, Invalid, Origin, ServiceName, Status, Tag, limit,
+    CheckSpec, DnsName, Door, InstanceId, InstanceKey, Invalid, Origin, ServiceName, Status, Tag,
+    limit,
 };
 
 /// One running copy of a service: where it is, how much it takes, how it is checked.
@@ -69,6 +70,13 @@ impl Instance {
             (Status::Warning, Some(weight)) => weight,
             _ => self.weight,
         }
+    }
+
+    /// Whether the first result of a check is believed by itself, and only those after it are
+    /// counted in a row, as Consul's clients expect. To others a state that is presumed counts as
+    /// one that was found.
+    pub fn first_result_decides(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.scope.door == Door::Consul)
     }
 
     /// Holds the counts to their limits, and sorts the tags.

@@ -13,8 +13,8 @@ use super::*;
 use crate::{
     health::probe::ProbeError,
     model::{
-        CheckKind, CheckSpec, EventKind, Instance, InstanceKey, Revision, Status, Streak, Target,
-        TcpCheck, Thresholds, Timestamp,
+        Amendment, Carry, CheckKind, CheckSpec, Door, EventKind, Instance, InstanceKey, Origin,
+        Replacement, Revision, Scope, Status, Streak, Target, TcpCheck, Thresholds, Timestamp,
     },
     registry::{
         Member, Options,
@@ -393,6 +393,47 @@ async fn a_panic_in_a_probe_ends_nothing() {
     rig.script("web/a", vec![Ok("bug"), Ok("fine")]);
     rig.register([every_ten_seconds("web/a")]).await;
     rig.until("passing", |rig| rig.status("web/a").0 == Status::Passing).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warning_by_failures_in_a_row_is_told_with_what_the_failure_said() {
+    let rig = Rig::start();
+    let script = vec![Ok("fine"), Err("1st"), Err("2nd"), Ok("fine"), Ok("again"), Err("on")];
+    rig.script("web/a", script);
+    let thresholds = Thresholds { rise: 2, fall: 9, warn_after: 2, ..Thresholds::DEFAULT };
+    let presumed = Instance {
+        initial_status: Some(Status::Passing),
+        ..checked("web/a", Thresholds { interval: INTERVAL, ..thresholds })
+    };
+    rig.register([presumed]).await;
+    let is = |status, output: &str| {
+        let expected = (status, output.to_owned());
+        move |rig: &Rig| rig.status("web/a") == expected
+    };
+    rig.until("a warning", is(Status::Warning, "2nd")).await;
+    assert_eq!(rig.starts("web/a").len(), 3);
+    rig.until("passing", is(Status::Passing, "again")).await;
+    assert_eq!(rig.starts("web/a").len(), 5, "two successes in a row");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_result_decides_for_consul_s_clients_alone() {
+    let thresholds = Thresholds { interval: INTERVAL, rise: 2, fall: 2, ..Thresholds::DEFAULT };
+    for (door, results) in [(None, 2), (Some(Door::Consul), 1), (Some(Door::Eureka), 2)] {
+        let rig = Rig::start();
+        let origin = door.map(|door| {
+            let scope = Scope { door, name: "N".into() };
+            let (id, document, odd_tags) = ("a".into(), "{}".into(), Box::default());
+            Arc::new(Origin { scope, id, document, odd_tags, node: None })
+        });
+        let instance = Arc::new(Instance { origin, ..checked("web/a", thresholds) });
+        let checks = vec![Carry::Anew(Status::Critical, "".into())];
+        let (key, to) = (instance.key(), Replacement { instance, checks, drained: false });
+        let amendments = vec![Amendment { key, seen: None, to: Some(to) }];
+        rig.running.registry.submit(Command::Amend(amendments)).await.unwrap();
+        rig.until("passing", |rig| rig.status("web/a").0 == Status::Passing).await;
+        assert_eq!(rig.starts("web/a").len(), results, "{door:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
