@@ -240,6 +240,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn those_who_came_together_do_not_come_back_together() {
+        let rig = Rig::new();
+        rig.register(instance("web/a", 9)).await;
+        let index = rig.heavy(0, None).await.index.0;
+        let mut times = std::collections::BTreeSet::new();
+        for _ in 0..8 {
+            let began = tokio::time::Instant::now();
+            rig.heavy(index, Some(160)).await;
+            times.insert(began.elapsed());
+        }
+        assert!(times.len() > 1, "{times:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_index_of_another_life_is_answered_at_once() {
         let rig = Rig::new();
         rig.register(instance("web/a", 9)).await;

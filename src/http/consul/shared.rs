@@ -79,5 +79,7 @@ mod tests {
         assert!(shared.get("b", Revision(5)).is_none());
         drop((first, second));
         assert!(shared.get("a", Revision(5)).is_none());
+        let _other = shared.keep("b", Revision(6), answer());
+        assert_eq!(shared.0.lock().len(), 1, "what nobody has is forgotten");
     }
 }

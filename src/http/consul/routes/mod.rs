@@ -18,4 +18,6 @@ mod agent_model;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
+mod seen;
+#[cfg(test)]
 mod testing;
