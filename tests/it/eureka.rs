@@ -96,9 +96,35 @@ impl Drop for Service {
 
 /// The ports that DNS gives of a service.
 fn ports(node: &Node, service: &str) -> Vec<u16> {
-    let reply = node.resolver().ask(&format!("{service}.service.internal"), RecordType::SRV);
+    ports_of(node, &format!("{service}.service.internal"))
+}
+
+fn ports_of(node: &Node, name: &str) -> Vec<u16> {
+    let reply = node.resolver().ask(name, RecordType::SRV);
     let port = |data: &RData| if let RData::SRV(srv) = data { Some(srv.port) } else { None };
     reply.answers.iter().filter_map(|record| port(&record.data)).collect()
+}
+
+/// By DNS under all its names, and by Consul's interface with the id that its client gave it.
+fn is_found(node: &Node, service: &str, port: u16) {
+    for name in [
+        format!("{service}.service.internal"),
+        format!("{service}.service.consul"),
+        format!("_{service}._tcp.service.consul"),
+    ] {
+        assert_eq!(ports_of(node, &name), [port], "{name}");
+        let addresses = node.resolver().addresses(&name, RecordType::A);
+        assert_eq!(addresses, [std::net::IpAddr::from([127, 0, 0, 1])], "{name}");
+    }
+    let rows = node.api().get(&format!("/v1/health/service/{service}?passing")).body;
+    assert_eq!(rows.as_array().map(Vec::len), Some(1), "{rows}");
+    let shown = &rows[0]["Service"];
+    assert_eq!((&shown["Port"], &shown["Address"]), (&json!(port), &json!("127.0.0.1")), "{rows}");
+    let apps = node.api().text(&format!("/eureka/apps/{}", service.to_uppercase()));
+    let id = shown["ID"].as_str().unwrap();
+    assert!(apps.contains(&format!("<instanceId>{id}</instanceId>")), "{id}: {apps}");
+    let catalog = node.api().get("/v1/catalog/services").body;
+    assert!(catalog.get(service).is_some(), "{catalog}");
 }
 
 #[test]
@@ -106,13 +132,9 @@ fn services_in_two_languages_find_one_another_and_by_dns() {
     let node = Node::start();
     let mut shop = Service::javascript(&node, "shop", 9090);
     let mut payment = Service::python(&node, "PAYMENT", 8080);
-    assert_eq!((ports(&node, "payment"), ports(&node, "shop")), (vec![8080], vec![9090]));
-    assert_eq!(node.resolver().service("payment").len(), 1);
-    // And by Consul's interface, with the id that its client gave it.
-    let healthy = node.api().get("/v1/health/service/payment?passing").body;
-    assert_eq!(healthy.as_array().map(Vec::len), Some(1), "{healthy}");
-    let service = &healthy[0]["Service"];
-    assert_eq!((&service["Port"], &service["Address"]), (&json!(8080), &json!("127.0.0.1")));
+    for (service, port) in [("payment", 8080), ("shop", 9090)] {
+        is_found(&node, service, port);
+    }
     shop.finds("PAYMENT", "8080");
     payment.finds("SHOP", "9090");
     let native = json!({ "addresses": ["127.0.0.7"], "port": 7070 });

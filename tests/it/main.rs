@@ -16,6 +16,8 @@ mod crowds;
 mod differential;
 mod dns;
 mod docs;
+mod doors;
+mod doors_restart;
 mod durability;
 mod eureka;
 mod forward;
