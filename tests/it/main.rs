@@ -11,6 +11,8 @@
 
 mod cli;
 mod consul_agent;
+mod consul_checks;
+mod consul_hosts;
 mod consul_reads;
 mod crowds;
 mod differential;

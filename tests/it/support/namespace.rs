@@ -26,13 +26,26 @@ impl Namespace {
     /// # Panics
     /// When no namespace can be made, which takes root, or leave for users to make namespaces.
     pub(crate) fn serve(folder: tempfile::TempDir, words: &[&str]) -> (Self, String) {
+        Self::serve_among(&[], folder, words)
+    }
+
+    /// The same where these addresses are as well, each of which stands for a host: a request from
+    /// one of them comes from there.
+    pub(crate) fn serve_among(
+        hosts: &[&str],
+        folder: tempfile::TempDir,
+        words: &[&str],
+    ) -> (Self, String) {
         let mut unshare = Command::new("unshare");
         if !is_root() {
             // Being root inside is what lets `ip` work.
             unshare.args(["--user", "--map-root-user"]);
         }
-        unshare.args(["--net", "sh", "-c"]);
-        unshare.arg("ip link set lo up && exec rollcall serve \"$@\"").arg("sh").args(words);
+        unshare.args(["--net", "sh", "-euc"]);
+        let add = |host: &&str| format!("ip addr add {host} dev lo; ");
+        let addresses: String = hosts.iter().map(add).collect();
+        let script = format!("ip link set lo up; {addresses}exec rollcall serve \"$@\"");
+        unshare.arg(script).arg("sh").args(words);
         command::clean(&mut unshare);
         unshare.env("PATH", path()).current_dir(folder.path());
         let log = tempfile::NamedTempFile::new().unwrap();
