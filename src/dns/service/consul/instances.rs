@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::{
     name::{Service, Tag},
-    node::{dotted, label_of, labels_of},
+    node::{dotted, label_of, labels_in},
     srv,
     zone::Asking,
 };
@@ -196,9 +196,10 @@ impl Asking<'_, '_> {
         match label.strip_prefix('_') {
             Some("tcp") => self.empty(),
             Some(tag) if self.sources.snapshot.tags.get(tag).is_some() => self.empty(),
-            None if label == SERVERS && (!asked.is_for_srv || self.asked.qtype == rtype::SRV) => {
-                self.own_service()
+            None if label == SERVERS && asked.is_for_srv && self.asked.qtype != rtype::SRV => {
+                self.empty()
             }
+            None if label == SERVERS => self.own_service(),
             _ => Verdict::Nxdomain,
         }
     }
@@ -210,7 +211,7 @@ impl Asking<'_, '_> {
         }
         let [high, low] = self.consul.port.to_be_bytes();
         let (owner, numbers) = (self.asked.at, [0, 1, 0, 1, high, low]);
-        let (node, address) = (labels_of(&self.consul.node), label_of(ip));
+        let (node, address) = (labels_in(&self.consul.node, self.domain), label_of(ip));
         let target = match &node {
             Some(node) => [&node[..], self.domain.of_nodes.as_wire()],
             None => [&address[..], self.domain.of_addresses.as_wire()],

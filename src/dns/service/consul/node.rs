@@ -108,8 +108,16 @@ impl Asking<'_, '_> {
     }
 }
 
-/// The labels of a node's name; `None` for one that has no place in DNS.
-pub(super) fn labels_of(name: &str) -> Option<Labels> {
+/// The labels of a node's name; `None` for one that with what stands behind it in the domain is no
+/// name of DNS (RFC 1035 §2.3.4).
+pub(super) fn labels_in(name: &str, domain: &Domain) -> Option<Labels> {
+    let labels = labels_of(name)?;
+    let octets = labels.len() + domain.of_nodes.as_wire().len();
+    (octets <= NAME_OCTETS_MAX).then_some(labels)
+}
+
+/// The labels of a name; `None` when one of them is none.
+fn labels_of(name: &str) -> Option<Labels> {
     let mut labels = Labels::new();
     for label in name.split('.') {
         let octets = u8::try_from(label.len()).ok().filter(|octets| (1..=63).contains(octets))?;
@@ -174,9 +182,7 @@ fn address_of(digits: &[u8]) -> Option<IpAddr> {
 pub(super) fn lending_node(member: &Member, domain: &Domain) -> Option<Labels> {
     let origin = member.instance.origin.as_deref()?;
     let is_lent = origin.node.as_ref().is_some_and(|node| node.lends_address);
-    let labels = labels_of(&origin.scope.name).filter(|_| is_lent)?;
-    let octets = labels.len() + domain.of_nodes.as_wire().len();
-    (octets <= NAME_OCTETS_MAX).then_some(labels)
+    if is_lent { labels_in(&origin.scope.name, domain) } else { None }
 }
 
 /// Whether an instance came by Consul's interface, so that the name of its address is Consul's as

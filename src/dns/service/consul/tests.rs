@@ -210,6 +210,7 @@ fn a_name_that_is_there_without_the_type_says_so() {
         "_tcp.service.consul.",
         "_v1.service.consul.",
         "_web._tcp.consul.",
+        "_consul._tcp.consul.",
     ];
     for name in empty {
         assert!(is_nodata(&world.ask(name, A)), "{name}");
@@ -274,6 +275,20 @@ fn srv_leads_to_the_address_or_to_the_node_that_lends_it() {
 
 fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// Of a name of more than 255 octets (RFC 1035 §2.3.4) no client could read the reply.
+#[test]
+fn a_server_whose_node_is_too_long_for_a_name_is_named_by_its_address() {
+    for (octets, is_named) in [(237, true), (238, false), (254, false), (512, false)] {
+        let dotted = (1..=octets).map(|at| if at % 50 == 0 { '.' } else { 'a' });
+        let node: String = dotted.collect();
+        let mut world = with_consul(|consul| consul.node.clone_from(&node));
+        let target = if is_named { node + ".node" } else { "c000024d.addr".into() };
+        let told = world.ask("consul.service.consul.", SRV);
+        assert_eq!(told.answers(), [format!("1 1 8500 {target}.dc1.consul.")], "{octets}");
+        assert_eq!(told.additionals(), [format!("{target}.dc1.consul. A 192.0.2.77")]);
+    }
 }
 
 #[test]
