@@ -4,15 +4,19 @@
 //! many scopes as instances: those are short lists. One that has many, because everything is
 //! registered through one agent, is a map, so that a change does not copy it.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use super::Shards;
-use crate::model::{Instance, Origin, Scope};
+use super::{
+    Shards,
+    machines::{Machines, NodesAt},
+};
+use crate::model::{Addresses, Door, Instance, Origin, Scope};
 
 /// The instances with an origin, by it. Cloning is cheap, as with [`Shards`].
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
     scopes: Shards<Scope, Ids>,
+    machines: Machines,
 }
 
 /// The instances of one scope.
@@ -30,6 +34,11 @@ const MANY: usize = 128;
 // === impl Origins ===
 
 impl Origins {
+    /// Without any yet; `index_addresses` says whether nodes are found by their addresses.
+    pub(super) fn new(index_addresses: bool) -> Self {
+        Self { machines: Machines::new(index_addresses), ..Self::default() }
+    }
+
     /// The instance that was registered as `id`.
     pub fn get(&self, scope: &Scope, id: &str) -> Option<&Arc<Instance>> {
         match self.scopes.get(scope)? {
@@ -47,6 +56,27 @@ impl Origins {
         }
     }
 
+    /// Where a node is: its own registration says so; without one, whatever is on it does. `None`
+    /// when there is no such node.
+    pub fn address_of(&self, node: &Scope) -> Option<&Addresses> {
+        if let Some(own) = self.get(node, "") {
+            return Some(&own.addresses);
+        }
+        self.of(node)
+            .find_map(|instance| instance.origin.as_ref()?.node.as_ref())
+            .map(|on| &on.addresses)
+    }
+
+    /// The nodes that have an address, if they are found by it.
+    pub fn nodes_at(&self, ip: &IpAddr) -> Option<&NodesAt> {
+        self.machines.at(ip)
+    }
+
+    /// Whether there are nodes whose names end in this one (lower case), behind a dot.
+    pub fn has_nodes_below(&self, name: &str) -> bool {
+        self.machines.has_below(name)
+    }
+
     /// The scopes that have an instance, in no order.
     pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
         self.scopes.iter().map(|(scope, _)| scope)
@@ -56,6 +86,7 @@ impl Origins {
     /// Says whether its scope is new.
     pub(super) fn insert(&mut self, instance: &Arc<Instance>) -> bool {
         let Some(Origin { scope, id, .. }) = instance.origin.as_deref() else { return false };
+        let was_at = self.place_of(scope);
         let before = self.scopes.get(scope);
         let ids = match before {
             None => Ids::Few([Arc::clone(instance)].into()),
@@ -75,11 +106,13 @@ impl Origins {
         };
         let is_new = before.is_none();
         self.scopes.insert(scope.clone(), ids);
+        self.note_node(scope, was_at.as_ref(), is_new);
         is_new
     }
 
     /// Forgets an instance, and says whether it was the last of its scope.
     pub(super) fn remove(&mut self, origin: &Origin) -> bool {
+        let was_at = self.place_of(&origin.scope);
         let ids = match self.scopes.get(&origin.scope) {
             None => return false,
             Some(Ids::Many(map)) => {
@@ -98,7 +131,27 @@ impl Origins {
             Some(ids) => self.scopes.insert(origin.scope.clone(), ids),
             None => self.scopes.remove(&origin.scope),
         }
+        self.note_node(&origin.scope, was_at.as_ref(), is_gone);
         is_gone
+    }
+
+    /// Where a node is, if anybody asks for that.
+    fn place_of(&self, scope: &Scope) -> Option<Addresses> {
+        let is_asked_for = self.machines.has_addresses() && scope.door == Door::Consul;
+        is_asked_for.then(|| self.address_of(scope).cloned()).flatten()
+    }
+
+    /// Notes what a change has made of a node: whether it is where it was, and whether it came or
+    /// went.
+    fn note_node(&mut self, scope: &Scope, was_at: Option<&Addresses>, is_new_or_gone: bool) {
+        if scope.door != Door::Consul {
+            return;
+        }
+        let is_at = self.place_of(scope);
+        self.machines.move_to(&scope.name, was_at, is_at.as_ref());
+        if is_new_or_gone {
+            self.machines.note(&scope.name, self.scopes.get(scope).is_some());
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, iter, sync::Arc};
 
-use super::{Loaded, Member, Options, ServiceEntry, Snapshot, draft::node_state, index};
+use super::{Loaded, Member, Options, Origins, ServiceEntry, Snapshot, draft::node_state, index};
 use crate::model::{Invalid, Policy, Revision, ServiceName};
 
 /// Builds the world as it was. Last known states are kept: the answers after a restart are those
@@ -27,6 +27,7 @@ pub(super) fn restore(loaded: Loaded, options: &Options) -> Result<Snapshot, Inv
     if let Some(double) = double {
         return Err(Invalid::new("instance", double[0].key(), "is there twice"));
     }
+    snapshot.origins = Origins::new(options.index_addresses);
     put_nodes(&mut snapshot, &mut members);
     let mut members = members.into_iter().peekable();
     while let Some(first) = members.next() {

@@ -177,7 +177,7 @@ pub(crate) fn from_elsewhere(instance: Instance, scope: Scope, id: &str) -> Inst
 
 /// These, by where they came from.
 pub(crate) fn origins<'i>(instances: impl Iterator<Item = &'i Arc<Instance>>) -> Origins {
-    let mut origins = Origins::default();
+    let mut origins = Origins::new(true);
     for instance in instances {
         origins.insert(instance);
     }

@@ -44,17 +44,14 @@ impl Asking<'_, '_> {
         }
         let (consul, scope) = (self.consul, Scope::node(name));
         let origins = &self.sources.snapshot.origins;
-        // Its own registration says where a node is; without one, whatever is on it does.
-        let own = origins.get(&scope, "");
-        let known = own.map(|node| &node.addresses).or_else(|| {
-            let nodes = origins.of(&scope).filter_map(|it| it.origin.as_ref()?.node.as_ref());
-            nodes.map(|node| &node.addresses).next()
-        });
-        let meta = own.map(|node| &node.meta);
-        match known {
+        let meta = origins.get(&scope, "").map(|node| &node.meta);
+        match origins.address_of(&scope) {
             Some(Addresses::Host(host)) => self.alias(host.as_wire()),
             Some(ips) => self.machine(ips.as_ips(), meta),
             None if *name == *consul.node => self.machine(&[consul.node_address], None),
+            None if consul.has_own_node_below(name) || origins.has_nodes_below(name) => {
+                self.empty()
+            }
             None => Verdict::Nxdomain,
         }
     }

@@ -188,6 +188,11 @@ impl Consul {
         self.domains.iter().find(|domain| name.ends_with(domain.name.as_wire()))
     }
 
+    /// Whether the node of this server is one whose name ends in this one, behind a dot.
+    pub(super) fn has_own_node_below(&self, name: &str) -> bool {
+        self.node.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
+    }
+
     /// The domain that was configured first, for answers to questions outside of all of them.
     pub(super) fn first(&self) -> &Domain {
         &self.domains[self.first]

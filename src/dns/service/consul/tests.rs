@@ -417,6 +417,21 @@ fn an_address_is_named_by_what_has_it() {
     }
 }
 
+/// `node` would be said not to be there, although `ext.node` is.
+#[test]
+fn what_stands_behind_the_dots_of_a_node_s_name_is_there() {
+    let mut world = with_consul(|consul| consul.node = "own.example.org".into());
+    for name in ["node.node.consul.", "example.org.node.dc1.consul.", "org.node.consul."] {
+        assert!(is_nodata(&world.ask(name, A)), "{name}");
+    }
+    for name in ["ample.org.node.consul.", "own.node.consul.", "ext.node.consul."] {
+        assert!(is_nxdomain(&world.ask(name, A)), "{name}");
+    }
+    assert_eq!(world.ask("own.example.org.node.consul.", A).answers(), ["192.0.2.77"]);
+    let mut world = with_consul(|consul| consul.nxdomain_for_empty_names = true);
+    assert!(is_nxdomain(&world.ask("node.node.consul.", A)));
+}
+
 #[test]
 fn a_rule_for_a_service_is_for_all_its_names() {
     let mut world = world();
