@@ -17,7 +17,6 @@ use super::{
     caller::Caller,
     code::rtype,
     encode::{Data, Full, Reply, Section},
-    guard::Visitor,
     service::{is_of_consul, put_instance, put_owner},
     verdict::Verdict,
 };
@@ -102,8 +101,8 @@ fn names(
     reply: &mut Reply<'_>,
 ) -> Verdict {
     let origin = sources.settings.origin().as_wire();
-    let visitor = Visitor::new(&sources.settings.access, caller.client);
-    let is_shown = |key: &&InstanceKey| visitor.may_see_service(key.service.as_str(), origin);
+    let (settings, client) = (sources.settings, caller.client);
+    let is_shown = |key: &&InstanceKey| settings.shows_service(client, key.service.as_str());
     if !keys.iter().any(|key| is_shown(&key)) {
         return Verdict::Nxdomain;
     }

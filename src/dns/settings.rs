@@ -206,6 +206,13 @@ impl Settings {
         std::iter::once(&self.origin).chain(self.consul.iter().flat_map(Consul::domains))
     }
 
+    /// What stands behind a service in its names: the native zone, and in Consul's domains each
+    /// form of it.
+    pub fn service_zones(&self) -> impl Iterator<Item = &DnsName> {
+        let consul = self.consul.iter().flat_map(Consul::service_zones);
+        std::iter::once(&self.origin).chain(consul)
+    }
+
     /// Whether a name (lower-case wire labels) is in one of them.
     pub(super) fn has(&self, name: &[u8]) -> bool {
         self.origins().any(|origin| is_within(name, origin.as_wire()))

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use super::Config;
-use crate::dns::forward::{UpstreamSpec, is_own};
+use crate::dns::{
+    AccessRule,
+    forward::{UpstreamSpec, is_own},
+};
 
 /// A mistake between two keys: it is shown at the first of them that somebody has set.
 #[derive(Debug)]
@@ -121,9 +124,10 @@ fn own_zone(config: &Config) -> Option<Clash> {
 
 /// A rule for some of the names that a service has.
 fn half_a_service(config: &Config) -> Option<Clash> {
-    let services = config.service_zone();
+    let (services, consul) = (config.service_zone(), config.consul_names());
+    let meant = |rule: &AccessRule| rule.zone_meant(&services, consul.as_ref());
     let mut rules = config.dns.access.iter().enumerate();
-    let found = rules.find_map(|(index, rule)| Some((index, rule, rule.zone_meant(&services)?)));
+    let found = rules.find_map(|(index, rule)| Some((index, rule, meant(rule)?)));
     let (index, rule, meant) = found?;
     let message = format!(
         "`dns.access[{index}]`: `{}` is not all that its services are asked for by; write \

@@ -331,6 +331,11 @@ fn a_wrong_access_rule_is_pointed_at() {
             "`dns.access[0]`: `_web._tcp.service.internal` is not all that its services are asked \
              for by; write `web.service.internal`\n --> rollcall.toml:3:1\n",
         ),
+        (
+            "{ zone = 'v1.web.service.dc1.consul', allow = ['::1'] },",
+            "`dns.access[0]`: `v1.web.service.dc1.consul` is not all that its services are asked \
+             for by; write `web.service.consul`\n --> rollcall.toml:3:1\n",
+        ),
     ] {
         let error = error_of(&format!("version = 1\ndns.access = [\n{rules}\n]\n"));
         assert!(error.contains(said), "{rules}: {error}");

@@ -73,29 +73,6 @@ impl AccessRule {
         }
         Ok(())
     }
-
-    /// What the rule should be about, if its zone is below `services`, the zone of the services,
-    /// and neither a service there nor all of them: `web.service.internal` for `_web._tcp` and
-    /// `v1.web` in front of it. What stands there is under other names as well.
-    pub fn zone_meant(&self, services: &DnsName) -> Option<DnsName> {
-        if !self.zone.is_within(services) {
-            return None;
-        }
-        let count = self.zone.labels().count() - services.labels().count();
-        let labels: Vec<&[u8]> = self.zone.labels().take(count).collect();
-        let service = match *labels.as_slice() {
-            [] => return None,
-            // `_tcp` stands behind the service, which has an underscore there, too.
-            [.., service, [b'_', ..]] => service.strip_prefix(b"_").unwrap_or(service),
-            [[b'_', ..]] => return Some(services.clone()),
-            [_] => return None,
-            [.., service] => service,
-        };
-        if service == b"dns-sd" {
-            return Some(services.clone());
-        }
-        services.child(service).ok()
-    }
 }
 
 // === impl Access ===
@@ -113,6 +90,12 @@ impl Access {
         let mut rules: Vec<Rule> = rules.iter().map(Rule::new).collect();
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.zone.as_wire().len()));
         Ok(Self { rules: rules.into() })
+    }
+
+    /// Whether there is no rule: everybody may see everything.
+    #[inline]
+    pub(in crate::dns) fn is_open(&self) -> bool {
+        self.rules.is_empty()
     }
 
     #[inline(never)]
@@ -134,24 +117,18 @@ impl<'g> Visitor<'g> {
     /// Whether it may see what is at the name (lower-case wire labels).
     #[inline]
     pub fn may_see(&self, name: &[u8]) -> bool {
-        self.access.rules.is_empty() || self.access.admit(name, self.client)
+        self.access.is_open() || self.access.admit(name, self.client)
     }
 
-    /// Whether it may see a service of the zone, whichever of its names it asks for: a rule for
-    /// `S.zone` is about `_S._tcp.zone` as well.
-    #[inline]
-    pub fn may_see_service(&self, service: &str, zone: &[u8]) -> bool {
-        self.access.rules.is_empty() || self.may_see_below(service.as_bytes(), zone)
-    }
-
-    #[inline(never)]
-    fn may_see_below(&self, label: &[u8], zone: &[u8]) -> bool {
+    /// Whether it may see what is at the name that `front` (pieces of wire labels) makes with
+    /// `zone` behind it. What is longer than names are is nowhere, and nobody's.
+    pub fn may_see_below<const N: usize>(&self, front: [&[u8]; N], zone: &[u8]) -> bool {
         let mut name = ArrayVec::<u8, NAME_OCTETS_MAX>::new();
-        let length = u8::try_from(label.len()).unwrap_or_default();
-        // The zone is held to a length that leaves room for all of its names.
-        let parts = [&[length], label, zone];
-        parts.into_iter().all(|part| name.try_extend_from_slice(part).is_ok())
-            && self.may_see(&name)
+        let mut parts = front.into_iter().chain([zone]);
+        if !parts.all(|part| name.try_extend_from_slice(part).is_ok()) {
+            return true;
+        }
+        self.may_see(&name)
     }
 }
 
@@ -227,25 +204,5 @@ mod tests {
         assert!(Access::new(&many[..64]).is_ok());
         let error = Access::new(&many).unwrap_err().to_string();
         assert_eq!(error, "`access[64]`: `z64` has a rule above the limit of 64");
-    }
-
-    #[test]
-    fn a_rule_is_for_all_services_or_for_one_as_a_whole() {
-        let services = DnsName::parse("service.internal").unwrap();
-        for (zone, meant) in [
-            ("internal", None),
-            ("service.internal", None),
-            ("web.service.internal", None),
-            ("_web._tcp.service.internal", Some("web.service.internal")),
-            ("_v1._sub._web._tcp.service.internal", Some("web.service.internal")),
-            ("v1.web.service.internal", Some("web.service.internal")),
-            ("web-1.instance.web.service.internal", Some("web.service.internal")),
-            ("_tcp.service.internal", Some("service.internal")),
-            ("_dns-sd._udp.service.internal", Some("service.internal")),
-            ("_services._dns-sd._udp.service.internal", Some("service.internal")),
-        ] {
-            let found = rule(zone, &["10.0.0.0/8"], &[]).zone_meant(&services);
-            assert_eq!(found.map(|zone| zone.to_string()).as_deref(), meant, "{zone}");
-        }
     }
 }

@@ -20,7 +20,6 @@ use crate::{
         caller::Caller,
         code::rtype,
         encode::{Full, Owner, Reply, Section},
-        guard::Visitor,
         select,
         verdict::Verdict,
     },
@@ -75,10 +74,9 @@ pub(super) fn types(
     // A new service is seen as soon as one that was asked for too early.
     let kind = (rtype::PTR, sources.settings.soa.ttl_seconds);
     let (zone, first) = (zone_of(sources, asked), reply.position());
-    let visitor = Visitor::new(&sources.settings.access, caller.client);
-    let origin = sources.settings.origin().as_wire();
+    let settings = sources.settings;
     let is_shown = |name: &ServiceName, service: &ServiceEntry| {
-        !service.members.is_empty() && visitor.may_see_service(name.as_str(), origin)
+        !service.members.is_empty() && settings.shows_service(caller.client, name.as_str())
     };
     let services = sources.snapshot.services.iter();
     let services = services.filter(|(name, service)| is_shown(name, service));

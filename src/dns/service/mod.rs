@@ -11,6 +11,7 @@ mod browse;
 mod consul;
 mod doubles;
 mod name;
+mod shown;
 mod srv;
 mod txt;
 mod zone;

@@ -13,7 +13,6 @@ use crate::{
         caller::Caller,
         code::{extended, rtype},
         encode::Reply,
-        guard::Visitor,
         verdict::Verdict,
     },
     model::WhenNoneHealthy,
@@ -87,7 +86,7 @@ fn own<'s>(
         | Meaning::Tagged { service, .. }
         | Meaning::TaggedAll { service, .. } => service,
     };
-    if !Visitor::new(&settings.access, caller.client).may_see_service(label, origin) {
+    if !settings.shows_service(caller.client, label) {
         return Some((Verdict::Denied, apex));
     }
     let verdict = match sources.snapshot.service(label) {

@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 
 use super::{
-    name::{Service, Tag},
+    name::{Meaning, Service, Tag, meaning},
     node::{dotted, label_of, labels_in},
+    spec::Consul,
     srv,
     zone::Asking,
 };
@@ -16,14 +17,13 @@ use crate::{
         asked::Asked,
         code::rtype,
         encode::Section,
-        guard::Visitor,
         service::{
             addresses, txt,
             zone::{Answering, outcome},
         },
         verdict::Verdict,
     },
-    model::{ServiceName, Status},
+    model::{DnsName, ServiceName, Status},
     registry::{FailOpen, Member, Selection, ServiceEntry},
 };
 
@@ -41,15 +41,18 @@ impl Asking<'_, '_> {
     pub(super) fn service(&mut self, asked: &Service<'_>) -> Verdict {
         // An octet that is no UTF-8 is in no name of ours.
         let Ok(label) = std::str::from_utf8(asked.label) else { return Verdict::Nxdomain };
-        let snapshot = self.sources.snapshot;
-        let entry = match snapshot.service(label) {
-            None if is_label(label) => None,
+        let (snapshot, derived) = (self.sources.snapshot, &mut None);
+        let (entry, name) = match snapshot.service(label) {
+            Some(entry) => (Some(entry), label),
+            None if is_label(label) => (None, label),
             // The name that a service is kept by which is called so has to be made first.
             None if !self.caller.may_allocate => return Verdict::NeedsFull,
-            None => snapshot.service(ServiceName::derived(label).as_str()),
-            found => found,
+            None => {
+                let derived = derived.insert(ServiceName::derived(label)).as_str();
+                (snapshot.service(derived), derived)
+            }
         };
-        if !self.may_see(entry.map_or(label, |entry| entry.name.as_str())) {
+        if !self.sources.settings.shows_service(self.caller.client, name) {
             return Verdict::Denied;
         }
         let Some(entry) = entry else { return self.unknown(label, asked) };
@@ -62,14 +65,6 @@ impl Asking<'_, '_> {
             Ok(selection) => self.selection(entry, &selection, asked.is_for_srv),
             Err(verdict) => verdict,
         }
-    }
-
-    /// Rules for a service are for all its names, those of the native zone and these.
-    fn may_see(&self, service: &str) -> bool {
-        let settings = self.sources.settings;
-        let visitor = Visitor::new(&settings.access, self.caller.client);
-        visitor.may_see_service(service, settings.origin().as_wire())
-            && visitor.may_see_service(service, self.domain.services.as_wire())
     }
 
     fn tagged<'e>(
@@ -213,7 +208,7 @@ impl Asking<'_, '_> {
         let (owner, numbers) = (self.asked.at, [0, 1, 0, 1, high, low]);
         let (node, address) = (labels_in(&self.consul.node, self.domain), label_of(ip));
         let target = match &node {
-            Some(node) => [&node[..], self.domain.of_nodes.as_wire()],
+            Some(node) => [&node[..], self.domain.of_nodes().as_wire()],
             None => [&address[..], self.domain.of_addresses.as_wire()],
         };
         // What does not fit marks the reply as cut by itself.
@@ -265,6 +260,21 @@ fn is_label(text: &str) -> bool {
         && !text.starts_with('-')
         && !text.ends_with('-')
         && !matches!(text.as_bytes(), [b'n', b's', b'1'..=b'9'])
+}
+
+/// What an access rule should be about whose zone is some of a service's names in these domains;
+/// `None` when it is all of them, or none.
+pub(in crate::dns) fn zone_meant(consul: &Consul, zone: &DnsName) -> Option<DnsName> {
+    let (domain, Meaning::Service(asked)) = meaning(consul, zone.as_wire())? else { return None };
+    let label = std::str::from_utf8(asked.label).ok()?;
+    // `_tcp.service` has the names of all services below it.
+    if asked.tag.is_none() && label.starts_with('_') {
+        return Some(domain.services().clone());
+    }
+    let kept = ServiceName::derived(label);
+    let is_whole = !asked.is_for_srv && asked.tag.is_none();
+    let is_whole = is_whole && zone.labels().next() == Some(kept.as_str().as_bytes());
+    if is_whole { None } else { domain.services().child(kept.as_str()).ok() }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod tests;
 mod top;
 mod zone;
 
+pub(in crate::dns) use instances::zone_meant;
 pub(in crate::dns) use name::finite;
 pub(in crate::dns) use node::{is_of_consul, put_owner};
 pub(in crate::dns) use spec::Consul;

@@ -42,6 +42,9 @@ impl Asking<'_, '_> {
         if !self.caller.may_allocate {
             return Verdict::NeedsFull;
         }
+        if !self.sources.settings.shows_node(self.caller.client, labels) {
+            return Verdict::Denied;
+        }
         let (consul, scope) = (self.consul, Scope::node(name));
         let origins = &self.sources.snapshot.origins;
         let meta = origins.get(&scope, "").map(|node| &node.meta);
@@ -109,7 +112,7 @@ impl Asking<'_, '_> {
 /// name of DNS (RFC 1035 §2.3.4).
 pub(super) fn labels_in(name: &str, domain: &Domain) -> Option<Labels> {
     let labels = labels_of(name)?;
-    let octets = labels.len() + domain.of_nodes.as_wire().len();
+    let octets = labels.len() + domain.of_nodes().as_wire().len();
     (octets <= NAME_OCTETS_MAX).then_some(labels)
 }
 
@@ -201,11 +204,11 @@ pub(in crate::dns) fn put_owner(
     match lending_node(member, domain) {
         Some(node) => {
             data.put(&node)?;
-            data.put(domain.of_nodes.as_wire())
+            data.put(domain.of_nodes().as_wire())
         }
         None => {
             data.put_label(member.instance.service.as_bytes())?;
-            data.put(domain.of_services.as_wire())
+            data.put(domain.of_services().as_wire())
         }
     }
 }

@@ -72,13 +72,13 @@ pub(in crate::dns) struct Domain {
     pub(in crate::dns) name: DnsName,
     /// What follows the address in `HEX.addr.DC.DOMAIN`.
     pub(super) of_addresses: DnsName,
-    /// What follows the node in `N.node.DC.DOMAIN`.
-    pub(super) of_nodes: DnsName,
-    /// What follows the service in `S.service.DOMAIN`: the names that access rules are about.
-    pub(super) services: DnsName,
-    /// What follows the service in `S.service.DC.DOMAIN`.
-    pub(super) of_services: DnsName,
+    nodes: Zones,
+    services: Zones,
 }
+
+/// What follows the name of something of one kind, in each form: `KIND.DOMAIN`, `KIND.DC.DOMAIN`
+/// and `KIND.DC.dc.DOMAIN`.
+type Zones = [DnsName; 3];
 
 /// The addresses of one name, each once.
 #[derive(Debug, Clone)]
@@ -182,10 +182,30 @@ impl Consul {
         self.domains.iter().map(|domain| &domain.name)
     }
 
+    /// What stands behind nodes in their names, in all forms and domains.
+    pub(in crate::dns) fn node_zones(&self) -> impl Iterator<Item = &DnsName> {
+        self.domains.iter().flat_map(|domain| &domain.nodes)
+    }
+
+    /// What stands behind services in their names, in all forms and domains.
+    pub(in crate::dns) fn service_zones(&self) -> impl Iterator<Item = &DnsName> {
+        self.domains.iter().flat_map(|domain| &domain.services)
+    }
+
     /// The domain that a name (lower-case wire labels) ends in, whatever stands in front.
     #[inline]
     pub(super) fn domain_of(&self, name: &[u8]) -> Option<&Domain> {
         self.domains.iter().find(|domain| name.ends_with(domain.name.as_wire()))
+    }
+
+    /// The node of this server, as nodes are compared, and where it is.
+    pub(in crate::dns) fn own_node(&self) -> (&str, IpAddr) {
+        (&self.node, self.node_address)
+    }
+
+    /// The TTL of nodes and addresses, seconds.
+    pub(in crate::dns) fn node_ttl(&self) -> u32 {
+        self.node_ttl
     }
 
     /// Whether the node of this server is one whose name ends in this one, behind a dot.
@@ -272,14 +292,34 @@ impl Domain {
             let problem = format!("is outside the limits of 2 to {most} octets on the wire");
             return Err(Invalid::new("consul.domain", name, problem));
         }
-        let local = name.child(datacenter).map_err(|refusal| refusal.under("datacenter"))?;
+        let local = |above: &DnsName| {
+            above.child(datacenter).map_err(|refusal| refusal.under("datacenter"))
+        };
+        let (local, spelled) = (local(name)?, local(&name.child("dc")?)?);
+        let zones = |kind: &str| -> Result<Zones, Invalid> {
+            Ok([name.child(kind)?, local.child(kind)?, spelled.child(kind)?])
+        };
         Ok(Self {
             of_addresses: local.child("addr")?,
-            of_nodes: local.child("node")?,
-            services: name.child("service")?,
-            of_services: local.child("service")?,
+            nodes: zones("node")?,
+            services: zones("service")?,
             name: name.clone(),
         })
+    }
+
+    /// What follows the node in `N.node.DC.DOMAIN`, the form in which answers name nodes.
+    pub(super) fn of_nodes(&self) -> &DnsName {
+        &self.nodes[1]
+    }
+
+    /// What follows the service in `S.service.DC.DOMAIN`, the form in which answers name services.
+    pub(super) fn of_services(&self) -> &DnsName {
+        &self.services[1]
+    }
+
+    /// What follows the service in the shortest form of its name.
+    pub(super) fn services(&self) -> &DnsName {
+        &self.services[0]
     }
 }
 

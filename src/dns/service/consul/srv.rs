@@ -93,7 +93,7 @@ impl Writing<'_, '_, '_> {
         let target: [&[u8]; 2] = match lending_node(member, domain) {
             Some(own) => {
                 node = own;
-                [&node, domain.of_nodes.as_wire()]
+                [&node, domain.of_nodes().as_wire()]
             }
             None => match (member.instance.addresses.host(), address_of(member)) {
                 (Some(host), _) => [host.as_wire(), &[]],

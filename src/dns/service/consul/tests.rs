@@ -457,6 +457,42 @@ fn a_rule_for_a_service_is_for_all_its_names() {
     }
 }
 
+/// A rule for a name of Consul's held for the spelling that it was written in, and for no other.
+#[test]
+fn a_rule_for_one_of_consul_s_names_is_for_all_spellings_and_hides_the_address() {
+    let rule = |zone: &str| AccessRule {
+        zone: DnsName::parse(zone).unwrap(),
+        allow: Vec::new(),
+        deny: vec!["192.0.2.0/24".parse().unwrap()],
+    };
+    let mut world = with_consul(|consul| consul.domains.push(DnsName::parse("internal").unwrap()));
+    let services = [
+        "web.service.consul.",
+        "web.service.dc1.consul.",
+        "v1.web.service.dc1.dc.consul.",
+        "_web._tcp.dc1.consul.",
+        "web.service.dc1.internal.",
+        "web.service.internal.",
+        "_web._tcp.service.internal.",
+    ];
+    for zone in ["web.service.consul", "web.service.dc1.consul", "dc.internal", "dc1.consul"] {
+        world.settings.access = Access::new(&[rule(zone)]).unwrap();
+        for name in services {
+            assert_eq!(world.ask(name, SRV).rcode(), ResponseCode::Refused, "{name} by {zone}");
+        }
+        assert_eq!(world.ask("1.0.0.10.in-addr.arpa.", RecordType::PTR).rcode(), NXDOMAIN);
+    }
+    let nodes =
+        ["ext.node.node.consul.", "ext.node.node.dc1.consul.", "ext.node.node.dc1.internal."];
+    for zone in ["ext.node.node.consul", "ext.node.node.dc1.internal", "node.dc1.dc.consul"] {
+        world.settings.access = Access::new(&[rule(zone)]).unwrap();
+        for name in nodes {
+            assert_eq!(world.ask(name, A).rcode(), ResponseCode::Refused, "{name} by {zone}");
+        }
+        assert_eq!(world.ask("web.service.consul.", A).rcode(), ResponseCode::NoError);
+    }
+}
+
 #[test]
 fn a_domain_has_a_top_whose_server_is_there() {
     let mut world = world();
