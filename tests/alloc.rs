@@ -26,7 +26,8 @@ use rollcall::{
         zone::{ZoneFolder, ZoneWatcher, ZonesHandle},
     },
     model::{
-        Addresses, DnsName, Instance, InstanceId, Meta, Revision, ServiceName, Tag, Timestamp,
+        Addresses, DnsName, Instance, InstanceId, Meta, Node, Origin, Revision, Scope, ServiceName,
+        Tag, Timestamp,
     },
     registry::{self, Change, Journal, JournalError, Loaded, Member, Options, Registry, Setup},
     telemetry::{Board, Metrics},
@@ -108,7 +109,19 @@ fn members() -> Vec<Member> {
         Member::new(Arc::new(instance), Revision::default(), Timestamp::default())
     };
     let hosts = [at_host("alias", "web.service.internal"), at_host("db", "db.example.net")];
-    (1..=10).map(member).chain(hosts).collect()
+    // A service on a node of Consul's, at an address of its own.
+    let mut elsewhere = Instance::clone(&member(60).instance);
+    elsewhere.service = ServiceName::parse("elsewhere").expect("a name");
+    let addresses = Addresses::parse(&["10.0.0.50"]).expect("an address");
+    elsewhere.origin = Some(Arc::new(Origin {
+        scope: Scope::node("n.1"),
+        id: "e".into(),
+        document: "{}".into(),
+        odd_tags: Box::default(),
+        node: Some(Node { addresses, lends_address: false }),
+    }));
+    let elsewhere = Member::new(Arc::new(elsewhere), Revision::default(), Timestamp::default());
+    (1..=10).map(member).chain(hosts).chain([elsewhere]).collect()
 }
 
 /// `example.com` from a file.
@@ -190,6 +203,8 @@ fn questions() -> Vec<(&'static str, Vec<u8>, Says)> {
         ("A of a host that is ours", query("alias.service.internal", 1), found(9)),
         ("CNAME of a host", query("db.service.internal", 5), found(1)),
         ("PTR", query("3.0.0.10.in-addr.arpa", 12), found(1)),
+        ("PTR of a node", query("50.0.0.10.in-addr.arpa", 12), found(1)),
+        ("PTR of a service on it", query("60.0.0.10.in-addr.arpa", 12), found(2)),
         ("PTR of nobody", query("99.0.0.10.in-addr.arpa", 12), (0, 3, false)),
         ("static A", query("ns.example.com", 1), found(1)),
         ("static alias", query("www.example.com", 1), found(2)),

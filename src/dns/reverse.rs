@@ -1,29 +1,26 @@
 //! Reverse zones: from an address back to the instances that have it (PTR, RFC 1035 §3.5 and
-//! RFC 3596 §2.5).
+//! RFC 3596 §2.5), and to the nodes that Consul's clients know it by.
 //!
 //! Every name in a zone that is shorter than an address answers NODATA, whether or not an address
 //! below it is in use: to know would take a tree of all addresses beside the index, and the answer
 //! would say nothing that a client acts on, for nobody walks these names. A whole address that is
 //! not in use is NXDOMAIN.
 
+mod owners;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use self::owners::Owners;
 use super::{
-    answer::Sources,
-    apex::Apex,
-    asked::Asked,
-    caller::Caller,
-    code::rtype,
-    encode::{Data, Full, Reply, Section},
-    service::{is_of_consul, put_instance, put_owner},
+    answer::Sources, apex::Apex, asked::Asked, caller::Caller, code::rtype, encode::Reply,
     verdict::Verdict,
 };
-use crate::model::{InstanceKey, Invalid, limit};
+use crate::model::{Invalid, limit};
 
-/// Instances of one address whose names the fast path writes: to find the TTL, the service of each
-/// is looked up, and so many take some 20 µs, what the full path costs anyway.
+/// Instances and nodes of one address whose names the fast path writes: to find the TTL, the
+/// service of each is looked up, and so many take some 20 µs, what the full path costs anyway.
 const FAST_NAMES_MAX: usize = 256;
 
 /// The parents of all reverse names.
@@ -82,59 +79,31 @@ pub(super) fn answer<'s>(
     } else if stem.known < stem.whole {
         Verdict::Nodata
     } else {
-        match sources.snapshot.by_address.get(&stem.address) {
-            Some(_) if asked.qtype != rtype::PTR => Verdict::Nodata,
-            Some(keys) if keys.len() > FAST_NAMES_MAX && !caller.may_allocate => Verdict::NeedsFull,
-            Some(keys) => names(sources, &asked, keys, caller, reply),
-            None => Verdict::Nxdomain,
-        }
+        names(sources, &asked, stem.address, caller, reply)
     };
     Some((verdict, apex))
 }
 
-/// Writes `I.instance.S` of each instance that has the address.
+/// Answers with the names of who has the address.
 fn names(
     sources: &Sources<'_>,
     asked: &Asked<'_>,
-    keys: &[InstanceKey],
+    ip: IpAddr,
     caller: Caller,
     reply: &mut Reply<'_>,
 ) -> Verdict {
-    let origin = sources.settings.origin().as_wire();
-    let (settings, client) = (sources.settings, caller.client);
-    let is_shown = |key: &&InstanceKey| settings.shows_service(client, key.service.as_str());
-    if !keys.iter().any(|key| is_shown(&key)) {
-        return Verdict::Nxdomain;
+    let owners = Owners::of(sources, ip, caller.client);
+    match owners.count() {
+        0 => Verdict::Nxdomain,
+        _ if asked.qtype != rtype::PTR => Verdict::Nodata,
+        count if count > FAST_NAMES_MAX && !caller.may_allocate => Verdict::NeedsFull,
+        _ => {
+            let first = reply.position();
+            let written = owners.write(asked, reply);
+            let has_any = written.is_err() || reply.position() > first;
+            if has_any { Verdict::Answered(None) } else { Verdict::Nxdomain }
+        }
     }
-    let keys = || keys.iter().filter(is_shown);
-    let first = reply.position();
-    let services = keys().filter_map(|key| sources.snapshot.service(key.service.as_str()));
-    // One set has one TTL (RFC 2181 §5.2): the shortest that any of the services allows.
-    let ttl = services.map(|service| service.policy.ttl_seconds).min().unwrap_or_default();
-    let kind = (rtype::PTR, ttl);
-    // What does not fit marks the reply as cut by itself.
-    let written = keys().try_for_each(|key| {
-        let written = reply.record_with(Section::Answer, asked.owner(), kind, |data| {
-            put_instance(data, key.id.as_bytes(), key.service.as_bytes())?;
-            data.put(origin)
-        });
-        written.map(drop)
-    });
-    if let (Ok(()), Some(consul)) = (written, &sources.settings.consul) {
-        let members = keys().filter_map(|key| sources.snapshot.member(key));
-        let mut members = members.filter(|member| is_of_consul(member));
-        // The owner of several is named once. Who has many of them got here by the full path.
-        let _ = members.try_for_each(|member| {
-            let mark = reply.mark();
-            let put = |data: &mut Data<'_, '_>| put_owner(consul, member, data);
-            let start = reply.record_with(Section::Answer, asked.owner(), kind, put)?;
-            if reply.repeats(first, start).0 {
-                reply.rollback(mark);
-            }
-            Ok::<_, Full>(())
-        });
-    }
-    Verdict::Answered(None)
 }
 
 // === impl ReverseZone ===

@@ -17,6 +17,8 @@ mod txt;
 mod zone;
 
 pub use consul::ConsulSpec;
-pub(super) use consul::{Consul, is_of_consul, put_owner};
+pub(super) use consul::{
+    Consul, Labels, is_at_its_node, is_of_consul, labels_of_node, put_node, put_service,
+};
 pub(super) use name::{finite, put_instance};
 pub(super) use zone::answer;

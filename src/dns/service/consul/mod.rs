@@ -21,7 +21,9 @@ mod zone;
 
 pub(in crate::dns) use instances::zone_meant;
 pub(in crate::dns) use name::finite;
-pub(in crate::dns) use node::{is_of_consul, put_owner};
+pub(in crate::dns) use node::{
+    Labels, is_at_its_node, is_of_consul, labels_of_node, put_node, put_service,
+};
 pub(in crate::dns) use spec::Consul;
 pub use spec::ConsulSpec;
 pub(super) use zone::answer;

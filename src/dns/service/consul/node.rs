@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Wire labels without a zero behind.
-pub(super) type Labels = ArrayVec<u8, NAME_OCTETS_MAX>;
+pub(in crate::dns) type Labels = ArrayVec<u8, NAME_OCTETS_MAX>;
 
 // === impl Asking ===
 
@@ -191,26 +191,41 @@ pub(in crate::dns) fn is_of_consul(member: &Member) -> bool {
     member.instance.origin.as_ref().is_some_and(|origin| origin.scope.door == Door::Consul)
 }
 
-/// Writes what Consul calls the owner of an instance's address: its node, or its service.
+/// Whether an instance has no address but that of its node, which has a name: then the address is
+/// the node's, and its name is.
+pub(in crate::dns) fn is_at_its_node(consul: &Consul, member: &Member) -> bool {
+    lending_node(member, consul.first()).is_some()
+}
+
+/// Writes what Consul calls an instance that has an address of its own: its service.
 ///
 /// # Errors
 /// When it does not fit.
-pub(in crate::dns) fn put_owner(
+pub(in crate::dns) fn put_service(
     consul: &Consul,
     member: &Member,
     data: &mut Data<'_, '_>,
 ) -> Result<(), Full> {
-    let domain = consul.first();
-    match lending_node(member, domain) {
-        Some(node) => {
-            data.put(&node)?;
-            data.put(domain.of_nodes().as_wire())
-        }
-        None => {
-            data.put_label(member.instance.service.as_bytes())?;
-            data.put(domain.of_services().as_wire())
-        }
-    }
+    data.put_label(member.instance.service.as_bytes())?;
+    data.put(consul.first().of_services().as_wire())
+}
+
+/// Writes the name of a node; its labels are those of [`labels_of_node`].
+///
+/// # Errors
+/// When it does not fit.
+pub(in crate::dns) fn put_node(
+    consul: &Consul,
+    labels: &[u8],
+    data: &mut Data<'_, '_>,
+) -> Result<(), Full> {
+    data.put(labels)?;
+    data.put(consul.first().of_nodes().as_wire())
+}
+
+/// The labels of a node's name, if it has one in DNS.
+pub(in crate::dns) fn labels_of_node(consul: &Consul, name: &str) -> Option<Labels> {
+    labels_in(name, consul.first())
 }
 
 #[cfg(test)]
