@@ -239,7 +239,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         identity: certificate.shown(),
         https_path: config.dns.encrypted.https_path.clone(),
     });
-    let zone = built.settings.load().origin().clone();
+    let names = built.settings.load().service_zones().cloned().collect();
     let wiring = Wiring {
         registry: registry.clone(),
         zones: zones.handle(),
@@ -254,7 +254,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
     let api = http::Api::new(http::Setup {
         registry,
         registry_options: registry_options.subscribe(),
-        zone,
+        zones: names,
         board: board.clone(),
         metrics,
         clock,

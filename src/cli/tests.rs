@@ -28,7 +28,7 @@ impl Session {
         let api = Api::new(Setup {
             registry: running.registry.clone(),
             registry_options: running.options.subscribe(),
-            zone: DnsName::parse("service.internal").unwrap(),
+            zones: vec![DnsName::parse("service.internal").unwrap()],
             board: running.board.clone(),
             metrics: running.metrics.clone(),
             clock: running.clock.clone(),

@@ -26,8 +26,8 @@ pub struct Setup {
     pub registry: Registry,
     /// The registry's settings: the default policy completes policies that leave fields out.
     pub registry_options: watch::Receiver<registry::Options>,
-    /// The zone in which services have their names.
-    pub zone: DnsName,
+    /// What stands behind services in their names: the zones that these are in.
+    pub zones: Vec<DnsName>,
     /// What `/ready` reads.
     pub board: Board,
     /// What `/metrics` shows, and where the API counts its own requests.
@@ -133,7 +133,8 @@ impl Api {
     /// # Errors
     /// Names the field.
     pub(super) fn checked(&self, instance: Instance) -> Result<Instance, Invalid> {
-        instance.addresses.lead_away_from(&instance.service, &self.0.setup.zone)?;
+        let mut zones = self.0.setup.zones.iter();
+        zones.try_for_each(|zone| instance.addresses.lead_away_from(&instance.service, zone))?;
         Ok(instance)
     }
 

@@ -56,7 +56,9 @@ impl Door {
         let mut setup = Setup {
             registry: running.registry.clone(),
             registry_options: running.options.subscribe(),
-            zone: DnsName::parse("service.internal").unwrap(),
+            zones: ["service.internal", "service.consul", "service.dc1.consul"]
+                .map(|zone| DnsName::parse(zone).unwrap())
+                .to_vec(),
             board: running.board.clone(),
             metrics: running.metrics.clone(),
             clock: running.clock.clone(),

@@ -24,6 +24,10 @@ fn what_the_server_refuses_is_told_with_field_value_and_limit() {
             "register web w --port 1 --address web.service.internal".into(),
             "`addresses[0]`: `web.service.internal` is a name of the service itself",
         ),
+        (
+            "register web w --port 1 --address v1.web.service.dc1.consul".into(),
+            "`addresses[0]`: `v1.web.service.dc1.consul` is a name of the service itself",
+        ),
         ("register web w --port 1 --meta =v".into(), "`meta`: is no key"),
         ("register web w --port 1 --http x".into(), "`checks[0].path`: `x` is no path"),
         (

@@ -13,7 +13,7 @@ use crate::{
             translate::{Checked, Translated, addresses},
         },
     },
-    model::{Amendment, Instance, InstanceId, InstanceKey, Invalid, Replacement},
+    model::{Amendment, Instance, InstanceId, InstanceKey, Invalid, Node, Replacement},
     registry::{Member, Snapshot},
 };
 
@@ -136,7 +136,9 @@ impl ServiceEdit {
         let moved = before.filter(|_| seen.is_none());
         let instance = is.into_instance(host, id)?;
         let refused = |refusal: Invalid| ConsulError::bad_request(refusal.to_string());
-        let instance = Arc::new(api.checked(instance).map_err(refused)?);
+        // An address that is a name of the service itself leads nowhere; its node's stands in.
+        let checked = api.checked(instance.clone()).or_else(|_| api.checked(at_its_node(instance)));
+        let instance = Arc::new(checked.map_err(refused)?);
         let key = instance.key();
         let to = Some(Replacement { instance, checks: carries, drained });
         let removal = moved.map(|before| Amendment {
@@ -146,6 +148,18 @@ impl ServiceEdit {
         });
         Ok(removal.into_iter().chain([Amendment { key, seen, to }]).collect())
     }
+}
+
+/// The instance at the address of its node, if that has one; what its clients sent stays as it was.
+fn at_its_node(mut instance: Instance) -> Instance {
+    if let Some(origin) = &mut instance.origin
+        && let Some(Node { addresses, .. }) = &origin.node
+    {
+        instance.addresses = addresses.clone();
+        let node = Node { addresses: addresses.clone(), lends_address: true };
+        Arc::make_mut(origin).node = Some(node);
+    }
+    instance
 }
 
 /// The name under which a new service is kept: one that nobody has. On several nodes there may be

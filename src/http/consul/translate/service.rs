@@ -1,6 +1,6 @@
 //! Services, as Consul defines them, in the registry's words.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -158,6 +158,12 @@ fn number(field: &str, number: i64) -> Result<u16, ConsulError> {
 // === impl Translated ===
 
 impl Translated {
+    /// Whether its client gave it none, or a host name in whose place its node's stands.
+    fn has_no_address(&self) -> bool {
+        let (sent, known) = (&self.kept.address, &self.instance.addresses);
+        sent.is_empty() || known.host().is_none() && sent.parse::<IpAddr>().is_err()
+    }
+
     /// The instance with its checks and with what is kept of it.
     ///
     /// # Errors
@@ -172,8 +178,7 @@ impl Translated {
         // What is no address of a host is nobody's, and was none of this service's either.
         let addresses = Addresses::parse(&[&self.kept.node_address]).ok();
         let node = addresses.map(|addresses| {
-            let lends_address =
-                self.kept.address.is_empty() && self.instance.addresses == addresses;
+            let lends_address = self.has_no_address() && self.instance.addresses == addresses;
             Node { addresses, lends_address }
         });
         let origin = Origin {

@@ -3,6 +3,7 @@
 use crate::{
     http::consul::routes::testing::{NODE, Rig},
     model::limit,
+    registry::testing,
 };
 
 const REGISTER: &str = "/v1/agent/service/register";
@@ -28,6 +29,42 @@ async fn a_service_is_kept_as_an_instance_of_its_name_and_taken_away() {
              name."
         );
         rig.refused(&format!("/v1/agent/service/deregister/{path}"), "", 404, &text).await;
+    }
+}
+
+/// Asked for its name, DNS would answer with a CNAME to that very name.
+#[tokio::test]
+async fn a_service_whose_address_is_a_name_of_its_own_is_found_at_its_node() {
+    let rig = Rig::new();
+    let found = [
+        "api api/api web.service.consul:1 up",
+        "w1 web/w1 192.0.2.7:80 up",
+        "w2 web/w2 192.0.2.7:80 up",
+        "w3 web/w3 192.0.2.7:80 up",
+    ];
+    let web = |id: &str, address: &str| {
+        format!(r#"{{"Name":"web","ID":"{id}","Address":"{address}","Port":80}}"#)
+    };
+    for (id, address) in [
+        ("w1", "Web.service.consul"),
+        ("w2", "v1.web.service.dc1.consul."),
+        ("w3", "web.service.internal"),
+    ] {
+        rig.put(REGISTER, &web(id, address)).await;
+        let shown = rig.door.get(&format!("/v1/agent/service/{id}")).await.json();
+        assert_eq!(shown["Address"], address, "as it was sent");
+    }
+    rig.put(REGISTER, r#"{"Name":"api","Address":"web.service.consul","Port":1}"#).await;
+    assert_eq!(rig.services(), found);
+    // What else changes about it leaves it there.
+    rig.put("/v1/agent/service/maintenance/w1?enable=true", "").await;
+    rig.put("/v1/agent/service/maintenance/w1?enable=false", "").await;
+    assert_eq!(rig.services(), found);
+    let snapshot = rig.snapshot();
+    for (id, is_lent) in [("web/w1", true), ("web/w2", true), ("api/api", false)] {
+        let member = snapshot.member(&testing::key(id)).unwrap();
+        let node = member.instance.origin.as_ref().unwrap().node.as_ref().unwrap();
+        assert_eq!(node.lends_address, is_lent, "{id}");
     }
 }
 
