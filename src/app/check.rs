@@ -1,7 +1,7 @@
 //! What can be said of a configuration beyond its text, without starting anything.
 
 use super::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, ConsulNode},
     unasked,
 };
 use crate::{
@@ -58,7 +58,8 @@ pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Checked> {
 /// # Errors
 /// As [`check`].
 pub(super) fn can_start(config: &Config) -> anyhow::Result<(Settings, Option<Identity>)> {
-    let settings = Settings::new(&config.dns_settings(&CookieSecrets::random()?)?)?;
+    let node = ConsulNode::of(&config.consul, &config.http.listen);
+    let settings = Settings::new(&config.dns_settings(&CookieSecrets::random()?, &node)?)?;
     let identity = config.tls.files().map(|files| files.read()).transpose();
     let identity = identity.map_err(|error| config.certificate_mistake(&error))?;
     config.health_options().check()?;

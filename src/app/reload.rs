@@ -7,7 +7,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::{check, config::Config, forwarding, unasked::Unasked};
+use super::{
+    check,
+    config::{Config, ConsulNode},
+    forwarding,
+    unasked::Unasked,
+};
 use crate::{
     dns::{
         CookieSecrets, Limits, Settings, forward::ForwardHandle, tls::CertificateReload,
@@ -30,6 +35,8 @@ pub(super) struct Reloader {
     pub zones: ZonesHandle,
     /// The secrets of cookies while none are given; they stay the same for as long as the server.
     pub own_cookies: CookieSecrets,
+    /// What this server is to Consul's clients; it stays the same for as long.
+    pub node: ConsulNode,
     pub certificate: Option<CertificateReload>,
     pub unasked: Unasked,
     pub outcome: ReloadOutcome,
@@ -90,7 +97,7 @@ impl Reloader {
     fn apply(&self, next: &Config) -> anyhow::Result<bool> {
         // Everything that can fail comes first.
         let (settings, filter) = (
-            Settings::new(&next.dns_settings(&self.own_cookies)?)?,
+            Settings::new(&next.dns_settings(&self.own_cookies, &self.node)?)?,
             parse_filter(&next.log.filter)?,
         );
         let is_renewed = settings.cookies() != self.settings.load().cookies();

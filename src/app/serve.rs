@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 use super::{
     banner::Banner,
     check,
-    config::Config,
+    config::{Config, ConsulNode},
     encryption, forwarding,
     reload::{ReloadOutcome, Reloader},
     signal::{Asked, Signals},
@@ -42,6 +42,8 @@ pub(super) struct Common {
     files: u64,
     /// The secrets of DNS cookies while none are given.
     own_cookies: CookieSecrets,
+    /// What this server is to Consul's clients.
+    node: ConsulNode,
 }
 
 /// Everything that is made before anything is heard or said.
@@ -101,8 +103,9 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     let (clock, board, metrics) = (Clock::system(), Board::default(), Metrics::new());
     logging.register(&metrics);
     let own_cookies = CookieSecrets::random()?;
-    let common = Common { clock, board, metrics, files, own_cookies };
     let bound = bind(&config)?;
+    let node = ConsulNode::of(&config.consul, &bound.http.local_addrs());
+    let common = Common { clock, board, metrics, files, own_cookies, node };
     let built = build(&config, &common)?;
     let (dns, http) = (bound.dns.local_addrs(), bound.http.local_addrs());
     let encrypted = bound.dns.encrypted_addrs();
@@ -139,6 +142,7 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
         forward: built.forward.clone(),
         zones,
         own_cookies: common.own_cookies.clone(),
+        node: common.node.clone(),
         certificate: built.certificate.as_ref().map(CertificateWatcher::reload),
         unasked: built.unasked.clone(),
         outcome: ReloadOutcome::new(common.board.clone(), &common.metrics),
@@ -186,8 +190,8 @@ fn bind(config: &Config) -> anyhow::Result<Bound> {
 }
 
 fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
-    let Common { clock, board, metrics, files, own_cookies } = common;
-    let settings = Settings::new(&config.dns_settings(own_cookies)?)?;
+    let Common { clock, board, metrics, files, own_cookies, node } = common;
+    let settings = Settings::new(&config.dns_settings(own_cookies, node)?)?;
     // Before anything is made: what is wrong here is a mistake of the configuration.
     let certificate = encryption::certificate(config, settings.origin(), common)?;
     let (mut store, loaded) = Store::open(&config.server.data)?;
@@ -232,7 +236,7 @@ fn tell_of_fewer_checks(asked: &health::Options, files: u64) {
 /// Starts everything; from here on packets are answered.
 fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow::Result<Running> {
     let (mut tasks, ends) = (Tasks::default(), Ends::default());
-    let Common { clock, board, metrics, files, .. } = common;
+    let Common { clock, board, metrics, files, node, .. } = common;
     tell_of_fewer_checks(&config.health_options(), files);
     let Built { registry, registry_options, writer, checker, zones, .. } = built;
     let encryption = built.certificate.as_ref().map(|certificate| Encryption {
@@ -261,7 +265,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         draining: ends.draining.clone(),
         stop: ends.http.clone(),
         options: config.http_options(),
-        consul: config.consul.options(&bound.dns.local_addrs(), &bound.http.local_addrs()),
+        consul: config.consul.options(&node, &bound.dns.local_addrs(), &bound.http.local_addrs()),
         eureka: config.eureka,
     });
     tasks.spawn("writer", writer.run(ends.writer.clone()));

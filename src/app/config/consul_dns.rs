@@ -1,6 +1,6 @@
 //! `[consul.dns]`: Consul's names.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use super::{
     Config,
@@ -9,7 +9,7 @@ use super::{
     spec_v1::{list, quote, whole_seconds},
 };
 use crate::{
-    dns, http,
+    dns,
     model::{DnsName, limit},
     util::format_duration,
 };
@@ -54,19 +54,11 @@ impl Default for ConsulDnsSettings {
 }
 
 impl Config {
-    /// The part of Consul's names; `None` when there are none.
+    /// The part of Consul's names, in which this server is any node; `None` when there are none.
     pub(super) fn consul_names(&self) -> Option<dns::ConsulSpec> {
         let own = &self.consul_dns;
-        if own.domains.is_empty() {
-            return None;
-        }
-        let http::ConsulOptions { datacenter, node, node_address, .. } =
-            self.consul.options(&self.dns.listen, &self.http.listen);
         Some(dns::ConsulSpec {
-            datacenter,
-            node,
-            node_address,
-            port: self.http.listen.first().map_or(0, SocketAddr::port),
+            datacenter: self.consul.datacenter.clone(),
             domains: own.domains.clone(),
             only_passing: own.only_passing,
             service_ttl: own.service_ttl.clone(),
@@ -75,6 +67,7 @@ impl Config {
             a_record_limit: own.a_record_limit,
             nxdomain_when_none_healthy: own.nxdomain_when_none_healthy,
             nxdomain_for_empty_names: own.nxdomain_for_empty_names,
+            ..dns::ConsulSpec::new(own.domains.first()?.clone())
         })
     }
 }

@@ -17,6 +17,7 @@ mod across;
 mod clients;
 mod consul;
 mod consul_dns;
+mod consul_node;
 mod encryption;
 mod fault;
 mod forward;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use consul::ConsulSettings;
 pub use consul_dns::ConsulDnsSettings;
+pub use consul_node::ConsulNode;
 pub use encryption::{EncryptedSettings, TlsSettings};
 pub use fault::ConfigError;
 pub use reload::Reload;

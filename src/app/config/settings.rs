@@ -10,7 +10,8 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    ConfigError, ConsulDnsSettings, ConsulSettings, EncryptedSettings, Sources, TlsSettings,
+    ConfigError, ConsulDnsSettings, ConsulNode, ConsulSettings, EncryptedSettings, Sources,
+    TlsSettings,
 };
 use crate::{
     dns::{self, CookieSecrets, forward::ForwardSpec},
@@ -172,11 +173,16 @@ impl Default for Config {
 /// The parts' own settings.
 impl Config {
     /// The part of the answers.
-    /// `own` are the secrets of cookies that this server makes up when it is given none.
+    /// `own` are the secrets of cookies that this server makes up when it is given none; `node` is
+    /// what it is to Consul's clients.
     ///
     /// # Errors
     /// When the file of the cookies' secrets cannot be read, or has a mistake.
-    pub fn dns_settings(&self, own: &CookieSecrets) -> Result<dns::SettingsSpec, ConfigError> {
+    pub fn dns_settings(
+        &self,
+        own: &CookieSecrets,
+        node: &ConsulNode,
+    ) -> Result<dns::SettingsSpec, ConfigError> {
         let cookies = match &self.dns.cookie_secret_file {
             _ if !self.dns.cookies => None,
             None => Some(own.clone()),
@@ -197,7 +203,12 @@ impl Config {
             cookies,
             access: self.dns.access.clone(),
             rate_limit: Some(self.dns.rate_limit.clone()),
-            consul: self.consul_names(),
+            consul: self.consul_names().map(|names| dns::ConsulSpec {
+                node: node.name.clone(),
+                node_address: node.address,
+                port: node.port,
+                ..names
+            }),
         })
     }
 

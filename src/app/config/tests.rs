@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use super::{
-    Config, Reload, Sources,
+    Config, ConsulNode, Reload, Sources,
     spec_v1::{KEYS, Key},
 };
 use crate::{
@@ -476,8 +476,9 @@ fn what_is_left_out_follows_from_what_is_given() {
     assert!(config.registry_options().index_addresses);
     assert_eq!(Config::default().http_options(), http::Options::default());
     assert_eq!(config.health_options().ca_file, config.health.ca_file);
+    let node = ConsulNode::of(&config.consul, &config.http.listen);
     let settings =
-        dns::Settings::new(&config.dns_settings(&CookieSecrets::random().unwrap()).unwrap())
+        dns::Settings::new(&config.dns_settings(&CookieSecrets::random().unwrap(), &node).unwrap())
             .unwrap();
     assert_eq!(settings.origin().to_string(), "service.corp.example");
     assert_eq!(config.health.ca_file, Some(PathBuf::from("/etc/ca.pem")));

@@ -10,6 +10,26 @@ use crate::support::{
     eventually,
 };
 
+/// It was said to be at the port that is configured, which is 0 where the system chooses one.
+#[test]
+fn consul_s_clients_find_this_server_where_it_listens_also_after_a_reload() {
+    let node = Node::builder().config("").start();
+    let resolver = node.resolver();
+    let told = || {
+        let reply = resolver.ask("consul.service.consul.", RecordType::SRV);
+        let RData::SRV(srv) = &reply.answers[0].data else { panic!("{reply}") };
+        (reply.answers[0].ttl, srv.port, lines(&reply.additionals))
+    };
+    let (ttl, port, address) = told();
+    assert_eq!((ttl, port), (0, node.http[0].port()));
+    let changed = "version = 1\nconsul.dns.service_ttl = { consul = '7s' }";
+    std::fs::write(node.path("rollcall.toml"), changed).unwrap();
+    node.signal("HUP");
+    eventually("the new TTL is answered", || (told().0 == 7).then_some(()));
+    let address = address.iter().map(|line| line.replace(" 0 A", " 7 A")).collect();
+    assert_eq!(told(), (7, port, address));
+}
+
 #[test]
 fn sighup_changes_the_answers() {
     let node = Node::builder().config("").start();
