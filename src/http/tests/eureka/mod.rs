@@ -2,6 +2,7 @@
 
 mod delta;
 mod doors;
+mod edges;
 mod instances;
 mod lease;
 mod peers;
