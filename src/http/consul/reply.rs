@@ -1,13 +1,15 @@
 //! Replies of reads: JSON as Consul writes it, and the headers that its clients look for.
 
+use std::cell::Cell;
+
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::{Serializer, ser::PrettyFormatter};
+use serde::{Serialize, Serializer};
+use serde_json::ser::PrettyFormatter;
 
 use super::{
     blocking::Indexed,
@@ -23,6 +25,10 @@ const LAST_CONTACT: HeaderName = HeaderName::from_static("x-consul-lastcontact")
 const POLICY: HeaderName = HeaderName::from_static("x-consul-default-acl-policy");
 const QUERY_BACKEND: HeaderName = HeaderName::from_static("x-consul-query-backend");
 
+/// An object whose fields are made one by one while it is written: of a hundred thousand services
+/// one is in memory then, and not all. It is written once, and empty if it is again.
+pub(super) struct OneByOne<I>(Cell<Option<I>>);
+
 /// A value as JSON, indented by four spaces if it is to be pretty.
 ///
 /// # Errors
@@ -31,9 +37,9 @@ pub(super) fn written(value: &impl Serialize, pretty: bool) -> Result<Bytes, Con
     let mut body = Vec::new();
     let written = if pretty {
         let formatter = PrettyFormatter::with_indent(b"    ");
-        value.serialize(&mut Serializer::with_formatter(&mut body, formatter))
+        value.serialize(&mut serde_json::Serializer::with_formatter(&mut body, formatter))
     } else {
-        value.serialize(&mut Serializer::new(&mut body))
+        value.serialize(&mut serde_json::Serializer::new(&mut body))
     };
     if pretty {
         body.push(b'\n');
@@ -97,4 +103,19 @@ pub(super) fn at(mut response: Response, index: u64) -> Response {
 pub(in crate::http) fn with_policy(mut response: Response) -> Response {
     response.headers_mut().insert(POLICY, HeaderValue::from_static("allow"));
     response
+}
+
+// === impl OneByOne ===
+
+impl<I> OneByOne<I> {
+    /// An object with these fields, by name.
+    pub(super) fn new(fields: I) -> Self {
+        Self(Cell::new(Some(fields)))
+    }
+}
+
+impl<V: Serialize, I: Iterator<Item = (String, V)>> Serialize for OneByOne<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.take().into_iter().flatten())
+    }
 }

@@ -18,10 +18,10 @@ use crate::{
             call::Call,
             filter::Rows,
             methods::{at, get},
-            reply,
+            reply::{self, OneByOne},
             site::Host,
             texts::ConsulError,
-            view::{AgentService, HealthCheck},
+            view::HealthCheck,
             waiters::Interest,
             world::{SERF_HEALTH, SERVER, Service, World},
         },
@@ -45,12 +45,14 @@ async fn services(call: Call) -> Result<Response, ConsulError> {
     let sieve = call.sieve(Rows::Services)?;
     let size = |world: World<'_>| world.count_on(&call.host);
     let body = call.look(size, move |world| {
-        let services = world.services_on(&host).into_iter().filter(|s| s.id != SERVER);
+        let mut services = world.services_on(&host);
+        // What came by another door can have the id of one of Consul's own, which is before it.
+        services.dedup_by(|other, own| other.id == own.id);
+        let services = services.into_iter().filter(|service| service.id != SERVER);
         let services = services.map(|service| service.of_agent());
         let services = services.filter(|service| sieve.passes(service));
-        let services: BTreeMap<String, AgentService> =
-            services.map(|service| (service.id.clone(), service)).collect();
-        reply::written(&services, pretty)
+        let services = services.map(|service| (service.id.clone(), service));
+        reply::written(&OneByOne::new(services), pretty)
     });
     Ok(reply::json(body.await?))
 }

@@ -46,6 +46,17 @@ async fn a_service_is_read_as_it_was_sent() {
     assert_eq!(pretty.text, "[\n    \"dc1\"\n]\n");
 }
 
+#[tokio::test]
+async fn of_an_id_that_another_door_has_too_consul_s_own_service_is_shown() {
+    let mut rig = Rig::new();
+    rig.door.peer = "127.0.0.1:40000".parse().unwrap();
+    rig.door.register("pay/pay-1", r#"{"addresses": ["10.0.0.1"]}"#).await;
+    rig.put("/v1/agent/service/register", r#"{"Name":"other","ID":"pay-1"}"#).await;
+    let reply = rig.door.get("/v1/agent/services").await;
+    assert_eq!(reply.text.matches(r#""pay-1":"#).count(), 1, "{}", reply.text);
+    assert_eq!(reply.json()["pay-1"]["Service"], "other");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_service_is_waited_for_by_its_hash() {
     let rig = rig().await;
