@@ -9,7 +9,6 @@ use super::{
         LeaseInfo,
     },
     error::EurekaError,
-    negotiate::Form,
     render, shown,
 };
 use crate::{
@@ -134,11 +133,9 @@ fn origin(scope: Scope, id: &str, body: Body) -> Result<Origin, EurekaError> {
     };
     let kept =
         Body { lease_info: Some(lease), last_updated_timestamp: None, action_type: None, ..body };
-    let document = String::from_utf8(render::instance(Form::Json, &kept));
-    let document = document.map_err(|_| EurekaError::bad_request("the instance is no UTF-8"))?;
+    let document = render::kept(&kept).into();
     let odd_tags = Box::default();
-    Ok(Origin { scope, id: id.into(), document: document.into(), odd_tags, node: None }
-        .checked()?)
+    Ok(Origin { scope, id: id.into(), document, odd_tags, node: None }.checked()?)
 }
 
 /// What is to be registered of what a client sent, given what is known of it and when it is.

@@ -132,6 +132,16 @@ prop_compose! {
     }
 }
 
+#[test]
+fn what_is_taken_for_granted_is_not_kept() {
+    let lease_info = Some(LeaseInfo { duration_in_secs: 60, ..LeaseInfo::default() });
+    let data_center_info = Some(DataCenterInfo::MyOwn);
+    let instance_id = Some("a".into());
+    let noun = Instance { instance_id, data_center_info, lease_info, ..Instance::default() };
+    let kept = r#"{"instance":{"dataCenterInfo":{"name":"MyOwn"},"instanceId":"a","#;
+    assert_eq!(render::kept(&noun), format!(r#"{kept}"leaseInfo":{{"durationInSecs":60}}}}}}"#));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -140,6 +150,11 @@ proptest! {
         for form in [Form::Json, Form::Xml] {
             prop_assert_eq!(&instance(form, render::instance(form, &noun)), &noun);
         }
+    }
+
+    #[test]
+    fn what_is_kept_of_an_instance_is_all_that_it_says(noun in any_instance()) {
+        prop_assert_eq!(&instance(Form::Json, render::kept(&noun).into_bytes()), &noun);
     }
 
     #[test]
