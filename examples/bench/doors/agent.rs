@@ -34,7 +34,9 @@ impl Agent {
         let scratch = process::scratch("consul")?;
         let http = process::free_address()?;
         let mut command = Command::new(PROGRAM);
-        command.args(["agent", "-dev", "-bind=127.0.0.1", "-grpc-port=-1", "-log-level=err"]);
+        // Not `-dev`, in which every reply is indented.
+        command.args(["agent", "-server", "-bootstrap-expect=1", "-log-level=err"]);
+        command.args(["-bind=127.0.0.1", "-grpc-port=-1"]);
         command.arg(format!("-http-port={}", http.port()));
         for port in ["dns", "serf-lan", "serf-wan", "server"] {
             command.arg(format!("-{port}-port={}", process::free_address()?.port()));

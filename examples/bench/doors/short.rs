@@ -45,8 +45,7 @@ pub(super) fn tell(env: &Env, section: &mut Section, files: &Path) -> Result<()>
     fs::write(&file, (0..DATA.services).map(path).collect::<String>())?;
     section.text(format!(
         "### Beside Consul's agent\n\n`/v1/health/service/S?passing`, {} services with {} \
-         instances each, over {CONNECTIONS} connections. The agent runs with `-dev`: its own \
-         server, everything in memory.",
+         instances each, over {CONNECTIONS} connections. The agent is its own server.",
         DATA.services, DATA.instances
     ));
     let mut table =
