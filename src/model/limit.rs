@@ -72,6 +72,9 @@ pub const HTTP_BULK_OCTETS_MAX: usize = 64 << 20;
 /// Octets of the bodies of all requests together that are in memory: two of the largest bulks, and
 /// as much again for all others.
 pub const HTTP_BODIES_OCTETS_MAX: usize = 4 * HTTP_BULK_OCTETS_MAX;
+/// Entries of one list or map in a body of Consul's interface: twice as many as the registry takes
+/// of any, tags that are labels and as many others. Each becomes several hundred octets.
+pub const CONSUL_BODY_ENTRIES_MAX: usize = 4 * INSTANCE_TAGS_MAX;
 /// Levels within one body of Eureka's interface: the deepest, metadata of a data centre within all
 /// applications, has six.
 pub const EUREKA_BODY_DEPTH_MAX: usize = 16;

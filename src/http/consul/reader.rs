@@ -5,6 +5,8 @@
 //! it canonical names; a plain serde type takes it from there. Rejected: serde's own renaming and
 //! aliases, which cannot match names in any case.
 //!
+//! Lists and maps are held to a limit while they are read, so that a body costs what it is worth.
+//!
 //! What is read is the first JSON value; Go's decoder never looks at what comes after it.
 
 use std::fmt;
@@ -16,6 +18,7 @@ use serde::{
 use serde_json::{Map, Value};
 
 use super::{duration::GoDuration, readable::readable, syntax, texts::ConsulError};
+use crate::model::limit;
 
 /// A type of body, and the fields that it may have.
 pub(in crate::http) trait Body: DeserializeOwned {
@@ -184,6 +187,22 @@ impl fmt::Display for Place<'_> {
 // === impl Reading ===
 
 impl Reading<'_> {
+    /// Takes the next of the entries of a list or a map, while there is room for one.
+    fn count<E: Error>(
+        &self,
+        count: &mut usize,
+        skip: impl FnOnce() -> Result<usize, E>,
+    ) -> Result<(), E> {
+        const MOST: usize = limit::CONSUL_BODY_ENTRIES_MAX;
+        *count += 1;
+        if *count <= MOST {
+            return Ok(());
+        }
+        let count = *count + skip()?;
+        let place = self.place.map(|place| format!("{place} ")).unwrap_or_default();
+        Err(E::custom(format_args!("json: {place}has {count} entries, above the limit of {MOST}")))
+    }
+
     fn mismatch<E: Error>(&self, found: &str) -> E {
         let kind = self.shape.kind();
         match self.place {
@@ -297,8 +316,15 @@ impl<'de> Visitor<'de> for Reading<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let Shape::List(shape) = self.shape else { return Err(self.mismatch("array")) };
-        let mut list = Vec::new();
+        let (mut list, mut count) = (Vec::new(), 0);
         while let Some(item) = seq.next_element_seed(Reading { shape, place: self.place })? {
+            self.count(&mut count, || {
+                let mut more = 0;
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    more += 1;
+                }
+                Ok(more)
+            })?;
             list.extend(item.or_else(|| shape.of_null()));
         }
         Ok(Some(list.into()))
@@ -308,9 +334,16 @@ impl<'de> Visitor<'de> for Reading<'_> {
         match self.shape {
             Shape::Object(fields) => self.object(fields, map).map(Some),
             Shape::Map(shape) => {
-                let mut read = Map::new();
+                let (mut read, mut count) = (Map::new(), 0);
                 while let Some(key) = map.next_key::<String>()? {
                     let item = map.next_value_seed(Reading { shape, place: self.place })?;
+                    self.count(&mut count, || {
+                        let mut more = 0;
+                        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                            more += 1;
+                        }
+                        Ok(more)
+                    })?;
                     if let Some(item) = item.or_else(|| shape.of_null()) {
                         read.insert(key, item);
                     }

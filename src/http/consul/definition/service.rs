@@ -14,6 +14,7 @@ use super::{
     meta::{self, Meta},
     proxy,
 };
+use crate::model::limit;
 
 /// A service of the agent that it is sent to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -182,6 +183,12 @@ impl ServiceDefinition {
             .map_err(|text| ConsulError::bad_request(format!("Invalid Service Meta: {text}")))?;
         proxy::validate(&self.kind, self.proxy.as_ref(), self.port)
             .map_err(ConsulError::bad_request)?;
+        // Held to before each is looked for among all others.
+        let (checks, most) = (self.all_checks().count(), limit::INSTANCE_CHECKS_MAX);
+        if checks > most {
+            let text = format!("Invalid service: {checks} checks are above the limit of {most}");
+            return Err(ConsulError::bad_request(text));
+        }
         let connect = self.connect.is_some();
         validate_ports(self.port, &self.ports, &self.socket_path, connect)?;
         for check in self.all_checks() {

@@ -9,6 +9,7 @@ use super::{
     },
     Body, read,
 };
+use crate::model::limit;
 
 fn refusal<T: Body + std::fmt::Debug>(body: &str) -> String {
     let error = read::<T>(body.as_bytes()).expect_err(body);
@@ -214,6 +215,26 @@ fn what_is_no_json_is_refused_in_gos_words() {
     }
     let deep = format!("{{\"proxy\":{}", "[".repeat(200));
     assert!(read::<ServiceDefinition>(deep.as_bytes()).is_err());
+}
+
+#[test]
+fn a_list_or_a_map_in_a_body_has_a_limit() {
+    let most = limit::CONSUL_BODY_ENTRIES_MAX;
+    let tags =
+        |count: usize| format!(r#"{{"Name":"x","Tags":[{}]}}"#, vec!["\"a\""; count].join(","));
+    assert_eq!(service(&tags(most)).tags.len(), most);
+    let fault = "json: Tags has 257 entries, above the limit of 256";
+    assert_eq!(refusal::<ServiceDefinition>(&tags(most + 1)), fault);
+    let checks =
+        format!(r#"{{"Name":"x","Checks":[{}]}}"#, vec![r#"{"TTL":"1s"}"#; 80_000].join(","));
+    let fault = "json: Checks has 80000 entries, above the limit of 256";
+    assert_eq!(refusal::<ServiceDefinition>(&checks), fault);
+    let pairs: Vec<_> = (0..=most).map(|at| format!(r#""k{at}":["v"]"#)).collect();
+    let header = format!(r#"{{"Check":{{"Header":{{{}}}}}}}"#, pairs.join(","));
+    let fault = "json: Check.Header has 257 entries, above the limit of 256";
+    assert_eq!(refusal::<ServiceDefinition>(&header), fault);
+    let nothing = format!(r#"{{"Checks":[{}]}}"#, vec!["null"; most + 1].join(","));
+    assert!(refusal::<ServiceDefinition>(&nothing).ends_with("above the limit of 256"));
 }
 
 /// JSON with the names of fields among its keys.
