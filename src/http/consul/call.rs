@@ -237,7 +237,8 @@ fn key(path: &str, query: &Query) -> String {
     for (name, value) in query.pairs() {
         let is_of_one = matches!(name, "index" | "wait" | "token" | "stale" | "consistent");
         if !is_of_one {
-            key.extend(["\n", name, "=", value]);
+            // With their lengths: any octet may stand in either.
+            key.push_str(&format!("\n{}={}:{name}{value}", name.len(), value.len()));
         }
     }
     key
@@ -255,5 +256,25 @@ impl Sieve {
     /// Whether all rows are.
     pub(super) fn is_open(&self) -> bool {
         self.0.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Query, key};
+
+    #[test]
+    fn requests_have_a_key_in_common_only_if_they_ask_for_the_same() {
+        let of = |text: &str| key("/v1/health/service/web", &Query::parse(Some(text)).unwrap());
+        assert_eq!(of("passing&index=7&wait=9s"), of("stale&passing="));
+        for (one, other) in [
+            ("tag=v1%0Apassing=", "tag=v1&passing="),
+            ("tag=v1%0A7=0:passing", "tag=v1&passing="),
+            ("tag=v1&passing", "passing&tag=v1"),
+            ("tag=ab", "taga=b"),
+            ("tag=a&tag=b", "tag=a"),
+        ] {
+            assert_ne!(of(one), of(other), "{one} {other}");
+        }
     }
 }
