@@ -4,6 +4,8 @@
 //! two differ), so letters, order and all that has no place in an instance are kept as they came:
 //! the document of an [`Origin`]. Whatever the registry has is not in it twice: addresses, ports
 //! and weights in the registry's own words, states of checks.
+//!
+//! Fields that this version does not know were written by a newer one, and are passed over.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::definition::{ServiceAddress, ServicePort};
-use crate::model::{Door, Instance, Origin};
+use crate::model::{Addresses, Door, Instance, Origin};
 
 /// What is kept of a service.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub(super) struct Kept {
     /// The node's name, in the letters in which it was sent.
     pub node: String,
@@ -64,7 +66,7 @@ pub(super) struct Kept {
 
 /// What is kept of a check.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub(super) struct KeptCheck {
     /// Its id; empty for the one that is made of its service's.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -91,7 +93,7 @@ pub(super) struct KeptCheck {
 
 /// What is kept of a node that has a state of its own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub(super) struct KeptNode {
     /// Its UUID; empty for none, or for the one that is made of an agent's name.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -127,6 +129,34 @@ impl Kept {
     /// that this version does not read.
     pub(super) fn of(instance: &Instance) -> Option<Self> {
         read(instance.origin.as_deref()?)
+    }
+
+    /// What is kept of an instance that came by this door. A document that this version does not
+    /// read is made anew of what the registry knows.
+    pub(super) fn known(instance: &Instance) -> Self {
+        Self::of(instance).unwrap_or_else(|| {
+            let shown = |addresses: &Addresses| match addresses.host() {
+                Some(host) => host.to_string(),
+                None => addresses.as_ips().first().map(ToString::to_string).unwrap_or_default(),
+            };
+            let origin = instance.origin.as_deref();
+            let node = origin.and_then(|origin| origin.node.as_ref());
+            let lends_address = node.is_some_and(|node| node.lends_address);
+            let own = (!lends_address).then(|| shown(&instance.addresses));
+            let tags = instance.tags.iter().map(ToString::to_string);
+            let odd = origin.into_iter().flat_map(|origin| &origin.odd_tags);
+            let pairs = instance.meta.pairs().iter();
+            Self {
+                node: origin.map(|origin| origin.scope.name.to_string()).unwrap_or_default(),
+                node_address: node.map(|node| shown(&node.addresses)).unwrap_or_default(),
+                name: instance.service.to_string(),
+                tags: tags.chain(odd.map(ToString::to_string)).collect(),
+                address: own.unwrap_or_default(),
+                meta: pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+                checks: vec![KeptCheck::default(); instance.checks.len()],
+                ..Self::default()
+            }
+        })
     }
 }
 

@@ -36,13 +36,7 @@ impl ServiceEdit {
         let instance = &*member.instance;
         let origin = instance.origin.as_deref();
         let id = origin.map_or(String::new(), |origin| origin.id.to_string());
-        // A document that another version wrote is made anew of what the registry knows.
-        let mut kept = Kept::of(instance).unwrap_or_else(|| Kept {
-            node: origin.map_or(String::new(), |origin| origin.scope.name.to_string()),
-            name: instance.service.to_string(),
-            tags: instance.tags.iter().map(ToString::to_string).collect(),
-            ..Kept::default()
-        });
+        let mut kept = Kept::known(instance);
         let mut kept_checks = std::mem::take(&mut kept.checks);
         kept_checks.resize(instance.checks.len(), KeptCheck::default());
         let count = kept_checks.len();
