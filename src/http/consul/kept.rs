@@ -204,3 +204,6 @@ fn read<T: for<'d> Deserialize<'d>>(origin: &Origin) -> Option<T> {
     }
     read.ok()
 }
+
+#[cfg(test)]
+mod tests;

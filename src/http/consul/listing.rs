@@ -3,15 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    foreign::is_foreign,
     kept::{Kept, KeptNode},
     site::Host,
     view::{HealthCheck, in_order},
-    world::{SERVER, Service, World, shown_id},
+    world::{SERVER, Service, World},
 };
-use crate::{
-    model::{Door, Instance, Scope},
-    registry::Member,
-};
+use crate::model::{Door, Scope};
 
 impl<'w> World<'w> {
     /// All services of a name, by whichever door they came, sorted by node and id.
@@ -77,7 +75,7 @@ impl<'w> World<'w> {
         if self.is_own(host) {
             let entries = self.snapshot.services.iter().map(|(_, entry)| entry);
             let members = entries.flat_map(|entry| &entry.members);
-            let others = members.filter(|member| is_of_another_door(&member.instance));
+            let others = members.filter(|member| is_foreign(&member.instance));
             services.extend(others.map(|member| self.service(member)));
             services.push(self.server());
         }
@@ -94,7 +92,7 @@ impl<'w> World<'w> {
         if !self.is_own(host) {
             return None;
         }
-        self.of_another_door(id).map(|member| self.service(member))
+        self.foreign(id).map(|member| self.service(member))
     }
 
     /// The checks of a name's services, by whichever door these came, sorted by node and id.
@@ -138,26 +136,6 @@ impl<'w> World<'w> {
         let kept = self.snapshot.origins.of(scope).find_map(|instance| Kept::of(instance))?;
         Some(Host { name: kept.node, address: kept.node_address })
     }
-
-    /// What came by another door, by the id that it is shown under.
-    fn of_another_door(self, id: &str) -> Option<&'w Arc<Member>> {
-        let named = |service: &str, instance: &str| {
-            let member = self.snapshot.service(service)?.member(instance)?;
-            let is_it = is_of_another_door(&member.instance) && shown_id(&member.instance) == id;
-            is_it.then_some(member)
-        };
-        let native = id.split_once(':').and_then(|(service, instance)| named(service, instance));
-        native.or_else(|| named(id.rsplit_once('-')?.0, id)).or_else(|| {
-            let scopes = self.snapshot.origins.scopes();
-            let mut applications = scopes.filter(|scope| scope.door == Door::Eureka);
-            let found = applications.find_map(|scope| self.snapshot.origins.get(scope, id))?;
-            self.snapshot.member_like(found)
-        })
-    }
-}
-
-fn is_of_another_door(instance: &Instance) -> bool {
-    instance.origin.as_ref().is_none_or(|origin| origin.scope.door != Door::Consul)
 }
 
 /// By node and by id.

@@ -10,6 +10,7 @@ pub(in crate::http) mod definition;
 pub(in crate::http) mod duration;
 mod edit;
 pub(in crate::http) mod filter;
+mod foreign;
 mod kept;
 mod listing;
 mod methods;

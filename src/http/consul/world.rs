@@ -1,8 +1,5 @@
 //! The registry as Consul's clients see it: nodes with services and checks, by whichever door these
 //! came.
-//!
-//! What came by another door is on the node of this server, with its own address and under an id
-//! that is made of its names.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     duration::GoDuration,
+    foreign::is_foreign,
     kept::{Kept, KeptCheck, KeptNode},
     output,
     site::{Host, Options, uuid_of},
@@ -17,7 +15,7 @@ use super::{
 };
 use crate::{
     model::{
-        Addresses, CheckKind, Door, Instance, InstanceId, InstanceKey, Meta, Revision, Scope,
+        Addresses, CheckKind, Instance, InstanceId, InstanceKey, Meta, Revision, Scope,
         ServiceName, Status, Timestamp,
     },
     registry::{Member, Snapshot},
@@ -63,9 +61,9 @@ impl<'w> World<'w> {
     /// A service, by whichever door it came.
     pub(super) fn service(self, member: &Arc<Member>) -> Service<'w> {
         let instance = &*member.instance;
-        let (id, kept) = match Kept::of(instance) {
-            Some(kept) => (origin_id(instance), kept),
-            None => (shown_id(instance), self.kept_of_another_door(instance)),
+        let (id, kept) = match is_foreign(instance) {
+            false => (origin_id(instance), Kept::known(instance)),
+            true => (self.foreign_id(instance), self.kept_of_foreign(instance)),
         };
         Service { world: self, member: Arc::clone(member), id, kept }
     }
@@ -143,11 +141,7 @@ impl<'w> World<'w> {
         let kept = member.and_then(|member| KeptNode::of(&member.instance)).unwrap_or_default();
         let has_agent = self.is_own(host) || !kept.is_external();
         if has_agent && kept.checks.iter().all(|check| check.id != SERF_HEALTH) {
-            checks.push(HealthCheck {
-                name: "Serf Health Status".into(),
-                output: "Agent alive and reachable".into(),
-                ..blank(&host.name, SERF_HEALTH)
-            });
+            checks.push(serf_health(&host.name));
         }
         let Some(member) = member else { return checks };
         for (index, kept) in kept.checks.iter().enumerate() {
@@ -170,27 +164,6 @@ impl<'w> World<'w> {
         let node = self.snapshot.origins.get(scope, "")?;
         self.snapshot.nodes.get(&node.id)
     }
-
-    fn kept_of_another_door(self, instance: &Instance) -> Kept {
-        let Host { name: node, address: node_address } = self.options.own_host();
-        let pairs = instance.meta.pairs().iter();
-        let address = match instance.addresses.host() {
-            Some(host) => host.to_string(),
-            None => {
-                instance.addresses.as_ips().first().map(ToString::to_string).unwrap_or_default()
-            }
-        };
-        Kept {
-            node,
-            node_address,
-            name: instance.service.to_string(),
-            tags: instance.tags.iter().map(ToString::to_string).collect(),
-            address,
-            meta: pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
-            checks: instance.checks.iter().map(|_| KeptCheck::default()).collect(),
-            ..Kept::default()
-        }
-    }
 }
 
 // === impl Service ===
@@ -204,6 +177,17 @@ impl Service<'_> {
     /// Where it is in the registry.
     pub(super) fn key(&self) -> InstanceKey {
         self.member.key()
+    }
+
+    /// The checks of its node that are its own business, too. What came by another interface is
+    /// shown there, but is no worse for what is wrong with it: names answer it all the same.
+    pub(super) fn node_checks(&self) -> Vec<HealthCheck> {
+        let is_ours = self.id == SERVER || !is_foreign(&self.member.instance);
+        if is_ours {
+            self.world.node_checks(&self.host())
+        } else {
+            vec![serf_health(&self.kept.node)]
+        }
     }
 
     /// Its own checks and maintenance, sorted by id.
@@ -326,7 +310,7 @@ impl Service<'_> {
     /// With its node and the checks of both.
     pub(super) fn entry(&self) -> Entry {
         let host = self.host();
-        let mut checks = self.world.node_checks(&host);
+        let mut checks = self.node_checks();
         checks.extend(self.checks());
         Entry { node: self.world.node(&host), service: self.of_node(), checks }
     }
@@ -374,21 +358,17 @@ impl Service<'_> {
     }
 }
 
-/// The id of what came by another door. Unique on one node, though the names of instances are only
-/// unique within their service: `payment-1` of `payment` is itself, and what does not say by its
-/// own name of which service it is has that before it.
-pub(super) fn shown_id(instance: &Instance) -> String {
-    if instance.origin.as_ref().is_some_and(|origin| origin.scope.door == Door::Eureka) {
-        return origin_id(instance);
-    }
-    let (service, id) = (instance.service.as_str(), instance.id.as_str());
-    let says_its_service =
-        id.rsplit_once('-').is_some_and(|(name, number)| name == service && !number.is_empty());
-    if says_its_service { id.to_owned() } else { format!("{service}:{id}") }
-}
-
 fn origin_id(instance: &Instance) -> String {
     instance.origin.as_ref().map(|origin| origin.id.to_string()).unwrap_or_default()
+}
+
+/// The check that agents stand for by being there.
+fn serf_health(node: &str) -> HealthCheck {
+    HealthCheck {
+        name: "Serf Health Status".into(),
+        output: "Agent alive and reachable".into(),
+        ..blank(node, SERF_HEALTH)
+    }
 }
 
 fn weights(instance: &Instance) -> Weights {

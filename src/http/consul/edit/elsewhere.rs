@@ -6,10 +6,10 @@
 use crate::{
     http::{
         Api,
-        consul::{site::Host, texts::ConsulError, world::shown_id},
+        consul::{site::Host, texts::ConsulError, world::World},
     },
-    model::{Command, Door, InstanceId, InstanceKey, ServiceName},
-    registry::Member,
+    model::{Command, InstanceKey},
+    registry::RegistryError,
 };
 
 /// Takes it away.
@@ -22,8 +22,7 @@ pub(in crate::http::consul) async fn deregister_elsewhere(
     id: &str,
 ) -> Result<(), ConsulError> {
     let key = find(api, host, id)?;
-    api.registry().submit(Command::Deregister(key)).await?;
-    Ok(())
+    submit(api, id, Command::Deregister(key)).await
 }
 
 /// Takes it out of the answers, or puts it back.
@@ -36,30 +35,21 @@ pub(in crate::http::consul) async fn drain_elsewhere(
     (id, on): (&str, bool),
 ) -> Result<(), ConsulError> {
     let key = find(api, host, id)?;
-    api.registry().submit(Command::Drain { key, on }).await?;
-    Ok(())
+    submit(api, id, Command::Drain { key, on }).await
+}
+
+async fn submit(api: &Api, id: &str, command: Command) -> Result<(), ConsulError> {
+    match api.registry().submit(command).await {
+        // Somebody else was faster.
+        Err(RegistryError::UnknownInstance(_)) => Err(ConsulError::unknown_service_id(id)),
+        outcome => outcome.map(|_| ()).map_err(ConsulError::from),
+    }
 }
 
 fn find(api: &Api, host: &Host, id: &str) -> Result<InstanceKey, ConsulError> {
-    let unknown = || ConsulError::unknown_service_id(id);
-    if host.scope() != api.consul().own_host().scope() {
-        return Err(unknown());
-    }
-    let snapshot = api.registry().snapshot();
-    // The names that the id may be made of, and then the applications, of which there are few.
-    let names = [id.split_once(':'), id.rsplit_once('-').map(|(service, _)| (service, id))];
-    let named = names.into_iter().flatten().filter_map(|(service, id)| {
-        let (service, id) = (ServiceName::parse(service).ok()?, InstanceId::parse(id).ok()?);
-        snapshot.member(&InstanceKey::new(service, id))
-    });
-    let applications = snapshot.origins.scopes().filter(|scope| scope.door == Door::Eureka);
-    let theirs =
-        applications.filter_map(|scope| snapshot.member_like(snapshot.origins.get(scope, id)?));
-    let mut all = named.chain(theirs);
-    let found = all.find(|member| is_of_another_door(member) && shown_id(&member.instance) == id);
-    found.map(|member| member.key()).ok_or_else(unknown)
-}
-
-fn is_of_another_door(member: &Member) -> bool {
-    member.instance.origin.as_ref().is_none_or(|origin| origin.scope.door != Door::Consul)
+    let (snapshot, options) = (api.registry().snapshot(), api.consul());
+    let world = World { snapshot: &snapshot, options };
+    let is_own = host.scope() == options.own_host().scope();
+    let found = is_own.then(|| world.foreign(id)).flatten();
+    found.map(|member| member.key()).ok_or_else(|| ConsulError::unknown_service_id(id))
 }

@@ -11,7 +11,7 @@ use super::{changes::Edit, locate::locate};
 use crate::{
     http::{
         Api,
-        consul::{site::Host, texts::ConsulError},
+        consul::{site::Host, texts::ConsulError, world::World},
     },
     model::{Command, Heartbeat, Status},
     registry::RegistryError,
@@ -61,10 +61,14 @@ pub(in crate::http::consul) async fn report(
     (check, status, output): (&str, Status, Arc<str>),
 ) -> Result<(), ConsulError> {
     let scope = host.scope();
+    let is_own = scope == api.consul().own_host().scope();
     for _ in 0..TRIES {
         let snapshot = api.registry().snapshot();
-        let (member, at) =
-            locate(&snapshot, &scope, check).ok_or_else(|| ConsulError::unknown_check_id(check))?;
+        let world = World { snapshot: &snapshot, options: api.consul() };
+        let found = locate(&snapshot, &scope, check);
+        // What came by another interface is on this server's own node.
+        let found = found.or_else(|| is_own.then(|| world.foreign_check(check)).flatten());
+        let (member, at) = found.ok_or_else(|| ConsulError::unknown_check_id(check))?;
         if member.instance.checks[at].ttl().is_none() {
             return Err(ConsulError::no_ttl(check));
         }

@@ -10,7 +10,7 @@ use crate::{
         Api,
         consul::{
             definition::{CheckDefinition, CheckUpdate},
-            edit::{Edit, Owner, Row, change, cut, report, settle},
+            edit::{Edit, Owner, Row, change, cut, drain_elsewhere, report, settle},
             methods::{at, put},
             texts::ConsulError,
             translate,
@@ -56,11 +56,18 @@ async fn register(
 
 /// Takes a check away. The checks that stand for maintenance end it.
 async fn deregister(Caller { api, host, name, .. }: Caller) -> Result<StatusCode, ConsulError> {
-    change(&api, (&host, ""), |edit| match remove(edit, &name) {
+    let removed = change(&api, (&host, ""), |edit| match remove(edit, &name) {
         true => Ok(()),
         false => Err(ConsulError::unknown_check_id(&name)),
-    })
-    .await?;
+    });
+    match (removed.await, name.strip_prefix(SERVICE_MAINTENANCE)) {
+        (Err(refusal), Some(id)) if refusal.status == StatusCode::NOT_FOUND => {
+            let drained = drain_elsewhere(&api, &host, (id, false)).await;
+            drained
+                .map_err(|other| if other.status == refusal.status { refusal } else { other })?;
+        }
+        (outcome, _) => outcome?,
+    }
     Ok(StatusCode::OK)
 }
 

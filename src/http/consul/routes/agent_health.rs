@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::agent_services::{of_agent, own_checks};
+use super::agent_services::of_agent;
 use crate::http::{
     Api,
     consul::{
@@ -16,7 +16,7 @@ use crate::http::{
         reply,
         texts::ConsulError,
         view::{AgentService, HealthCheck},
-        world::{NODE_MAINTENANCE, SERVER, SERVICE_MAINTENANCE, Service, World},
+        world::{NODE_MAINTENANCE, SERF_HEALTH, SERVER, SERVICE_MAINTENANCE, Service},
     },
 };
 
@@ -55,7 +55,7 @@ async fn by_id(call: Call) -> Result<Response, ConsulError> {
         |_| 0,
         move |world| {
             let service = world.service_on(&host, &id);
-            Ok(service.map(|service| health_of(world, &service)).ok_or(id))
+            Ok(service.map(|service| health_of(&service)).ok_or(id))
         },
     );
     match found.await? {
@@ -79,7 +79,7 @@ async fn by_name(call: Call) -> Result<Response, ConsulError> {
             let services = world.services_on(&host).into_iter();
             let named =
                 services.filter(|service| service.kept.name == wanted && service.id != SERVER);
-            Ok(named.map(|service| health_of(world, &service)).collect::<Vec<_>>())
+            Ok(named.map(|service| health_of(&service)).collect::<Vec<_>>())
         },
     );
     let found = found.await?;
@@ -94,9 +94,9 @@ async fn by_name(call: Call) -> Result<Response, ConsulError> {
     }
 }
 
-fn health_of(world: World<'_>, service: &Service<'_>) -> (Aggregated, ServiceHealth) {
-    let mut checks: Vec<_> = service.checks().into_iter().map(of_agent).collect();
-    checks.extend(own_checks(world, &service.host()).into_iter().map(of_agent));
+fn health_of(service: &Service<'_>) -> (Aggregated, ServiceHealth) {
+    let of_node = service.node_checks().into_iter().filter(|check| check.check_id != SERF_HEALTH);
+    let checks: Vec<_> = service.checks().into_iter().chain(of_node).map(of_agent).collect();
     let worst = checks.iter().map(Aggregated::of).max().unwrap_or(Aggregated::Passing);
     let service = Some(service.of_agent());
     let health = ServiceHealth { aggregated_status: worst.as_str(), service, checks: Some(checks) };

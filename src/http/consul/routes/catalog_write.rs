@@ -2,6 +2,7 @@
 
 use axum::{
     Json, Router,
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 
@@ -9,7 +10,7 @@ use crate::http::{
     Api,
     consul::{
         definition::{CatalogDeregistration, CatalogRegistration},
-        edit::{Edit, Owner, Row, change},
+        edit::{Edit, Owner, Row, change, deregister_elsewhere},
         methods::{at, put},
         quote::quoted,
         site::Host,
@@ -73,20 +74,29 @@ async fn deregister(
     check_datacenter(&api, datacenter)?;
     deregistration.validate()?;
     let host = host_named(&api, node, "");
-    change(&api, (&host, service_id), |edit| {
+    let removed = change(&api, (&host, service_id), |edit| {
         match (&**service_id, &**check_id) {
             ("", "") => edit.remove_node(),
             ("", check) => {
                 edit.take_check(check);
             }
-            (service, _) => {
-                edit.remove_service(service);
+            (service, _) if !edit.remove_service(service) => {
+                return Err(ConsulError::unknown_service_id(service));
             }
+            _ => {}
         }
         Ok(())
-    })
-    .await?;
-    Ok(Json(true).into_response())
+    });
+    let removed = match removed.await {
+        Err(refusal) if refusal.status == StatusCode::NOT_FOUND => {
+            deregister_elsewhere(&api, &host, service_id).await
+        }
+        outcome => outcome,
+    };
+    match removed {
+        Err(refusal) if refusal.status != StatusCode::NOT_FOUND => Err(refusal),
+        _ => Ok(Json(true).into_response()),
+    }
 }
 
 /// The node of that name. This server's own has an address without saying so.
