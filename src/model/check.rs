@@ -129,12 +129,20 @@ impl Thresholds {
     }
 }
 
-/// Holds an interval, timeout or ttl to its limits.
+/// Holds an interval or a timeout to its limits.
 ///
 /// # Errors
 /// When it is below 100 ms or above a day.
 fn checked_period(field: &str, period: Duration) -> Result<Duration, Invalid> {
     checked_between(field, period, limit::CHECK_PERIOD_MAX, "is above the limit of 24h")
+}
+
+/// Holds a ttl to its limits. Jobs that run once a day or a week report that they did by it.
+///
+/// # Errors
+/// When it is below 100 ms or above a year.
+fn checked_ttl(ttl: Duration) -> Result<Duration, Invalid> {
+    checked_between("ttl", ttl, limit::CHECK_TTL_MAX, "is above the limit of 8760h")
 }
 
 /// Holds a `deregister_after` to its limits.

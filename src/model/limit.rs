@@ -50,8 +50,10 @@ pub const CHECK_REDIRECTS_MAX: usize = 10;
 pub const CHECK_HEADERS_MAX: usize = 16;
 /// Shortest interval, timeout or ttl: below it a check measures the scheduler, not the service.
 pub const CHECK_PERIOD_MIN: Duration = Duration::from_millis(100);
-/// Longest interval, timeout or ttl: a day; a longer one is a mistyped unit.
+/// Longest interval or timeout: a day; a longer one is a mistyped unit.
 pub const CHECK_PERIOD_MAX: Duration = Duration::from_secs(86_400);
+/// Longest ttl: as the longest [`DEREGISTER_AFTER_MAX`]. Jobs report once a day, or once a month.
+pub const CHECK_TTL_MAX: Duration = DEREGISTER_AFTER_MAX;
 /// Longest `deregister_after`: a year. Some days are common; nobody waits for more than a year.
 pub const DEREGISTER_AFTER_MAX: Duration = Duration::from_secs(8_760 * 3_600);
 /// Highest `rise` or `fall`.

@@ -23,7 +23,7 @@ pub struct Check {
     /// The kind of check.
     #[serde(rename = "type")]
     pub kind: CheckType,
-    /// `ttl`: the longest silence that is believed, 100ms to 24h; required.
+    /// `ttl`: the longest silence that is believed, 100ms to 8,760h; required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Period>,
     /// All that are probed: from one check's start to the next one's, 100ms to 24h; default `10s`.

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use super::{Thresholds, checked_period};
+use super::{Thresholds, checked_ttl};
 use crate::model::{Invalid, Scope, limit};
 
 /// The kinds of check.
@@ -151,7 +151,7 @@ impl CheckKind {
     /// # Errors
     /// When `ttl` is out of its range.
     pub fn ttl(ttl: Duration) -> Result<Self, Invalid> {
-        checked_period("ttl", ttl).map(|ttl| Self::Ttl { ttl })
+        checked_ttl(ttl).map(|ttl| Self::Ttl { ttl })
     }
 
     /// The name of the kind, as the API has it, but for `https`, which is an `http` check.
