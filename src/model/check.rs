@@ -89,6 +89,11 @@ impl CheckSpec {
         }
     }
 
+    /// Where an active check goes.
+    pub fn target_mut(&mut self) -> Option<&mut Target> {
+        self.kind.target_mut()
+    }
+
     /// Where an active check goes; `None` for one that nobody probes.
     pub fn target(&self) -> Option<&Target> {
         self.kind.probe().map(|(target, _)| target)

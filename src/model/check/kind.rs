@@ -180,6 +180,18 @@ impl CheckKind {
         }
     }
 
+    /// Where an active check goes.
+    pub(super) fn target_mut(&mut self) -> Option<&mut Target> {
+        match self {
+            Self::Grpc(check) => Some(&mut check.target),
+            Self::H2ping(check) => Some(&mut check.target),
+            Self::Http(check) => Some(&mut check.target),
+            Self::Tcp(check) => Some(&mut check.target),
+            Self::Udp(check) => Some(&mut check.target),
+            Self::Alias(_) | Self::Manual | Self::Ttl { .. } => None,
+        }
+    }
+
     /// The thresholds of an active check.
     pub(super) fn thresholds_mut(&mut self) -> Option<&mut Thresholds> {
         match self {

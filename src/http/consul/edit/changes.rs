@@ -150,8 +150,8 @@ impl Edit {
         &mut self,
         registration: &CatalogRegistration,
     ) -> Result<(), ConsulError> {
-        let has_moved = self.known_address() != registration.address;
-        let is_known = self.is_known();
+        let before = self.known_address();
+        let (has_moved, is_known) = (before != registration.address, self.is_known());
         self.node().register(registration, is_known);
         self.host.name.clone_from(&registration.node);
         self.host.address.clone_from(&registration.address);
@@ -160,6 +160,8 @@ impl Edit {
         if !has_moved {
             return Ok(());
         }
+        let checks = &mut self.node().checks;
+        checks.iter_mut().for_each(|check| check.follow(&before, &registration.address));
         for id in self.ids() {
             let host = self.host.clone();
             if let Some(service) = self.service(&id) {

@@ -87,6 +87,15 @@ impl Row {
         self
     }
 
+    /// Has it go `to` another host if it goes to the one that it comes `from`.
+    pub(super) fn follow(&mut self, from: &str, to: &str) {
+        if let Some(target) = self.spec.target_mut()
+            && target.host.as_deref() == Some(from)
+        {
+            target.host = Some(to.into());
+        }
+    }
+
     /// This one for another service or node than the one that it was of.
     pub(super) fn moved(self) -> Self {
         Self { from: None, ..self }

@@ -82,13 +82,17 @@ impl ServiceEdit {
         is_change
     }
 
-    /// The same service where its node is now.
+    /// The same service where its node is now; checks of the node's loopback go there, too.
     ///
     /// # Errors
     /// When that is no address.
     pub(super) fn move_to(&mut self, host: &Host) -> Result<(), ConsulError> {
         let kept = &mut self.is.kept;
-        kept.node_address.clone_from(&host.address);
+        let before = std::mem::replace(&mut kept.node_address, host.address.clone());
+        // A service that names that address itself stays there, and so do its checks.
+        if kept.address != before {
+            self.checks.iter_mut().for_each(|check| check.follow(&before, &host.address));
+        }
         self.is.instance.addresses = addresses(&kept.address, &kept.tagged_addresses, host)?;
         Ok(())
     }

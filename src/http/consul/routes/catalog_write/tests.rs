@@ -102,6 +102,33 @@ async fn services_without_an_address_of_their_own_move_with_their_node() {
     assert!(KeptNode::of(node).unwrap().meta.is_empty(), "the node is as it was last said");
 }
 
+/// Where the checks of a node's service go, or those of the node itself if `id` is empty.
+fn targets(rig: &Rig, node: &str, id: &str) -> Vec<String> {
+    let snapshot = rig.snapshot();
+    let instance = snapshot.origins.get(&Scope::node(node), id).unwrap();
+    let targets = instance.checks.iter().map(|check| check.target().unwrap().host.clone().unwrap());
+    targets.map(|host| host.to_string()).collect()
+}
+
+#[tokio::test]
+async fn checks_of_a_node_s_loopback_move_with_the_node() {
+    let rig = Rig::new();
+    let agent = "/v1/agent/service/register";
+    let checks = r#""Checks":[{"TCP":"localhost:80","Interval":"10s"},
+                              {"HTTP":"http://127.0.0.1:80/","Interval":"10s"},
+                              {"TCP":"10.8.8.8:80","Interval":"10s"}]"#;
+    rig.put(agent, &format!(r#"{{"Name":"web",{checks}}}"#)).await;
+    rig.put(agent, &format!(r#"{{"Name":"apart","Address":"192.0.2.7",{checks}}}"#)).await;
+    let of_node = r#"{"Name":"disk","TCP":"localhost:9100","Interval":"10s"}"#;
+    rig.put("/v1/agent/check/register", of_node).await;
+    assert_eq!(targets(&rig, NODE, "web"), ["192.0.2.7", "192.0.2.7", "10.8.8.8"]);
+    rig.put(REGISTER, &format!(r#"{{"Node":"{NODE}","Address":"10.0.9.9"}}"#)).await;
+    assert_eq!(targets(&rig, NODE, "web"), ["10.0.9.9", "10.0.9.9", "10.8.8.8"]);
+    assert_eq!(targets(&rig, NODE, ""), ["10.0.9.9"]);
+    // One that says where it is stays there.
+    assert_eq!(targets(&rig, NODE, "apart"), ["192.0.2.7", "192.0.2.7", "10.8.8.8"]);
+}
+
 #[tokio::test]
 async fn what_is_taken_away_is_gone_and_so_is_what_was_not_there() {
     let rig = Rig::new();
