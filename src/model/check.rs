@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Invalid, Status, limit};
 
 mod kind;
+pub mod text;
 
 pub use kind::{
     AliasCheck, CheckKind, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Target, TcpCheck,

@@ -19,7 +19,7 @@ mod time;
 
 pub use check::{
     AliasCheck, CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Target,
-    TcpCheck, Thresholds, UdpCheck,
+    TcpCheck, Thresholds, UdpCheck, text as check_text,
 };
 pub use command::{Amendment, Carry, CheckReport, Command, Heartbeat, Replacement};
 pub use error::Invalid;

@@ -320,7 +320,8 @@ fn tls_kind() -> impl Strategy<Value = CheckKind> {
 }
 
 fn http() -> impl Strategy<Value = CheckKind> {
-    let request = (word(), vec((word(), word()), 0..3), "[A-Z]{1,8}");
+    let name = "x-[a-z]{1,8}".prop_map(Arc::<str>::from);
+    let request = (word(), vec((name, word()), 0..3), "[A-Z]{1,6}");
     let flags = any::<(bool, bool, bool)>();
     let rare = (option::of(text()), option::of(word()), option::of(codes()));
     (target(), flags, request, codes(), rare, thresholds()).prop_map(

@@ -1,13 +1,14 @@
 //! A check in a backup: its fields as the HTTP interface has them, and its last known state.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::text::{DoorText, Instant, Pairs, Period, StatusText};
 use crate::model::{
     AliasCheck, CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, H2pingCheck, HttpCheck,
-    HttpExtra, Invalid, Scope, Status, Target, TcpCheck, Thresholds, Timestamp, UdpCheck, limit,
+    HttpExtra, Invalid, Scope, Status, Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
+    check_text, limit,
 };
 
 /// One flat object for all types, as in the API; what a type does not have is left out.
@@ -214,7 +215,7 @@ impl CheckLine {
             state.status = status;
         }
         if let Some(output) = self.output {
-            state.output = text("output", output, limit::CHECK_OUTPUT_OCTETS_MAX, ANY)?;
+            state.output = within("output", output, limit::CHECK_OUTPUT_OCTETS_MAX)?;
         }
         if let Some(Instant(since)) = self.since {
             state.since = since;
@@ -264,34 +265,26 @@ impl CheckLine {
             tls: self.tls.unwrap_or(false),
             tls_skip_verify: self.tls_skip_verify,
             tls_name: self.take_tls_name()?,
-            service: check_text("service", self.service.take().unwrap_or_default(), VISIBLE)?,
+            service: check_text::word("service", self.service.as_deref().unwrap_or_default())?,
             thresholds: self.thresholds()?,
         })
     }
 
     fn take_http(&mut self, tls: bool) -> Result<HttpCheck, Invalid> {
-        let path = self.path.take().unwrap_or_else(|| "/".into());
-        if !path.starts_with('/') {
-            return Err(Invalid::new("path", path, "does not begin with `/`"));
-        }
         let headers = self.headers.take().unwrap_or_default().0;
         if headers.len() > limit::CHECK_HEADERS_MAX {
             let problem = format!("entries are above the limit of {}", limit::CHECK_HEADERS_MAX);
             return Err(Invalid::new("headers", headers.len(), problem));
         }
-        let headers = headers.into_iter().map(|(name, value)| {
-            let field = format!("headers.{name}");
-            Ok((check_text("headers", name, VISIBLE)?, check_text(&field, value, PRINTABLE)?))
-        });
+        let headers = headers.iter().map(|(name, value)| check_text::header(name, value));
         let body = self.body.take().map(HttpExtra::checked_body).transpose()?;
-        let method = self.method.take().unwrap_or_else(|| "GET".into()).to_ascii_uppercase();
         Ok(HttpCheck {
             target: self.take_target()?,
             tls,
             tls_skip_verify: self.tls_skip_verify,
             follow_redirects: self.follow_redirects,
-            method: check_text("method", method, VISIBLE)?,
-            path: check_text("path", path, VISIBLE)?,
+            method: check_text::method(self.method.as_deref().unwrap_or("GET"))?,
+            path: check_text::path(self.path.as_deref().unwrap_or("/"))?,
             headers: headers.collect::<Result<_, Invalid>>()?,
             expect: self
                 .expect
@@ -304,12 +297,11 @@ impl CheckLine {
     }
 
     fn take_tls_name(&mut self) -> Result<Option<Arc<str>>, Invalid> {
-        let name = self.tls_name.take();
-        name.map(|name| text("tls_name", name, limit::NAME_OCTETS_MAX, VISIBLE)).transpose()
+        self.tls_name.as_deref().map(|name| check_text::host("tls_name", name)).transpose()
     }
 
     fn take_target(&mut self) -> Result<Target, Invalid> {
-        let host = self.host.take().map(|host| text("host", host, limit::NAME_OCTETS_MAX, VISIBLE));
+        let host = self.host.as_deref().map(|host| check_text::host("host", host));
         Ok(Target { host: host.transpose()?, port: self.port })
     }
 
@@ -339,31 +331,10 @@ fn codes(field: &str, texts: &[String]) -> Result<Expect, Invalid> {
     Expect::new(ranges.collect::<Result<_, _>>()?).map_err(named)
 }
 
-/// What may stand in a word of a request, in a header's value, and in an output.
-const VISIBLE: RangeInclusive<char> = '!'..='~';
-const PRINTABLE: RangeInclusive<char> = ' '..='~';
-const ANY: RangeInclusive<char> = '\0'..=char::MAX;
-
-fn check_text(
-    field: &str,
-    value: String,
-    allowed: RangeInclusive<char>,
-) -> Result<Arc<str>, Invalid> {
-    text(field, value, limit::CHECK_TEXT_OCTETS_MAX, allowed)
-}
-
-fn text(
-    field: &str,
-    value: String,
-    limit: usize,
-    allowed: RangeInclusive<char>,
-) -> Result<Arc<str>, Invalid> {
+fn within(field: &str, value: String, limit: usize) -> Result<Arc<str>, Invalid> {
     if value.len() > limit {
         let problem = format!("is above the limit of {limit} octets");
         return Err(Invalid::new(field, value, problem));
     }
-    match value.chars().find(|c| !allowed.contains(c)) {
-        Some(bad) => Err(Invalid::new(field, value, format!("has the character {bad:?}"))),
-        None => Ok(value.into()),
-    }
+    Ok(value.into())
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::{
     Check, CheckType, Expected,
-    text::{headers, host, method, within_text},
+    text::{headers, host},
 };
 use crate::{
     http::dto::Period,
     model::{
         CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Invalid,
-        Status, Target, TcpCheck, Thresholds, UdpCheck,
+        Status, Target, TcpCheck, Thresholds, UdpCheck, check_text,
     },
     util::format_duration,
 };
@@ -68,7 +68,6 @@ impl Check {
             let problem = "is no path of a request: it begins with `/` and has no blanks";
             return Err(Invalid::new("path", path, problem));
         }
-        within_text("path", &path)?;
         let body = self.body.take().map(HttpExtra::checked_body).transpose()?;
         let (tls_skip_verify, tls_name) = self.take_trust(tls)?;
         let warn = self.warn.take().map(Expected::into_model).transpose();
@@ -77,8 +76,8 @@ impl Check {
             tls,
             tls_skip_verify,
             follow_redirects: self.follow_redirects.take().unwrap_or(false),
-            method: method(self.method.take())?,
-            path: path.into(),
+            method: check_text::method(self.method.take().as_deref().unwrap_or("GET"))?,
+            path: check_text::path(&path)?,
             headers: headers(self.headers.take().unwrap_or_default().0)?,
             expect: self
                 .expect
@@ -93,9 +92,8 @@ impl Check {
     fn take_grpc(&mut self) -> Result<GrpcCheck, Invalid> {
         let (target, thresholds) = self.take_common()?;
         let service = self.service.take().unwrap_or_default();
-        within_text("service", &service)?;
         let (tls, tls_skip_verify, tls_name) = self.take_tls(false)?;
-        let service = service.into();
+        let service = check_text::word("service", &service)?;
         Ok(GrpcCheck { target, tls, tls_skip_verify, tls_name, service, thresholds })
     }
 
