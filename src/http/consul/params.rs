@@ -217,7 +217,7 @@ fn index(digits: &str) -> Option<u64> {
 }
 
 /// Undoes the percent-encoding of forms. Octets that are no UTF-8 are replaced: no name has them.
-fn decode(text: &str) -> Option<String> {
+pub(super) fn decode(text: &str) -> Option<String> {
     if !text.contains(['%', '+']) {
         return Some(text.to_owned());
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use crate::{
     http::consul::{definition::ServiceAddress, site::Host, texts::ConsulError},
-    model::{Addresses, DnsName, Target},
+    model::{Addresses, DnsName, Target, check_text},
 };
 
 /// Where a service is found: at its own address or at its node's, and at those that it names for
@@ -34,26 +34,65 @@ pub(in crate::http::consul) fn addresses(
     found.map_err(|refusal| ConsulError::bad_request(format!("Invalid service address: {refusal}")))
 }
 
-/// Where a check goes, from `host:port`.
+/// Where a check goes, from `host:port`, and the host that was sent if that is another one.
 ///
 /// # Errors
 /// The text.
-pub(super) fn target(text: &str, host: &Host, is_own: bool) -> Result<Target, String> {
+pub(super) fn target(
+    text: &str,
+    host: &Host,
+    is_own: bool,
+) -> Result<(Target, Option<Arc<str>>), String> {
     let (name, port) = text.rsplit_once(':').ok_or("missing port in address")?;
     let port = port.parse().map_err(|_| format!("invalid port \"{port}\""))?;
     let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
     if name.is_empty() {
         return Err("missing host in address".into());
     }
-    Ok(Target { host: Some(seen_from_here(name, host, is_own)), port: Some(port) })
+    let (seen, sent) = seen_from_here(name, host, is_own)?;
+    Ok((Target { host: Some(seen), port: Some(port) }, sent))
 }
 
-/// The host of a check as this server reaches it. To an agent `localhost` is the host that the
-/// service is on; here it is that node's address, unless the node is this very host.
-pub(super) fn seen_from_here(name: &str, host: &Host, is_own: bool) -> Arc<str> {
-    let is_loopback = name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
-    if is_loopback && !is_own { host.address.as_str().into() } else { name.into() }
+/// The host of a check as this server reaches it, and as it was sent if that is another one. To an
+/// agent `localhost` is the host that the service is on; here it is that node's address, unless the
+/// node is this very host.
+///
+/// # Errors
+/// The text, for what is no host.
+pub(super) fn seen_from_here(
+    name: &str,
+    host: &Host,
+    is_own: bool,
+) -> Result<(Arc<str>, Option<Arc<str>>), String> {
+    let name = check_text::host("host", name).map_err(|refusal| refusal.to_string())?;
+    if is_own || !is_oneself(&name) {
+        return Ok((name, None));
+    }
+    let sent = name.strip_suffix('.').map(Arc::from).unwrap_or(name);
+    Ok((host.address.as_str().into(), Some(sent)))
+}
+
+/// Whether it is the host of whoever asks for it: an address of the loopback, or the one that
+/// stands for all of a host's, in any form that resolvers read (`127.1`), or a name for one.
+fn is_oneself(name: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "localhost",
+        "localhost.localdomain",
+        "localhost4",
+        "localhost4.localdomain4",
+        "localhost6",
+        "localhost6.localdomain6",
+        "ip6-localhost",
+    ];
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let named = NAMES.contains(&&*name) || name == "ip6-loopback" || name.ends_with(".localhost");
+    let unzoned = name.split_once('%').map_or(&*name, |(ip, _)| ip);
+    let ip = unzoned.parse().ok().or_else(|| match url::Host::parse(&name) {
+        Ok(url::Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+        _ => None,
+    });
+    let ip = ip.map(|ip: IpAddr| ip.to_canonical());
+    named || ip.is_some_and(|ip| ip.is_loopback() || ip.is_unspecified())
 }
 
 fn ip(text: &str) -> Result<IpAddr, ConsulError> {
@@ -109,14 +148,33 @@ mod tests {
     fn the_loopback_of_a_check_is_that_of_the_node() {
         let to = |text: &str, is_own: bool| {
             target(text, &host(), is_own)
-                .map(|to| format!("{}:{}", to.host.unwrap(), to.port.unwrap()))
+                .map(|(to, _)| format!("{}:{}", to.host.unwrap(), to.port.unwrap()))
         };
         assert_eq!(to("127.0.0.1:80", false).unwrap(), "10.0.1.6:80");
         assert_eq!(to("LOCALHOST:80", false).unwrap(), "10.0.1.6:80");
         assert_eq!(to("[::1]:80", false).unwrap(), "10.0.1.6:80");
+        for name in [
+            "0.0.0.0",
+            "[::]",
+            "127.1",
+            "0x7f.1",
+            "2130706433",
+            "[::ffff:127.0.0.1]",
+            "[::1%lo]",
+            "localhost.",
+            "Localhost.LocalDomain",
+            "ip6-localhost",
+            "ip6-loopback",
+            "web.localhost",
+        ] {
+            assert_eq!(to(&format!("{name}:80"), false).unwrap(), "10.0.1.6:80", "{name}");
+        }
+        for name in ["localhost.example", "mylocalhost", "128.1", "my_service"] {
+            assert_eq!(to(&format!("{name}:80"), false).unwrap(), format!("{name}:80"));
+        }
         assert_eq!(to("localhost:80", true).unwrap(), "localhost:80");
         assert_eq!(to("10.0.0.5:80", false).unwrap(), "10.0.0.5:80");
-        for text in ["10.0.0.5", "10.0.0.5:x", "10.0.0.5:70000", ":80"] {
+        for text in ["10.0.0.5", "10.0.0.5:x", "10.0.0.5:70000", ":80", "a b:80", "ü:80"] {
             assert!(to(text, true).is_err(), "{text}");
         }
     }

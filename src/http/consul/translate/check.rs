@@ -10,12 +10,13 @@ use crate::{
     http::consul::{
         definition::{CheckKind as Kind, CheckType},
         duration::GoDuration,
+        params::decode,
         site::Host,
         texts::ConsulError,
     },
     model::{
         AliasCheck, CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra,
-        Invalid, Scope, Status, Target, TcpCheck, Thresholds, UdpCheck, limit,
+        Invalid, Scope, Status, Target, TcpCheck, Thresholds, UdpCheck, check_text, limit,
     },
 };
 
@@ -59,6 +60,7 @@ pub(in crate::http::consul) fn check(
     is_own: bool,
 ) -> Result<Checked, ConsulError> {
     let invalid = |text: String| ConsulError::invalid_check(&text);
+    let to = |text: &str| target(text, host, is_own).map_err(invalid);
     let kind = match check.kind() {
         Kind::Docker | Kind::OsService | Kind::Script => {
             return Err(ConsulError::scripts_disabled());
@@ -73,36 +75,40 @@ pub(in crate::http::consul) fn check(
         Kind::Ttl => CheckKind::ttl(duration(check.ttl)).map_err(refused)?,
         Kind::Http => http(check, host, is_own)?,
         Kind::Tcp => {
-            let to = target(&check.tcp, host, is_own).map_err(invalid)?;
+            let (target, sent) = to(&check.tcp)?;
             CheckKind::Tcp(Box::new(TcpCheck {
                 tls: check.tcp_use_tls,
                 tls_skip_verify: check.tls_skip_verify,
-                tls_name: tls_name(check),
-                ..TcpCheck::new(to, thresholds(check)?)
+                tls_name: tls_name(check, sent.filter(|_| check.tcp_use_tls))?,
+                ..TcpCheck::new(target, thresholds(check)?)
             }))
         }
         Kind::Udp => {
-            let target = target(&check.udp, host, is_own).map_err(invalid)?;
+            let (target, _) = to(&check.udp)?;
             CheckKind::Udp(Box::new(UdpCheck { target, thresholds: thresholds(check)? }))
         }
         Kind::Grpc => {
-            let (to, service) = check.grpc.split_once('/').unwrap_or((&check.grpc, ""));
+            let (whom, service) = check.grpc.split_once('/').unwrap_or((&check.grpc, ""));
+            let (target, sent) = to(whom)?;
             CheckKind::Grpc(Box::new(GrpcCheck {
-                target: target(to, host, is_own).map_err(invalid)?,
+                target,
                 tls: check.grpc_use_tls,
                 tls_skip_verify: check.tls_skip_verify,
-                tls_name: tls_name(check),
-                service: service.into(),
+                tls_name: tls_name(check, sent.filter(|_| check.grpc_use_tls))?,
+                service: check_text::word("service", service).map_err(refused)?,
                 thresholds: thresholds(check)?,
             }))
         }
-        Kind::H2ping => CheckKind::H2ping(Box::new(H2pingCheck {
-            target: target(&check.h2ping, host, is_own).map_err(invalid)?,
-            tls: check.h2ping_over_tls(),
-            tls_skip_verify: check.tls_skip_verify,
-            tls_name: tls_name(check),
-            thresholds: thresholds(check)?,
-        })),
+        Kind::H2ping => {
+            let (target, sent) = to(&check.h2ping)?;
+            CheckKind::H2ping(Box::new(H2pingCheck {
+                target,
+                tls: check.h2ping_over_tls(),
+                tls_skip_verify: check.tls_skip_verify,
+                tls_name: tls_name(check, sent.filter(|_| check.h2ping_over_tls()))?,
+                thresholds: thresholds(check)?,
+            }))
+        }
     };
     let start = Status::parse(&check.status).unwrap_or(Status::Critical);
     let after = duration(check.deregister_critical_service_after);
@@ -111,7 +117,9 @@ pub(in crate::http::consul) fn check(
 }
 
 fn http(check: &CheckType, host: &Host, is_own: bool) -> Result<CheckKind, ConsulError> {
-    let invalid = |text: &str| ConsulError::invalid_check(&format!("\"{}\" {text}", check.http));
+    let invalid = |text: &str| {
+        refused(Invalid { field: "HTTP".into(), ..Invalid::new("", &check.http, text) })
+    };
     let url = Url::parse(&check.http).map_err(|_| invalid("is no URL"))?;
     let tls = match url.scheme() {
         "http" => false,
@@ -120,43 +128,66 @@ fn http(check: &CheckType, host: &Host, is_own: bool) -> Result<CheckKind, Consu
     };
     let name = url.host_str().ok_or_else(|| invalid("names no host"))?;
     let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
-    let port = url.port_or_known_default();
-    let target = Target { host: Some(seen_from_here(name, host, is_own)), port };
+    let (seen, sent) =
+        seen_from_here(name, host, is_own).map_err(|text| ConsulError::invalid_check(&text))?;
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let method = if check.method.is_empty() { "GET" } else { &check.method };
     let body = (!check.body.is_empty()).then(|| HttpExtra::checked_body(check.body.clone()));
     let body = body.transpose().map_err(refused)?;
+    let headers = headers(check, &url, sent.is_some())?;
     Ok(CheckKind::Http(Box::new(HttpCheck {
-        target,
+        target: Target { host: Some(seen), port: url.port_or_known_default() },
         tls,
         tls_skip_verify: check.tls_skip_verify,
         follow_redirects: !check.disable_redirects,
-        method: method.to_uppercase().into(),
-        path: path.into(),
-        headers: headers(check, &url)?.into(),
+        method: check_text::method(method).map_err(refused)?,
+        path: check_text::path(path).map_err(refused)?,
+        headers: headers.into(),
         expect: Expect::default(),
         warn: Some(only(TOO_MANY_REQUESTS)?),
-        extra: HttpExtra::new(body, tls_name(check)),
+        extra: HttpExtra::new(body, tls_name(check, sent.filter(|_| tls))?),
         thresholds: thresholds(check)?,
     })))
 }
 
-/// The headers, each value in one of its own, and what the URL says of who asks.
-fn headers(check: &CheckType, url: &Url) -> Result<Vec<Header>, ConsulError> {
+/// The headers, each value in one of its own, and what the URL says of who asks and who is asked:
+/// of a host that is called otherwise here than there (`names_host`) the service is to see the name
+/// that it knows. What frames the message is left out, as in Go.
+fn headers(check: &CheckType, url: &Url, names_host: bool) -> Result<Vec<Header>, ConsulError> {
     let mut headers: Vec<Header> = Vec::new();
     for (name, values) in &check.header {
-        headers.extend(values.iter().map(|value| (name.as_str().into(), value.as_str().into())));
+        if check_text::frames(name) {
+            continue;
+        }
+        for value in values {
+            headers.push(check_text::header(name, value).map_err(refused)?);
+        }
     }
-    if !url.username().is_empty() {
-        let text = format!("{}:{}", url.username(), url.password().unwrap_or(""));
-        headers.push((
-            "Authorization".into(),
-            format!("Basic {}", BASE64_STANDARD.encode(text)).into(),
-        ));
+    let mut from_url = |name: &str, value: &str| -> Result<(), ConsulError> {
+        if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            return Ok(());
+        }
+        headers.push(check_text::header(name, value).map_err(refused)?);
+        Ok(())
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        // A plus is one here, and no blank.
+        let decoded = |text: &str| decode(&text.replace('+', "%2B"));
+        let both = decoded(url.username()).zip(decoded(url.password().unwrap_or("")));
+        let no_url = || ConsulError::invalid_check("\"HTTP\" has a % that begins no octet");
+        let (name, password) = both.ok_or_else(no_url)?;
+        let encoded = BASE64_STANDARD.encode(format!("{name}:{password}"));
+        from_url("Authorization", &format!("Basic {encoded}"))?;
+    }
+    if names_host {
+        from_url("Host", &url[url::Position::BeforeHost..url::Position::AfterPort])?;
     }
     let most = limit::CHECK_HEADERS_MAX;
     if headers.len() > most {
-        let text = format!("{} headers are above the limit of {most}", headers.len());
+        let text = format!(
+            "{} headers, with those that the URL stands for, are above the limit of {most}",
+            headers.len()
+        );
         return Err(ConsulError::invalid_check(&text));
     }
     Ok(headers)
@@ -179,8 +210,13 @@ fn thresholds(check: &CheckType) -> Result<Thresholds, ConsulError> {
     Thresholds { interval, timeout, rise, fall, warn_after }.checked().map_err(refused)
 }
 
-fn tls_name(check: &CheckType) -> Option<Arc<str>> {
-    (!check.tls_server_name.is_empty()).then(|| check.tls_server_name.as_str().into())
+/// The name that the certificate must have: the one that was sent, else that of the host where it
+/// is called otherwise here.
+fn tls_name(check: &CheckType, sent: Option<Arc<str>>) -> Result<Option<Arc<str>>, ConsulError> {
+    match &*check.tls_server_name {
+        "" => Ok(sent),
+        name => check_text::host("TLSServerName", name).map(Some).map_err(refused),
+    }
 }
 
 /// What is negative counts as nothing, as in Consul.
@@ -192,3 +228,6 @@ fn duration(duration: GoDuration) -> Duration {
 fn refused(refusal: Invalid) -> ConsulError {
     ConsulError::invalid_check(&refusal.to_string())
 }
+
+#[cfg(test)]
+mod tests;

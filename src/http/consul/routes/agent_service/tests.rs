@@ -174,7 +174,11 @@ async fn what_is_no_service_is_refused() {
         (checked(r#""Args":["true"]"#), 500, scripts),
         (checked(r#""DockerContainerID":"x","Args":["true"]"#), 500, scripts),
         (checked(r#""OSService":"x""#), 500, scripts),
-        (checked(r#""HTTP":"ftp://x/""#), 400, "Invalid check: \"ftp://x/\" is no URL of HTTP"),
+        (
+            checked(r#""HTTP":"ftp://x/""#),
+            400,
+            "Invalid check: `HTTP`: `ftp://x/` is no URL of HTTP",
+        ),
     ] {
         rig.refused(REGISTER, &body, status, text).await;
     }
