@@ -28,6 +28,10 @@ use super::{
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
+/// Which of this host's addresses it came to: whoever has that one is this host as well.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Local(pub(super) SocketAddr);
+
 /// Octets of a request's head: a path of two names and ordinary headers stay far below.
 const HEAD_OCTETS_MAX: usize = 32 << 10;
 /// Headers of a request.
@@ -38,6 +42,7 @@ const HEADERS_MAX: usize = 64;
 pub(super) async fn serve(api: Api, router: Router, stream: TcpStream, peer: SocketAddr) {
     let _counted = Counted::new(&api.metrics().connections);
     let shared = api.clone();
+    let local = stream.local_addr().ok().map(Local);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         let refusal = refusal(&shared, &request);
@@ -47,6 +52,9 @@ pub(super) async fn serve(api: Api, router: Router, stream: TcpStream, peer: Soc
                 return Ok(refusal);
             }
             request.extensions_mut().insert(Peer(peer));
+            if let Some(local) = local {
+                request.extensions_mut().insert(local);
+            }
             Ok::<_, Infallible>(
                 router.oneshot(request).await.unwrap_or_else(|never| match never {}),
             )

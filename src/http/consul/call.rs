@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, RawPathParams},
+    extract::FromRequestParts,
     http::{header, request::Parts},
     response::Response,
 };
@@ -20,12 +20,9 @@ use super::{
     texts::ConsulError,
     waiters::Interest,
     world::World,
+    write::name_in_path,
 };
-use crate::{
-    http::{Api, connection::Peer},
-    model::Revision,
-    registry::Snapshot,
-};
+use crate::{http::Api, model::Revision, registry::Snapshot};
 
 /// A request that reads.
 pub(super) struct Call {
@@ -74,17 +71,11 @@ impl FromRequestParts<Api> for Call {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ConsulError> {
         let query = Query::parse(parts.uri.query())?;
         let params = ReadParams::read(&query, &parts.headers)?;
-        let path = RawPathParams::from_request_parts(parts, api).await;
-        let path = path.map_err(|_| ConsulError::bad_request("the path is no UTF-8"))?;
-        let name = path.iter().find(|(key, _)| *key == "name").map_or("", |(_, value)| value);
-        let name = name.to_owned();
+        let name = name_in_path(parts, api).await?;
         let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         let accepts_text = accept.is_some_and(|kinds| kinds.starts_with("text/plain"));
         let wants_text = accepts_text || query.get("format") == Some("text");
-        let host = match parts.extensions.get::<Peer>() {
-            Some(Peer(peer)) => api.consul().host_of(peer.ip()),
-            None => api.consul().own_host(),
-        };
+        let host = api.consul().host_of(&parts.extensions);
         let path = parts.uri.path().to_owned();
         Ok(Self { api: api.clone(), host, name, query, params, wants_text, path })
     }

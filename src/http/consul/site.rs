@@ -8,9 +8,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use axum::http::Extensions;
 use siphasher::sip128::SipHasher24;
 
-use crate::model::Scope;
+use crate::{
+    http::connection::{Local, Peer},
+    model::Scope,
+};
 
 /// The operator's settings of Consul's interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,10 +87,13 @@ impl Options {
         SocketAddr::new(self.node_address, self.http_port())
     }
 
-    /// The node that a request comes from.
-    pub(super) fn host_of(&self, peer: IpAddr) -> Host {
-        let peer = peer.to_canonical();
-        if peer.is_loopback() || peer == self.node_address {
+    /// The node that a request comes from, which came to one of this host's addresses: who has that
+    /// one, too, is on this host.
+    pub(super) fn host_of(&self, request: &Extensions) -> Host {
+        let Some(Peer(peer)) = request.get() else { return self.own_host() };
+        let peer = peer.ip().to_canonical();
+        let local = request.get().map(|Local(local)| local.ip().to_canonical());
+        if peer.is_loopback() || peer == self.node_address || Some(peer) == local {
             return self.own_host();
         }
         Host { name: name_of(peer), address: peer.to_string() }
@@ -123,23 +130,37 @@ pub(super) fn uuid_of(node: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use axum::http::Extensions;
+
     use super::{Options, uuid_of};
+    use crate::http::connection::{Local, Peer};
 
     #[test]
     fn a_client_is_on_the_node_that_its_address_names() {
         let options = Options { node_address: [10, 0, 0, 1].into(), ..Options::default() };
-        for (peer, name, address) in [
-            ("127.0.0.1", "rollcall", "10.0.0.1"),
-            ("::1", "rollcall", "10.0.0.1"),
-            ("::ffff:127.0.0.1", "rollcall", "10.0.0.1"),
-            ("10.0.0.1", "rollcall", "10.0.0.1"),
-            ("10.0.1.6", "ip-10-0-1-6", "10.0.1.6"),
-            ("::ffff:10.0.1.6", "ip-10-0-1-6", "10.0.1.6"),
-            ("fd00::6", "ip-fd00-0-0-0-0-0-0-6", "fd00::6"),
+        for (peer, local, name, address) in [
+            ("127.0.0.1", "127.0.0.1", "rollcall", "10.0.0.1"),
+            ("::1", "::1", "rollcall", "10.0.0.1"),
+            ("::ffff:127.0.0.1", "::ffff:127.0.0.1", "rollcall", "10.0.0.1"),
+            ("10.0.0.1", "10.0.0.1", "rollcall", "10.0.0.1"),
+            ("10.0.1.6", "10.0.0.1", "ip-10-0-1-6", "10.0.1.6"),
+            ("::ffff:10.0.1.6", "10.0.0.1", "ip-10-0-1-6", "10.0.1.6"),
+            ("fd00::6", "fd00::1", "ip-fd00-0-0-0-0-0-0-6", "fd00::6"),
+            // Another address of this host.
+            ("192.168.7.1", "192.168.7.1", "rollcall", "10.0.0.1"),
+            ("::ffff:192.168.7.1", "192.168.7.1", "rollcall", "10.0.0.1"),
+            ("fd00::1", "fd00::1", "rollcall", "10.0.0.1"),
         ] {
-            let host = options.host_of(peer.parse().unwrap());
-            assert_eq!((&*host.name, &*host.address), (name, address), "{peer}");
+            let at = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 40_000);
+            let mut request = Extensions::new();
+            request.insert(Peer(at(peer)));
+            request.insert(Local(at(local)));
+            let host = options.host_of(&request);
+            assert_eq!((&*host.name, &*host.address), (name, address), "{peer} {local}");
         }
+        assert_eq!(options.host_of(&Extensions::new()).name, "rollcall");
     }
 
     #[test]

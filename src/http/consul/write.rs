@@ -12,7 +12,7 @@ use super::{
     texts::ConsulError,
 };
 use crate::{
-    http::{Api, connection::Peer, json},
+    http::{Api, json},
     model::limit,
 };
 
@@ -39,16 +39,21 @@ impl FromRequestParts<Api> for Caller {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ConsulError> {
         let query = Query::parse(parts.uri.query())?;
         query.no_enterprise(&parts.headers)?;
-        let path = RawPathParams::from_request_parts(parts, api).await;
-        let path = path.map_err(|_| ConsulError::bad_request("the path is no UTF-8"))?;
-        let name = path.iter().find(|(key, _)| *key == "name").map_or("", |(_, value)| value);
-        let name = name.to_owned();
-        let host = match parts.extensions.get::<Peer>() {
-            Some(Peer(peer)) => api.consul().host_of(peer.ip()),
-            None => api.consul().own_host(),
-        };
+        let name = name_in_path(parts, api).await?;
+        let host = api.consul().host_of(&parts.extensions);
         Ok(Self { api: api.clone(), host, name, query })
     }
+}
+
+/// What follows the route in the path; empty when nothing does.
+///
+/// # Errors
+/// 400 when it is no UTF-8.
+pub(super) async fn name_in_path(parts: &mut Parts, api: &Api) -> Result<String, ConsulError> {
+    let path = RawPathParams::from_request_parts(parts, api).await;
+    let path = path.map_err(|_| ConsulError::bad_request("the path is no UTF-8"))?;
+    let name = path.iter().find(|(key, _)| *key == "name");
+    Ok(name.map_or(String::new(), |(_, value)| value.to_owned()))
 }
 
 // === impl Sent ===
