@@ -107,8 +107,14 @@ impl Call {
     ///
     /// # Errors
     /// 500 when it is no filter of such rows.
-    pub(super) fn sieve(&self, rows: Rows) -> Result<Sieve, ConsulError> {
-        self.params.filter.as_deref().map(|text| Filter::parse(text, rows)).transpose().map(Sieve)
+    pub(super) async fn sieve(&self, rows: Rows) -> Result<Sieve, ConsulError> {
+        let Some(text) = self.params.filter.clone() else { return Ok(Sieve(None)) };
+        let filter = if Filter::is_dear(&text) {
+            self.api.aside(move || Filter::parse(&text, rows)).await?
+        } else {
+            Filter::parse(&text, rows)
+        };
+        filter.map(Some).map(Sieve)
     }
 
     /// Looks at the world as it is now, and makes of it what has no index.

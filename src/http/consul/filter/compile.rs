@@ -11,6 +11,16 @@ use super::{
     tree::{Expression, Match, Operator, Selector},
 };
 
+/// Matches of one expression, each of which is asked of each row: as many as would name a hundred
+/// instances one by one.
+const MATCHES_MAX: usize = 128;
+
+/// Patterns of one expression: each takes milliseconds to compile.
+const PATTERNS_MAX: usize = 8;
+
+/// An expression that is longer is read aside.
+const DEAR_OCTETS: usize = 1 << 10;
+
 /// A filter of one type of rows.
 #[derive(Debug)]
 pub(in crate::http) struct Filter(pub(super) Node);
@@ -66,13 +76,49 @@ impl Filter {
     /// # Errors
     /// 500 that says what is wrong, as in Consul.
     pub(in crate::http) fn parse(text: &str, rows: Rows) -> Result<Self, ConsulError> {
-        let node = parser::parse(text).and_then(|expression| node(expression, rows.kind()));
+        let node = parser::parse(text).and_then(|expression| {
+            within_budget(&expression)?;
+            node(expression, rows.kind())
+        });
         node.map(Self).map_err(|fault| ConsulError::bad_filter(&fault))
+    }
+
+    /// Whether it takes more than a moment to read `text`: patterns are compiled.
+    pub(in crate::http) fn is_dear(text: &str) -> bool {
+        text.len() > DEAR_OCTETS || text.contains("matches")
     }
 
     /// Whether a row, as the API shows it, passes.
     pub(in crate::http) fn passes(&self, row: &Value) -> bool {
         self.0.holds(row)
+    }
+}
+
+/// Each row is held against each match.
+fn within_budget(expression: &Expression) -> Result<(), String> {
+    let (matches, patterns) = count(expression);
+    for (what, count, most) in
+        [("matches", matches, MATCHES_MAX), ("regular expressions", patterns, PATTERNS_MAX)]
+    {
+        if count > most {
+            return Err(format!("{count} {what} are above the limit of {most}"));
+        }
+    }
+    Ok(())
+}
+
+/// How many matches it has, and how many of them compile a pattern.
+fn count(expression: &Expression) -> (usize, usize) {
+    match expression {
+        Expression::All(parts) | Expression::Any(parts) => {
+            let add = |(a, b), (c, d)| (a + c, b + d);
+            parts.iter().map(count).fold((0, 0), add)
+        }
+        Expression::Not(inner) => count(inner),
+        Expression::Match(found) => {
+            let matches = matches!(found.operator, Operator::Matches | Operator::NotMatches);
+            (1, usize::from(matches))
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::{fmt::Write, iter::Peekable, str::CharIndices};
 
+use hashbrown::HashSet;
 use regex::{Regex, RegexBuilder};
 
 use super::super::quote::quoted;
@@ -18,6 +19,9 @@ mod group;
 /// Octets of a compiled pattern, and of what a search builds lazily. Two hundred times a pattern
 /// that people write; a large one would make each row of a list dear.
 const COMPILED_OCTETS_MAX: usize = 256 << 10;
+
+/// Octets of a pattern. People write dozens.
+const PATTERN_OCTETS_MAX: usize = 1 << 10;
 
 /// Groups within one another.
 const NEST_MAX: u32 = 64;
@@ -32,6 +36,8 @@ struct Rewriter<'t> {
     written: String,
     groups: usize,
     before: Before,
+    /// Classes that have been found to be some: to know that of one, it is compiled.
+    classes: HashSet<String>,
 }
 
 /// What stands before a repetition.
@@ -54,6 +60,11 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
         let pattern = quoted(pattern);
         format!("Failed to compile regular expression {pattern}: error parsing regexp: {fault}")
     };
+    if pattern.len() > PATTERN_OCTETS_MAX {
+        let octets = pattern.len();
+        let fault = format!("{octets} octets are above the limit of {PATTERN_OCTETS_MAX}");
+        return Err(refusal(fault));
+    }
     let written = Rewriter::rewrite(pattern).map_err(refusal)?;
     RegexBuilder::new(&written)
         .size_limit(COMPILED_OCTETS_MAX)
@@ -76,7 +87,8 @@ impl<'t> Rewriter<'t> {
     fn rewrite(pattern: &'t str) -> Result<String, String> {
         let rest = pattern.char_indices().peekable();
         let written = String::with_capacity(pattern.len() * 2);
-        let mut this = Self { pattern, rest, written, groups: 0, before: Before::Nothing };
+        let (before, classes) = (Before::Nothing, HashSet::new());
+        let mut this = Self { pattern, rest, written, groups: 0, before, classes };
         while let Some((at, character)) = this.rest.next() {
             this.part(at, character)?;
         }

@@ -104,6 +104,26 @@ fn what_newer_versions_have_can_be_selected() {
 }
 
 #[test]
+fn an_expression_has_a_budget() {
+    let refused = |text: &str| Filter::parse(text, Rows::Nodes).unwrap_err().text;
+    let many = |part: &str, count: usize| vec![part; count].join(" or ");
+    let one = "Node == a";
+    assert!(Filter::parse(&many(one, 128), Rows::Nodes).is_ok());
+    let text = "129 matches are above the limit of 128";
+    assert!(refused(&many(one, 129)).ends_with(text));
+    assert!(refused(&format!("not ({})", many(one, 129))).ends_with(text));
+    let pattern = r#"Node matches "^web-[0-9]+$""#;
+    assert!(Filter::parse(&many(pattern, 8), Rows::Nodes).is_ok());
+    let text = "9 regular expressions are above the limit of 8";
+    assert!(refused(&many(pattern, 9)).ends_with(text), "{}", refused(&many(pattern, 9)));
+    let long = |count: usize| format!("Node matches `{}`", "a".repeat(count));
+    assert!(Filter::parse(&long(1_024), Rows::Nodes).is_ok());
+    assert!(refused(&long(1_025)).ends_with("1025 octets are above the limit of 1024"));
+    // What takes longer than a moment is read aside.
+    assert!(Filter::is_dear(pattern) && !Filter::is_dear(one));
+}
+
+#[test]
 fn an_expression_has_limits() {
     let nested = |depth: usize| format!("{}Port == 1{}", "(".repeat(depth), ")".repeat(depth));
     let negated = |depth: usize| format!("{}Port == 1", "not ".repeat(depth));

@@ -200,7 +200,7 @@ async fn members(call: Call) -> Result<Response, ConsulError> {
         let text = "Network segments are not supported in this version of Consul";
         return Err(ConsulError::bad_request(text));
     }
-    let sieve = call.sieve(Rows::Members)?;
+    let sieve = call.sieve(Rows::Members).await?;
     let snapshot = call.api.registry().snapshot();
     let options = call.api.consul();
     let world = World { snapshot: &snapshot, options };

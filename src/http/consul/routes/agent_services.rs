@@ -42,7 +42,7 @@ pub(in crate::http::consul) fn routes() -> Router<Api> {
 /// The services by id, without that of the server itself.
 async fn services(call: Call) -> Result<Response, ConsulError> {
     let (host, pretty) = (call.host.clone(), call.params.pretty);
-    let sieve = call.sieve(Rows::Services)?;
+    let sieve = call.sieve(Rows::Services).await?;
     let size = |world: World<'_>| world.count_on(&call.host);
     let body = call.look(size, move |world| {
         let mut services = world.services_on(&host);
@@ -93,7 +93,7 @@ fn shown(hash: u64) -> String {
 /// The checks by id: those of the node, without the one that agents stand for, and of its services.
 async fn checks(call: Call) -> Result<Response, ConsulError> {
     let (host, pretty) = (call.host.clone(), call.params.pretty);
-    let sieve = call.sieve(Rows::Checks)?;
+    let sieve = call.sieve(Rows::Checks).await?;
     let size = |world: World<'_>| world.count_on(&call.host);
     let body = call.look(size, move |world| {
         let checks = world.services_on(&host);

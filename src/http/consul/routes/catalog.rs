@@ -39,7 +39,7 @@ async fn datacenters(call: Call) -> Result<Response, ConsulError> {
 
 /// The names of the services, each with the tags that its instances have.
 async fn services(call: Call) -> Result<Response, ConsulError> {
-    let sieve = call.sieve(Rows::ServiceNodes)?;
+    let sieve = call.sieve(Rows::ServiceNodes).await?;
     let node_meta = call.params.node_meta.clone();
     // A name that is left out by its instances' nodes can come and go without being new or gone.
     let is_whole = node_meta.is_empty() && sieve.is_open();
@@ -64,7 +64,7 @@ async fn services(call: Call) -> Result<Response, ConsulError> {
 /// The instances of a service, each with its node.
 async fn service(call: Call) -> Result<Response, ConsulError> {
     let name = label_of(call.named(ConsulError::missing_service_name)?);
-    let sieve = call.sieve(Rows::ServiceNodes)?;
+    let sieve = call.sieve(Rows::ServiceNodes).await?;
     let (tags, node_meta) = (call.params.tags.clone(), call.params.node_meta.clone());
     let interest = Interest::Service(name.clone());
     call.answer(interest, move |world| {

@@ -36,7 +36,7 @@ pub(in crate::http::consul) fn routes() -> Router<Api> {
 
 /// All nodes.
 async fn nodes(call: Call) -> Result<Response, ConsulError> {
-    let sieve = call.sieve(Rows::Nodes)?;
+    let sieve = call.sieve(Rows::Nodes).await?;
     let node_meta = call.params.node_meta.clone();
     call.answer(Interest::Nodes, move |world| {
         let mut nodes: Vec<_> = world.hosts().iter().map(|host| world.node(host)).collect();
@@ -52,7 +52,7 @@ async fn nodes(call: Call) -> Result<Response, ConsulError> {
 /// A node with its services by id; `null` when there is no such node.
 async fn node(call: Call) -> Result<Response, ConsulError> {
     let name = call.named(ConsulError::missing_node_name)?.to_owned();
-    let sieve = call.sieve(Rows::Services)?;
+    let sieve = call.sieve(Rows::Services).await?;
     call.answer(Interest::Anything, move |world| {
         let value = world.host(&name).map(|host| {
             let services = world.services_on(&host).into_iter().map(|s| s.of_node());
@@ -69,7 +69,7 @@ async fn node(call: Call) -> Result<Response, ConsulError> {
 /// A node with its services as a list.
 async fn node_services(call: Call) -> Result<Response, ConsulError> {
     let name = call.named(ConsulError::missing_node_name)?.to_owned();
-    let sieve = call.sieve(Rows::Services)?;
+    let sieve = call.sieve(Rows::Services).await?;
     call.answer(Interest::Anything, move |world| {
         let host = world.host(&name);
         let services = host.as_ref().map(|host| world.services_on(host)).unwrap_or_default();

@@ -31,7 +31,7 @@ pub(in crate::http::consul) fn routes() -> Router<Api> {
 async fn service(call: Call) -> Result<Response, ConsulError> {
     let name = label_of(call.named(ConsulError::missing_service_name)?);
     let passing = call.query.passing()?;
-    let sieve = call.sieve(Rows::HealthOfService)?;
+    let sieve = call.sieve(Rows::HealthOfService).await?;
     let (tags, node_meta) = (call.params.tags.clone(), call.params.node_meta.clone());
     let interest = Interest::Service(name.clone());
     call.answer(interest, move |world| {
@@ -58,7 +58,7 @@ pub(super) async fn in_a_mesh(call: Call) -> Result<Response, ConsulError> {
 /// The checks of a service's instances, without those of their nodes.
 async fn checks(call: Call) -> Result<Response, ConsulError> {
     let name = label_of(call.named(ConsulError::missing_service_name)?);
-    let sieve = call.sieve(Rows::Checks)?;
+    let sieve = call.sieve(Rows::Checks).await?;
     let node_meta = call.params.node_meta.clone();
     let interest = Interest::Service(name.clone());
     call.answer(interest, move |world| {
@@ -74,7 +74,7 @@ async fn checks(call: Call) -> Result<Response, ConsulError> {
 /// All checks on a node.
 async fn node(call: Call) -> Result<Response, ConsulError> {
     let name = call.named(ConsulError::missing_node_name)?.to_owned();
-    let sieve = call.sieve(Rows::Checks)?;
+    let sieve = call.sieve(Rows::Checks).await?;
     call.answer(Interest::Anything, move |world| {
         let host = world.host(&name);
         let mut checks = host.map(|host| world.checks_on(&host)).unwrap_or_default();
@@ -87,7 +87,7 @@ async fn node(call: Call) -> Result<Response, ConsulError> {
 /// All checks in a state; nobody's when it is none.
 async fn state(call: Call) -> Result<Response, ConsulError> {
     let state = call.named(ConsulError::missing_check_state)?.to_owned();
-    let sieve = call.sieve(Rows::Checks)?;
+    let sieve = call.sieve(Rows::Checks).await?;
     let node_meta = call.params.node_meta.clone();
     call.answer(Interest::Anything, move |world: World<'_>| {
         let mut checks = world.all_checks();

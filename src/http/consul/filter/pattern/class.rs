@@ -60,9 +60,10 @@ impl Rewriter<'_> {
             1 if name.len() == 2 => octet.is_ascii_lowercase(),
             _ => octet.is_ascii_alphabetic() || octet == b'_',
         });
-        if !well_formed || Regex::new(&class).is_err() {
+        if !well_formed || !self.classes.contains(&class) && Regex::new(&class).is_err() {
             return Err(invalid(end));
         }
+        self.classes.insert(class.clone());
         self.skip_to(end);
         Ok(class)
     }
