@@ -33,6 +33,7 @@ const PEERING: &str = "Peering of clusters is";
 const QUERIES: &str = "Prepared queries are";
 const SESSIONS: &str = "Sessions are";
 const SNAPSHOTS: &str = "Snapshots by HTTP (there is `rollcall backup`) are";
+const TRANSACTIONS: &str = "Transactions (of keys, nodes, services and checks) are";
 const UI: &str = "The user interface is";
 
 /// All routes.
@@ -49,7 +50,7 @@ fn keys_and_sessions() -> Router<Api> {
     let write = || put(refuse(KEYS)).delete(refuse(KEYS));
     Router::new()
         .merge(at("/v1/kv/", allow("OPTIONS,GET,PUT,DELETE", write().get(key))))
-        .merge(at("/v1/txn", allow("OPTIONS,PUT", put(refuse(KEYS)))))
+        .merge(at("/v1/txn", allow("OPTIONS,PUT", put(refuse(TRANSACTIONS)))))
         .merge(at("/v1/session/create", allow("OPTIONS,PUT", put(refuse(SESSIONS)))))
         .merge(at("/v1/session/destroy/", allow("OPTIONS,PUT", put(refuse(SESSIONS)))))
         .merge(at("/v1/session/renew/", allow("OPTIONS,PUT", put(renewed))))

@@ -14,7 +14,7 @@ const OFF: &[(&str, &str, u16, &str)] = &[
     ("GET", "kv/", 400, "Missing key name"),
     ("PUT", "kv/a", 403, "The key/value store is not available: this server is Rollcall"),
     ("DELETE", "kv/a?recurse", 403, "The key/value store is not available"),
-    ("PUT", "txn", 403, "The key/value store is not available"),
+    ("PUT", "txn", 403, "Transactions (of keys, nodes, services and checks) are not available"),
     ("PUT", "session/create", 403, "Sessions are not available"),
     ("PUT", "session/destroy/x", 403, "Sessions are not available"),
     ("PUT", "session/renew/x", 404, "Session id 'x' not found"),
