@@ -32,6 +32,20 @@ pub(super) fn validate(kind: &str, proxy: Option<&Value>, port: i64) -> Result<(
     }
 }
 
+/// A sidecar is a second service, which an agent registers beside this one and gives a port. There
+/// is none here, and who asks for one would wait for it.
+///
+/// # Errors
+/// The text.
+pub(super) fn validate_connect(connect: Option<&Value>) -> Result<(), &'static str> {
+    let sidecar = connect.and_then(|connect| member(connect, "SidecarService"));
+    match sidecar.is_none_or(Value::is_null) {
+        true => Ok(()),
+        false => Err("Invalid service: Connect.SidecarService is not available: this server is \
+                      Rollcall, which has no service mesh; register without it"),
+    }
+}
+
 /// The member of an object, its name in any case.
 fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
     let mut members = object.as_object()?.iter();

@@ -189,6 +189,7 @@ impl ServiceDefinition {
             let text = format!("Invalid service: {checks} checks are above the limit of {most}");
             return Err(ConsulError::bad_request(text));
         }
+        proxy::validate_connect(self.connect.as_ref()).map_err(ConsulError::bad_request)?;
         let connect = self.connect.is_some();
         validate_ports(self.port, &self.ports, &self.socket_path, connect)?;
         for check in self.all_checks() {

@@ -182,6 +182,9 @@ async fn what_is_no_service_is_refused() {
     ] {
         rig.refused(REGISTER, &body, status, text).await;
     }
+    let reply = rig.send(REGISTER, r#"{"Name":"x","Connect":{"sidecarService":{"Port":1}}}"#).await;
+    assert_eq!(reply.status, 400);
+    assert!(reply.text.contains("Connect.SidecarService is not available"), "{}", reply.text);
     let many = vec![r#"{"TTL":"9s"}"#; limit::INSTANCE_CHECKS_MAX + 1].join(",");
     let reply = rig.send(REGISTER, &format!(r#"{{"Name":"x","Checks":[{many}]}}"#)).await;
     assert_eq!(reply.status, 400);
