@@ -85,8 +85,11 @@ async fn an_instance_of_another_door_is_known_by_one_id_and_by_no_other() {
         "ipAddr": "10.0.0.1", "dataCenterInfo": {"name": "MyOwn"}}});
     let reply = rig.door.call("POST", "/eureka/apps/PAY", &pay.to_string()).await;
     assert_eq!(reply.status, 204, "{reply:?}");
-    assert_eq!(get(&rig, "/v1/agent/service/pay:1").await["Service"], "pay");
-    assert_eq!(rig.door.get("/v1/agent/service/pay:2").await.status, 404);
+    assert_eq!(get(&rig, "/v1/agent/service/PAY:pay:1").await["Service"], "pay");
+    for other in ["pay:1", "PAY:pay:2"] {
+        let reply = rig.door.get(&format!("/v1/agent/service/{other}")).await;
+        assert_eq!(reply.status, 404, "{other}");
+    }
 }
 
 #[tokio::test]
@@ -120,7 +123,7 @@ async fn an_application_is_no_node() {
     assert_eq!(each(&get(&rig, "/v1/catalog/nodes").await, "Node"), ["rollcall"]);
     assert_eq!(get(&rig, "/v1/catalog/node/pay").await, Value::Null);
     let on_node = get(&rig, "/v1/catalog/node-services/rollcall").await;
-    assert_eq!(each(&on_node["Services"], "ID"), ["consul", "pay:1"]);
+    assert_eq!(each(&on_node["Services"], "ID"), ["consul", "PAY:pay:1"]);
 }
 
 #[tokio::test]
