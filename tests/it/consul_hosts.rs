@@ -200,3 +200,21 @@ fn an_alias_is_of_the_same_host_unless_it_names_another() {
     hosts.put(SEVEN, "/v1/agent/check/pass/service:web", &Value::Null);
     assert_eq!(passing(), ["other"]);
 }
+
+#[test]
+fn whoever_has_the_address_that_a_request_came_to_is_on_the_server_s_host() {
+    const OTHER: &str = "10.0.0.3";
+    let words = ["--http", "10.0.0.2:8500", "--http", "10.0.0.3:8500", "--http", "127.0.0.1:8500"];
+    let folder = tempfile::tempdir().unwrap();
+    let (inside, _) = Namespace::serve_among(&[SERVER, OTHER, SIX], folder, &words);
+    let node = |from: &str, to: &str| {
+        let path = "/v1/agent/self";
+        let curl = format!("curl -sS -m 20 --interface {from} http://{to}:8500{path}");
+        let this: Value = serde_json::from_str(&inside.shell(&curl).ok()).unwrap();
+        this["Config"]["NodeName"].as_str().unwrap().to_owned()
+    };
+    let own = node("127.0.0.1", "127.0.0.1");
+    assert_eq!(node(OTHER, OTHER), own);
+    assert_eq!(node(SERVER, SERVER), own);
+    assert_eq!(node(SIX, OTHER), "ip-10-0-1-6");
+}

@@ -45,10 +45,7 @@ async fn services(call: Call) -> Result<Response, ConsulError> {
     let sieve = call.sieve(Rows::Services).await?;
     let size = |world: World<'_>| world.count_on(&call.host);
     let body = call.look(size, move |world| {
-        let mut services = world.services_on(&host);
-        // What came by another door can have the id of one of Consul's own, which is before it.
-        services.dedup_by(|other, own| other.id == own.id);
-        let services = services.into_iter().filter(|service| service.id != SERVER);
+        let services = world.services_on(&host).into_iter().filter(|s| s.id != SERVER);
         let services = services.map(|service| service.of_agent());
         let services = services.filter(|service| sieve.passes(service));
         let services = services.map(|service| (service.id.clone(), service));

@@ -47,7 +47,7 @@ async fn a_service_is_read_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn of_an_id_that_another_door_has_too_consul_s_own_service_is_shown() {
+async fn of_an_id_that_another_door_has_too_each_has_its_own() {
     let mut rig = Rig::new();
     rig.door.peer = "127.0.0.1:40000".parse().unwrap();
     rig.door.register("pay/pay-1", r#"{"addresses": ["10.0.0.1"]}"#).await;
@@ -55,6 +55,7 @@ async fn of_an_id_that_another_door_has_too_consul_s_own_service_is_shown() {
     let reply = rig.door.get("/v1/agent/services").await;
     assert_eq!(reply.text.matches(r#""pay-1":"#).count(), 1, "{}", reply.text);
     assert_eq!(reply.json()["pay-1"]["Service"], "other");
+    assert_eq!(reply.json()["native:pay-1"]["Service"], "pay");
 }
 
 #[tokio::test(start_paused = true)]
