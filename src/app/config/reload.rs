@@ -2,7 +2,7 @@
 
 use super::{
     Config, ConsulDnsSettings, DnsSettings, EncryptedSettings, HealthSettings, LogSettings,
-    ServerSettings, spec_v1::KEYS,
+    ServerSettings, spec_v1::keys,
 };
 
 /// The difference of two configurations, by the paths of keys such as `log.filter`.
@@ -21,7 +21,7 @@ impl Config {
     pub fn diff_reload(&self, new: &Self) -> Reload {
         let mut reload = Reload::default();
         let taken = self.with_reloadable(new);
-        for key in KEYS.iter().filter(|key| (key.show)(self) != (key.show)(new)) {
+        for key in keys().filter(|key| (key.show)(self) != (key.show)(new)) {
             let is_taken = key.reloads && (key.show)(&taken) == (key.show)(new);
             let list = if is_taken { &mut reload.changed } else { &mut reload.needs_restart };
             list.push(key.path);
@@ -77,7 +77,7 @@ impl Config {
 
     /// The configured value of each key as TOML, for a log or a person.
     pub fn shown(&self) -> impl Iterator<Item = (&'static str, String)> {
-        KEYS.iter().map(|key| (key.path, (key.show)(self)))
+        keys().map(|key| (key.path, (key.show)(self)))
     }
 }
 

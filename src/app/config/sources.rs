@@ -10,7 +10,7 @@ use super::{
     fault::Text,
     given::{Entries, Given, Refusal},
     nearest::{closest, nearest},
-    spec_v1::{KEYS, Key, VERSION},
+    spec_v1::{Key, VERSION, keys},
 };
 use crate::{model::Invalid, util::read_limited};
 
@@ -168,7 +168,7 @@ impl<'a> Loading<'a> {
     fn apply_table(&mut self, parent: &str, entries: Entries) {
         for (name, span, given) in entries {
             let path = if parent.is_empty() { name.clone() } else { format!("{parent}.{name}") };
-            let is_table = KEYS.iter().any(|key| is_below(key.path, &path));
+            let is_table = keys().any(|key| is_below(key.path, &path));
             if let Some(key) = Key::find(&path) {
                 self.set(key, Origin::File, &given);
             } else if is_table {
@@ -183,7 +183,7 @@ impl<'a> Loading<'a> {
     }
 
     fn apply_environment(&mut self, environment: &[(String, String)]) {
-        for key in KEYS {
+        for key in keys() {
             let variable = key.variable();
             let Some((_, value)) = environment.iter().find(|(name, _)| *name == variable) else {
                 continue;
@@ -306,13 +306,13 @@ fn unknown_variable(name: &str) -> Option<String> {
     let table_of = |key: &Key| key.path.split('.').next().unwrap_or(key.path);
     let is_named =
         |table: &&str| name.starts_with(&format!("ROLLCALL_{}_", table.to_ascii_uppercase()));
-    let table = KEYS.iter().map(table_of).find(is_named)?;
-    let known = KEYS.iter().filter(|key| table_of(key) == table && !key.is_in_file_only);
+    let table = keys().map(table_of).find(is_named)?;
+    let known = keys().filter(|key| table_of(key) == table && !key.is_in_file_only);
     let known: Vec<String> = known.map(Key::variable).collect();
     // Kubernetes sets these for a service called `rollcall-server` and the like.
     let is_of_a_service =
         name.contains("_SERVICE_") || name.contains("_PORT_") || name.ends_with("_PORT");
-    if is_of_a_service || KEYS.iter().any(|key| key.variable() == name) {
+    if is_of_a_service || keys().any(|key| key.variable() == name) {
         return None;
     }
     let candidates = || known.iter().map(String::as_str);
@@ -330,8 +330,7 @@ fn unknown_variable(name: &str) -> Option<String> {
 
 /// Says that there is no such key or table, and what was probably meant.
 fn unknown(parent: &str, name: &str) -> String {
-    let mut known: Vec<&str> = KEYS
-        .iter()
+    let mut known: Vec<&str> = keys()
         .filter_map(|key| match parent {
             "" => key.path.split('.').next(),
             _ => key.path.strip_prefix(parent)?.strip_prefix('.')?.split('.').next(),
