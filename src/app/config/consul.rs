@@ -1,6 +1,9 @@
 //! `[consul]`: what this server is to Consul's clients.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use super::{
     Config,
@@ -20,7 +23,13 @@ pub struct ConsulSettings {
     pub node_name: Option<String>,
     /// That node's address; `None` for one by which others reach this host.
     pub node_address: Option<IpAddr>,
+    /// How long the reply to a registration waits for the first results of its checks.
+    pub registration_wait: Duration,
 }
+
+/// A registration is not to be waited for longer: clients give up after some ten seconds, and try
+/// again what has been done.
+pub(super) const REGISTRATION_WAIT_MAX: Duration = Duration::from_secs(10);
 
 // === impl ConsulSettings ===
 
@@ -38,6 +47,7 @@ impl ConsulSettings {
             datacenter: self.datacenter.clone(),
             node: node.name.clone(),
             node_address: node.address,
+            registration_wait: self.registration_wait,
             dns: dns.to_vec(),
             http: http.to_vec(),
         }
@@ -46,7 +56,13 @@ impl ConsulSettings {
 
 impl Default for ConsulSettings {
     fn default() -> Self {
-        Self { enabled: true, datacenter: "dc1".into(), node_name: None, node_address: None }
+        Self {
+            enabled: true,
+            datacenter: "dc1".into(),
+            node_name: None,
+            node_address: None,
+            registration_wait: Duration::from_millis(500),
+        }
     }
 }
 

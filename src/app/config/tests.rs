@@ -135,6 +135,7 @@ fn each_value_is_held_to_its_type_and_range() {
         ("dns.negative_ttl = \"1500ms\"", "has a fraction of a second"),
         ("consul.datacenter = \"DC1\"", "is not 1 to 63 small letters, digits and hyphens"),
         ("consul.node_address = \"0.0.0.0\"", "is no address of a host"),
+        ("consul.registration_wait = \"11s\"", "is outside the limits of 0s to 10s"),
         ("dns.hostmaster = \"@x\"", "has no 1 to 63 characters before the `@`"),
         (
             "dns.nameservers = [{ name = \"ns0\", addresses = [\"10.0.0.1\"] }]",

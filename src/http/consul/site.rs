@@ -6,7 +6,10 @@
 //! address has its host's, and a host sees and changes what is its own. What comes from this very
 //! host is on the node that is configured.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use axum::http::Extensions;
 use siphasher::sip128::SipHasher24;
@@ -27,6 +30,8 @@ pub struct Options {
     pub node: String,
     /// That node's address: where others find what is registered there without an address.
     pub node_address: IpAddr,
+    /// How long the reply to a registration waits for the first results of its checks.
+    pub registration_wait: Duration,
     /// Where DNS listens, for `/v1/agent/self`.
     pub dns: Vec<SocketAddr>,
     /// Where HTTP listens, for the same.
@@ -54,6 +59,7 @@ impl Default for Options {
             datacenter: "dc1".into(),
             node: "rollcall".into(),
             node_address: IpAddr::from([127, 0, 0, 1]),
+            registration_wait: Duration::from_millis(500),
             dns: Vec::new(),
             http: Vec::new(),
         }

@@ -20,7 +20,10 @@ struct Serving {
 }
 
 fn serve(addresses: &[&str], options: Options) -> Serving {
-    let door = Door::open(options);
+    serve_door(addresses, Door::open(options))
+}
+
+fn serve_door(addresses: &[&str], door: Door) -> Serving {
     let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
     let server = HttpServer::bind(&addresses).unwrap();
     let addresses = server.local_addrs();
@@ -144,6 +147,35 @@ async fn a_client_that_does_not_read_its_reply_is_closed() {
     };
     within(closed).await;
     drop(stream);
+}
+
+/// Nobody is left to read the reply for which the first results of checks are waited for.
+#[tokio::test]
+async fn a_client_that_hangs_up_ends_the_wait_of_its_registration() {
+    let door = Door::open_with(Options::default(), |setup| {
+        setup.consul.registration_wait = Duration::from_secs(3_600);
+    });
+    let serving = serve_door(&["127.0.0.1:0"], door);
+    let body = r#"{"Name":"web","Check":{"TCP":"10.0.0.1:80","Interval":"10s"}}"#;
+    let length = body.len();
+    let request = format!(
+        "PUT /v1/agent/service/register HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n\
+         {body}"
+    );
+    let stream = send(serving.addresses[0], &request).await;
+    let registered = async {
+        while serving.door.running.registry.snapshot().service("web").is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(registered).await;
+    drop(stream);
+    let closed = async {
+        while !serving.door.get("/metrics").await.text.contains("rollcall_http_connections 0") {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(closed).await;
 }
 
 #[tokio::test]

@@ -41,12 +41,12 @@ impl Door {
     }
 
     /// A door whose setup is changed before it is opened.
-    pub(super) fn open_with(options: Options, change: impl FnOnce(&mut Setup)) -> Self {
+    pub(in crate::http) fn open_with(options: Options, change: impl FnOnce(&mut Setup)) -> Self {
         Self::over(testing::Kept::default(), options, change)
     }
 
     /// A door of a server that starts with what was kept.
-    pub(super) fn over(
+    pub(in crate::http) fn over(
         kept: testing::Kept,
         options: Options,
         change: impl FnOnce(&mut Setup),

@@ -96,6 +96,7 @@ const NEEDS_RESTART: &[(&str, &str)] = &[
     ("consul.datacenter", "'dc7'"),
     ("consul.node_name", "'n7'"),
     ("consul.node_address", "'192.0.2.7'"),
+    ("consul.registration_wait", "'7s'"),
     ("eureka.enabled", "false"),
     ("eureka.expose", "false"),
     ("health.in_flight_max", "7"),

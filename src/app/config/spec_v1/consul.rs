@@ -1,8 +1,10 @@
 //! The keys of Consul's interface and of its names.
 
+use std::time::Duration;
+
 use super::{
     key::{Key, key},
-    value::{quote, seconds, seconds_shown, set},
+    value::{duration, quote, seconds, seconds_shown, set},
 };
 use crate::{
     app::config::{consul, consul_dns},
@@ -33,6 +35,14 @@ pub(super) const KEYS: &[Key] = &[
         "consul.node_address",
         |c, v| set(&mut c.consul.node_address, consul::node_address(v)),
         |c| quote(&consul::shown_address(c)),
+    ),
+    key(
+        "consul.registration_wait",
+        |c, v| {
+            let range = Duration::ZERO..=consul::REGISTRATION_WAIT_MAX;
+            set(&mut c.consul.registration_wait, v.duration(range))
+        },
+        |c| duration(c.consul.registration_wait),
     ),
     key(
         "consul.domain",
