@@ -55,8 +55,11 @@ pub struct Replacement {
 /// What is known of a check of an instance that replaces another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Carry {
-    /// What was known of a check of the instance before, counted from 0.
+    /// What was known of a check of the instance before, counted from 0. A heartbeat has to come
+    /// by when it had to.
     From(usize),
+    /// The same, and its owner has just given a sign of life.
+    Renewed(usize),
     /// This, from now on.
     Anew(Status, Arc<str>),
 }

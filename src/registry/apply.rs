@@ -23,12 +23,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Applied, Change, JournalError, Options, Registry, RegistryError, Snapshot,
     announce::Announcer,
-    draft::{Draft, Finished},
+    draft::{Carried, Draft, Finished},
     handle::Request,
     lease::{Due, Leases},
 };
 use crate::{
-    model::{Command, Instance, InstanceKey, Revision, Timestamp, limit},
+    model::{
+        Carry, Command, Heartbeat, Instance, InstanceKey, Replacement, Revision, Timestamp, limit,
+    },
     util::Clock,
 };
 
@@ -259,27 +261,34 @@ impl Applier {
     fn hear(&mut self, command: &Command, base: &Snapshot) {
         let now = self.clock.elapsed();
         match command {
-            Command::Heartbeat(beat) => {
-                self.leases.beat(&beat.key, beat.check.map(|(check, _)| check), now);
+            Command::Heartbeat(Heartbeat { key, check: None, .. }) => {
+                self.leases.beat(key, None, now);
+            }
+            // Of another registration it is perhaps another check.
+            Command::Heartbeat(Heartbeat { key, check: Some((check, registered)), .. })
+                if base.member(key).is_some_and(|member| member.registered == *registered) =>
+            {
+                self.leases.beat(key, Some(*check), now);
             }
             Command::Register(instances) => {
-                for instance in instances {
-                    self.hear_again(instance, base, now);
+                for instance in instances.iter().filter(|instance| is_the_same(instance, base)) {
+                    self.leases.beat(&instance.key(), None, now);
                 }
             }
             Command::Amend(amendments) => {
-                for to in amendments.iter().filter_map(|amendment| amendment.to.as_ref()) {
-                    self.hear_again(&to.instance, base, now);
+                let all = amendments.iter().filter_map(|amendment| amendment.to.as_ref());
+                for to in all.filter(|to| is_the_same(&to.instance, base)) {
+                    self.hear_renewed(to, now);
                 }
             }
             _ => {}
         }
     }
 
-    fn hear_again(&mut self, instance: &Arc<Instance>, base: &Snapshot, now: Duration) {
-        let key = instance.key();
-        if base.member(&key).is_some_and(|member| member.instance == *instance) {
-            self.leases.beat(&key, None, now);
+    fn hear_renewed(&mut self, to: &Replacement, now: Duration) {
+        let renewed = to.checks.iter().enumerate();
+        for (check, _) in renewed.filter(|(_, carry)| matches!(carry, Carry::Renewed(_))) {
+            self.leases.beat(&to.instance.key(), Some(check), now);
         }
     }
 
@@ -371,12 +380,18 @@ impl Applier {
     }
 
     fn publish(&mut self, base: &Snapshot, finished: Finished) {
-        let Finished { next, events, touched, .. } = finished;
+        let Finished { next, events, touched, carried, .. } = finished;
         if next.revision == base.revision {
             self.announcer.holding(&self.leases);
             return;
         }
         let now = self.clock.elapsed();
+        for Carried { key, registered, from } in carried {
+            let member = next.member(&key).filter(|member| member.registered == registered);
+            if let Some(member) = member {
+                self.leases.carry(member, &from);
+            }
+        }
         for key in &touched {
             self.leases.follow(key, next.member(key).map(AsRef::as_ref), now);
         }
@@ -415,6 +430,11 @@ impl Queues {
     fn are_closed(&self) -> bool {
         self.asked.is_closed() && self.seen.is_closed()
     }
+}
+
+/// Whether what is registered is there as it is.
+fn is_the_same(instance: &Arc<Instance>, base: &Snapshot) -> bool {
+    base.member_like(instance).is_some_and(|member| member.instance == *instance)
 }
 
 /// Never, without a timer: a `select!` of which no branch could come would panic.

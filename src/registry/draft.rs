@@ -23,8 +23,8 @@ use super::{
     Snapshot, index,
 };
 use crate::model::{
-    CheckSpec, CheckState, Command, Event, EventKind, Heartbeat, Instance, InstanceId, InstanceKey,
-    RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
+    Carry, CheckSpec, CheckState, Command, Event, EventKind, Heartbeat, Instance, InstanceId,
+    InstanceKey, RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
 };
 
 /// What the `ttl` checks of a held instance say.
@@ -48,6 +48,7 @@ pub(super) struct Draft<'s> {
     /// Those whose `alias` checks are to be looked at.
     unsettled: Vec<InstanceKey>,
     nodes_changed: Revision,
+    carried: Vec<Carried>,
     pub(super) events: Vec<Event>,
 }
 
@@ -62,6 +63,19 @@ pub(super) struct Finished {
     pub events: Vec<Event>,
     /// The instances that are different from before, or gone.
     pub touched: Vec<InstanceKey>,
+    /// Registrations with which leases go on.
+    pub carried: Vec<Carried>,
+}
+
+/// A registration in the place of another, of which heartbeats have to come by when they had to.
+#[derive(Debug)]
+pub(super) struct Carried {
+    /// Of which instance.
+    pub key: InstanceKey,
+    /// The revision of the registration; a later one of the same batch is another.
+    pub registered: Revision,
+    /// For each of its checks, which one of before it was, if that one's lease goes on.
+    pub from: Vec<Option<usize>>,
 }
 
 // === impl Draft ===
@@ -82,6 +96,7 @@ impl<'s> Draft<'s> {
             followers: base.followers.clone(),
             unsettled: Vec::new(),
             nodes_changed: base.nodes_changed,
+            carried: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -198,9 +213,10 @@ impl<'s> Draft<'s> {
                 None => next.services.remove(&name),
             }
         }
-        let events = std::mem::take(&mut self.events);
+        let (events, carried) =
+            (std::mem::take(&mut self.events), std::mem::take(&mut self.carried));
         self.into_nodes(&mut next.nodes);
-        Finished { next, changes, events, touched }
+        Finished { next, changes, events, touched, carried }
     }
 
     fn register(&mut self, instances: &[Arc<Instance>]) -> Result<Applied, RegistryError> {
@@ -436,13 +452,29 @@ impl<'s> Draft<'s> {
     }
 }
 
+// === impl Carried ===
+
+impl Carried {
+    /// What goes on of a registration with these checks; `None` when no lease does.
+    fn new(next: &Member, checks: &[Carry]) -> Option<Self> {
+        let specs = next.instance.checks.iter();
+        let from = specs.zip(checks).map(|(spec, carry)| match carry {
+            Carry::From(index) if spec.ttl().is_some() => Some(*index),
+            _ => None,
+        });
+        let from: Vec<_> = from.collect();
+        let goes_on = from.iter().any(Option::is_some);
+        goes_on.then(|| Self { key: next.key(), registered: next.registered, from })
+    }
+}
+
 // === impl Finished ===
 
 impl Finished {
     /// What a batch without changes comes to.
     pub(super) fn unchanged(base: &Snapshot) -> Self {
-        let (next, changes, events, touched) = (base.clone(), vec![], vec![], vec![]);
-        Self { next, changes, events, touched }
+        let (next, changes, events) = (base.clone(), vec![], vec![]);
+        Self { next, changes, events, touched: vec![], carried: vec![] }
     }
 }
 
@@ -481,7 +513,7 @@ fn replacement(
     at: Timestamp,
 ) -> Member {
     let mut next = Member::new(Arc::clone(instance), revision, at);
-    next.drained = old.drained;
+    (next.drained, next.created) = (old.drained, old.created);
     let moved = old.instance.addresses != instance.addresses || old.instance.port != instance.port;
     for (index, spec) in instance.checks.iter().enumerate() {
         if moved || spec.ttl().is_some() {

@@ -169,6 +169,27 @@ impl Leases {
         self.wheel.insert(beat.deadline, Timer::Beat(id));
     }
 
+    /// Lets leases go on with a registration in place of the one that they are of: `from` says for
+    /// each of its checks which one it was. All others of the instance are forgotten.
+    pub(super) fn carry(&mut self, member: &Member, from: &[Option<usize>]) {
+        let key = member.key();
+        let mut moved: Vec<(BeatId, u8)> = Vec::with_capacity(from.len());
+        for (to, from) in (0..=u8::MAX).zip(from) {
+            let from = from.and_then(|from| u8::try_from(from).ok());
+            let Some(id) = from.and_then(|from| self.beats.find(&key, from)) else { continue };
+            if moved.iter().all(|(other, _)| *other != id) {
+                moved.push((id, to));
+            }
+        }
+        for check in 0..self.checks {
+            let id = self.beats.find(&key, check);
+            if id.is_some_and(|id| moved.iter().all(|(other, _)| *other != id)) {
+                self.forget_beat(&key, check);
+            }
+        }
+        self.beats.move_to(&moved, &member.instance, member.registered);
+    }
+
     /// Follows a change of an instance: `None` when it is gone.
     pub(super) fn follow(&mut self, key: &InstanceKey, member: Option<&Member>, now: Duration) {
         let Some(member) = member else {

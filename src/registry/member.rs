@@ -21,6 +21,9 @@ pub struct Member {
     pub drained: bool,
     /// Whether it is silent and held in the answers by self-preservation. Not stored.
     pub suspect: bool,
+    /// The revision at which it was first registered. Of an instance that came by the native door
+    /// a restart has that of this registration instead.
+    pub created: Revision,
     /// The revision of this registration: tells it from an earlier one of the same name.
     pub registered: Revision,
     /// When it was registered.
@@ -48,6 +51,7 @@ impl Member {
             since: at,
             drained: false,
             suspect: false,
+            created: revision,
             registered: revision,
             registered_at: at,
             modified: revision,
@@ -57,6 +61,14 @@ impl Member {
     /// The identity of the instance.
     pub fn key(&self) -> InstanceKey {
         self.instance.key()
+    }
+
+    /// The revision at which it was first registered, where a store or a backup keeps it: if it is
+    /// another than this registration's, and the instance came by another door than the native one.
+    /// What came by that one is written as it always was: an older Rollcall goes on reading it.
+    pub fn kept_created(&self) -> Option<Revision> {
+        let is_kept = self.instance.origin.is_some() && self.created != self.registered;
+        is_kept.then_some(self.created)
     }
 
     /// Its share of the answers in its state.

@@ -200,6 +200,8 @@ pub(super) fn member() -> impl Strategy<Value = Member> {
             output,
             since,
         });
+        // Kept of those only that came by another door.
+        let created = if instance.origin.is_some() { known.5 / 2 } else { known.3 };
         Member {
             checks: states.collect(),
             instance: Arc::new(instance.checked().unwrap()),
@@ -208,6 +210,7 @@ pub(super) fn member() -> impl Strategy<Value = Member> {
             since: known.1,
             drained: known.2,
             suspect: false,
+            created: Revision(created),
             registered: Revision(known.3),
             registered_at: known.4,
             modified: Revision(known.5),

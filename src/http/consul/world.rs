@@ -110,7 +110,7 @@ impl<'w> World<'w> {
             datacenter: self.options.datacenter.clone(),
             tagged_addresses: kept.tagged_addresses,
             meta: kept.meta,
-            create_index: member.map_or(1, |member| member.registered.0),
+            create_index: member.map_or(1, |member| member.created.0),
             modify_index: member.map_or(1, |member| member.registered.0),
         };
         if has_agent {
@@ -271,7 +271,7 @@ impl Service<'_> {
             connect: self.connect(),
             locality: self.kept.rest.get("Locality").cloned(),
             peer_name: "",
-            create_index: self.member.registered.0,
+            create_index: self.member.created.0,
             modify_index: self.member.registered.0,
         }
     }
@@ -419,7 +419,7 @@ fn with_state(
         interval,
         timeout: kept.timeout.clone(),
         definition: kept.definition.clone(),
-        create_index: member.registered.0,
+        create_index: member.created.0,
         modify_index: member.modified.0,
         ..check
     })

@@ -117,7 +117,8 @@ fn carried(known: Option<&Member>, next: &Instance, status: InstanceStatus) -> V
         let holds = before.is_some_and(|before| {
             before.status == status && (index == 0 && !is_held || &*before.output == output)
         });
-        if holds { Carry::From(index) } else { Carry::Anew(status, output.into()) }
+        // Whatever is changed of an instance is a sign of life, as at Eureka's servers.
+        if holds { Carry::Renewed(index) } else { Carry::Anew(status, output.into()) }
     };
     wanted.into_iter().take(next.checks.len()).enumerate().map(carry).collect()
 }

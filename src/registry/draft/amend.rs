@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use super::{Draft, unchanged};
+use super::{Carried, Draft, no_longer_held, unchanged};
 use crate::{
     model::{
-        Amendment, Carry, CheckState, EventKind, InstanceKey, RemovalReason, Replacement, Revision,
-        Timestamp,
+        Amendment, Carry, CheckSpec, CheckState, EventKind, InstanceKey, RemovalReason,
+        Replacement, Revision, Timestamp,
     },
     registry::{Applied, Member, RegistryError},
 };
@@ -23,14 +23,16 @@ impl Draft<'_> {
         }
         let put = amendments.iter().filter_map(|a| a.to.as_ref().map(|to| &to.instance));
         self.check_limits(&put.cloned().collect::<Vec<_>>())?;
+        let created: Vec<_> = amendments.iter().map(|a| self.created_elsewhere(a)).collect();
         let mut applied = unchanged(Revision::default());
         // What is removed first may make room for an origin that moves to another name.
         for Amendment { key, .. } in amendments.iter().filter(|a| a.to.is_none()) {
             let removed = self.remove(key, RemovalReason::Asked)?;
             (applied.revision, applied.changed) = (removed.revision, true);
         }
-        for to in amendments.iter().filter_map(|amendment| amendment.to.as_ref()) {
-            let next = self.replace(to, applied.changed);
+        for (amendment, created) in amendments.iter().zip(created) {
+            let Some(to) = &amendment.to else { continue };
+            let next = self.replace(to, created, applied.changed);
             applied.revision = applied.revision.max(next.revision);
             applied.changed |= next.changed;
             applied.created += next.created;
@@ -62,31 +64,50 @@ impl Draft<'_> {
         }
     }
 
+    /// When what has the same origin was created, if that is under another name so far.
+    fn created_elsewhere(&self, amendment: &Amendment) -> Option<Revision> {
+        let origin = amendment.to.as_ref()?.instance.origin.as_ref()?;
+        let other = self.origins.get(&origin.scope, &origin.id)?.key();
+        self.look_up(&other).map(|member| member.created)
+    }
+
     /// Puts an instance in the place of what is there, with what was known of its checks.
-    fn replace(&mut self, to: &Replacement, has_changed: bool) -> Applied {
+    /// An instance that is new here, and that stands for what was `created` under another name, is
+    /// as old as that.
+    fn replace(
+        &mut self,
+        to: &Replacement,
+        created: Option<Revision>,
+        has_changed: bool,
+    ) -> Applied {
         let Replacement { instance, checks, drained } = to;
         let key = instance.key();
         let before = self.member(&key).ok();
         let revision = if has_changed { self.revision } else { self.revision.next() };
         let mut next = Member::new(Arc::clone(instance), revision, self.at);
-        next.drained = *drained;
+        (next.drained, next.created) = (*drained, created.unwrap_or(revision));
         for (state, carry) in next.checks.iter_mut().zip(checks) {
             carry_over(state, carry, before.as_deref(), self.at);
         }
         self.settle_on_node(&mut next);
         if let Some(before) = &before {
+            next.created = before.created;
+            settle_suspicion(before, &mut next, checks);
             if next.status == before.status {
                 next.since = before.since;
             }
             let is_same = before.instance == *instance
                 && before.checks == next.checks
-                && before.drained == *drained;
+                && (before.drained, before.suspect) == (*drained, next.suspect);
             if is_same {
                 return unchanged(before.modified);
             }
         }
         self.revision = revision;
         self.tell_of(&key, before.as_deref(), &next, revision);
+        if before.is_some() {
+            self.carried.extend(Carried::new(&next, checks));
+        }
         let created = usize::from(before.is_none());
         self.put(before.as_deref(), next, revision);
         Applied { revision, created, changed: true }
@@ -113,9 +134,21 @@ impl Draft<'_> {
     }
 }
 
+/// Somebody who is held as silent stays so until a sign of life comes, with whatever registration.
+fn settle_suspicion(before: &Member, next: &mut Member, checks: &[Carry]) {
+    let goes_on = |(_, carry): (&CheckSpec, &Carry)| matches!(carry, Carry::From(_));
+    let specs = next.instance.checks.iter();
+    let mut leases = specs.zip(checks).filter(|(spec, _)| spec.ttl().is_some()).peekable();
+    if leases.peek().is_some() && leases.all(goes_on) {
+        next.suspect = before.suspect && next.status.is_up();
+    } else {
+        no_longer_held(next, &"registered again".into());
+    }
+}
+
 fn carry_over(state: &mut CheckState, carry: &Carry, before: Option<&Member>, at: Timestamp) {
     match carry {
-        Carry::From(index) => {
+        Carry::From(index) | Carry::Renewed(index) => {
             if let Some(known) = before.and_then(|member| member.checks.get(*index)) {
                 *state = known.clone();
             }

@@ -87,12 +87,37 @@ impl Beats {
     }
 
     pub(super) fn remove(&mut self, id: BeatId) -> Option<Beat> {
-        let beat = self.slots.remove(id)?;
-        let hash = beat.hash(&self.hasher);
+        self.unname(id);
+        self.slots.remove(id)
+    }
+
+    /// Makes leases those of other checks of another registration. No others of the same instance
+    /// may be left.
+    pub(super) fn move_to(
+        &mut self,
+        moved: &[(BeatId, u8)],
+        instance: &Arc<Instance>,
+        registered: Revision,
+    ) {
+        for (id, _) in moved {
+            self.unname(*id);
+        }
+        for (id, check) in moved {
+            let Some(beat) = self.slots.get_mut(*id) else { continue };
+            (beat.instance, beat.check) = (Arc::clone(instance), *check);
+            beat.registered = registered;
+            let Self { slots, by_key, hasher } = self;
+            let hash_of = |id: &BeatId| slots.get(*id).map_or(0, |beat| beat.hash(hasher));
+            by_key.insert_unique(hash_of(id), *id, hash_of);
+        }
+    }
+
+    /// Takes a lease out of the names.
+    fn unname(&mut self, id: BeatId) {
+        let Some(hash) = self.get(id).map(|beat| beat.hash(&self.hasher)) else { return };
         if let Ok(slot) = self.by_key.find_entry(hash, |other| *other == id) {
             slot.remove();
         }
-        Some(beat)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (BeatId, &Beat)> {

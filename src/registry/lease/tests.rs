@@ -376,3 +376,40 @@ fn each_check_of_an_instance_has_a_lease_of_its_own() {
     leases.follow(&key(0), None, secs(80.0));
     assert_eq!(run(&mut leases, 80.0, 120.0), []);
 }
+
+/// `web/i0` as it is registered at a revision, with `ttl` checks of so many seconds.
+fn with_ttls(revision: u64, ttls: &[f64]) -> Member {
+    let spec = |ttl: &f64| testing::beating("web/i0", "10.0.0.1", secs(*ttl)).checks[0].clone();
+    let checks = ttls.iter().map(spec).collect();
+    let instance = Instance { checks, ..testing::instance("web/i0", "10.0.0.1") };
+    Member::new(Arc::new(instance), Revision(revision), Timestamp(0))
+}
+
+#[test]
+fn a_lease_goes_on_with_a_registration_that_carries_it_over() {
+    let mut leases = leases(0);
+    leases.follow(&key(0), Some(&with_ttls(1, &[10.0, 20.0])), secs(0.0));
+    // The first check is gone, the second is in its place, and another one is new.
+    let next = with_ttls(2, &[20.0, 10.0]);
+    leases.carry(&next, &[Some(1), None]);
+    leases.follow(&key(0), Some(&next), secs(8.0));
+    let due = run(&mut leases, 0.0, 40.0);
+    let due: Vec<_> = due.iter().map(|(at, due)| (due.clone(), at.floor())).collect();
+    assert_eq!(due, [(Due::Lapse(key(0), 1), 18.0), (Due::Lapse(key(0), 0), 20.0)]);
+    leases.beat(&key(0), Some(0), secs(41.0));
+    leases.follow(&key(0), None, secs(42.0));
+    assert_eq!((run(&mut leases, 42.0, 80.0), leases.alive), (vec![], 0), "nothing is left over");
+}
+
+#[test]
+fn carried_over_again_and_again_a_lease_ends_when_it_had_to() {
+    let mut leases = leases(20);
+    let mut all = Vec::new();
+    for second in 0..12_u32 {
+        let next = with_ttls(u64::from(second) + 2, &[10.0]);
+        leases.carry(&next, &[Some(0)]);
+        leases.follow(&key(0), Some(&next), secs(f64::from(second)));
+        all.extend(run(&mut leases, f64::from(second), f64::from(second) + 1.0));
+    }
+    assert_eq!((held(&all).len(), leases.held()), (20, 20), "one that is held stays so, too");
+}

@@ -94,6 +94,8 @@ pub(super) struct InstanceLine {
     drained: bool,
     status: Option<StatusText>,
     since: Option<Instant>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<u64>,
     registered: Option<u64>,
     registered_at: Option<Instant>,
     /// The revision of its last change, as the API calls it.
@@ -219,6 +221,7 @@ impl From<&Member> for InstanceLine {
             drained: member.drained,
             status: Some(StatusText(member.status)),
             since: Some(Instant(member.since)),
+            created: member.kept_created().map(|revision| revision.0),
             registered: Some(member.registered.0),
             registered_at: Some(Instant(member.registered_at)),
             revision: Some(member.modified.0),
@@ -262,6 +265,7 @@ impl InstanceLine {
         member.status = crate::model::Status::worst(states.iter().map(|state| state.status));
         member.checks = states.into();
         member.drained = self.drained;
+        member.created = self.created.map_or(registered, Revision);
         if let Some(StatusText(status)) = self.status {
             member.status = status;
         }

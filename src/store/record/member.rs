@@ -63,6 +63,8 @@ enum MemberFact<'a> {
         addresses: AddressesRecord<'a>,
         lends_address: bool,
     },
+    /// The revision at which it was first registered, unless that is this registration's.
+    Created(u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,7 +101,7 @@ pub(in crate::store) fn seal_member(
     if states != checks {
         return Err(RecordError::States { states, checks });
     }
-    let facts = facts(instance);
+    let facts = facts(member);
     if facts.is_empty() && instance.checks.iter().all(is_version_1) {
         seal_as(VERSION, &MemberRecord::new(member, CheckRecord::new), out, key);
     } else {
@@ -128,9 +130,9 @@ pub(in crate::store) fn decode_member(
     }
 }
 
-/// What there is of `instance` besides what all have, in the order of the facts.
-fn facts(instance: &Instance) -> Vec<MemberFact<'_>> {
-    let mut facts = Vec::new();
+/// What there is of `member` besides what all have, in the order of the facts.
+fn facts(member: &Member) -> Vec<MemberFact<'_>> {
+    let (mut facts, instance) = (Vec::new(), &member.instance);
     facts.extend(instance.warning_weight.map(MemberFact::WarningWeight));
     facts.extend(instance.origin.as_deref().map(|origin| MemberFact::Origin {
         door: origin.scope.door.into(),
@@ -144,6 +146,7 @@ fn facts(instance: &Instance) -> Vec<MemberFact<'_>> {
         addresses: (&node.addresses).into(),
         lends_address: node.lends_address,
     }));
+    facts.extend(member.kept_created().map(|revision| MemberFact::Created(revision.0)));
     facts
 }
 
@@ -170,8 +173,13 @@ impl AddressesRecord<'_> {
 // === impl MemberFact ===
 
 impl MemberFact<'_> {
-    fn add_to(self, instance: &mut Instance, interner: &mut Interner) -> Result<(), RecordError> {
+    fn add_to(
+        self,
+        (instance, created): (&mut Instance, &mut u64),
+        interner: &mut Interner,
+    ) -> Result<(), RecordError> {
         match self {
+            Self::Created(revision) => *created = revision,
             Self::WarningWeight(weight) => instance.warning_weight = Some(weight),
             Self::Origin { door, scope, id, document, odd_tags } => {
                 let scope = Scope { door: door.into(), name: interner.text(scope) };
@@ -273,8 +281,9 @@ impl<'a, C: DecodeCheck> MemberRecord<'a, C> {
             initial_status: record.initial_status.map(Into::into),
             origin: None,
         };
+        let mut created = record.registered;
         for fact in facts {
-            fact.add_to(&mut instance, interner)?;
+            fact.add_to((&mut instance, &mut created), interner)?;
         }
         Ok(Member {
             instance: Arc::new(instance),
@@ -284,6 +293,7 @@ impl<'a, C: DecodeCheck> MemberRecord<'a, C> {
             since: Timestamp(record.since_millis),
             drained: record.drained,
             suspect: false,
+            created: Revision(created),
             registered: Revision(record.registered),
             registered_at: Timestamp(record.registered_at_millis),
             modified: Revision(record.modified),

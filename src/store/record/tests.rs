@@ -183,13 +183,22 @@ fn the_octets_of_what_few_instances_have_are_fixed() {
             lends_address: true,
         }),
     }));
-    member.checks = Box::default();
+    (member.checks, member.created) = (Box::default(), Revision(2));
     let key = member_key(&member.key());
     let value = encode_member(&key, &member).unwrap();
-    let facts = "0300ac0201010357454208686f73743a776562027b7d010476312e32020101000a00000101";
+    let facts = "0400ac0201010357454208686f73743a776562027b7d010476312e32020101000a000001010302";
     assert!(hex(&value).contains(facts), "{}", hex(&value));
     assert_eq!(value[0], 2);
     assert_eq!(decode_member(&key, &value, &mut Interner::default()).unwrap(), member);
+}
+
+#[test]
+fn of_what_came_by_the_native_door_it_is_not_kept_when_it_first_did() {
+    let member = Member { created: Revision(1), ..testing::plain(3) };
+    let key = member_key(&member.key());
+    let value = encode_member(&key, &member).unwrap();
+    let read = decode_member(&key, &value, &mut Interner::default()).unwrap();
+    assert_eq!((value[0], read.created), (1, member.registered), "an older Rollcall reads it");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(in crate::http::consul) struct Row {
     /// Its place among the checks of the registration that is being changed, if its state is still
     /// the one that it has there.
     from: Option<usize>,
+    /// Whether it was registered, so that it need not be heard of for as long as a new one.
+    is_renewed: bool,
     status: Status,
     output: Arc<str>,
     /// Whether its state was said with it, and holds whatever was known before.
@@ -33,13 +35,22 @@ impl Row {
     /// A check that is the `at`th of what is being changed.
     pub(super) fn known(kept: KeptCheck, spec: &CheckSpec, state: &CheckState, at: usize) -> Self {
         let (status, output) = (state.status, Arc::clone(&state.output));
-        Self { kept, spec: spec.clone(), from: Some(at), status, output, is_said: false }
+        Self {
+            kept,
+            spec: spec.clone(),
+            from: Some(at),
+            is_renewed: false,
+            status,
+            output,
+            is_said: false,
+        }
     }
 
     /// A check that is registered; if it is there already it goes on from what is known of it.
     pub(super) fn new(kept: KeptCheck, checked: Checked) -> Self {
         let Checked { spec, start } = checked;
-        Self { kept, spec, from: None, status: start, output: "".into(), is_said: false }
+        let output = "".into();
+        Self { kept, spec, from: None, is_renewed: true, status: start, output, is_said: false }
     }
 
     /// A check that is registered by itself.
@@ -66,7 +77,7 @@ impl Row {
         };
         let status = Status::parse(&check.status).unwrap_or(Status::Critical);
         let (spec, output) = (CheckSpec::new(CheckKind::Manual), cut(&check.output));
-        Ok(Self { kept, spec, from: None, status, output, is_said: true })
+        Ok(Self { kept, spec, from: None, is_renewed: true, status, output, is_said: true })
     }
 
     /// Its id.
@@ -105,6 +116,7 @@ impl Row {
     /// same name.
     pub(super) fn carry(&self, goes_on: bool) -> Carry {
         match self.from.filter(|_| goes_on) {
+            Some(at) if self.is_renewed => Carry::Renewed(at),
             Some(at) => Carry::From(at),
             None => Carry::Anew(self.status, Arc::clone(&self.output)),
         }

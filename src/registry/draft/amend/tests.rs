@@ -128,6 +128,47 @@ fn what_is_known_of_checks_is_carried_over() {
 }
 
 #[test]
+fn a_registration_in_place_of_another_is_as_old_as_that() {
+    let (web, native) = (on_node("web/a", "n", "a", 0), testing::instance("web/b", "10.0.0.2"));
+    let base = world(&[new(&web), Command::Register(vec![Arc::new(native.clone())])]);
+    let of = |snapshot: &Snapshot, instance: &Instance| {
+        let member = member(snapshot, instance);
+        (member.created.0, member.registered.0)
+    };
+    assert_eq!((of(&base, &web), of(&base, &native)), ((1, 1), (2, 2)));
+    let changed = Instance { weight: 7, ..web.clone() };
+    let next = after(&base, &Command::Amend(vec![put(&changed, Some(1), vec![])])).unwrap();
+    assert_eq!(of(&next, &web), (1, 3));
+    let changed = Command::Register(vec![Arc::new(Instance { weight: 7, ..native.clone() })]);
+    let next = after(&next, &changed).unwrap();
+    assert_eq!(of(&next, &native), (2, 4));
+    let renamed = on_node("api/a", "n", "a", 0);
+    let rename = Command::Amend(vec![remove(&web, 3), put(&renamed, None, vec![])]);
+    let next = after(&next, &rename).unwrap();
+    assert_eq!(of(&next, &renamed), (1, 5), "what it is called elsewhere is the same");
+    let gone = after(&next, &Command::Amend(vec![remove(&renamed, 5)])).unwrap();
+    assert_eq!(of(&after(&gone, &new(&renamed)).unwrap(), &renamed), (7, 7));
+}
+
+#[test]
+fn who_is_held_as_silent_stays_so_until_a_sign_of_life() {
+    let web = on_node("web/a", "n", "a", 1);
+    let base = world(&[new(&web)]);
+    let options = options();
+    let mut draft = Draft::new(&base, &options, Timestamp(1));
+    draft.hold(&web.key(), 0);
+    let held = draft.finish().next;
+    let changed = Instance { weight: 7, ..web.clone() };
+    for (carry, is_suspect) in [(Carry::From(0), true), (Carry::Renewed(0), false)] {
+        let command = Command::Amend(vec![put(&changed, Some(1), vec![carry.clone()])]);
+        let next = after(&held, &command).unwrap();
+        let member = member(&next, &web);
+        assert_eq!(member.suspect, is_suspect, "{carry:?}");
+        assert_eq!(&*member.checks[0].output == "registered again", !is_suspect, "{carry:?}");
+    }
+}
+
+#[test]
 fn the_same_again_changes_nothing() {
     let web = on_node("web/a", "n", "a", 1);
     let base = world(&[new(&web)]);

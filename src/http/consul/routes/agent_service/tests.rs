@@ -1,5 +1,9 @@
 //! Services as an agent (1.8.7) takes them, gives their checks ids and keeps what is known.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use crate::{
     http::consul::routes::testing::{NODE, Rig},
     model::limit,
@@ -109,6 +113,51 @@ async fn what_is_known_of_a_check_stays_when_its_service_is_registered_again() {
     rig.put(&format!("{replaces}=true"), &web("")).await;
     assert_eq!(rig.checks(), [""; 0]);
     assert_eq!(rig.services(), ["w1 web/w1 192.0.2.7:0 up"]);
+}
+
+/// As an agent does: it runs the timer of each check that is registered from its beginning.
+#[tokio::test(start_paused = true)]
+async fn registering_again_renews_ttl_checks_and_other_changes_do_not() {
+    let rig = Rig::new();
+    let web = |tag: u32, checks: &str| {
+        format!(r#"{{"Name":"web","ID":"w1","Tags":["t{tag}"],"Checks":[{checks}]}}"#)
+    };
+    let ttl = r#"{"CheckID":"beats","TTL":"10s","Status":"passing"}"#;
+    let state = || rig.checks()[0].split(' ').next().unwrap().to_owned();
+    for tag in 0..4 {
+        rig.put(REGISTER, &web(tag / 2, ttl)).await;
+        sleep(Duration::from_secs(6)).await;
+        assert_eq!(state(), "beats=passing");
+    }
+    // It is not among the checks that are registered, another one is, and there is maintenance.
+    rig.put(REGISTER, &web(7, "")).await;
+    let other = r#"{"CheckID":"other","ServiceID":"w1","TTL":"1h","Name":"o","Status":"passing"}"#;
+    rig.put("/v1/agent/check/register", other).await;
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(state(), "beats=passing");
+    rig.put("/v1/agent/service/maintenance/w1?enable=true", "").await;
+    rig.put("/v1/agent/service/maintenance/w1?enable=false", "").await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(state(), "beats=critical");
+    rig.put(REGISTER, &web(7, ttl)).await;
+    assert_eq!(state(), "beats=critical", "its state stays until somebody says another one");
+}
+
+#[tokio::test]
+async fn a_service_is_as_old_as_its_first_registration() {
+    let rig = Rig::new();
+    let indexes = async || {
+        let shown = rig.door.get("/v1/catalog/service/web").await.json();
+        ["CreateIndex", "ModifyIndex"].map(|index| shown[0][index].as_u64().unwrap())
+    };
+    rig.put(REGISTER, r#"{"Name":"web","ID":"w1"}"#).await;
+    let [created, modified] = indexes().await;
+    assert_eq!(created, modified);
+    rig.put(REGISTER, r#"{"Name":"web","ID":"w1"}"#).await;
+    assert_eq!(indexes().await, [created, modified], "the same again");
+    rig.put(REGISTER, r#"{"Name":"web","ID":"w1","Tags":["a"]}"#).await;
+    let [again, later] = indexes().await;
+    assert!(again == created && later > modified, "{again} {later}");
 }
 
 #[tokio::test]
