@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ConsulOptions, EurekaOptions, Options,
     bodies::Bodies,
-    consul::{Shared, Waiters},
+    consul::{CheckIds, Shared, Waiters},
     eureka::Recent,
     metrics::HttpMetrics,
     problem::Problem,
@@ -59,6 +59,7 @@ struct Inner {
     bodies: Bodies,
     waiters: Waiters,
     answers: Shared,
+    check_ids: CheckIds,
     recent: Recent,
 }
 
@@ -92,6 +93,7 @@ impl Api {
             bodies,
             waiters,
             answers,
+            check_ids: CheckIds::default(),
             recent,
         }))
     }
@@ -186,6 +188,11 @@ impl Api {
     /// Large answers of Consul's interface that are being sent.
     pub(super) fn answers(&self) -> &Shared {
         &self.0.answers
+    }
+
+    /// Whose checks are, by Consul's interface.
+    pub(super) fn check_ids(&self) -> &CheckIds {
+        &self.0.check_ids
     }
 
     /// Wakes those who wait for a change, until the API stops.

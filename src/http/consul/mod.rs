@@ -5,6 +5,7 @@
 
 mod blocking;
 mod call;
+mod check_ids;
 pub(in crate::http) mod clean;
 pub(in crate::http) mod definition;
 pub(in crate::http) mod duration;
@@ -36,6 +37,7 @@ mod write;
 pub use site::Options;
 
 pub(in crate::http) use blocking::WAIT_MAX;
+pub(in crate::http) use check_ids::CheckIds;
 pub(in crate::http) use reply::with_policy;
 pub(in crate::http) use router::routes;
 pub(in crate::http) use shared::Shared;

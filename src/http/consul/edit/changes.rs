@@ -9,7 +9,7 @@ use crate::{
         consul::{
             definition::CatalogRegistration,
             kept::{Kept, KeptCheck, KeptNode},
-            site::{Host, Options},
+            site::Host,
             texts::ConsulError,
             translate::{Translated, addresses},
         },
@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// Changes of one node, worked out from one moment of the registry.
-#[derive(Debug)]
 pub(in crate::http::consul) struct Edit {
+    api: Api,
     snapshot: Arc<Snapshot>,
     host: Host,
     is_own: bool,
@@ -45,8 +45,9 @@ pub(in crate::http::consul) enum Owner<'o> {
 
 impl Edit {
     /// No changes yet of the node of that name.
-    pub(super) fn new(snapshot: Arc<Snapshot>, options: &Options, mut host: Host) -> Self {
-        let is_own = host.scope() == options.own_host().scope();
+    pub(super) fn new(api: &Api, mut host: Host) -> Self {
+        let (api, snapshot) = (api.clone(), api.registry().snapshot());
+        let is_own = host.scope() == api.consul().own_host().scope();
         // Where it was registered to be stands over where its clients come from.
         let node = snapshot.origins.get(&host.scope(), "");
         let node = node.and_then(|node| KeptNode::of(node));
@@ -56,7 +57,7 @@ impl Edit {
             host.address = address;
         }
         let (services, removals) = (BTreeMap::new(), Vec::new());
-        Self { snapshot, host, is_own, is_external, services, node: None, removals }
+        Self { api, snapshot, host, is_own, is_external, services, node: None, removals }
     }
 
     /// The node.
@@ -206,7 +207,7 @@ impl Edit {
             }
         }
         let owner = {
-            let (member, _) = locate(&self.snapshot, &self.host.scope(), id)?;
+            let (member, _) = locate(&self.api, &self.snapshot, &self.host.scope(), id)?;
             member.instance.origin.as_ref()?.id.to_string()
         };
         // What is in hand already has been looked at.
@@ -224,11 +225,11 @@ impl Edit {
     ///
     /// # Errors
     /// 400 when something is above a limit of the registry.
-    pub(super) fn into_amendments(self, api: &Api) -> Result<Vec<Amendment>, ConsulError> {
-        let Self { snapshot, host, services, node, removals, .. } = self;
+    pub(super) fn into_amendments(self) -> Result<Vec<Amendment>, ConsulError> {
+        let Self { api, snapshot, host, services, node, removals, .. } = self;
         let mut all = removals;
         for service in services.into_values().flatten() {
-            all.extend(service.into_amendments(api, &snapshot, &host)?);
+            all.extend(service.into_amendments(&api, &snapshot, &host)?);
         }
         if let Some(node) = node {
             all.extend(node.into_amendment(&snapshot, &host)?);

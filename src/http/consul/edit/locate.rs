@@ -3,39 +3,36 @@
 use std::sync::Arc;
 
 use crate::{
-    http::consul::kept::{Kept, KeptCheck, KeptNode},
+    http::{
+        Api,
+        consul::kept::{Kept, KeptCheck, KeptNode},
+    },
     model::{Instance, Scope},
     registry::{Member, Snapshot},
 };
 
 /// The service or the node that has a check of that id, and the check's place among its checks.
-///
-/// Nearly all ids are made of their service's, which is looked up. For any other one the documents
-/// of the node's services are searched as text, and only one that has it is read.
 pub(in crate::http::consul) fn locate<'s>(
+    api: &Api,
     snapshot: &'s Snapshot,
     scope: &Scope,
     id: &str,
 ) -> Option<(&'s Arc<Member>, usize)> {
-    let service = |id: &str| snapshot.origins.get(scope, id);
-    let found = |instance: &'s Arc<Instance>| {
-        let at = position(instance, id)?;
-        let member = snapshot.member_like(instance)?;
+    let found = |member: &'s Arc<Member>| {
+        let at = position(&member.instance, id)?;
         (at < member.instance.checks.len()).then_some((member, at))
     };
     if let Some(own) = id.strip_prefix("service:") {
         let numbered = own.rsplit_once(':').map(|(service, _)| service);
         let made = [Some(own), numbered].into_iter().flatten().filter(|own| !own.is_empty());
-        if let Some(found) = made.filter_map(service).find_map(found) {
+        let made = made.filter_map(|service| snapshot.origins.get(scope, service));
+        let mut made = made.filter_map(|instance| snapshot.member_like(instance));
+        if let Some(found) = made.find_map(found) {
             return Some(found);
         }
     }
-    let quoted = serde_json::to_string(id).ok()?;
-    let has_it = |instance: &&Arc<Instance>| {
-        let origin = instance.origin.as_ref();
-        origin.is_some_and(|origin| origin.document.contains(&*quoted))
-    };
-    snapshot.origins.of(scope).filter(has_it).find_map(found)
+    let owner = api.check_ids().owner((api.registry(), snapshot), scope, id)?;
+    found(snapshot.member(&owner)?)
 }
 
 /// Which of its checks has the id.

@@ -36,9 +36,9 @@ pub(in crate::http::consul) async fn change(
 ) -> Result<(), ConsulError> {
     let _turn = turn(host, of).lock().await;
     for _ in 0..TRIES {
-        let mut draft = Edit::new(api.registry().snapshot(), api.consul(), host.clone());
+        let mut draft = Edit::new(api, host.clone());
         edit(&mut draft)?;
-        let amendments = draft.into_amendments(api)?;
+        let amendments = draft.into_amendments()?;
         if amendments.is_empty() {
             return Ok(());
         }
@@ -65,7 +65,7 @@ pub(in crate::http::consul) async fn report(
     for _ in 0..TRIES {
         let snapshot = api.registry().snapshot();
         let world = World { snapshot: &snapshot, options: api.consul() };
-        let found = locate(&snapshot, &scope, check);
+        let found = locate(api, &snapshot, &scope, check);
         // What came by another interface is on this server's own node.
         let found = found.or_else(|| is_own.then(|| world.foreign_check(check)).flatten());
         let (member, at) = found.ok_or_else(|| ConsulError::unknown_check_id(check))?;
