@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ConsulOptions, EurekaOptions, Options,
     bodies::Bodies,
-    consul::{CheckIds, Shared, Waiters},
+    consul::{self, CheckIds, Shared, Waiters},
     eureka::Recent,
     metrics::HttpMetrics,
     problem::Problem,
@@ -198,6 +198,11 @@ impl Api {
     /// Wakes those who wait for a change, until the API stops.
     pub(super) fn wake_waiters(&self) -> impl Future<Output = ()> + use<> {
         self.waiters().clone().run(self.registry().clone(), self.stop().clone())
+    }
+
+    /// Moves what is registered on this server's own node to where that is now.
+    pub(super) fn follow_own_address(&self) -> impl Future<Output = ()> + use<> {
+        consul::follow_own_address(self.clone())
     }
 
     pub(super) fn eureka(&self) -> &EurekaOptions {

@@ -71,6 +71,9 @@ impl HttpServer {
         let router = router::router(&api);
         let connections = TaskTracker::new();
         connections.spawn(api.wake_waiters());
+        if api.consul().enabled {
+            connections.spawn(api.follow_own_address());
+        }
         if api.eureka().enabled {
             connections.spawn(api.follow_changes());
         }

@@ -52,7 +52,7 @@ impl Edit {
         let node = snapshot.origins.get(&host.scope(), "");
         let node = node.and_then(|node| KeptNode::of(node));
         let is_external = node.as_ref().is_some_and(KeptNode::is_external);
-        let registered = node.map(|node| node.address);
+        let registered = node.filter(|node| node.is_registered).map(|node| node.address);
         if let Some(address) = registered.filter(|address| !address.is_empty()) {
             host.address = address;
         }
@@ -170,6 +170,32 @@ impl Edit {
             }
         }
         Ok(())
+    }
+
+    /// Has what is on the node without an address of its own, and the node's own state, be where
+    /// the node is; up to `most` services. Says how many were somewhere else.
+    ///
+    /// # Errors
+    /// When that is no address.
+    pub(super) fn follow_node(&mut self, most: usize) -> Result<usize, ConsulError> {
+        let host = self.host.clone();
+        let left_behind = self.snapshot.origins.of(&host.scope()).filter_map(|instance| {
+            let kept = Kept::of(instance).filter(|_| !instance.service.is_nodes())?;
+            let id = instance.origin.as_ref()?.id.to_string();
+            (kept.node_address != host.address).then_some(id)
+        });
+        let left_behind: Vec<String> = left_behind.take(most).collect();
+        for id in &left_behind {
+            if let Some(service) = self.service(id) {
+                service.move_to(&host)?;
+            }
+        }
+        let node = self.snapshot.origins.get(&host.scope(), "").and_then(|node| KeptNode::of(node));
+        let has_moved = node.is_some_and(|node| node.address != host.address);
+        if has_moved {
+            self.node().move_to(&host);
+        }
+        Ok(left_behind.len() + usize::from(has_moved))
     }
 
     /// Has the node stay where it is, whatever address a client brings with it.

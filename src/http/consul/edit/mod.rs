@@ -7,6 +7,7 @@
 
 mod changes;
 mod elsewhere;
+mod follow;
 mod locate;
 mod node;
 mod row;
@@ -14,6 +15,7 @@ mod service;
 mod settle;
 mod submit;
 
+pub(in crate::http) use self::follow::follow_own_address;
 pub(super) use self::{
     changes::{Edit, Owner},
     elsewhere::{deregister_elsewhere, drain_elsewhere},

@@ -78,6 +78,11 @@ impl NodeEdit {
         self.kept.has_agent = true;
     }
 
+    /// The same node at another address.
+    pub(super) fn move_to(&mut self, host: &Host) {
+        self.kept.address.clone_from(&host.address);
+    }
+
     /// Puts it into maintenance, or ends that, and says whether that is a change; if it is none the
     /// reason stays, too.
     pub(in crate::http::consul) fn maintain(&mut self, on: bool, reason: Option<&str>) -> bool {
