@@ -12,7 +12,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
 };
@@ -37,7 +37,11 @@ use super::{
     view::World,
     zone::ZonesHandle,
 };
-use crate::{registry::Registry, telemetry::Metrics, util::Clock};
+use crate::{
+    registry::Registry,
+    telemetry::Metrics,
+    util::{Clock, Places},
+};
 
 /// UDP workers on one address: more than any machine's cores; each costs a thread and its buffers.
 const WORKERS_MAX: usize = 1_024;
@@ -180,7 +184,7 @@ impl DnsServer {
             clock: clock.clone(),
             stop: stop.clone(),
             gates: tcp::Gates::default(),
-            unproven: AtomicUsize::new(0),
+            unproven: Places::default(),
             runners,
             encrypted_runners,
         });

@@ -23,11 +23,7 @@ pub(super) mod testing;
 mod visit;
 mod wire;
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
@@ -44,7 +40,7 @@ pub(super) use self::{
     wire::Wire,
 };
 use super::{Limits, Transport, full::Lanes, https, stats::Stats, tls, view::World};
-use crate::util::Clock;
+use crate::util::{Clock, Places};
 
 /// How long the accept loop rests when the system has no more descriptors or memory.
 const FAILURE_REST: Duration = Duration::from_millis(100);
@@ -60,7 +56,7 @@ pub(super) struct Shared {
     pub stop: CancellationToken,
     pub gates: Gates,
     /// Handshakes over QUIC of addresses that are not proven.
-    pub unproven: AtomicUsize,
+    pub unproven: Places,
     pub runners: Runners,
     /// Those of the encrypted transports, if any is served. A handshake takes half a millisecond
     /// of a core, and is not to be in the way of whoever asks again over TCP.

@@ -4,7 +4,6 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    attempts::Attempts,
     failure::Failure,
     key::KeyRef,
     loops::{self, Probes},
@@ -13,7 +12,7 @@ use super::{
 };
 use crate::{
     dns::code::{rcode, rtype},
-    util::Clock,
+    util::{Clock, Places},
 };
 
 /// How often an upstream that is down is asked whether it is up.
@@ -25,7 +24,11 @@ pub(super) struct Care {
     pub clock: Clock,
     pub metrics: ForwardMetrics,
     pub probes: Probes,
-    pub attempts: Attempts,
+    /// Questions of clients that are under way to upstreams, in all; what is asked on our own account
+    /// is apart from that, a few for each upstream. What waits is limited by messages (`lane`): one
+    /// of these can have several upstreams asked, and what it has them asked may go on when it has
+    /// its answer. Each takes up to three descriptors, one for each packet that hickory sends.
+    pub attempts: Places,
 }
 
 // === impl Care ===

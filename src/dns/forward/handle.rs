@@ -14,7 +14,6 @@ use tracing::{error, info, warn};
 
 use super::{
     ForwardSpec, UpstreamSpec,
-    attempts::Attempts,
     cache::Cache,
     care::Care,
     group::Group,
@@ -31,7 +30,7 @@ use super::{
 use crate::{
     dns::guard::Networks,
     telemetry::{Board, Metrics},
-    util::{Clock, FileStamp},
+    util::{Clock, FileStamp, Places},
 };
 
 /// How long a change of the resolv.conf may go unnoticed.
@@ -92,7 +91,7 @@ impl ForwardHandle {
             clock,
             metrics: ForwardMetrics::new(metrics),
             probes: Probes::default(),
-            attempts: Attempts::default(),
+            attempts: Places::default(),
         };
         Self(Arc::new(Shared {
             current: Arc::default(),

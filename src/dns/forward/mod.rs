@@ -20,7 +20,6 @@
 //! NXDOMAIN. AD is not passed on, because nothing was validated here; a client that validates sets
 //! DO and CD, which are, and gets all it needs.
 
-mod attempts;
 mod cache;
 mod care;
 mod chain;

@@ -11,13 +11,15 @@ use hickory_resolver::proto::op::Message;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{
-    attempts::Leave,
     care::Care,
     failure::{Failure, GIVEN_UP},
     key::Key,
     upstream::Upstream,
 };
-use crate::dns::{code::rcode, stats::rcode_name};
+use crate::{
+    dns::{code::rcode, stats::rcode_name},
+    util::Place,
+};
 
 /// How long an upstream may be silent before the next one is asked as well: longer than nearly all
 /// replies take, and so short that nobody minds.
@@ -33,7 +35,7 @@ pub(super) struct Race<'k> {
     tasks: JoinSet<(usize, Result<Message, Failure>)>,
     runners: Vec<Runner>,
     /// What one has left behind that has failed.
-    spare: Option<Leave>,
+    spare: Option<Place>,
 }
 
 /// One that was asked.
@@ -41,7 +43,7 @@ struct Runner {
     upstream: Arc<Upstream>,
     began: Duration,
     /// While it is under way.
-    running: Option<(AbortHandle, Leave)>,
+    running: Option<(AbortHandle, Place)>,
 }
 
 // === impl Race ===
@@ -59,7 +61,7 @@ impl<'k> Race<'k> {
     /// When there is no such place.
     pub(super) fn enter(&mut self, upstream: Arc<Upstream>) -> Result<(), Failure> {
         let leave = self.spare.take();
-        let leave = leave.or_else(|| self.care.attempts.begin(self.attempts_max));
+        let leave = leave.or_else(|| self.care.attempts.take(self.attempts_max));
         let leave = leave.or_else(|| self.give_up_first()).ok_or(Failure::Busy)?;
         let (number, began) = (self.runners.len(), self.care.clock.elapsed());
         let (key, asked) = (self.key.clone(), Arc::clone(&upstream));
@@ -99,7 +101,7 @@ impl<'k> Race<'k> {
     }
 
     /// Notes how a runner did, unless it was given up, and takes the leave that it had.
-    fn arrive(&mut self, number: usize, told: &Result<Message, Failure>) -> Option<Leave> {
+    fn arrive(&mut self, number: usize, told: &Result<Message, Failure>) -> Option<Place> {
         let runner = &mut self.runners[number];
         let (_, leave) = runner.running.take()?;
         let took = self.care.clock.elapsed().saturating_sub(runner.began);
@@ -107,7 +109,7 @@ impl<'k> Race<'k> {
         Some(leave)
     }
 
-    fn give_up_first(&mut self) -> Option<Leave> {
+    fn give_up_first(&mut self) -> Option<Place> {
         let first = self.runners.iter_mut().find(|runner| runner.running.is_some())?;
         let (task, leave) = first.running.take()?;
         task.abort();

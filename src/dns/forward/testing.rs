@@ -8,7 +8,6 @@ use std::{
 
 use super::{
     UpstreamSpec,
-    attempts::Attempts,
     care::Care,
     health::Health,
     key::{Key, KeyRef},
@@ -18,7 +17,7 @@ use super::{
 };
 use crate::{
     telemetry::{Board, Metrics},
-    util::Clock,
+    util::{Clock, Places},
 };
 
 /// What it takes to care for upstreams.
@@ -32,7 +31,7 @@ pub(super) fn care_with(metrics: &Metrics) -> Care {
         clock: Clock::system(),
         metrics: ForwardMetrics::new(metrics),
         probes: Probes::default(),
-        attempts: Attempts::default(),
+        attempts: Places::default(),
     }
 }
 

@@ -10,13 +10,15 @@ use tokio::{
 
 use super::{
     code,
-    endpoint::Handshaking,
     question::{self, Fault},
 };
-use crate::dns::{
-    stats::HandshakeFault,
-    tcp::{NoReply, Room, Visit},
-    tls::handshake_failed,
+use crate::{
+    dns::{
+        stats::HandshakeFault,
+        tcp::{NoReply, Room, Visit},
+        tls::handshake_failed,
+    },
+    util::Place,
 };
 
 /// How long a connection may take to end when the server stops, for replies that are made.
@@ -36,7 +38,7 @@ pub(super) async fn serve(
     incoming: Incoming,
     config: Arc<ServerConfig>,
     visit: Visit,
-    handshaking: Option<Handshaking>,
+    handshaking: Option<Place>,
 ) {
     let (shared, who) = (Arc::clone(&visit.shared), (visit.transport, visit.client));
     let patience = shared.limits.load().handshake_timeout;

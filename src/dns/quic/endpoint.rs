@@ -1,11 +1,6 @@
 //! One address on which QUIC is spoken: who comes in.
 
-use std::{
-    io,
-    net::UdpSocket,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{io, net::UdpSocket, sync::Arc, time::Duration};
 
 use quinn::{
     EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt,
@@ -58,9 +53,6 @@ pub(in crate::dns) struct Endpoint {
     /// For which limits the configuration was made, and the configuration.
     made: (Limits, Arc<ServerConfig>),
 }
-
-/// Counts a handshake of an unproven address while it is under way.
-pub(super) struct Handshaking(Arc<Shared>);
 
 // === impl Endpoint ===
 
@@ -124,7 +116,7 @@ pub(in crate::dns) async fn serve(mut endpoint: Endpoint) {
         };
         let Some(incoming) = incoming else { break };
         let is_proven = incoming.remote_address_validated() || !incoming.may_retry();
-        let handshaking = (!is_proven).then(|| Handshaking::begin(&shared, unproven_max(&shared)));
+        let handshaking = (!is_proven).then(|| shared.unproven.take(unproven_max(&shared)));
         if let Some(None) = handshaking {
             shared.stats.ask_for_proof();
             let _gone = incoming.retry();
@@ -154,65 +146,4 @@ fn unproven_max(shared: &Shared) -> usize {
     let limits = shared.limits.load().encrypted;
     let places = limits.connections.min(limits.connections_per_client);
     UNPROVEN_MAX.min(places / UNPROVEN_DIVISOR)
-}
-
-// === impl Handshaking ===
-
-impl Handshaking {
-    /// Counts one, unless there are as many as there may be: each socket has a task of its own that
-    /// counts, and two that only looked would both find the last place free.
-    fn begin(shared: &Arc<Shared>, max: usize) -> Option<Self> {
-        let more = |count: usize| (count < max).then(|| count + 1);
-        shared.unproven.fetch_update(Relaxed, Relaxed, more).ok()?;
-        Some(Self(Arc::clone(shared)))
-    }
-}
-
-impl Drop for Handshaking {
-    fn drop(&mut self) {
-        self.0.unproven.fetch_sub(1, Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicUsize, Ordering::SeqCst},
-        },
-        thread,
-    };
-
-    use super::Handshaking;
-    use crate::{
-        dns::{Settings, tcp::testing::shared, testing::spec},
-        registry::testing,
-    };
-
-    /// Times that two sockets try to have the last place, at the same moment as nearly as can be.
-    const ROUNDS: usize = 50_000;
-
-    /// Both looked and found it free, and had it then.
-    #[tokio::test]
-    async fn the_last_place_of_handshakes_is_had_by_one_socket() {
-        let shared = shared(testing::registry(), Settings::new(&spec()).unwrap());
-        let (shared, steps, begun) = (Arc::new(shared), AtomicUsize::new(0), AtomicUsize::new(0));
-        let together = |step: usize| {
-            steps.fetch_add(1, SeqCst);
-            while steps.load(SeqCst) < 2 * step {
-                thread::yield_now();
-            }
-        };
-        let socket = || {
-            for round in 0..ROUNDS {
-                together(2 * round + 1);
-                let handshaking = Handshaking::begin(&shared, 1);
-                begun.fetch_add(usize::from(handshaking.is_some()), SeqCst);
-                together(2 * round + 2);
-            }
-        };
-        thread::scope(|scope| [scope.spawn(socket), scope.spawn(socket)].map(drop));
-        assert_eq!(begun.into_inner(), ROUNDS, "one each time");
-    }
 }

@@ -1,6 +1,6 @@
 //! What connections share, for tests and for the fuzzer.
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use crate::{
     },
     registry::Registry,
     telemetry::{Board, Metrics},
-    util::Clock,
+    util::{Clock, Places},
 };
 
 /// Everything that a server starts for its connections, without one that listens.
@@ -38,6 +38,6 @@ pub(in crate::dns) fn shared(registry: Registry, settings: Settings) -> Shared {
     let (runners, _threads) = runners.expect("the system has a thread to give");
     let (lanes, gates) = (Lanes::new(long, forward), Gates::default());
     let limits = Arc::new(ArcSwap::from_pointee(Limits::default()));
-    let (unproven, encrypted_runners) = (AtomicUsize::new(0), None);
+    let (unproven, encrypted_runners) = (Places::default(), None);
     Shared { world, stats, lanes, limits, clock, stop, gates, unproven, runners, encrypted_runners }
 }
