@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ConsulOptions, EurekaOptions, Options,
     bodies::Bodies,
-    consul::{self, CheckIds, Shared, Waiters},
+    consul::{self, CheckIds, Shared, Turns, Waiters},
     eureka::Recent,
     metrics::HttpMetrics,
     problem::Problem,
@@ -60,6 +60,7 @@ struct Inner {
     waiters: Waiters,
     answers: Shared,
     check_ids: CheckIds,
+    turns: Turns,
     recent: Recent,
 }
 
@@ -94,6 +95,7 @@ impl Api {
             waiters,
             answers,
             check_ids: CheckIds::default(),
+            turns: Turns::default(),
             recent,
         }))
     }
@@ -193,6 +195,11 @@ impl Api {
     /// Whose checks are, by Consul's interface.
     pub(super) fn check_ids(&self) -> &CheckIds {
         &self.0.check_ids
+    }
+
+    /// Those who change something by Consul's interface.
+    pub(super) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// Wakes those who wait for a change, until the API stops.

@@ -38,7 +38,7 @@ pub use site::Options;
 
 pub(in crate::http) use blocking::WAIT_MAX;
 pub(in crate::http) use check_ids::CheckIds;
-pub(in crate::http) use edit::follow_own_address;
+pub(in crate::http) use edit::{Turns, follow_own_address};
 pub(in crate::http) use reply::with_policy;
 pub(in crate::http) use router::routes;
 pub(in crate::http) use shared::Shared;

@@ -15,7 +15,6 @@ mod service;
 mod settle;
 mod submit;
 
-pub(in crate::http) use self::follow::follow_own_address;
 pub(super) use self::{
     changes::{Edit, Owner},
     elsewhere::{deregister_elsewhere, drain_elsewhere},
@@ -23,3 +22,4 @@ pub(super) use self::{
     settle::settle,
     submit::{change, report},
 };
+pub(in crate::http) use self::{follow::follow_own_address, submit::Turns};

@@ -16,7 +16,8 @@ use crate::{
 /// Waits until the checks of a service have a first result, or those of the node if `id` is empty;
 /// for as long as the operator says at the most, and not while the server stops.
 pub(in crate::http::consul) async fn settle(api: &Api, host: &Host, id: &str) {
-    let patience = api.consul().registration_wait;
+    // The time of a request is for the whole of it: this reply is not to be late for that.
+    let patience = api.consul().registration_wait.min(api.options().request_timeout / 2);
     if patience.is_zero() {
         return;
     }

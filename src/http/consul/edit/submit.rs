@@ -21,8 +21,9 @@ use crate::{
 const TRIES: usize = 8;
 
 /// Those who change the same take turns, so that of a hundred of them not ninety-nine try again and
-/// again. Others than Consul's clients may still be in between.
-static TURNS: [Mutex<()>; 64] = [const { Mutex::const_new(()) }; 64];
+/// again. Others than Consul's clients may still be in between. Clones share them.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Turns(Arc<[Mutex<()>; 64]>);
 
 /// Changes what is on a node. `of` names what is changed for the most part: the id of a service, or
 /// nothing for the node.
@@ -34,7 +35,7 @@ pub(in crate::http::consul) async fn change(
     (host, of): (&Host, &str),
     edit: impl Fn(&mut Edit) -> Result<(), ConsulError>,
 ) -> Result<(), ConsulError> {
-    let _turn = turn(host, of).lock().await;
+    let _turn = api.turns().of(host, of).lock().await;
     for _ in 0..TRIES {
         let mut draft = Edit::new(api, host.clone());
         edit(&mut draft)?;
@@ -88,14 +89,24 @@ pub(in crate::http::consul) async fn report(
     Err(changed_too_often())
 }
 
-fn turn(host: &Host, of: &str) -> &'static Mutex<()> {
-    let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one((host.scope(), of));
-    let at = usize::try_from(hash % TURNS.len() as u64).unwrap_or_default();
-    &TURNS[at]
-}
-
 fn changed_too_often() -> ConsulError {
     ConsulError::unavailable("it was changed by others all the time; try again")
+}
+
+// === impl Turns ===
+
+impl Turns {
+    fn of(&self, host: &Host, of: &str) -> &Mutex<()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one((host.scope(), of));
+        let at = usize::try_from(hash % self.0.len() as u64).unwrap_or_default();
+        &self.0[at]
+    }
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Arc::new([const { Mutex::const_new(()) }; 64]))
+    }
 }
 
 // === impl ConsulError ===
