@@ -19,7 +19,8 @@ pub struct CheckSpec {
     pub kind: CheckKind,
     /// The state before the first result; stronger than the instance's own.
     pub start: Option<Status>,
-    /// How long it may be critical before the instance is removed; `None` keeps it.
+    /// How long it may be critical before the instance is removed; `None` keeps it. Zero, which a
+    /// `ttl` check alone can have, removes the instance as soon as it is silent, whatever it says.
     pub deregister_after: Option<Duration>,
 }
 
@@ -75,6 +76,11 @@ impl CheckSpec {
             CheckKind::Ttl { ttl } => Some(ttl),
             _ => None,
         }
+    }
+
+    /// Whether the instance is removed as soon as nothing is heard of it, and only then: a lease.
+    pub fn is_lease(&self) -> bool {
+        self.ttl().is_some() && self.deregister_after == Some(Duration::ZERO)
     }
 
     /// The name of the kind: [`CheckKind::name`].

@@ -96,7 +96,7 @@ impl Instance {
             super::check::checked_deregister_after(after)?;
         }
         for (index, check) in self.checks.iter().enumerate() {
-            if let Some(after) = check.deregister_after {
+            if let Some(after) = check.deregister_after.filter(|_| !check.is_lease()) {
                 super::check::checked_deregister_after(after)
                     .map_err(|refusal| refusal.under(format_args!("checks[{index}]")))?;
             }

@@ -23,9 +23,12 @@ use super::{
     Snapshot, index,
 };
 use crate::model::{
-    Carry, CheckSpec, CheckState, Command, Event, EventKind, Heartbeat, Instance, InstanceId,
-    InstanceKey, RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
+    Carry, CheckState, Command, Event, EventKind, Heartbeat, Instance, InstanceId, InstanceKey,
+    RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
 };
+
+/// What one that was not renewed says, with its ttl behind it.
+const LAPSED: &str = "no heartbeat for";
 
 /// What the `ttl` checks of a held instance say.
 const HELD: &str = "silent, held by self-preservation";
@@ -115,14 +118,18 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// Turns a `ttl` check that was not renewed critical.
+    /// Turns a `ttl` check that was not renewed critical, or removes an instance whose lease it is.
     pub(super) fn lapse(&mut self, key: &InstanceKey, check: u8) {
         let check = usize::from(check);
-        if let Ok(member) = self.member(key)
-            && let Some(ttl) = member.instance.checks.get(check).and_then(CheckSpec::ttl)
-        {
-            let output = silence(ttl, &member.checks[check]);
-            self.set_ttl_checks(&member, Some(check), Status::Critical, &output.into());
+        let Ok(member) = self.member(key) else { return };
+        match member.instance.checks.get(check) {
+            Some(spec) if spec.is_lease() => self.expire(key),
+            Some(spec) => {
+                let Some(ttl) = spec.ttl() else { return };
+                let output = silence(ttl, &member.checks[check]);
+                self.set_ttl_checks(&member, Some(check), Status::Critical, &output.into());
+            }
+            None => {}
         }
     }
 
@@ -134,11 +141,14 @@ impl<'s> Draft<'s> {
         let check = usize::from(check);
         let is_ttl = member.instance.checks.get(check).is_some_and(|spec| spec.ttl().is_some());
         if let Some(state) = next.checks.get_mut(check).filter(|_| is_ttl) {
-            if !state.status.is_up() {
+            // One that has said itself that it is down is believed.
+            if !state.status.is_up() && state.output.starts_with(LAPSED) {
                 state.status = Status::Passing;
                 state.since = self.at;
             }
-            state.output = HELD.into();
+            if state.status.is_up() {
+                state.output = HELD.into();
+            }
         }
         next.suspect = true;
         self.put_status(&member, next, HELD.into());
@@ -481,7 +491,7 @@ impl Finished {
 /// What is said of a check that was not renewed: for how long, and what it said last, which may be
 /// why.
 fn silence(ttl: Duration, state: &CheckState) -> String {
-    let mut text = format!("no heartbeat for {ttl:?}");
+    let mut text = format!("{LAPSED} {ttl:?}");
     if let Some(last) = state.last_word().filter(|last| *last != HELD) {
         text.push_str("; the last one said: ");
         text.push_str(last);

@@ -63,7 +63,7 @@ pub(super) enum Due {
     /// The check was not renewed, together with many others: keep its instance in the answers as
     /// suspect.
     Hold(InstanceKey, u8),
-    /// The check was not renewed: turn it critical.
+    /// The check was not renewed: turn it critical, or end the lease that it is.
     Lapse(InstanceKey, u8),
 }
 
@@ -313,6 +313,10 @@ impl Leases {
         self.forget_beat(key, check);
         let state = member.checks.get(usize::from(check));
         let lapsed = state.is_some_and(|state| !state.status.is_up());
+        // What has ended a lease is no longer there.
+        let is_lease =
+            member.instance.checks.get(usize::from(check)).is_some_and(CheckSpec::is_lease);
+        let lapsed = lapsed && !is_lease;
         let (instance, registered) = (Arc::clone(&member.instance), member.registered);
         let (deadline, phase) = (now + ttl, if lapsed { Phase::Lapsed } else { Phase::Alive });
         let silent_since = None;
@@ -371,8 +375,12 @@ impl Leases {
         let Some(beat) = self.beats.get_mut(id) else { return };
         if beat.phase == Phase::Silent {
             beat.phase = Phase::Lapsed;
+            let (key, check, is_lease) = (beat.key(), beat.check, beat.is_lease());
             self.alive -= 1;
-            due.push(Due::Lapse(beat.key(), beat.check));
+            if is_lease {
+                self.remember_silence(&key);
+            }
+            due.push(Due::Lapse(key, check));
         }
     }
 
@@ -426,7 +434,7 @@ impl Leases {
 fn downs(member: &Member) -> impl Iterator<Item = (Option<Timestamp>, Duration)> {
     let whole = member.instance.deregister_after.map(|after| (None, after));
     let checks = member.instance.checks.iter().zip(&member.checks);
-    let checks = checks.filter(|(_, state)| !state.status.is_up());
+    let checks = checks.filter(|(spec, state)| !state.status.is_up() && !spec.is_lease());
     let checks =
         checks.filter_map(|(spec, state)| Some((Some(state.since), spec.deregister_after?)));
     whole.into_iter().chain(checks)

@@ -108,7 +108,8 @@ pub struct Check {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_status: Option<StatusName>,
     /// How long this check may be critical before the instance is removed, 100ms to 8760h; left
-    /// out, it is not removed by this check.
+    /// out, it is not removed by this check. 0s, of a `ttl` check: the instance is removed as soon
+    /// as it is silent, and only then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deregister_after: Option<Period>,
 }

@@ -93,12 +93,13 @@ fn held(lease: LeaseInfo) -> LeaseInfo {
     LeaseInfo { duration_in_secs: lease.duration_in_secs.min(most), ..lease }
 }
 
-/// The lease, by whose end it is removed at once; and what says that it wants no traffic.
+/// The lease, which removes it when nothing is heard of it, whatever else is said; and what says
+/// that it wants no traffic.
 fn checks(lease: &LeaseInfo, status: InstanceStatus) -> Result<Arc<[CheckSpec]>, EurekaError> {
     let seconds = u64::try_from(lease.duration_in_secs).unwrap_or(0);
     let ttl = Duration::from_secs(seconds).clamp(limit::CHECK_PERIOD_MIN, limit::CHECK_PERIOD_MAX);
     let lease = CheckSpec {
-        deregister_after: Some(limit::CHECK_PERIOD_MIN),
+        deregister_after: Some(Duration::ZERO),
         ..CheckSpec::new(CheckKind::ttl(ttl)?)
     };
     Ok(match status {

@@ -140,7 +140,7 @@ fn settle_suspicion(before: &Member, next: &mut Member, checks: &[Carry]) {
     let specs = next.instance.checks.iter();
     let mut leases = specs.zip(checks).filter(|(spec, _)| spec.ttl().is_some()).peekable();
     if leases.peek().is_some() && leases.all(goes_on) {
-        next.suspect = before.suspect && next.status.is_up();
+        next.suspect = before.suspect && !next.is_found_dead();
     } else {
         no_longer_held(next, &"registered again".into());
     }

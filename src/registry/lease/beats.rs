@@ -138,6 +138,12 @@ impl Beat {
         spec.and_then(CheckSpec::ttl).unwrap_or_default()
     }
 
+    /// Whether its end is the instance's.
+    pub(super) fn is_lease(&self) -> bool {
+        let spec = self.instance.checks.get(usize::from(self.check));
+        spec.is_some_and(CheckSpec::is_lease)
+    }
+
     fn is_of(&self, key: &InstanceKey, check: u8) -> bool {
         let Self { instance, check: own, .. } = self;
         *own == check && instance.id == key.id && instance.service == key.service

@@ -413,3 +413,28 @@ fn carried_over_again_and_again_a_lease_ends_when_it_had_to() {
     }
     assert_eq!((held(&all).len(), leases.held()), (20, 20), "one that is held stays so, too");
 }
+
+/// `web/i0` and the like, which is removed when it is silent, in a state.
+fn leased(index: usize, status: Status) -> Member {
+    let mut instance = Instance::clone(&member(index).instance);
+    let lease = CheckSpec { deregister_after: Some(Duration::ZERO), ..instance.checks[0].clone() };
+    instance.checks = [lease].into();
+    let mut member = Member::new(Arc::new(instance), Revision(1), Timestamp(0));
+    (member.checks[0].status, member.status) = (status, status);
+    member
+}
+
+#[test]
+fn a_lease_ends_with_silence_and_not_with_a_word() {
+    let mut leases = leases(0);
+    for status in [Status::Passing, Status::Critical] {
+        leases.follow(&key(0), Some(&leased(0, status)), secs(0.0));
+    }
+    // One that was down before a restart is heard of for as long as any other.
+    leases.follow(&key(1), Some(&leased(1, Status::Critical)), secs(0.0));
+    leases.beat(&key(0), None, secs(5.0));
+    let due = run(&mut leases, 0.0, 20.0);
+    let due: Vec<_> = due.iter().map(|(at, due)| (due.clone(), at.floor())).collect();
+    assert_eq!(due, [(Due::Lapse(key(1), 0), 10.0), (Due::Lapse(key(0), 0), 15.0)]);
+    assert_eq!(leases.gone.values().sum::<usize>(), 2, "their silence counts on");
+}

@@ -44,6 +44,23 @@ async fn a_lease_that_runs_out_is_gone_within_a_second_and_not_twice_its_duratio
     assert_eq!(door.code("GET", &at("a")).await, 404);
 }
 
+/// It was removed within 100 ms.
+#[tokio::test(start_paused = true)]
+async fn a_critical_heartbeat_of_the_native_interface_is_down_and_not_gone() {
+    let door = door();
+    door.appear(&body("PAY", "a")).await;
+    let heartbeat = "/api/v1/services/pay/instances/a/heartbeat";
+    let critical = json!({ "status": "critical" }).to_string();
+    assert_eq!(door.call("PUT", heartbeat, &critical).await.status, 200);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!((&*door.states("a").await.0, door.answered("pay")), ("DOWN", 0));
+    assert_eq!(door.code("PUT", &at("a")).await, 200);
+    assert_eq!((&*door.states("a").await.0, door.answered("pay")), ("UP", 1));
+    assert_eq!(door.call("PUT", heartbeat, &critical).await.status, 200);
+    sleep(Duration::from_secs(11)).await;
+    assert_eq!(door.code("GET", &at("a")).await, 404, "silent, it is gone all the same");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_wants_no_traffic_lives_for_as_long_as_it_renews() {
     let door = door();
