@@ -235,9 +235,11 @@ impl Leases {
         due
     }
 
-    /// Counts from when it went down, also if it is registered with another time meanwhile.
+    /// Counts from when it went down, also if it is registered with another time meanwhile. A node
+    /// is never removed for being down: with it, what is known of it would be, and those on it
+    /// would come back.
     fn follow_downs(&mut self, key: &InstanceKey, member: &Member, now: Duration) {
-        if member.status.is_up() {
+        if member.status.is_up() || key.service.is_nodes() {
             self.spare(key);
             return;
         }

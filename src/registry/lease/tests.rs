@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use super::{Due, Leases};
 use crate::{
     model::{
-        CheckKind, CheckSpec, Instance, InstanceKey, Revision, Status, Target, TcpCheck,
-        Thresholds, Timestamp,
+        CheckKind, CheckSpec, Instance, InstanceKey, Revision, ServiceName, Status, Target,
+        TcpCheck, Thresholds, Timestamp,
     },
     registry::{Member, SelfPreservation, testing},
 };
@@ -228,6 +228,24 @@ fn an_active_check_ends_the_hold_and_somebody_s_word_does_not() {
     assert_eq!(leases.held(), 19);
     leases.follow(&key(4), None, secs(12.0));
     assert_eq!(leases.held(), 18, "a deregistration does too");
+}
+
+#[test]
+fn a_node_is_not_removed_for_a_check_that_is_critical() {
+    let after = Some(secs(5.0));
+    let mut specs = testing::beating("web/i0", "10.0.0.1", TTL).checks.to_vec();
+    specs[0].deregister_after = after;
+    let node = Instance {
+        service: ServiceName::nodes(),
+        checks: specs.into(),
+        deregister_after: after,
+        ..testing::instance("web/i0", "10.0.0.1")
+    };
+    let mut down = Member::new(Arc::new(node), Revision(1), Timestamp(0));
+    (down.checks[0].status, down.status) = (Status::Critical, Status::Critical);
+    let mut leases = leases(0);
+    leases.follow(&down.key(), Some(&down), Duration::ZERO);
+    assert_eq!(run(&mut leases, 0.0, 30.0), []);
 }
 
 #[test]

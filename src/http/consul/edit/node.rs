@@ -12,8 +12,8 @@ use crate::{
         translate::addresses,
     },
     model::{
-        Amendment, Instance, InstanceId, InstanceKey, Invalid, Meta, Origin, Replacement,
-        ServiceName,
+        Amendment, CheckSpec, Instance, InstanceId, InstanceKey, Invalid, Meta, Origin,
+        Replacement, ServiceName,
     },
     registry::{Member, Snapshot},
 };
@@ -119,7 +119,9 @@ impl NodeEdit {
             None => free_id(snapshot, host),
         };
         let carries = checks.iter().map(|row| row.carry(before.is_some())).collect();
-        let specs = checks.iter().map(|row| row.spec.clone()).collect();
+        // A check of a node removes nothing: as in Consul, it is services that are reaped.
+        let spec = |row: &Row| CheckSpec { deregister_after: None, ..row.spec.clone() };
+        let specs = checks.iter().map(spec).collect();
         kept.checks = checks.into_iter().map(|row| row.kept).collect();
         let document = serde_json::to_string(&kept);
         let document = document.map_err(|error| ConsulError::failed(error.to_string()))?;
