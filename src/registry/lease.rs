@@ -50,9 +50,17 @@ pub(super) struct Leases {
     /// what is removed at once would else be no sign of what is wrong with all. One entry for each
     /// tick of the window at the most.
     gone: BTreeMap<Duration, usize>,
-    /// How many are neither lapsed nor held.
-    alive: usize,
+    /// How many instances have a lease that has not lapsed.
+    kept: usize,
+    /// How many of these have one that is held.
     held: usize,
+}
+
+/// What an instance counts as: a client that is silent is one, whatever the number of its checks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Standing {
+    is_kept: bool,
+    is_held: bool,
 }
 
 /// What is to be done because time passed.
@@ -109,7 +117,7 @@ impl Leases {
             reaps: HashMap::new(),
             silences: BTreeSet::new(),
             gone: BTreeMap::new(),
-            alive: 0,
+            kept: 0,
             held: 0,
         }
     }
@@ -153,26 +161,24 @@ impl Leases {
     fn beat_one(&mut self, key: &InstanceKey, check: u8, now: Duration) {
         let Some(id) = self.beats.find(key, check) else { return };
         let Some(beat) = self.beats.get_mut(id) else { return };
-        beat.deadline = now + beat.ttl();
-        match beat.phase {
-            Phase::Alive => return, // its timer is in the wheel and will find the new deadline
-            Phase::Held(_) => self.held -= 1,
-            Phase::Lapsed | Phase::Silent => {}
+        let deadline = now + beat.ttl();
+        beat.deadline = deadline;
+        if beat.phase == Phase::Alive {
+            return; // its timer is in the wheel and will find the new deadline
         }
-        if beat.phase != Phase::Silent {
-            self.alive += 1;
-        }
-        beat.phase = Phase::Alive;
         if let Some(since) = beat.silent_since.take() {
             self.silences.remove(&(since, id));
         }
-        self.wheel.insert(beat.deadline, Timer::Beat(id));
+        self.set_phase(id, Phase::Alive);
+        self.wheel.insert(deadline, Timer::Beat(id));
     }
 
     /// Lets leases go on with a registration in place of the one that they are of: `from` says for
     /// each of its checks which one it was. All others of the instance are forgotten.
     pub(super) fn carry(&mut self, member: &Member, from: &[Option<usize>]) {
         let key = member.key();
+        self.make_room(member);
+        let before = self.standing_of(&key);
         let mut moved: Vec<(BeatId, u8)> = Vec::with_capacity(from.len());
         for (to, from) in (0..=u8::MAX).zip(from) {
             let from = from.and_then(|from| u8::try_from(from).ok());
@@ -188,25 +194,40 @@ impl Leases {
             }
         }
         self.beats.move_to(&moved, &member.instance, member.registered);
+        self.count(before, self.standing_of(&key));
     }
 
     /// Follows a change of an instance: `None` when it is gone.
     pub(super) fn follow(&mut self, key: &InstanceKey, member: Option<&Member>, now: Duration) {
-        let Some(member) = member else {
-            (0..self.checks).for_each(|check| self.forget_beat(key, check));
-            self.spare(key);
-            return;
-        };
+        if let Some(member) = member {
+            self.make_room(member);
+        }
+        let before = self.standing_of(key);
+        match member {
+            None => (0..self.checks).for_each(|check| self.forget_beat(key, check)),
+            Some(member) => self.follow_beats(key, member, now),
+        }
+        self.count(before, self.standing_of(key));
+        match member {
+            None => self.spare(key),
+            Some(member) => self.follow_downs(key, member, now),
+        }
+    }
+
+    /// Looks for as many checks from now on as this instance has.
+    fn make_room(&mut self, member: &Member) {
         let last = member.instance.checks.iter().rposition(|spec| spec.ttl().is_some());
         let last = last.and_then(|last| u8::try_from(last).ok());
         self.checks = self.checks.max(last.map_or(0, |last| last + 1));
+    }
+
+    fn follow_beats(&mut self, key: &InstanceKey, member: &Member, now: Duration) {
         for check in 0..self.checks {
             match member.instance.checks.get(usize::from(check)).and_then(CheckSpec::ttl) {
                 None => self.forget_beat(key, check),
                 Some(ttl) => self.follow_beat((key, check), member, ttl, now),
             }
         }
-        self.follow_downs(key, member, now);
     }
 
     /// Moves time on to `now`. `is_down` tells whether an active check has found an instance dead
@@ -294,6 +315,7 @@ impl Leases {
         self.reaps.remove(&key);
     }
 
+    /// Follows one `ttl` check; whoever calls counts the instance anew.
     fn follow_beat(
         &mut self,
         (key, check): (&InstanceKey, u8),
@@ -308,7 +330,6 @@ impl Leases {
             // An active check that found it dead ends its hold.
             if matches!(beat.phase, Phase::Held(_)) && member.is_found_dead() {
                 beat.phase = Phase::Lapsed;
-                self.held -= 1;
             }
             return;
         }
@@ -325,22 +346,48 @@ impl Leases {
         let beat = Beat { instance, check, registered, deadline, phase, silent_since };
         let id = self.beats.insert(beat);
         if !lapsed {
-            self.alive += 1;
             self.wheel.insert(deadline, Timer::Beat(id));
         }
     }
 
+    /// Forgets one lease; whoever calls counts the instance anew.
     fn forget_beat(&mut self, key: &InstanceKey, check: u8) {
         let Some(id) = self.beats.find(key, check) else { return };
         let Some(beat) = self.beats.remove(id) else { return };
         if let Some(since) = beat.silent_since {
             self.silences.remove(&(since, id));
         }
-        match beat.phase {
-            Phase::Alive | Phase::Silent => self.alive -= 1,
-            Phase::Held(_) => self.held -= 1,
-            Phase::Lapsed => {}
+    }
+
+    /// Changes the phase of one lease, and what its instance counts as.
+    fn set_phase(&mut self, id: BeatId, phase: Phase) {
+        let before = self.standing(id);
+        if let Some(beat) = self.beats.get_mut(id) {
+            beat.phase = phase;
         }
+        self.count(before, self.standing(id));
+    }
+
+    /// What the instance of a lease counts as.
+    fn standing(&self, id: BeatId) -> Standing {
+        match self.beats.get(id) {
+            None => Standing::default(),
+            Some(beat) if beat.is_alone() => Standing::of([beat]),
+            Some(beat) => Standing::of(self.beats.of(&beat.instance)),
+        }
+    }
+
+    /// What an instance counts as, also while its checks are being exchanged.
+    fn standing_of(&self, key: &InstanceKey) -> Standing {
+        let beats = (0..self.checks).filter_map(|check| self.beats.find(key, check));
+        Standing::of(beats.filter_map(|id| self.beats.get(id)))
+    }
+
+    fn count(&mut self, before: Standing, after: Standing) {
+        self.kept += usize::from(after.is_kept);
+        self.kept -= usize::from(before.is_kept);
+        self.held += usize::from(after.is_held);
+        self.held -= usize::from(before.is_held);
     }
 
     /// Has the silence of an instance count for as long as it would if that were not removed.
@@ -374,16 +421,15 @@ impl Leases {
     }
 
     fn lapse_if_silent(&mut self, id: BeatId, due: &mut Vec<Due>) {
-        let Some(beat) = self.beats.get_mut(id) else { return };
-        if beat.phase == Phase::Silent {
-            beat.phase = Phase::Lapsed;
-            let (key, check, is_lease) = (beat.key(), beat.check, beat.is_lease());
-            self.alive -= 1;
-            if is_lease {
-                self.remember_silence(&key);
-            }
-            due.push(Due::Lapse(key, check));
+        let Some(beat) = self.beats.get(id).filter(|beat| beat.phase == Phase::Silent) else {
+            return;
+        };
+        let (key, check, is_lease) = (beat.key(), beat.check, beat.is_lease());
+        self.set_phase(id, Phase::Lapsed);
+        if is_lease {
+            self.remember_silence(&key);
         }
+        due.push(Due::Lapse(key, check));
     }
 
     /// Whether the silences of the window are more than can be believed.
@@ -394,41 +440,60 @@ impl Leases {
         self.silences = self.silences.split_off(&(opened, SlotId::MIN));
         self.gone = self.gone.split_off(&opened);
         let gone: usize = self.gone.values().sum();
-        let has_lapsed = |id: BeatId| self.beats.get(id).is_some_and(|b| b.phase == Phase::Lapsed);
-        let lapsed = self.silences.iter().filter(|(_, id)| has_lapsed(*id));
-        let all = self.alive + self.held + lapsed.count() + gone;
-        let silent = self.silences.len() + gone;
+        let (mut silent, mut lapsed) = (gone, gone);
+        for &(_, id) in self.silences.iter().filter(|(_, id)| self.is_first_silence(*id, opened)) {
+            silent += 1;
+            lapsed += usize::from(!self.standing(id).is_kept);
+        }
+        let all = self.kept + lapsed;
         #[expect(clippy::cast_precision_loss, reason = "at most two million")]
         let (silent, all, least) = (silent as f64, all as f64, min_silent as f64);
         enabled && silent > (share_silent * all).max(least)
     }
 
+    /// Whether no check before this one of the same instance is silent within the window, too.
+    fn is_first_silence(&self, id: BeatId, opened: Duration) -> bool {
+        let Some(beat) = self.beats.get(id) else { return false };
+        let is_counted = |beat: &Beat| beat.silent_since.is_some_and(|since| since >= opened);
+        beat.is_alone()
+            || !self.beats.of(&beat.instance).any(|b| b.check < beat.check && is_counted(b))
+    }
+
     fn hold_all_of_the_window(&mut self, now: Duration, due: &mut Vec<Due>) {
-        for &(_, id) in &self.silences {
-            let known = self.beats.get_mut(id);
-            let beat = known.expect("a silence is dropped with its beat");
-            match beat.phase {
-                Phase::Silent => self.alive -= 1,
-                Phase::Lapsed => {}
-                Phase::Alive | Phase::Held(_) => continue,
+        let until = now + self.settings.max_hold;
+        let silences: Vec<BeatId> = self.silences.iter().map(|&(_, id)| id).collect();
+        for id in silences {
+            let beat = self.beats.get(id).expect("a silence is dropped with its beat");
+            if matches!(beat.phase, Phase::Alive | Phase::Held(_)) {
+                continue;
             }
-            let until = now + self.settings.max_hold;
-            beat.phase = Phase::Held(until);
-            self.held += 1;
-            self.wheel.insert(until, Timer::Release(id));
             due.push(Due::Hold(beat.key(), beat.check));
+            self.set_phase(id, Phase::Held(until));
+            self.wheel.insert(until, Timer::Release(id));
         }
     }
 
     fn release(&mut self, id: BeatId, now: Duration, due: &mut Vec<Due>) {
-        let Some(beat) = self.beats.get_mut(id) else { return };
+        let Some(beat) = self.beats.get(id) else { return };
         if let Phase::Held(until) = beat.phase
             && until <= now
         {
-            beat.phase = Phase::Lapsed;
-            self.held -= 1;
             due.push(Due::Lapse(beat.key(), beat.check));
+            self.set_phase(id, Phase::Lapsed);
         }
+    }
+}
+
+// === impl Standing ===
+
+impl Standing {
+    fn of<'b>(beats: impl IntoIterator<Item = &'b Beat>) -> Self {
+        let mut standing = Self::default();
+        for beat in beats {
+            standing.is_kept |= beat.phase != Phase::Lapsed;
+            standing.is_held |= matches!(beat.phase, Phase::Held(_));
+        }
+        standing
     }
 }
 

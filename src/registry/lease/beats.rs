@@ -59,6 +59,16 @@ impl Beats {
         self.by_key.find(hash(&self.hasher, &key.service, &key.id, check), is_it).copied()
     }
 
+    /// The leases of an instance, which has as many as it has `ttl` checks.
+    pub(super) fn of<'b>(&'b self, instance: &'b Instance) -> impl Iterator<Item = &'b Beat> {
+        let checks = (0_u8..).zip(instance.checks.iter()).filter(|(_, spec)| spec.ttl().is_some());
+        checks.filter_map(|(check, _)| {
+            let is_it = |id: &BeatId| self.get(*id).is_some_and(|b| b.is_like(instance, check));
+            let hash = hash(&self.hasher, &instance.service, &instance.id, check);
+            self.get(*self.by_key.find(hash, is_it)?)
+        })
+    }
+
     pub(super) fn get(&self, id: BeatId) -> Option<&Beat> {
         self.slots.get(id)
     }
@@ -73,12 +83,7 @@ impl Beats {
         let id = self.slots.insert(beat);
         let Self { slots, by_key, hasher } = self;
         let hash_of = |id: &BeatId| slots.get(*id).map_or(0, |beat| beat.hash(hasher));
-        let is_it = |other: &BeatId| {
-            slots.get(*other).is_some_and(|other| {
-                let o = &other.instance;
-                o.id == instance.id && o.service == instance.service && other.check == check
-            })
-        };
+        let is_it = |other: &BeatId| slots.get(*other).is_some_and(|b| b.is_like(&instance, check));
         match by_key.entry(hash(hasher, &instance.service, &instance.id, check), is_it, hash_of) {
             Entry::Occupied(mut slot) => *slot.get_mut() = id,
             Entry::Vacant(slot) => drop(slot.insert(id)),
@@ -144,9 +149,19 @@ impl Beat {
         spec.is_some_and(CheckSpec::is_lease)
     }
 
+    /// Whether its instance has no other `ttl` check.
+    pub(super) fn is_alone(&self) -> bool {
+        self.instance.checks.iter().filter(|spec| spec.ttl().is_some()).count() == 1
+    }
+
     fn is_of(&self, key: &InstanceKey, check: u8) -> bool {
         let Self { instance, check: own, .. } = self;
         *own == check && instance.id == key.id && instance.service == key.service
+    }
+
+    fn is_like(&self, other: &Instance, check: u8) -> bool {
+        let Self { instance, check: own, .. } = self;
+        *own == check && instance.id == other.id && instance.service == other.service
     }
 
     fn hash(&self, hasher: &DefaultHashBuilder) -> u64 {

@@ -230,6 +230,51 @@ fn an_active_check_ends_the_hold_and_somebody_s_word_does_not() {
     assert_eq!(leases.held(), 18, "a deregistration does too");
 }
 
+/// An instance with so many `ttl` checks.
+fn with_leases(index: usize, count: usize) -> Member {
+    let mut instance = Instance::clone(&member(index).instance);
+    instance.checks = vec![instance.checks[0].clone(); count].into();
+    Member::new(Arc::new(instance), Revision(1), Timestamp(0))
+}
+
+/// One client with four checks that died used to be held, as if four had.
+#[test]
+fn a_silent_instance_is_one_whatever_the_number_of_its_checks() {
+    let mut leases = leases(3);
+    leases.follow(&key(9), Some(&with_leases(9, 4)), Duration::ZERO);
+    for index in 0..3 {
+        leases.beat(&key(index), None, secs(9.0));
+    }
+    let due = run(&mut leases, 0.0, 12.0);
+    assert_eq!((lapsed(&due), due.len()), (BTreeSet::from([key(9)]), 4));
+    assert_eq!((leases.kept, leases.held), (3, 0));
+}
+
+#[test]
+fn those_that_are_held_are_counted_once_each() {
+    let mut leases = Leases::new(SelfPreservation::default());
+    for index in 0..4 {
+        leases.follow(&key(index), Some(&with_leases(index, 2)), Duration::ZERO);
+    }
+    let due = run(&mut leases, 0.0, 12.0);
+    assert_eq!((held(&due).len(), due.len(), leases.held()), (4, 8, 4));
+    leases.beat(&key(0), Some(0), secs(12.0));
+    assert_eq!((leases.held(), leases.kept), (4, 4), "its other check is silent still");
+    leases.beat(&key(0), Some(1), secs(12.0));
+    assert_eq!((leases.held(), leases.kept), (3, 4));
+    leases.follow(&key(1), Some(&Member { registered: Revision(2), ..member(1) }), secs(12.0));
+    assert_eq!((leases.held(), leases.kept), (2, 4), "it was registered anew, with one check");
+    leases.follow(&key(2), None, secs(12.0));
+    assert_eq!((leases.held(), leases.kept), (1, 3));
+    // One of its leases goes on as the fourth check of another registration.
+    let next = Member { registered: Revision(2), ..with_leases(3, 4) };
+    leases.carry(&next, &[None, None, None, Some(1)]);
+    assert_eq!((leases.held(), leases.kept), (1, 3));
+    leases.follow(&key(3), Some(&next), secs(12.0));
+    leases.beat(&key(3), Some(3), secs(13.0));
+    assert_eq!((leases.held(), leases.kept), (0, 3));
+}
+
 #[test]
 fn a_node_is_not_removed_for_a_check_that_is_critical() {
     let after = Some(secs(5.0));
@@ -416,7 +461,7 @@ fn a_lease_goes_on_with_a_registration_that_carries_it_over() {
     assert_eq!(due, [(Due::Lapse(key(0), 1), 18.0), (Due::Lapse(key(0), 0), 20.0)]);
     leases.beat(&key(0), Some(0), secs(41.0));
     leases.follow(&key(0), None, secs(42.0));
-    assert_eq!((run(&mut leases, 42.0, 80.0), leases.alive), (vec![], 0), "nothing is left over");
+    assert_eq!((run(&mut leases, 42.0, 80.0), leases.kept), (vec![], 0), "nothing is left over");
 }
 
 #[test]
