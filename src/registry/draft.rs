@@ -140,15 +140,14 @@ impl<'s> Draft<'s> {
         let mut next = Member::clone(&member);
         let check = usize::from(check);
         let is_ttl = member.instance.checks.get(check).is_some_and(|spec| spec.ttl().is_some());
-        if let Some(state) = next.checks.get_mut(check).filter(|_| is_ttl) {
-            // One that has said itself that it is down is believed.
-            if !state.status.is_up() && state.output.starts_with(LAPSED) {
-                state.status = Status::Passing;
-                state.since = self.at;
-            }
-            if state.status.is_up() {
-                state.output = HELD.into();
-            }
+        let Some(state) = next.checks.get_mut(check).filter(|_| is_ttl) else { return };
+        // One that has said itself that it is down is believed.
+        if !state.status.is_up() && state.output.starts_with(LAPSED) {
+            state.status = Status::Passing;
+            state.since = self.at;
+        }
+        if state.status.is_up() {
+            state.output = HELD.into();
         }
         next.suspect = true;
         self.put_status(&member, next, HELD.into());
@@ -239,9 +238,9 @@ impl<'s> Draft<'s> {
             let next = match &before {
                 Some(old) if old.instance == *instance => {
                     // Registering again is a sign of life, and changes nothing else.
-                    let mut alive = Member { suspect: false, ..Member::clone(old) };
+                    let mut alive = Member::clone(old);
                     let output: Arc<str> = "registered again".into();
-                    no_longer_held(&mut alive, &output);
+                    no_longer_held(&mut alive, None, &output);
                     let applied = self.put_status(old, alive, output);
                     seen = seen.max(applied.revision);
                     continue;
@@ -341,8 +340,7 @@ impl<'s> Draft<'s> {
         output: &Arc<str>,
     ) -> Applied {
         let mut next = before.clone();
-        next.suspect = false;
-        no_longer_held(&mut next, output);
+        no_longer_held(&mut next, only, output);
         let specs = before.instance.checks.iter();
         for (index, (state, spec)) in next.checks.iter_mut().zip(specs).enumerate() {
             let is_meant = spec.ttl().is_some() && only.is_none_or(|only| only == index);
@@ -366,12 +364,10 @@ impl<'s> Draft<'s> {
             // A death that an active check confirms is no suspicion any more: from here on only a
             // heartbeat brings the instance back.
             next.suspect = false;
-            for (state, spec) in next.checks.iter_mut().zip(before.instance.checks.iter()) {
-                if spec.ttl().is_some() && state.status.is_up() {
-                    state.status = Status::Critical;
-                    state.since = self.at;
-                    state.output = "silent, and an active check failed".into();
-                }
+            for state in next.checks.iter_mut().filter(|state| is_held(state)) {
+                state.status = Status::Critical;
+                state.since = self.at;
+                state.output = "silent, and an active check failed".into();
             }
         }
         if next == *before {
@@ -500,12 +496,20 @@ fn silence(ttl: Duration, state: &CheckState) -> String {
     text
 }
 
-/// Takes the word of a hold back: also of one that a restart has ended, after which the checks
-/// still say so although suspicion is not stored.
-fn no_longer_held(member: &mut Member, output: &Arc<str>) {
-    for state in member.checks.iter_mut().filter(|state| &*state.output == HELD) {
-        state.output = if output.is_empty() { "heartbeat".into() } else { Arc::clone(output) };
+/// Takes the word of a hold back, of one check or of all: also of one that a restart has ended,
+/// after which the checks still say so although suspicion is not stored. The instance is suspect as
+/// long as another of its checks is held.
+fn no_longer_held(member: &mut Member, only: Option<usize>, output: &Arc<str>) {
+    for (index, state) in member.checks.iter_mut().enumerate() {
+        if is_held(state) && only.is_none_or(|only| only == index) {
+            state.output = if output.is_empty() { "heartbeat".into() } else { Arc::clone(output) };
+        }
     }
+    member.suspect &= member.checks.iter().any(is_held);
+}
+
+fn is_held(state: &CheckState) -> bool {
+    &*state.output == HELD
 }
 
 fn unchanged(revision: Revision) -> Applied {

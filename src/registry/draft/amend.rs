@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::{Carried, Draft, no_longer_held, unchanged};
 use crate::{
     model::{
-        Amendment, Carry, CheckSpec, CheckState, EventKind, InstanceKey, RemovalReason,
-        Replacement, Revision, Timestamp,
+        Amendment, Carry, CheckState, EventKind, InstanceKey, RemovalReason, Replacement, Revision,
+        Timestamp,
     },
     registry::{Applied, Member, RegistryError},
 };
@@ -136,13 +136,12 @@ impl Draft<'_> {
 
 /// Somebody who is held as silent stays so until a sign of life comes, with whatever registration.
 fn settle_suspicion(before: &Member, next: &mut Member, checks: &[Carry]) {
-    let goes_on = |(_, carry): (&CheckSpec, &Carry)| matches!(carry, Carry::From(_));
-    let specs = next.instance.checks.iter();
-    let mut leases = specs.zip(checks).filter(|(spec, _)| spec.ttl().is_some()).peekable();
-    if leases.peek().is_some() && leases.all(goes_on) {
-        next.suspect = before.suspect && !next.is_found_dead();
-    } else {
-        no_longer_held(next, &"registered again".into());
+    next.suspect = before.suspect && next.instance.has_ttl_check() && !next.is_found_dead();
+    let specs = next.instance.checks.iter().zip(checks).enumerate();
+    let renewed =
+        specs.filter(|(_, (spec, carry))| spec.ttl().is_some() && !matches!(carry, Carry::From(_)));
+    for index in renewed.map(|(index, _)| index).collect::<Vec<_>>() {
+        no_longer_held(next, Some(index), &"registered again".into());
     }
 }
 

@@ -291,7 +291,7 @@ fn a_confirmed_death_ends_suspicion_until_a_heartbeat() {
     let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));
     draft.apply(&register(both.clone())).unwrap();
     draft.apply(&report(Status::Passing)).unwrap();
-    draft.hold(&key, 0);
+    draft.hold(&key, 1);
     assert!(draft.member(&key).unwrap().suspect);
     draft.apply(&report(Status::Critical)).unwrap();
     assert!(!draft.member(&key).unwrap().suspect);
@@ -399,7 +399,7 @@ fn a_held_instance_says_so_until_it_is_heard_again() {
         let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));
         draft.apply(&register(instance.clone())).unwrap();
         let before = draft.member(&key).unwrap();
-        draft.hold(&key, 0);
+        draft.hold(&key, 0); // which is no `ttl` check
         draft.hold(&key, 1);
         let member = draft.member(&key).unwrap();
         assert_eq!(&*member.checks[1].output, held, "also without a lapse before");
@@ -413,4 +413,58 @@ fn a_held_instance_says_so_until_it_is_heard_again() {
             assert_eq!(draft.member(&key).unwrap(), member, "a renewal costs no write");
         }
     }
+}
+
+fn outputs(draft: &mut Draft<'_>, key: &InstanceKey) -> Vec<String> {
+    draft.member(key).unwrap().checks.iter().map(|state| state.output.to_string()).collect()
+}
+
+/// A heartbeat of one check used to end the suspicion that another is under.
+#[test]
+fn each_check_is_held_by_itself() {
+    let held = "silent, held by self-preservation";
+    let two = Instance {
+        checks: [check("ttl"), check("ttl")].into(),
+        ..testing::instance("web/a", "10.0.0.1")
+    };
+    let key = two.key();
+    let beat = |check| {
+        let (key, status) = (key.clone(), Status::Passing);
+        let (check, output) = (Some((check, Revision(1))), "fine".into());
+        Command::Heartbeat(Heartbeat { key, check, status, output })
+    };
+    let base = Snapshot::default();
+    let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));
+    draft.apply(&register(two)).unwrap();
+    (0..2).for_each(|check| draft.hold(&key, check));
+    draft.apply(&beat(0)).unwrap();
+    assert_eq!(outputs(&mut draft, &key), ["fine", held]);
+    assert!(draft.member(&key).unwrap().suspect);
+    draft.apply(&beat(1)).unwrap();
+    assert!(!draft.member(&key).unwrap().suspect);
+    (0..2).for_each(|check| draft.hold(&key, check));
+    draft.lapse(&key, 0);
+    assert_eq!(outputs(&mut draft, &key), ["no heartbeat for 10s", held], "one hold is over");
+    assert!(draft.member(&key).unwrap().suspect);
+}
+
+/// A check that is renewed used to turn critical with those that are not.
+#[test]
+fn a_confirmed_death_is_of_the_checks_that_are_held() {
+    let three = Instance {
+        checks: [check("tcp"), check("ttl"), check("ttl")].into(),
+        initial_status: Some(Status::Passing),
+        ..testing::instance("web/a", "10.0.0.1")
+    };
+    let key = three.key();
+    let base = Snapshot::default();
+    let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));
+    draft.apply(&register(three)).unwrap();
+    draft.hold(&key, 1);
+    let (status, output) = (Status::Critical, "refused".into());
+    let failed =
+        CheckReport { key: key.clone(), registered: Revision(1), check: 0, status, output };
+    draft.apply(&Command::Report(failed)).unwrap();
+    let silent = "silent, and an active check failed";
+    assert_eq!(outputs(&mut draft, &key), ["refused", silent, "initial status"]);
 }
