@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, iter, sync::Arc};
 
 use super::{Loaded, Member, Options, Origins, ServiceEntry, Snapshot, draft::node_state, index};
-use crate::model::{Invalid, Policy, Revision, ServiceName};
+use crate::model::{Invalid, Policy, Revision, ServiceName, Status};
 
 /// Builds the world as it was. Last known states are kept: the answers after a restart are those
 /// from before it.
@@ -49,18 +49,17 @@ pub(super) fn restore(loaded: Loaded, options: &Options) -> Result<Snapshot, Inv
 fn put_nodes(snapshot: &mut Snapshot, members: &mut Vec<Member>) {
     for node in members.extract_if(.., |member| member.instance.service.is_nodes()) {
         snapshot.origins.insert(&node.instance);
+        snapshot.followers.update(None, Some(&node));
         snapshot.nodes.insert(node.instance.id.clone(), Arc::new(node));
     }
     for member in members {
+        snapshot.followers.update(None, Some(member));
         let Some(origin) = &member.instance.origin else { continue };
         let node = snapshot.origins.get(&origin.scope, "");
         let node = node.and_then(|node| snapshot.nodes.get(&node.id));
-        if let Some(node) = node {
-            member.node_status = node_state(node);
-            member.status = member.worst();
-        }
+        member.node_status = node.map_or(Status::Passing, |node| node_state(node));
+        member.status = member.worst();
         snapshot.origins.insert(&member.instance);
-        snapshot.followers.update(None, Some(member));
     }
 }
 
@@ -73,7 +72,9 @@ fn put(
     options: &Options,
     (name, policy, modified, members): (ServiceName, Option<Policy>, Revision, Box<[Arc<Member>]>),
 ) {
-    let revisions = (modified, modified);
+    // What was removed last may have been newer than all that is left: who waits for a change is
+    // answered once more rather than left without one that happened.
+    let revisions = (modified, snapshot.revision);
     let entry = ServiceEntry::new(name.clone(), policy, options.default_policy, revisions, members);
     index::update_tags(&mut snapshot.tags, None, Some(&entry));
     if options.index_addresses {
@@ -101,7 +102,8 @@ mod tests {
             |instance: Instance| Member::new(Arc::new(instance), Revision(3), Timestamp(0));
         let (service, id) = (ServiceName::nodes(), InstanceId::derived("n"));
         let node = Instance { service, id, ..on_node("web/x", "n", "") };
-        let ill = Member { status: Status::Critical, ..member(node) };
+        let mut ill = Member { status: Status::Critical, ..member(node) };
+        ill.drained = true;
         let members = ["n", "m"].map(|node| member(on_node(&format!("web/{node}"), node, "a")));
         let members = members.into_iter().chain([ill]).collect();
         let loaded = Loaded { revision: Revision(7), members, policies: vec![] };
@@ -111,5 +113,17 @@ mod tests {
         assert_eq!((snapshot.counts.instances(), snapshot.nodes.len()), (2, 1));
         assert_eq!(snapshot.origins.get(&Scope::node("m"), "a").unwrap().id.as_str(), "m");
         assert!(snapshot.service("_nodes").is_none());
+    }
+
+    /// A client that had seen a service before its newest instance was removed waited for the
+    /// change after that one.
+    #[test]
+    fn no_service_seems_older_than_what_was_removed_of_it() {
+        let instance = Arc::new(testing::instance("web/a", "10.0.0.1"));
+        let members = vec![Member::new(instance, Revision(5), Timestamp(0))];
+        let loaded = Loaded { revision: Revision(10), members, policies: vec![] };
+        let snapshot = restore(loaded, &Options::default()).unwrap();
+        let service = snapshot.service("web").unwrap();
+        assert_eq!((service.changed, service.modified), (Revision(10), Revision(5)));
     }
 }
