@@ -98,15 +98,31 @@ impl Scope {
     pub fn application(name: &str) -> Self {
         Self { door: Door::Eureka, name: name.to_uppercase().into() }
     }
+
+    /// Refuses a name in the other case, which nobody would find.
+    ///
+    /// # Errors
+    /// When a node's name is not in lower case, or an application's not in upper case.
+    pub fn checked(self) -> Result<Self, Invalid> {
+        let (expected, case) = match self.door {
+            Door::Consul => (Self::node(&self.name), "lower"),
+            Door::Eureka => (Self::application(&self.name), "upper"),
+        };
+        if self == expected {
+            return Ok(self);
+        }
+        let problem = format!("is not in {case} case, as names of {} are", self.door);
+        Err(Invalid::new("scope", &self.name, problem))
+    }
 }
 
 // === impl Origin ===
 
 impl Origin {
-    /// Holds names and document to their limits.
+    /// Holds names, tags and document to their limits and forms.
     ///
     /// # Errors
-    /// Names the field that is above its limit.
+    /// Names the field that is above its limit, or not as a door makes it.
     pub fn checked(self) -> Result<Self, Invalid> {
         for (field, text, most) in [
             ("origin.scope", &self.scope.name, limit::ORIGIN_NAME_OCTETS_MAX),
@@ -118,7 +134,31 @@ impl Origin {
                 return Err(Invalid::new(field, text.len(), problem));
             }
         }
-        Ok(self)
+        let scope = self.scope.checked().map_err(|refusal| refusal.under("origin"))?;
+        checked_odd_tags(&self.odd_tags)?;
+        Ok(Self { scope, ..self })
+    }
+}
+
+/// The document has the tags, too, so that they are no longer than it may be.
+fn checked_odd_tags(tags: &[Arc<str>]) -> Result<(), Invalid> {
+    let field = "origin.odd_tags";
+    let octets: usize = tags.iter().map(|tag| tag.len()).sum();
+    for (count, most, what) in [
+        (tags.len(), limit::INSTANCE_TAGS_MAX, "entries"),
+        (octets, limit::ORIGIN_DOCUMENT_OCTETS_MAX, "octets"),
+    ] {
+        if count > most {
+            let problem = format!("{what} are above the limit of {most}");
+            return Err(Invalid::new(field, count, problem));
+        }
+    }
+    if let Some(tag) = tags.iter().find(|tag| ***tag != *tag.to_lowercase()) {
+        return Err(Invalid::new(field, tag, "is not in lower case"));
+    }
+    match tags.windows(2).find(|pair| pair[0] >= pair[1]) {
+        Some(pair) => Err(Invalid::new(field, &pair[1], "is there twice, or not in its order")),
+        None => Ok(()),
     }
 }
 
@@ -188,5 +228,36 @@ mod tests {
         assert_eq!(origin(name + 1, 0).checked().unwrap_err().field, "origin.id");
         assert_eq!(origin(0, document + 1).checked().unwrap_err().field, "origin.document");
         assert_eq!(Door::parse("eureka"), Some(Door::Eureka));
+    }
+
+    #[test]
+    fn what_no_door_makes_is_no_origin() {
+        let origin = |scope: Scope, odd_tags: Vec<&str>| {
+            let odd_tags = odd_tags.into_iter().map(Into::into).collect();
+            Origin { scope, id: "a".into(), document: "{}".into(), odd_tags, node: None }.checked()
+        };
+        let named = |door, name: &str| Scope { door, name: name.into() };
+        assert!(origin(named(Door::Consul, "web-1"), vec!["a.b", "c.d"]).is_ok());
+        assert!(origin(named(Door::Eureka, "WEB"), vec![]).is_ok());
+        let long = "x".repeat(limit::ORIGIN_DOCUMENT_OCTETS_MAX + 1);
+        let many: Vec<_> = (0..=limit::INSTANCE_TAGS_MAX).map(|n| format!("a.{n:03}")).collect();
+        for (scope, tags, field, problem) in [
+            (named(Door::Consul, "Web"), vec![], "origin.scope", "is not in lower case"),
+            (named(Door::Eureka, "Web"), vec![], "origin.scope", "is not in upper case"),
+            (Scope::node("n"), vec!["A.b"], "origin.odd_tags", "is not in lower case"),
+            (Scope::node("n"), vec!["b.b", "a.b"], "origin.odd_tags", "not in its order"),
+            (Scope::node("n"), vec!["a.b", "a.b"], "origin.odd_tags", "is there twice"),
+            (Scope::node("n"), vec![&*long], "origin.odd_tags", "limit of 131072"),
+            (
+                Scope::node("n"),
+                many.iter().map(|tag| &**tag).collect(),
+                "origin.odd_tags",
+                "limit of 64",
+            ),
+        ] {
+            let refusal = origin(scope, tags).unwrap_err();
+            assert_eq!(refusal.field, field);
+            assert!(refusal.problem.contains(problem), "{refusal}");
+        }
     }
 }

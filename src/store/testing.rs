@@ -192,7 +192,7 @@ pub(super) fn policy() -> impl Strategy<Value = Policy> {
 
 pub(super) fn member() -> impl Strategy<Value = Member> {
     let checks = vec((check(), status(), text(), instant()), 0..3);
-    let known = (status(), instant(), any::<bool>(), any::<u64>(), instant(), any::<u64>());
+    let known = (instant(), any::<bool>(), any::<u64>(), instant(), any::<u64>());
     (instance(), checks, known).prop_map(|(mut instance, checks, known)| {
         instance.checks = checks.iter().map(|(spec, ..)| spec.clone()).collect();
         let states = checks.into_iter().map(|(_, status, output, since)| CheckState {
@@ -200,20 +200,21 @@ pub(super) fn member() -> impl Strategy<Value = Member> {
             output,
             since,
         });
+        let checks: Box<[CheckState]> = states.collect();
         // Kept of those only that came by another door.
-        let created = if instance.origin.is_some() { known.5 / 2 } else { known.3 };
+        let created = if instance.origin.is_some() { known.4 / 2 } else { known.2 };
         Member {
-            checks: states.collect(),
+            status: Status::worst(checks.iter().map(|check| check.status)),
+            checks,
             instance: Arc::new(instance.checked().unwrap()),
             node_status: Status::Passing,
-            status: known.0,
-            since: known.1,
-            drained: known.2,
+            since: known.0,
+            drained: known.1,
             suspect: false,
             created: Revision(created),
-            registered: Revision(known.3),
-            registered_at: known.4,
-            modified: Revision(known.5),
+            registered: Revision(known.2),
+            registered_at: known.3,
+            modified: Revision(known.4),
         }
     })
 }
@@ -250,7 +251,7 @@ fn origin() -> impl Strategy<Value = Origin> {
     let node = option::of((addresses(), any::<bool>()));
     let node = node
         .prop_map(|node| node.map(|(addresses, lends_address)| Node { addresses, lends_address }));
-    ("[a-z]{1,5}", "\\PC{0,12}", "\\PC{0,40}", tags, any::<bool>(), node).prop_map(
+    ("[a-z]{1,5}", "\\PC{6,12}", "\\PC{0,40}", tags, any::<bool>(), node).prop_map(
         |(scope, id, document, tags, is_node, node)| Origin {
             scope: if is_node { Scope::node(&scope) } else { Scope::application(&scope) },
             id: id.into(),
@@ -278,7 +279,7 @@ fn check() -> impl Strategy<Value = CheckSpec> {
         Just(CheckKind::Manual),
         (word(), word(), any::<bool>()).prop_map(|(scope, id, is_node)| {
             let scope = if is_node { Scope::node(&scope) } else { Scope::application(&scope) };
-            CheckKind::Alias(Box::new(AliasCheck { scope, id }))
+            CheckKind::Alias(Box::new(AliasCheck::new(scope, id).unwrap()))
         }),
         period().prop_map(|ttl| CheckKind::Ttl { ttl }),
         (target(), thresholds()).prop_map(|(target, thresholds)| {

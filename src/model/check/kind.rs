@@ -205,6 +205,26 @@ impl CheckKind {
     }
 }
 
+// === impl AliasCheck ===
+
+impl AliasCheck {
+    /// The state of what is called `id` in a scope, or of a node itself when that is empty.
+    ///
+    /// # Errors
+    /// When a name is longer than any can be that something is registered by.
+    pub fn new(scope: Scope, id: impl Into<Arc<str>>) -> Result<Self, Invalid> {
+        let id = id.into();
+        let most = limit::ORIGIN_NAME_OCTETS_MAX;
+        for (field, text) in [("alias.scope", &scope.name), ("alias.id", &id)] {
+            if text.len() > most {
+                let problem = format!("octets are above the limit of {most}");
+                return Err(Invalid::new(field, text.len(), problem));
+            }
+        }
+        Ok(Self { scope, id })
+    }
+}
+
 // === impl HttpCheck ===
 
 impl HttpCheck {

@@ -89,9 +89,10 @@ impl From<&AliasCheck> for AliasLine {
 }
 
 impl AliasLine {
-    fn into_model(self) -> AliasCheck {
+    fn into_model(self) -> Result<AliasCheck, Invalid> {
         let scope = Scope { door: self.door.0, name: self.scope.into() };
-        AliasCheck { scope, id: self.id.into() }
+        let scope = scope.checked().map_err(|refusal| refusal.under("alias"))?;
+        AliasCheck::new(scope, self.id)
     }
 }
 
@@ -177,7 +178,7 @@ impl CheckLine {
             "http" => CheckKind::Http(Box::new(self.take_http(false)?)),
             "https" => CheckKind::Http(Box::new(self.take_http(true)?)),
             "alias" => match self.alias.take() {
-                Some(alias) => CheckKind::Alias(Box::new(alias.into_model())),
+                Some(alias) => CheckKind::Alias(Box::new(alias.into_model()?)),
                 None => {
                     let problem = "is needed by a check of type `alias`";
                     return Err(Invalid::new("alias", "", problem));

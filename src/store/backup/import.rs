@@ -1,13 +1,16 @@
 //! Reading a backup; every refusal names the line.
 
-use std::io::{BufRead, Read};
+use std::{
+    io::{BufRead, Read},
+    sync::Arc,
+};
 
 use hashbrown::HashSet;
 use serde::Deserialize;
 
 use super::line::{EndLine, Header, InstanceLine, Kind, PolicyLine};
 use crate::{
-    model::{InstanceKey, ServiceName, limit},
+    model::{Instance, InstanceKey, Origin, Scope, ServiceName, limit},
     registry::Loaded,
 };
 
@@ -19,6 +22,14 @@ pub struct ImportError {
     pub line: u64,
     /// What is wrong with it.
     pub problem: String,
+}
+
+/// What was read so far, by all that is unique in a registry.
+#[derive(Debug, Default)]
+struct Seen {
+    instances: HashSet<InstanceKey>,
+    origins: HashSet<(Scope, Arc<str>)>,
+    nodes: usize,
 }
 
 struct Reader<'r> {
@@ -44,7 +55,7 @@ fn read(reader: &mut Reader<'_>) -> Result<Loaded, String> {
     }
     let header = reader.parse_header()?;
     let mut loaded = Loaded { revision: header.revision(), ..Loaded::default() };
-    let mut instances: HashSet<InstanceKey> = HashSet::new();
+    let mut seen = Seen::default();
     let mut services: HashSet<ServiceName> = HashSet::new();
     while reader.advance()? {
         let kind: Kind = reader.parse()?;
@@ -66,16 +77,39 @@ fn read(reader: &mut Reader<'_>) -> Result<Loaded, String> {
         } else {
             let line: InstanceLine = reader.parse()?;
             let member = line.into_model(&header).map_err(|refusal| refusal.to_string())?;
-            if !instances.insert(member.key()) {
-                return Err(format!("the instance `{}` is there twice", member.key()));
-            }
-            if instances.len() > limit::INSTANCES_MAX {
-                return Err(format!("instances are above the limit of {}", limit::INSTANCES_MAX));
-            }
+            seen.take(&member.instance)?;
             loaded.members.push(member);
         }
     }
     Err("the file ends here, but an export ends with a line with `end`: it was cut short".into())
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn take(&mut self, instance: &Instance) -> Result<(), String> {
+        let key = instance.key();
+        if !self.instances.insert(key.clone()) {
+            return Err(format!("the instance `{key}` is there twice"));
+        }
+        if let Some(Origin { scope, id, .. }) = instance.origin.as_deref()
+            && !self.origins.insert((scope.clone(), Arc::clone(id)))
+        {
+            let Scope { door, name } = scope;
+            return Err(format!("what {door} knows as `{id}` in `{name}` is there twice"));
+        }
+        self.nodes += usize::from(instance.service.is_nodes());
+        let instances = self.instances.len() - self.nodes;
+        for (what, count, most) in [
+            ("instances", instances, limit::INSTANCES_MAX),
+            ("nodes with a state of their own", self.nodes, limit::NODES_MAX),
+        ] {
+            if count > most {
+                return Err(format!("{what} are above the limit of {most}"));
+            }
+        }
+        Ok(())
+    }
 }
 
 // === impl Reader ===

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     model::{
         Addresses, Instance, InstanceId, Invalid, Meta, Node, Origin, Policy, Revision, Scope,
-        ServiceName, Share, Tag, WhenNoneHealthy,
+        ServiceName, Share, Status, Tag, WhenNoneHealthy,
     },
     registry::Member,
 };
@@ -92,6 +92,7 @@ pub(super) struct InstanceLine {
     origin: Option<OriginLine>,
     #[serde(default)]
     drained: bool,
+    /// For who reads it: it follows from those of the checks, and of the node.
     status: Option<StatusText>,
     since: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -260,15 +261,13 @@ impl InstanceLine {
             origin: self.origin.map(OriginLine::into_model).transpose()?.map(Arc::new),
         }
         .checked()?;
+        check_kind(&instance)?;
         let registered = self.registered.map_or(header.revision(), Revision);
         let mut member = Member::new(Arc::new(instance), registered, now);
-        member.status = crate::model::Status::worst(states.iter().map(|state| state.status));
+        member.status = Status::worst(states.iter().map(|state| state.status));
         member.checks = states.into();
         member.drained = self.drained;
         member.created = self.created.map_or(registered, Revision);
-        if let Some(StatusText(status)) = self.status {
-            member.status = status;
-        }
         if let Some(Instant(since)) = self.since {
             member.since = since;
         }
@@ -309,6 +308,19 @@ impl OriginLine {
         let (id, document) = (self.id.into(), self.document.into());
         Origin { scope, id, document, odd_tags, node }.checked()
     }
+}
+
+/// Refuses a node that nobody could find, and an instance that would be taken for a node.
+fn check_kind(instance: &Instance) -> Result<(), Invalid> {
+    let id = instance.origin.as_ref().map(|origin| &*origin.id);
+    let problem = match (instance.service.is_nodes(), id) {
+        (true, Some("")) => return Ok(()),
+        (true, None) => "is needed by a node",
+        (true, Some(_)) => "has an `id`, but is that of a node, which has an empty one",
+        (false, Some("")) => "has an empty `id`, but is not that of a node",
+        (false, _) => return Ok(()),
+    };
+    Err(Invalid::new("origin", instance.key(), problem))
 }
 
 fn shown(addresses: &Addresses) -> Vec<String> {

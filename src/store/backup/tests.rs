@@ -143,6 +143,14 @@ fn a_refusal_names_line_and_field() {
             "`checks[0].path`",
         ),
         (
+            format!(
+                "{HEADER}\n{}",
+                with(r#""checks":[{"type":"alias","alias":{"door":"consul","scope":"N"}}]"#)
+            ),
+            2,
+            "`checks[0].alias.scope`: `N` is not in lower case",
+        ),
+        (
             format!("{HEADER}\n{{\"service\":\"web\",\"policy\":{{\"answer_limit\":0}}}}"),
             2,
             "`policy.answer_limit`",
@@ -153,6 +161,44 @@ fn a_refusal_names_line_and_field() {
         assert_eq!(refusal.line, line, "{text}: {refusal}");
         assert!(refusal.to_string().contains(problem), "{text}: {refusal}");
     }
+}
+
+fn from_consul(service: &str, instance: &str, scope: &str, id: &str) -> String {
+    format!(
+        r#"{{"service":"{service}","instance":"{instance}","addresses":["10.0.0.1"],"origin":{{"door":"consul","scope":"{scope}","id":"{id}","document":"{{}}"}}}}"#
+    )
+}
+
+/// The registry never makes such rows, and would not find what is in them.
+#[test]
+fn an_import_takes_only_what_a_registry_could_have() {
+    let (web, node) = (from_consul("web", "a", "n", "a"), from_consul("_nodes", "n", "n", ""));
+    let end = r#"{"end":{"instances":2,"policies":0}}"#;
+    let taken = import(&mut format!("{HEADER}\n{web}\n{node}\n{end}").as_bytes()).unwrap();
+    assert_eq!(taken.members.len(), 2);
+    let bare = r#"{"service":"_nodes","instance":"n","addresses":["10.0.0.1"]}"#.to_owned();
+    let cases = [
+        (from_consul("web", "b", "n", "a"), "what consul knows as `a` in `n` is there twice"),
+        (bare, "`_nodes/n` is needed by a node"),
+        (from_consul("_nodes", "m", "m", "x"), "has an `id`, but is that of a node"),
+        (from_consul("web", "b", "n", ""), "has an empty `id`"),
+        (from_consul("web", "b", "N", "b"), "`origin.scope`: `N` is not in lower case"),
+    ];
+    for (line, problem) in cases {
+        let text = format!("{HEADER}\n{web}\n{line}\n{end}");
+        let refusal = import(&mut text.as_bytes()).unwrap_err();
+        assert_eq!(refusal.line, 3);
+        assert!(refusal.problem.contains(problem), "{refusal}");
+    }
+}
+
+/// An instance without its node stayed critical for ever, because that was its state with it.
+#[test]
+fn a_state_follows_from_the_checks() {
+    let line = from_consul("web", "a", "n", "a").replacen('{', "{\"status\":\"critical\",", 1);
+    let end = r#"{"end":{"instances":1,"policies":0}}"#;
+    let taken = import(&mut format!("{HEADER}\n{line}\n{end}").as_bytes()).unwrap();
+    assert_eq!(taken.members[0].status, Status::Passing);
 }
 
 #[test]

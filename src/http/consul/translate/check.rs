@@ -65,13 +65,14 @@ pub(in crate::http::consul) fn check(
         Kind::Docker | Kind::OsService | Kind::Script => {
             return Err(ConsulError::scripts_disabled());
         }
-        Kind::Alias => CheckKind::Alias(Box::new(AliasCheck {
-            scope: match &*check.alias_node {
+        Kind::Alias => {
+            let scope = match &*check.alias_node {
                 "" => host.scope(),
                 node => Scope::node(node),
-            },
-            id: check.alias_service.as_str().into(),
-        })),
+            };
+            let alias = AliasCheck::new(scope, check.alias_service.as_str()).map_err(refused)?;
+            CheckKind::Alias(Box::new(alias))
+        }
         Kind::Ttl => CheckKind::ttl(duration(check.ttl)).map_err(refused)?,
         Kind::Http => http(check, host, is_own)?,
         Kind::Tcp => {
