@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use hashbrown::HashMap;
 
 pub(super) use self::nodes::state as node_state;
-use self::service::ServiceDraft;
+use self::{aliases::Unsettled, service::ServiceDraft};
 use super::{
     Applied, Change, Counts, Followers, Member, Options, Origins, RegistryError, ServiceEntry,
     Snapshot, index,
@@ -49,7 +49,7 @@ pub(super) struct Draft<'s> {
     origins: Origins,
     followers: Followers,
     /// Those whose `alias` checks are to be looked at.
-    unsettled: Vec<InstanceKey>,
+    unsettled: Unsettled,
     nodes_changed: Revision,
     carried: Vec<Carried>,
     pub(super) events: Vec<Event>,
@@ -97,7 +97,7 @@ impl<'s> Draft<'s> {
             nodes: HashMap::new(),
             origins: base.origins.clone(),
             followers: base.followers.clone(),
-            unsettled: Vec::new(),
+            unsettled: Unsettled::default(),
             nodes_changed: base.nodes_changed,
             carried: Vec::new(),
             events: Vec::new(),

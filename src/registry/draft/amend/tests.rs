@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use super::super::Draft;
 use crate::{
     model::{
-        AliasCheck, Amendment, Carry, CheckKind, CheckSpec, Command, EventKind, Heartbeat,
-        Instance, InstanceId, Replacement, Revision, Scope, ServiceName, Status, Timestamp,
+        AliasCheck, Amendment, Carry, CheckKind, CheckReport, CheckSpec, Command, EventKind,
+        Heartbeat, Instance, InstanceId, Replacement, Revision, Scope, ServiceName, Status,
+        Timestamp,
     },
-    registry::{Member, Options, RegistryError, Snapshot, testing},
+    registry::{Loaded, Member, Options, RegistryError, Snapshot, restore::restore, testing},
 };
 
 fn options() -> Options {
@@ -248,7 +249,7 @@ fn revisions_of_names_nodes_and_events_move_only_with_them() {
 
 /// `web/a` on node `n` that follows what is called `id` there.
 fn following(name: &str, own: &str, id: &str) -> Instance {
-    let alias = AliasCheck { scope: Scope::node("n"), id: id.into() };
+    let alias = AliasCheck::new(Scope::node("n"), id).unwrap();
     let checks = [CheckSpec::new(CheckKind::Alias(Box::new(alias)))].into();
     Instance { checks, ..on_node(name, "n", own, 0) }
 }
@@ -307,4 +308,88 @@ fn drained_by_an_amendment_is_told_as_drained() {
     draft.apply(&Command::Amend(vec![amendment])).unwrap();
     let kinds: Vec<_> = draft.events.iter().map(|event| &event.kind).collect();
     assert!(matches!(kinds[..], [EventKind::Drained { on: true, .. }]), "{kinds:?}");
+}
+
+/// The world that a start makes of what a store has kept of this one.
+fn restarted(snapshot: &Snapshot) -> Snapshot {
+    let members = snapshot.members().map(|member| Member::clone(member)).collect();
+    let loaded = Loaded { revision: snapshot.revision, members, policies: vec![] };
+    restore(loaded, &options()).unwrap()
+}
+
+/// The node called `name`, which follows the service called `id` on node `n`.
+fn following_node(name: &str, id: &str) -> Instance {
+    let node = node(name, 0);
+    Instance { checks: following("web/x", "x", id).checks, ..node }
+}
+
+/// The checks of nodes were not among those that are found again.
+#[test]
+fn a_node_that_follows_a_service_does_after_a_restart() {
+    let (web, machine) = (on_node("web/a", "n", "w", 1), following_node("m", "w"));
+    let base = restarted(&world(&[new(&web), new(&machine)]));
+    assert_eq!(member(&base, &machine).status, Status::Passing);
+    let registered = member(&base, &web).registered.0;
+    let down = after(&base, &report(&web, 0, registered, Status::Critical)).unwrap();
+    assert_eq!(member(&down, &machine).status, Status::Critical);
+}
+
+#[test]
+fn a_new_output_of_the_one_that_is_followed_is_nothing_to_those_who_follow() {
+    let (web, proxy) = (on_node("web/a", "n", "w", 1), following("proxy/p", "p", "w"));
+    let base = world(&[new(&web), new(&proxy)]);
+    let options = options();
+    let mut draft = Draft::new(&base, &options, Timestamp(1));
+    draft.apply(&said_by(&web, 0, Status::Passing, "something else")).unwrap();
+    assert_eq!(draft.unsettled.next(), None);
+    draft.apply(&said_by(&web, 0, Status::Critical, "down")).unwrap();
+    assert_eq!(draft.unsettled.next(), Some(proxy.key()));
+}
+
+/// What is found of a check of the registration that is at revision 1.
+fn said_by(instance: &Instance, check: usize, status: Status, output: &str) -> Command {
+    let (key, registered, output) = (instance.key(), Revision(1), output.into());
+    Command::Report(CheckReport { key, registered, check, status, output })
+}
+
+#[test]
+fn all_who_follow_have_the_state_however_many_they_are() {
+    let web = on_node("web/a", "n", "w", 1);
+    let proxies: Vec<_> =
+        (0..300).map(|n| following(&format!("proxy/p{n}"), &format!("p{n}"), "w")).collect();
+    let amendments =
+        proxies.iter().map(|p| put(p, None, vec![Carry::Anew(Status::Passing, "".into())]));
+    let base = world(&[new(&web), Command::Amend(amendments.collect())]);
+    let down = after(&base, &report(&web, 0, 1, Status::Critical)).unwrap();
+    assert!(proxies.iter().all(|proxy| member(&down, proxy).status == Status::Critical));
+}
+
+/// Those in a ring that begin in different states can hand these round for ever.
+#[test]
+fn a_ring_of_aliases_in_different_states_comes_to_an_end() {
+    let ring = [("a/f", "f", "s"), ("b/s", "s", "t"), ("c/t", "t", "f")]
+        .map(|(name, own, id)| following(name, own, id));
+    let states = [Status::Passing, Status::Critical, Status::Warning];
+    let put = ring
+        .iter()
+        .zip(states)
+        .map(|(instance, status)| put(instance, None, vec![Carry::Anew(status, "begun".into())]));
+    let base = world(&[Command::Amend(put.collect())]);
+    assert_eq!(base.counts.instances(), 3);
+}
+
+/// It used to turn all checks of the instance critical that a hold kept.
+#[test]
+fn a_hold_outlasts_the_failure_of_the_node() {
+    let (machine, web) = (node("n", 1), on_node("web/a", "n", "a", 2));
+    let base = world(&[new(&machine), new(&web)]);
+    let options = options();
+    let mut draft = Draft::new(&base, &options, Timestamp(1));
+    draft.hold(&web.key(), 0);
+    draft.apply(&said_by(&machine, 0, Status::Critical, "down")).unwrap();
+    draft.apply(&said_by(&machine, 0, Status::Passing, "up")).unwrap();
+    let member = draft.member(&web.key()).unwrap();
+    let states: Vec<_> = member.checks.iter().map(|check| check.status).collect();
+    assert_eq!((member.suspect, member.status), (true, Status::Passing));
+    assert_eq!(states, [Status::Passing, Status::Passing]);
 }
