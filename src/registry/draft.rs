@@ -46,6 +46,8 @@ pub(super) struct Draft<'s> {
     services: HashMap<ServiceName, ServiceDraft>,
     /// The nodes that the batch touches; `None` is one that goes.
     nodes: HashMap<InstanceId, Option<Arc<Member>>>,
+    /// Nodes that the registry would have, for the limit.
+    node_count: usize,
     origins: Origins,
     followers: Followers,
     /// Those whose `alias` checks are to be looked at.
@@ -95,6 +97,7 @@ impl<'s> Draft<'s> {
             service_count: base.services.len(),
             services: HashMap::new(),
             nodes: HashMap::new(),
+            node_count: base.nodes.len(),
             origins: base.origins.clone(),
             followers: base.followers.clone(),
             unsettled: Unsettled::default(),

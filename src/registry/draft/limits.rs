@@ -24,13 +24,13 @@ impl Draft<'_> {
         let mut named = HashSet::with_capacity(instances.len());
         let mut new_nodes = 0;
         for (index, instance) in instances.iter().enumerate() {
-            if instance.service.is_nodes() {
-                new_nodes += usize::from(self.node(&instance.id).is_none());
-                continue;
-            }
             if !named.insert((&instance.service, &instance.id)) {
                 let refusal = Invalid::new(format!("[{index}]"), instance.key(), "is there twice");
                 return Err(RegistryError::Invalid(refusal));
+            }
+            if instance.service.is_nodes() {
+                new_nodes += usize::from(self.node(&instance.id).is_none());
+                continue;
             }
             if self.draft_of(&instance.service).member(&instance.id).is_none() {
                 *new_by_service.entry(&instance.service).or_default() += 1;
@@ -47,7 +47,7 @@ impl Draft<'_> {
                 return refuse("instance", size, limit::SERVICE_INSTANCES_MAX, what);
             }
         }
-        let nodes = self.base.nodes.len() + self.nodes.len() + new_nodes;
+        let nodes = self.node_count + new_nodes;
         if new_nodes > 0 && nodes > limit::NODES_MAX {
             let what = "nodes with a state of their own there would be".to_owned();
             return refuse("node", nodes, limit::NODES_MAX, what);

@@ -38,10 +38,13 @@ impl Draft<'_> {
     pub(super) fn put_node(&mut self, before: Option<&Member>, next: Option<Member>) {
         let Some(member) = next.as_ref().or(before) else { return };
         let (id, scope) = (member.instance.id.clone(), scope_of(member));
+        let is_told = differ(before, next.as_ref());
+        self.node_count += usize::from(before.is_none());
+        self.node_count -= usize::from(next.is_none());
         let before = before.map_or(Status::Passing, state);
         let after = next.as_ref().map_or(Status::Passing, state);
         self.nodes.insert(id, next.map(Arc::new));
-        let Some(scope) = scope else { return };
+        let Some(scope) = scope.filter(|_| is_told) else { return };
         let keys: Vec<InstanceKey> = self.origins.of(&scope).map(|other| other.key()).collect();
         for key in keys.into_iter().filter(|key| !key.service.is_nodes()) {
             let revision = self.revision;
@@ -116,6 +119,15 @@ impl Draft<'_> {
 /// The state of a node for those on it: one in maintenance is down.
 pub(in crate::registry) fn state(node: &Member) -> Status {
     if node.drained { Status::Critical } else { node.status }
+}
+
+/// Whether those who read a node are told of a change: not of one that is in what a check says.
+fn differ(before: Option<&Member>, next: Option<&Member>) -> bool {
+    let (Some(before), Some(next)) = (before, next) else { return true };
+    let statuses = |node: &Member| node.checks.iter().map(|check| check.status).collect::<Vec<_>>();
+    before.instance != next.instance
+        || before.drained != next.drained
+        || statuses(before) != statuses(next)
 }
 
 fn scope_of(node: &Member) -> Option<Scope> {

@@ -378,6 +378,32 @@ fn a_ring_of_aliases_in_different_states_comes_to_an_end() {
     assert_eq!(base.counts.instances(), 3);
 }
 
+/// All services on a node were made anew with each word that one of its checks said.
+#[test]
+fn what_a_check_of_a_node_says_leaves_the_services_on_it_alone() {
+    let (machine, web) = (node("n", 1), on_node("web/a", "n", "a", 0));
+    let base = world(&[new(&machine), new(&web)]);
+    let said = after(&base, &said_by(&machine, 0, Status::Passing, "load 0.3")).unwrap();
+    assert_eq!(&*member(&said, &machine).checks[0].output, "load 0.3");
+    assert!(Arc::ptr_eq(base.service("web").unwrap(), said.service("web").unwrap()));
+}
+
+#[test]
+fn a_node_that_is_touched_again_is_counted_once() {
+    let (machine, other) = (node("n", 1), node("m", 0));
+    let base = world(&[new(&machine)]);
+    let options = options();
+    let mut draft = Draft::new(&base, &options, Timestamp(1));
+    draft.apply(&said_by(&machine, 0, Status::Critical, "down")).unwrap();
+    draft.apply(&new(&other)).unwrap();
+    assert_eq!(draft.node_count, 2);
+    draft.apply(&Command::Amend(vec![remove(&machine, 1)])).unwrap();
+    assert_eq!(draft.node_count, 1);
+    let twice = Command::Amend(vec![put(&machine, None, vec![]), put(&machine, None, vec![])]);
+    let refusal = draft.apply(&twice).unwrap_err();
+    assert!(matches!(refusal, RegistryError::Invalid(_)), "{refusal}");
+}
+
 /// It used to turn all checks of the instance critical that a hold kept.
 #[test]
 fn a_hold_outlasts_the_failure_of_the_node() {
