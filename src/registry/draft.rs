@@ -211,14 +211,17 @@ impl<'s> Draft<'s> {
             touched
                 .extend(draft.touched.iter().map(|id| InstanceKey::new(name.clone(), id.clone())));
             let before = self.base.service(name.as_str()).map(Arc::clone);
-            let modified = draft.modified;
+            let (modified, has_new_content) = (draft.modified, draft.has_new_content(&before));
             let after = draft.into_entry(&name, self.options);
-            if !index::have_the_same_names(before.as_deref(), after.as_ref()) {
-                next.names_changed = next.names_changed.max(modified);
-            }
-            index::update_tags(&mut next.tags, before.as_deref(), after.as_ref());
-            if self.options.index_addresses {
-                index::update_addresses(&mut next.by_address, before.as_deref(), after.as_ref());
+            if has_new_content {
+                if !index::have_the_same_names(before.as_deref(), after.as_ref()) {
+                    next.names_changed = next.names_changed.max(modified);
+                }
+                index::update_tags(&mut next.tags, before.as_deref(), after.as_ref());
+                if self.options.index_addresses {
+                    let index = &mut next.by_address;
+                    index::update_addresses(index, before.as_deref(), after.as_ref());
+                }
             }
             match after {
                 Some(entry) => next.services.insert(name, Arc::new(entry)),

@@ -33,10 +33,10 @@ pub(super) fn have_the_same_names(
     after: Option<&ServiceEntry>,
 ) -> bool {
     let (Some(before), Some(after)) = (before, after) else { return false };
-    let odd_tags = |entry: &ServiceEntry| -> BTreeSet<Arc<str>> {
-        let origins = entry.members.iter().filter_map(|member| member.instance.origin.clone());
-        origins.flat_map(|origin| origin.odd_tags.to_vec()).collect()
-    };
+    fn odd_tags(entry: &ServiceEntry) -> BTreeSet<&str> {
+        let origins = entry.members.iter().filter_map(|member| member.instance.origin.as_ref());
+        origins.flat_map(|origin| origin.odd_tags.iter().map(AsRef::as_ref)).collect()
+    }
     before.members.is_empty() == after.members.is_empty()
         && before.tags().map(|(tag, _)| tag).eq(after.tags().map(|(tag, _)| tag))
         && odd_tags(before) == odd_tags(after)

@@ -51,6 +51,17 @@ impl ServiceDraft {
         self.place(id.as_str()).ok().map(|at| Arc::clone(&self.members[at]))
     }
 
+    /// Whether more has changed than the states of its instances: what is looked up by their names,
+    /// tags and addresses has to be brought up to date.
+    pub(super) fn has_new_content(&self, before: &Option<Arc<ServiceEntry>>) -> bool {
+        let Some(before) = before else { return true };
+        self.is_empty()
+            || self.touched.iter().any(|id| {
+                let (was, is) = (before.member(id.as_str()), self.member(id));
+                was.map(|member| &member.instance) != is.as_ref().map(|member| &member.instance)
+            })
+    }
+
     pub(super) fn rows(&self, name: &ServiceName, rows: &mut Vec<Change>) {
         for id in &self.touched {
             rows.push(match self.member(id) {
