@@ -48,8 +48,8 @@ pub struct Replacement {
     pub instance: Arc<Instance>,
     /// What is known of each of its checks.
     pub checks: Vec<Carry>,
-    /// Whether it is taken out of the answers.
-    pub drained: bool,
+    /// Whether it is to be out of the answers; `None` leaves that as it is.
+    pub drained: Option<bool>,
 }
 
 /// What is known of a check of an instance that replaces another.

@@ -52,6 +52,11 @@ fn a_service_with_an_http_check_is_answered_while_it_is_well() {
     assert!(!is_answered(&node, "web"));
     put(&node, "agent/service/maintenance/web-1?enable=false", &Value::Null);
     assert!(is_answered(&node, "web"));
+    // Maintenance without a reason used to end its checks for good.
+    backend.set_status(500);
+    wait_for_answer(&node, "web", false);
+    backend.set_status(200);
+    wait_for_answer(&node, "web", true);
     put(&node, "agent/service/deregister/web-1", &Value::Null);
     assert!(!is_answered(&node, "web"));
 }

@@ -62,6 +62,8 @@ pub(super) fn amendment(
     };
     let instance = Arc::new(api.checked(instance.checked()?)?);
     let checks = carried(known, &instance, status);
+    // Only what is to be another: somebody may be draining it by another interface right now.
+    let drained = known.is_none_or(|known| known.drained != drained).then_some(drained);
     let to = Some(Replacement { instance, checks, drained });
     Ok(Amendment { key, seen: known.map(|known| known.registered), to })
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::{Carried, Draft, no_longer_held, unchanged};
 use crate::{
     model::{
-        Amendment, Carry, CheckState, EventKind, InstanceKey, RemovalReason, Replacement, Revision,
-        Timestamp,
+        Amendment, Carry, CheckState, EventKind, Instance, InstanceKey, RemovalReason, Replacement,
+        Revision, Timestamp,
     },
     registry::{Applied, Member, RegistryError},
 };
@@ -85,20 +85,27 @@ impl Draft<'_> {
         let before = self.member(&key).ok();
         let revision = if has_changed { self.revision } else { self.revision.next() };
         let mut next = Member::new(Arc::clone(instance), revision, self.at);
-        (next.drained, next.created) = (*drained, created.unwrap_or(revision));
+        let was_drained = before.as_ref().is_some_and(|before| before.drained);
+        let drained = drained.unwrap_or(was_drained);
+        (next.drained, next.created) = (drained, created.unwrap_or(revision));
         for (state, carry) in next.checks.iter_mut().zip(checks) {
             carry_over(state, carry, before.as_deref(), self.at);
         }
         self.settle_on_node(&mut next);
         if let Some(before) = &before {
             next.created = before.created;
+            if before.instance == *instance && !begins_anew(instance, checks) {
+                // It is the same registration: what is under way for it goes on.
+                next.registered = before.registered;
+                next.registered_at = before.registered_at;
+            }
             settle_suspicion(before, &mut next, checks);
             if next.status == before.status {
                 next.since = before.since;
             }
             let is_same = before.instance == *instance
                 && before.checks == next.checks
-                && (before.drained, before.suspect) == (*drained, next.suspect);
+                && (before.drained, before.suspect) == (drained, next.suspect);
             if is_same {
                 return unchanged(before.modified);
             }
@@ -120,7 +127,7 @@ impl Draft<'_> {
         next: &Member,
         revision: Revision,
     ) {
-        if before.is_none_or(|before| before.instance != next.instance) {
+        if before.is_none_or(|before| before.registered != next.registered) {
             let replaced = before.is_some();
             let kind = EventKind::Registered { key: key.clone(), replaced };
             self.event(revision, &key.service, kind);
@@ -143,6 +150,12 @@ fn settle_suspicion(before: &Member, next: &mut Member, checks: &[Carry]) {
     for index in renewed.map(|(index, _)| index).collect::<Vec<_>>() {
         no_longer_held(next, Some(index), &"registered again".into());
     }
+}
+
+/// Whether a lease of the instance begins with what is said of its check.
+fn begins_anew(instance: &Instance, checks: &[Carry]) -> bool {
+    let mut checks = instance.checks.iter().zip(checks);
+    checks.any(|(spec, carry)| spec.ttl().is_some() && matches!(carry, Carry::Anew(..)))
 }
 
 fn carry_over(state: &mut CheckState, carry: &Carry, before: Option<&Member>, at: Timestamp) {

@@ -118,6 +118,9 @@ impl NodeEdit {
             Some(before) => before.instance.id.clone(),
             None => free_id(snapshot, host),
         };
+        // Only what is to be another: somebody may be draining it by another interface right now.
+        let was_drained = before.as_ref().is_some_and(|before| before.drained);
+        let drained = (drained != was_drained).then_some(drained);
         let carries = checks.iter().map(|row| row.carry(before.is_some())).collect();
         // A check of a node removes nothing: as in Consul, it is services that are reaped.
         let spec = |row: &Row| CheckSpec { deregister_after: None, ..row.spec.clone() };

@@ -121,6 +121,9 @@ impl ServiceEdit {
             None => free_id(snapshot, &is, host),
         };
         let seen = goes_on.map(|before| before.registered);
+        // Only what is to be another: somebody may be draining it by another interface right now.
+        let was_drained = goes_on.is_some_and(|before| before.drained);
+        let drained = (drained != was_drained).then_some(drained);
         let carries = checks.iter().map(|row| row.carry(seen.is_some())).collect();
         let count = checks.len();
         let made = |at: usize| KeptCheck::default().id(&is.id, at + 1, count);

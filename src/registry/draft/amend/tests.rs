@@ -50,7 +50,7 @@ fn node(name: &str, checks: usize) -> Instance {
 }
 
 fn put(instance: &Instance, seen: Option<u64>, checks: Vec<Carry>) -> Amendment {
-    let replacement = Replacement { instance: Arc::new(instance.clone()), checks, drained: false };
+    let replacement = Replacement { instance: Arc::new(instance.clone()), checks, drained: None };
     Amendment { key: instance.key(), seen: seen.map(Revision), to: Some(replacement) }
 }
 
@@ -302,7 +302,7 @@ fn drained_by_an_amendment_is_told_as_drained() {
     let web = on_node("web/a", "n", "a", 0);
     let base = world(&[new(&web)]);
     let mut amendment = put(&web, Some(1), vec![]);
-    amendment.to.as_mut().unwrap().drained = true;
+    amendment.to.as_mut().unwrap().drained = Some(true);
     let options = options();
     let mut draft = Draft::new(&base, &options, Timestamp(2));
     draft.apply(&Command::Amend(vec![amendment])).unwrap();
@@ -418,4 +418,40 @@ fn a_hold_outlasts_the_failure_of_the_node() {
     let states: Vec<_> = member.checks.iter().map(|check| check.status).collect();
     assert_eq!((member.suspect, member.status), (true, Status::Passing));
     assert_eq!(states, [Status::Passing, Status::Passing]);
+}
+
+/// The scheduler knew of no other registration, and dropped every result from then on.
+#[test]
+fn maintenance_is_no_other_registration() {
+    let web = on_node("web/a", "n", "a", 1);
+    let base = world(&[new(&web)]);
+    let drained = |seen, drained| {
+        let mut amendment = put(&web, Some(seen), vec![Carry::From(0)]);
+        amendment.to.as_mut().unwrap().drained = drained;
+        Command::Amend(vec![amendment])
+    };
+    let on = after(&base, &drained(1, Some(true))).unwrap();
+    let off = after(&on, &drained(1, Some(false))).unwrap();
+    let of = |snapshot: &Snapshot| {
+        let member = member(snapshot, &web);
+        (member.registered.0, member.drained, member.modified.0)
+    };
+    assert_eq!((of(&on), of(&off)), ((1, true, 2), (1, false, 3)));
+    // What begins a lease anew is another registration, and is told.
+    let anew = put(&web, Some(1), vec![Carry::Anew(Status::Passing, "anew".into())]);
+    let options = options();
+    let mut draft = Draft::new(&off, &options, Timestamp(1));
+    draft.apply(&Command::Amend(vec![anew])).unwrap();
+    assert_eq!(draft.member(&web.key()).unwrap().registered, Revision(4));
+    assert!(matches!(draft.events[0].kind, EventKind::Registered { replaced: true, .. }));
+}
+
+/// A client that registers again had read it before it was drained.
+#[test]
+fn a_drain_outlasts_a_registration_that_does_not_know_of_it() {
+    let web = on_node("web/a", "n", "a", 0);
+    let base = world(&[new(&web), Command::Drain { key: web.key(), on: true }]);
+    let heavier = Instance { weight: 9, ..web.clone() };
+    let next = after(&base, &Command::Amend(vec![put(&heavier, Some(1), vec![])])).unwrap();
+    assert_eq!((member(&next, &web).instance.weight, member(&next, &web).drained), (9, true));
 }
