@@ -29,7 +29,8 @@ use super::{
 };
 use crate::{
     model::{
-        Carry, Command, Heartbeat, Instance, InstanceKey, Replacement, Revision, Timestamp, limit,
+        Amendment, Carry, Command, Heartbeat, Instance, InstanceKey, Replacement, Revision,
+        Timestamp, limit,
     },
     util::Clock,
 };
@@ -276,7 +277,11 @@ impl Applier {
                 }
             }
             Command::Amend(amendments) => {
-                let all = amendments.iter().filter_map(|amendment| amendment.to.as_ref());
+                // What was decided from another registration is refused, and no sign of life.
+                let is_timely = |amendment: &&Amendment| {
+                    base.member(&amendment.key).map(|member| member.registered) == amendment.seen
+                };
+                let all = amendments.iter().filter(is_timely).filter_map(|a| a.to.as_ref());
                 for to in all.filter(|to| is_the_same(&to.instance, base)) {
                     self.hear_renewed(to, now);
                 }
@@ -321,16 +326,19 @@ impl Applier {
             return;
         }
         let base = self.registry.snapshot();
-        let (finished, outcomes) = self.draft(&base, &[], |draft| {
-            let again = requests.iter().zip(outcomes);
-            // What was refused has no row in the store; what was not refused has been done, also
-            // when its instance is gone by now.
-            let apply = |(request, outcome): (&Request, Outcome)| {
-                outcome.map(|first| draft.apply(&request.command).unwrap_or(first))
-            };
-            again.map(apply).collect()
-        });
-        let mut finished = finished.unwrap_or_else(|| Finished::unchanged(&base));
+        let options = *self.options.borrow();
+        let mut draft = Draft::new(&base, &options, self.wall_time()).again(&stored.next);
+        let again = requests.iter().zip(outcomes);
+        // What was refused has no row in the store; what was not refused has been done, also when
+        // its instance is gone by now.
+        let apply = |(request, outcome): (&Request, Outcome)| {
+            outcome.map(|first| draft.apply(&request.command).unwrap_or(first))
+        };
+        let outcomes: Vec<Outcome> = again.map(apply).collect();
+        let mut finished = match draft.is_unchanged() {
+            true => Finished::unchanged(&base),
+            false => draft.finish(),
+        };
         finished.next.revision = finished.next.revision.max(stored.next.revision);
         self.owed.extend(stored.touched.iter().chain(&finished.touched).cloned());
         self.publish(&base, finished);

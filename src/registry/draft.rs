@@ -37,6 +37,9 @@ const HELD: &str = "silent, held by self-preservation";
 #[derive(Debug)]
 pub(super) struct Draft<'s> {
     base: &'s Snapshot,
+    /// The world that a store has, when commands are carried out a second time that were accepted
+    /// for it.
+    accepted: Option<&'s Snapshot>,
     options: &'s Options,
     at: Timestamp,
     revision: Revision,
@@ -90,6 +93,7 @@ impl<'s> Draft<'s> {
     pub(super) fn new(base: &'s Snapshot, options: &'s Options, at: Timestamp) -> Self {
         Self {
             base,
+            accepted: None,
             options,
             at,
             revision: base.revision,
@@ -105,6 +109,11 @@ impl<'s> Draft<'s> {
             carried: Vec::new(),
             events: Vec::new(),
         }
+    }
+
+    /// A draft for commands that were accepted already, on top of a world from which `stored` came.
+    pub(super) fn again(self, stored: &'s Snapshot) -> Self {
+        Self { accepted: Some(stored), ..self }
     }
 
     /// Carries out one command, or refuses it and changes nothing.

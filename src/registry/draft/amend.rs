@@ -18,6 +18,9 @@ use crate::{
 impl Draft<'_> {
     /// Carries out amendments, all or none.
     pub(super) fn amend(&mut self, amendments: &[Amendment]) -> Result<Applied, RegistryError> {
+        if self.accepted.is_some() {
+            return Ok(self.amend_again(amendments));
+        }
         for amendment in amendments {
             self.check_amendment(amendment, amendments)?;
         }
@@ -30,6 +33,31 @@ impl Draft<'_> {
             let removed = self.remove(key, RemovalReason::Asked)?;
             (applied.revision, applied.changed) = (removed.revision, true);
         }
+        self.put_all(amendments, created, &mut applied);
+        Ok(applied)
+    }
+
+    /// Carries out amendments that were accepted and are stored, whatever was seen meanwhile: also
+    /// of an instance that was removed, because it had been critical or silent for too long.
+    fn amend_again(&mut self, amendments: &[Amendment]) -> Applied {
+        let created: Vec<_> = amendments.iter().map(|a| self.created_elsewhere(a)).collect();
+        let mut applied = unchanged(self.revision);
+        for Amendment { key, .. } in amendments.iter().filter(|a| a.to.is_none()) {
+            // One that is gone already needs no removal.
+            if let Ok(removed) = self.remove(key, RemovalReason::Asked) {
+                (applied.revision, applied.changed) = (removed.revision, true);
+            }
+        }
+        self.put_all(amendments, created, &mut applied);
+        applied
+    }
+
+    fn put_all(
+        &mut self,
+        amendments: &[Amendment],
+        created: Vec<Option<Revision>>,
+        applied: &mut Applied,
+    ) {
         for (amendment, created) in amendments.iter().zip(created) {
             let Some(to) = &amendment.to else { continue };
             let next = self.replace(to, created, applied.changed);
@@ -37,7 +65,6 @@ impl Draft<'_> {
             applied.changed |= next.changed;
             applied.created += next.created;
         }
-        Ok(applied)
     }
 
     /// Refuses what was decided from something that is no longer so.
@@ -90,6 +117,14 @@ impl Draft<'_> {
         (next.drained, next.created) = (drained, created.unwrap_or(revision));
         for (state, carry) in next.checks.iter_mut().zip(checks) {
             carry_over(state, carry, before.as_deref(), self.at);
+        }
+        if let (None, Some(stored)) =
+            (&before, self.accepted.and_then(|stored| stored.member(&key)))
+            && stored.instance == *instance
+        {
+            // It was removed meanwhile, with all that was to be carried over.
+            (next.checks, next.drained) = (stored.checks.clone(), stored.drained);
+            next.created = stored.created;
         }
         self.settle_on_node(&mut next);
         if let Some(before) = &before {

@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     model::{
-        CheckKind, CheckReport, CheckSpec, Command, Heartbeat, Instance, Policy, Revision, Status,
-        Target, TcpCheck, Thresholds, WhenNoneHealthy,
+        Amendment, Carry, CheckKind, CheckReport, CheckSpec, Command, Heartbeat, Instance, Policy,
+        Replacement, Revision, Status, Target, TcpCheck, Thresholds, WhenNoneHealthy,
     },
     registry::{
         JournalError, Member, Options, RegistryError,
@@ -41,11 +41,19 @@ fn stored(kept: &Kept) -> Vec<Member> {
 
 fn shown(running: &Running) -> Vec<Member> {
     let snapshot = running.registry.snapshot();
-    let members = snapshot.services.iter().flat_map(|(_, entry)| &entry.members);
-    let mut members: Vec<_> =
-        members.map(|member| Member { suspect: false, ..Member::clone(member) }).collect();
+    let mut members: Vec<_> = snapshot
+        .members()
+        .map(|member| Member { suspect: false, ..Member::clone(member) })
+        .collect();
     members.sort_by_key(Member::key);
     members
+}
+
+/// An amendment of an instance that was seen at a revision, with what was known of its check.
+fn amend(instance: Instance, seen: u64, carry: Carry) -> Command {
+    let (key, checks) = (instance.key(), vec![carry]);
+    let to = Some(Replacement { instance: Arc::new(instance), checks, drained: None });
+    Command::Amend(vec![Amendment { key, seen: Some(Revision(seen)), to }])
 }
 
 fn full() -> JournalError {
@@ -390,4 +398,38 @@ async fn a_check_that_stays_critical_removes_its_instance_by_its_own_time() {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         assert_eq!(statuses(), expected, "{seconds} s later");
     }
+}
+
+/// It was refused the second time, because the instance had been removed meanwhile, and answered as
+/// if it had been carried out.
+#[tokio::test(start_paused = true)]
+async fn an_amendment_outlasts_a_removal_while_its_commit_runs() {
+    let running = run(Kept::default(), Options::default());
+    let (ttl, after) = (Duration::from_secs(2), Some(Duration::from_secs(1)));
+    let web = Instance { deregister_after: after, ..testing::beating("web/a", "10.0.0.1", ttl) };
+    running.registry.submit(register(web.clone())).await.unwrap();
+    running.kept.hang(true);
+    let command = amend(Instance { weight: 9, ..web }, 1, Carry::From(0));
+    let registry = running.registry.clone();
+    let amended = tokio::spawn(async move { registry.submit(command).await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(status(&running, "web/a"), None, "it was silent for too long");
+    running.kept.hang(false);
+    amended.await.unwrap().unwrap();
+    let member = running.registry.snapshot().member(&key("web/a")).cloned().unwrap();
+    assert_eq!((member.instance.weight, member.status), (9, Status::Passing));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(stored(&running.kept), shown(&running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_amendment_that_is_refused_is_no_sign_of_life() {
+    let running = run(Kept::default(), Options::default());
+    let web = testing::beating("web/a", "10.0.0.1", Duration::from_secs(10));
+    running.registry.submit(register(web.clone())).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let refused = running.registry.submit(amend(web, 99, Carry::Renewed(0))).await;
+    assert!(matches!(refused, Err(RegistryError::Conflict(_))));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(status(&running, "web/a"), Some(Status::Critical));
 }
