@@ -346,7 +346,8 @@ impl<'s> Draft<'s> {
     }
 
     /// The output is taken with a change of status, at the end of a hold, or when nothing was said
-    /// before: a heartbeat that says something new each time must not cost a write each time.
+    /// before: a heartbeat that says something new each time must not cost a write each time. Of one
+    /// check by itself what is new is taken, too: whoever hands it over has paced it.
     fn set_ttl_checks(
         &mut self,
         before: &Member,
@@ -356,6 +357,7 @@ impl<'s> Draft<'s> {
     ) -> Applied {
         let mut next = before.clone();
         no_longer_held(&mut next, only, output);
+        let is_word = only.is_some() && !output.is_empty();
         let specs = before.instance.checks.iter();
         for (index, (state, spec)) in next.checks.iter_mut().zip(specs).enumerate() {
             let is_meant = spec.ttl().is_some() && only.is_none_or(|only| only == index);
@@ -363,7 +365,7 @@ impl<'s> Draft<'s> {
                 state.status = status;
                 state.since = self.at;
                 state.output = Arc::clone(output);
-            } else if is_meant && state.output.is_empty() {
+            } else if is_meant && (state.output.is_empty() || is_word) && state.output != *output {
                 state.output = Arc::clone(output);
             }
         }
@@ -523,7 +525,7 @@ fn no_longer_held(member: &mut Member, only: Option<usize>, output: &Arc<str>) {
     member.suspect &= member.checks.iter().any(is_held);
 }
 
-fn is_held(state: &CheckState) -> bool {
+pub(super) fn is_held(state: &CheckState) -> bool {
     &*state.output == HELD
 }
 

@@ -30,6 +30,9 @@ const TICK: Duration = Duration::from_millis(10);
 /// within the second that a dead instance may outlive its ttl.
 const DECISION_DELAY: Duration = Duration::from_millis(500);
 
+/// How often a new output text alone is taken, for each check: as often as of an active one.
+const OUTPUT_PACE: Duration = Duration::from_secs(60);
+
 /// All deadlines of the registry.
 #[derive(Debug)]
 pub(super) struct Leases {
@@ -147,6 +150,19 @@ impl Leases {
     /// When [`Leases::advance`] has something to do next.
     pub(super) fn next_at(&mut self) -> Option<Duration> {
         self.wheel.next_at()
+    }
+
+    /// Whether a check may say something new in the same state: a client that does with each of its
+    /// heartbeats must not cost a write each time.
+    pub(super) fn may_speak(&mut self, key: &InstanceKey, check: usize, now: Duration) -> bool {
+        let id = u8::try_from(check).ok().and_then(|check| self.beats.find(key, check));
+        let Some(beat) = id.and_then(|id| self.beats.get_mut(id)) else { return true };
+        let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+        let may = beat.quiet_until <= seconds(now);
+        if may {
+            beat.quiet_until = seconds(now + OUTPUT_PACE);
+        }
+        may
     }
 
     /// Takes a sign of life: of one `ttl` check, or of all that the instance has.
@@ -343,7 +359,8 @@ impl Leases {
         let (instance, registered) = (Arc::clone(&member.instance), member.registered);
         let (deadline, phase) = (now + ttl, if lapsed { Phase::Lapsed } else { Phase::Alive });
         let silent_since = None;
-        let beat = Beat { instance, check, registered, deadline, phase, silent_since };
+        let quiet_until = 0;
+        let beat = Beat { instance, check, quiet_until, registered, deadline, phase, silent_since };
         let id = self.beats.insert(beat);
         if !lapsed {
             self.wheel.insert(deadline, Timer::Beat(id));

@@ -16,6 +16,8 @@ pub(super) struct Beat {
     pub instance: Arc<Instance>,
     /// Which of its checks.
     pub check: u8,
+    /// Until which second of the clock a new word of it alone is not taken; 0 for one that is.
+    pub quiet_until: u32,
     /// Of which registration.
     pub registered: Revision,
     pub deadline: Duration,

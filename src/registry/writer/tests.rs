@@ -433,3 +433,25 @@ async fn an_amendment_that_is_refused_is_no_sign_of_life() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(status(&running, "web/a"), Some(Status::Critical));
 }
+
+/// An agent shows a new note at once; what changes with each heartbeat is written once a minute.
+#[tokio::test(start_paused = true)]
+async fn a_new_word_of_a_check_is_shown_and_many_are_paced() {
+    let running = run(Kept::default(), Options::default());
+    let web = testing::beating("web/a", "10.0.0.1", Duration::from_secs(30));
+    running.registry.submit(register(web)).await.unwrap();
+    let said = async |output: &str| {
+        let (key, check, status) = (key("web/a"), Some((0, Revision(1))), Status::Passing);
+        let beat = Heartbeat { key, check, status, output: output.into() };
+        running.registry.submit(Command::Heartbeat(beat)).await.unwrap();
+        let snapshot = running.registry.snapshot();
+        snapshot.member(&testing::key("web/a")).unwrap().checks[0].output.to_string()
+    };
+    assert_eq!(said("a").await, "a");
+    assert_eq!(said("b").await, "a", "too soon");
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        said("b").await;
+    }
+    assert_eq!(said("b").await, "b");
+}

@@ -455,3 +455,18 @@ fn a_drain_outlasts_a_registration_that_does_not_know_of_it() {
     let next = after(&base, &Command::Amend(vec![put(&heavier, Some(1), vec![])])).unwrap();
     assert_eq!((member(&next, &web).instance.weight, member(&next, &web).drained), (9, true));
 }
+
+#[test]
+fn a_new_word_of_one_check_is_taken_and_an_empty_one_is_none() {
+    let web = on_node("web/a", "n", "a", 1);
+    let beat = |output: &str| {
+        let (key, check, status) = (web.key(), Some((0, Revision(1))), Status::Passing);
+        Command::Heartbeat(Heartbeat { key, check, status, output: output.into() })
+    };
+    let said = |commands: &[Command]| {
+        let base = world(&[&[new(&web)], commands].concat());
+        member(&base, &web).checks[0].output.to_string()
+    };
+    assert_eq!(said(&[beat("a"), beat("b")]), "b");
+    assert_eq!(said(&[beat("a"), beat("")]), "a");
+}

@@ -89,12 +89,13 @@ async fn a_ttl_check_has_the_state_that_is_said_of_it() {
 }
 
 #[tokio::test]
-async fn the_first_word_is_kept_and_then_that_of_another_state() {
+async fn a_new_word_is_shown_at_once_and_the_next_one_later() {
     let rig = Rig::new();
     rig.put(SERVICE, r#"{"Name":"web","Check":{"TTL":"60s"}}"#).await;
     for (path, output) in [
         ("fail/service:web?note=why", "critical \"why\""),
-        ("fail/service:web?note=other", "critical \"why\""),
+        ("fail/service:web?note=other", "critical \"other\""),
+        ("fail/service:web?note=third", "critical \"other\""), // within a minute
         ("pass/service:web", "passing \"\""),
         ("pass/service:web?note=fine", "passing \"fine\""),
         ("pass/service:web?note=up+5s", "passing \"fine\""),
