@@ -4,13 +4,13 @@
 //! it, makes the whole anew and asks for it in place of the one it has read. What somebody else has
 //! replaced meanwhile is not overwritten: the door reads again.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{Carried, Draft, no_longer_held, unchanged};
 use crate::{
     model::{
-        Amendment, Carry, CheckState, EventKind, Instance, InstanceKey, RemovalReason, Replacement,
-        Revision, Timestamp,
+        Amendment, Carry, CheckState, EventKind, Instance, InstanceKey, Invalid, RemovalReason,
+        Replacement, Revision, Timestamp,
     },
     registry::{Applied, Member, RegistryError},
 };
@@ -25,6 +25,7 @@ impl Draft<'_> {
             self.check_amendment(amendment, amendments)?;
         }
         let put = amendments.iter().filter_map(|a| a.to.as_ref().map(|to| &to.instance));
+        check_origins(put.clone())?;
         self.check_limits(&put.cloned().collect::<Vec<_>>())?;
         let created: Vec<_> = amendments.iter().map(|a| self.created_elsewhere(a)).collect();
         let mut applied = unchanged(Revision::default());
@@ -174,6 +175,22 @@ impl Draft<'_> {
         }
         self.tell_of_status(before, next, revision, "registered".into());
     }
+}
+
+/// Refuses instances of which two are to stand for the same.
+fn check_origins<'i>(
+    instances: impl Iterator<Item = &'i Arc<Instance>>,
+) -> Result<(), RegistryError> {
+    let mut seen = HashSet::new();
+    for instance in instances {
+        if let Some(origin) = instance.origin.as_deref()
+            && !seen.insert((&origin.scope, &origin.id))
+        {
+            let refusal = Invalid::new("origin.id", &origin.id, "is there twice");
+            return Err(RegistryError::Invalid(refusal));
+        }
+    }
+    Ok(())
 }
 
 /// Somebody who is held as silent stays so until a sign of life comes, with whatever registration.

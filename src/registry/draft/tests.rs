@@ -1,14 +1,20 @@
 //! Drafts against a plain model, and snapshots against a rebuild from what the store would have.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use proptest::{collection::vec, prelude::*};
 
 use super::{Draft, Finished};
 use crate::{
     model::{
-        CheckKind, CheckReport, CheckSpec, Command, EventKind, Heartbeat, Instance, InstanceKey,
-        Policy, Revision, ServiceName, Share, Status, Tag, Target, TcpCheck, Thresholds, Timestamp,
+        AliasCheck, Amendment, Carry, CheckKind, CheckReport, CheckSpec, Command, EventKind,
+        Heartbeat, Instance, InstanceId, InstanceKey, Policy, Replacement, Revision, Scope,
+        ServiceName, Share, Status, Tag, Target, TcpCheck, Thresholds, Timestamp,
     },
     registry::{
         Change, Loaded, Member, Options, RegistryError, ServiceEntry, Snapshot, restore::restore,
@@ -30,10 +36,75 @@ const OPTIONS: Options = Options {
 /// What a step of a script does; some of them are due by time rather than commanded.
 #[derive(Debug, Clone)]
 enum Step {
+    Amend(Vec<Plan>),
     Command(Command),
     Expire(InstanceKey),
     Hold(InstanceKey),
     Lapse(InstanceKey),
+}
+
+/// An amendment: of what there is when it is carried out, or of what there was.
+#[derive(Debug, Clone)]
+struct Plan {
+    instance: Arc<Instance>,
+    is_late: bool,
+    removes: bool,
+    /// What becomes of each check.
+    carry: u8,
+    drained: Option<bool>,
+}
+
+/// What clients on two nodes register, and the nodes themselves.
+fn any_plan(aliases: bool) -> impl Strategy<Value = Plan> {
+    let choice = (0..3_u8, 0..2_u8, prop::bool::weighted(0.2), any::<bool>());
+    let how = (prop::bool::weighted(0.1), prop::bool::weighted(0.2), 0..4_u8);
+    (any_instance(), choice, how, prop::option::of(any::<bool>())).prop_map(
+        move |(instance, (id, node, is_node, follows), how, drained)| {
+            let mut instance = Instance::clone(&instance);
+            let scope = Scope::node(&format!("n{node}"));
+            if is_node {
+                instance.service = ServiceName::nodes();
+                instance.id = InstanceId::derived(&scope.name);
+            }
+            if aliases && follows {
+                let id = if id == 0 { String::new() } else { format!("c{id}") };
+                let alias = AliasCheck::new(scope.clone(), id).unwrap();
+                let spec = CheckSpec::new(CheckKind::Alias(Box::new(alias)));
+                instance.checks = instance.checks.iter().cloned().chain([spec]).collect();
+            }
+            let id = if is_node { String::new() } else { format!("c{id}") };
+            let instance = Arc::new(testing::from_elsewhere(instance, scope, &id));
+            let (is_late, removes, carry) = how;
+            Plan { instance, is_late, removes, carry, drained }
+        },
+    )
+}
+
+impl Plan {
+    fn amendment(self, draft: &mut Draft<'_>) -> Amendment {
+        let Self { instance, is_late, removes, carry, drained } = self;
+        let key = instance.key();
+        let seen = draft.member(&key).ok().map(|member| member.registered);
+        let seen = if is_late { Some(Revision(1_000_000)) } else { seen };
+        let checks = (0..instance.checks.len()).map(|index| match carry {
+            0 => Carry::Anew(Status::Warning, "anew".into()),
+            1 => Carry::Renewed(index),
+            _ => Carry::From(index),
+        });
+        let checks = checks.collect();
+        let to = (!removes).then_some(Replacement { instance, checks, drained });
+        Amendment { key, seen, to }
+    }
+}
+
+/// Of a service, or a node.
+fn any_owner() -> impl Strategy<Value = InstanceKey> {
+    prop_oneof![
+        4 => any_key(),
+        1 => (0..2_u8).prop_map(|node| {
+            InstanceKey::new(ServiceName::nodes(), InstanceId::derived(&format!("n{node}")))
+        }),
+    ]
 }
 
 fn any_key() -> impl Strategy<Value = InstanceKey> {
@@ -70,19 +141,22 @@ fn check(kind: &str) -> CheckSpec {
     CheckSpec::new(kind)
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
+fn any_step(aliases: bool) -> impl Strategy<Value = Step> {
     let output: Arc<str> = "said".into();
     let report_output = Arc::clone(&output);
     prop_oneof![
+        6 => vec(any_plan(aliases), 1..3).prop_map(Step::Amend),
         6 => vec(any_instance(), 1..4).prop_map(Command::Register).prop_map(Step::Command),
         2 => any_key().prop_map(Command::Deregister).prop_map(Step::Command),
-        2 => (any_key(), any::<bool>())
+        2 => (any_owner(), any::<bool>())
             .prop_map(|(key, on)| Step::Command(Command::Drain { key, on })),
-        2 => (any_key(), any_status()).prop_map(move |(key, status)| {
+        2 => (any_owner(), any_status(), 0..4_usize).prop_map(move |(key, status, check)| {
             let output = Arc::clone(&output);
-            Step::Command(Command::Heartbeat(Heartbeat { key, check: None, status, output }))
+            // Which registration is filled in when it is carried out.
+            let check = (check < 3).then_some((check, Revision(0)));
+            Step::Command(Command::Heartbeat(Heartbeat { key, check, status, output }))
         }),
-        4 => (any_key(), 0..60_u64, 0..2_usize, any_status()).prop_map(
+        4 => (any_owner(), 0..60_u64, 0..2_usize, any_status()).prop_map(
             move |(key, registered, check, status)| {
                 let (registered, output) = (Revision(registered), Arc::clone(&report_output));
                 let report = CheckReport { key, registered, check, status, output };
@@ -102,6 +176,16 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 fn take(draft: &mut Draft<'_>, step: &Step, base: &Snapshot) {
     match step {
+        Step::Amend(plans) => {
+            let amendments = plans.iter().map(|plan| plan.clone().amendment(draft)).collect();
+            // What is late, or has an origin that another one has, is refused.
+            let _refused = draft.apply(&Command::Amend(amendments));
+        }
+        Step::Command(Command::Heartbeat(beat)) => {
+            let registered = draft.member(&beat.key).map_or(Revision(0), |m| m.registered);
+            let check = beat.check.map(|(check, _)| (check, registered));
+            let _refused = draft.apply(&Command::Heartbeat(Heartbeat { check, ..beat.clone() }));
+        }
         // Most reports are made to fit the registration that is there, or none would count.
         Step::Command(Command::Report(report)) if report.registered.0 % 4 != 0 => {
             let registered = base.member(&report.key).map_or(report.registered, |m| m.registered);
@@ -155,7 +239,17 @@ fn picture(snapshot: &Snapshot) -> impl PartialEq + std::fmt::Debug + use<> {
         snapshot.tags.iter().map(|(tag, count)| (tag.clone(), *count)).collect();
     let addresses: BTreeMap<IpAddr, Arc<[InstanceKey]>> =
         snapshot.by_address.iter().map(|(ip, keys)| (*ip, Arc::clone(keys))).collect();
-    (snapshot.revision, snapshot.counts, services, tags, addresses)
+    let nodes: BTreeMap<InstanceId, Arc<Member>> =
+        snapshot.nodes.iter().map(|(id, node)| (id.clone(), Arc::clone(node))).collect();
+    let names: BTreeMap<(Scope, String), (InstanceKey, BTreeSet<InstanceKey>)> = (0..2)
+        .flat_map(|node| ["", "c0", "c1", "c2"].map(|id| (Scope::node(&format!("n{node}")), id)))
+        .filter_map(|(scope, id)| {
+            let followers = snapshot.followers.of(&scope, &id.into()).into_iter().collect();
+            let key = snapshot.origins.get(&scope, id)?.key();
+            Some(((scope, id.to_owned()), (key, followers)))
+        })
+        .collect();
+    (snapshot.revision, snapshot.counts, services, tags, addresses, nodes, names)
 }
 
 proptest! {
@@ -165,7 +259,7 @@ proptest! {
     /// gives the snapshot that was reached step by step.
     #[test]
     fn what_the_store_keeps_restores_the_same_snapshot(
-        batches in vec(vec(any_step(), 1..6), 1..12)
+        batches in vec(vec(any_step(true), 1..6), 1..12)
     ) {
         let (mut snapshot, mut rows) = (Snapshot::default(), Rows::default());
         for (at, batch) in (1_u64..).zip(&batches) {
@@ -185,9 +279,10 @@ proptest! {
         }
     }
 
-    /// A batch in one draft and the same commands in a draft each reach the same world.
+    /// A batch in one draft and the same commands in a draft each reach the same world. Aliases are
+    /// settled once a batch, at revisions of their own.
     #[test]
-    fn a_batch_is_its_commands_in_order(steps in vec(any_step(), 1..20)) {
+    fn a_batch_is_its_commands_in_order(steps in vec(any_step(false), 1..20)) {
         let empty = Snapshot::default();
         let mut together = Draft::new(&empty, &OPTIONS, Timestamp(1));
         let mut singly = Snapshot::default();

@@ -111,6 +111,9 @@ fn an_origin_belongs_to_one_instance() {
     let move_it = Command::Amend(vec![put(&moved, None, vec![]), remove(&a, 1)]);
     let next = after(&base, &move_it).unwrap();
     assert_eq!(next.origins.get(&Scope::node("n"), "x").unwrap().key(), moved.key());
+    let twice = ["b", "c"].map(|id| on_node(&format!("api/{id}"), "n", "y", 0));
+    let twice = Command::Amend(twice.iter().map(|instance| put(instance, None, vec![])).collect());
+    assert!(matches!(after(&base, &twice), Err(RegistryError::Invalid(_))), "in one go, too");
     let elsewhere = on_node("api/b", "other", "x", 0);
     assert!(after(&base, &new(&elsewhere)).is_ok(), "ids are unique within their scope only");
 }

@@ -8,7 +8,10 @@ use tokio::task::JoinHandle;
 
 use super::{report, shown, stored, tcp_checked};
 use crate::{
-    model::{Command, Heartbeat, Instance, InstanceKey, Policy, Status},
+    model::{
+        AliasCheck, Amendment, Carry, CheckKind, CheckSpec, Command, Heartbeat, Instance,
+        InstanceId, InstanceKey, Policy, Replacement, Scope, ServiceName, Status,
+    },
     registry::{
         Applied, JournalError, Member, Options, RegistryError,
         testing::{self, Kept, Running, run},
@@ -27,7 +30,7 @@ enum Step {
 
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => (0..9_u8, 0..4_u8, 0..6_u8).prop_map(|(k, who, how)| Step::Command(k, who, how)),
+        12 => (0..12_u8, 0..4_u8, 0..6_u8).prop_map(|(k, who, how)| Step::Command(k, who, how)),
         1 => any::<bool>().prop_map(Step::Fail),
         2 => any::<bool>().prop_map(Step::Hang),
         4 => (0_u64..4_000).prop_map(Step::Wait),
@@ -61,8 +64,36 @@ fn command(running: &Running, kind: u8, who: u8, how: u8) -> Command {
             let member = running.registry.snapshot().member(&key).cloned();
             report(&name, member.map(|m| m.registered).unwrap_or_default(), status)
         }
+        8..=10 => amend(running, amended(&name, who, how), kind == 8 && how == 0),
         _ => Command::Heartbeat(Heartbeat { key, check: None, status, output: "".into() }),
     }
+}
+
+/// What a client on node `n` has registered, or what `who` follows there, or the node itself.
+fn amended(name: &str, who: u8, how: u8) -> Instance {
+    let origin = |instance, id: &str| testing::from_elsewhere(instance, Scope::node("n"), id);
+    match how {
+        0..=2 => origin(instance(name, how), name),
+        3 => {
+            let alias = AliasCheck::new(Scope::node("n"), format!("s0/i{}", who % 2)).unwrap();
+            let spec = CheckSpec::new(CheckKind::Alias(Box::new(alias)));
+            origin(Instance { checks: [spec].into(), ..testing::instance(name, "10.0.0.1") }, name)
+        }
+        _ => {
+            let (service, id) = (ServiceName::nodes(), InstanceId::parse("n").unwrap());
+            origin(Instance { service, id, ..instance(name, how) }, "")
+        }
+    }
+}
+
+/// Puts it in the place of what is there, or takes that away.
+fn amend(running: &Running, instance: Instance, removes: bool) -> Command {
+    let key = instance.key();
+    let seen = running.registry.snapshot().member(&key).map(|member| member.registered);
+    let checks = vec![Carry::From(0); instance.checks.len()];
+    let drained = instance.weight.is_multiple_of(2).then_some(instance.weight > 3);
+    let to = Replacement { instance: Arc::new(instance), checks, drained };
+    Command::Amend(vec![Amendment { key, seen, to: (!removes).then_some(to) }])
 }
 
 type Submission = JoinHandle<Result<Applied, RegistryError>>;
