@@ -305,8 +305,9 @@ impl<'s> Draft<'s> {
         }
         let revision = self.step();
         let next = Member { drained: on, ..Member::clone(&before) };
-        self.put(Some(&before), next, revision);
+        // What a node that goes down does to those on it is told after it.
         self.event(revision, &key.service, EventKind::Drained { key: key.clone(), on });
+        self.put(Some(&before), next, revision);
         Ok(Applied { revision, created: 0, changed: true })
     }
 

@@ -219,6 +219,11 @@ fn a_node_in_maintenance_is_down() {
     let base = world(&[new(&web), new(&machine)]);
     let drain = Command::Drain { key: machine.key(), on: true };
     assert_eq!(member(&after(&base, &drain).unwrap(), &web).status, Status::Critical);
+    let options = options();
+    let mut draft = Draft::new(&base, &options, Timestamp(1));
+    draft.apply(&drain).unwrap();
+    let revisions: Vec<_> = draft.events.iter().map(|event| event.revision.0).collect();
+    assert_eq!(revisions, [3, 4], "it is told before what it does");
 }
 
 #[test]
