@@ -116,6 +116,7 @@ impl Member {
                 id: instance.id.as_str().into(),
                 document: "{}".into(),
                 odd_tags: odd_tags.iter().map(|tag| (*tag).into()).collect(),
+                service: None,
                 node: Some(Node { addresses, lends_address }),
             }));
         })

@@ -7,7 +7,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Addresses, Invalid, Tag, limit};
+use super::{Addresses, Instance, Invalid, Tag, limit};
 
 /// The interfaces, other than the native one, by which an instance can be registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,9 @@ pub struct Origin {
     pub document: Arc<str>,
     /// Tags that are no DNS labels, in lower case, sorted, each once.
     pub odd_tags: Box<[Arc<str>]>,
+    /// What its service is called there, as it was sent: where that is no name here, and not the
+    /// scope's either.
+    pub service: Option<Arc<str>>,
     /// The machine that it is on, where the door knows of machines: a node of Consul.
     pub node: Option<Node>,
 }
@@ -124,9 +127,12 @@ impl Origin {
     /// # Errors
     /// Names the field that is above its limit, or not as a door makes it.
     pub fn checked(self) -> Result<Self, Invalid> {
+        let none = Arc::default();
+        let service = self.service.as_ref().unwrap_or(&none);
         for (field, text, most) in [
             ("origin.scope", &self.scope.name, limit::ORIGIN_NAME_OCTETS_MAX),
             ("origin.id", &self.id, limit::ORIGIN_NAME_OCTETS_MAX),
+            ("origin.service", service, limit::ORIGIN_NAME_OCTETS_MAX),
             ("origin.document", &self.document, limit::ORIGIN_DOCUMENT_OCTETS_MAX),
         ] {
             if text.len() > most {
@@ -159,6 +165,19 @@ fn checked_odd_tags(tags: &[Arc<str>]) -> Result<(), Invalid> {
     match tags.windows(2).find(|pair| pair[0] >= pair[1]) {
         Some(pair) => Err(Invalid::new(field, &pair[1], "is there twice, or not in its order")),
         None => Ok(()),
+    }
+}
+
+impl Instance {
+    /// What its service is called where it came from, when that is no name here. All interfaces
+    /// that have such names show it.
+    pub fn service_elsewhere(&self) -> Option<&str> {
+        let origin = self.origin.as_deref()?;
+        let name = match origin.scope.door {
+            Door::Consul => origin.service.as_deref()?,
+            Door::Eureka => &origin.scope.name, // an application
+        };
+        (!name.eq_ignore_ascii_case(self.service.as_str())).then_some(name)
     }
 }
 
@@ -221,6 +240,7 @@ mod tests {
             id: "x".repeat(id).into(),
             document: "x".repeat(document).into(),
             odd_tags: Box::default(),
+            service: None,
             node: None,
         };
         let (name, document) = (limit::ORIGIN_NAME_OCTETS_MAX, limit::ORIGIN_DOCUMENT_OCTETS_MAX);

@@ -170,7 +170,7 @@ pub(crate) fn instance(name: &str, ip: &str) -> Instance {
 pub(crate) fn from_elsewhere(instance: Instance, scope: Scope, id: &str) -> Instance {
     let (id, document, odd_tags) = (id.into(), "{}".into(), Box::default());
     Instance {
-        origin: Some(Arc::new(Origin { scope, id, document, odd_tags, node: None })),
+        origin: Some(Arc::new(Origin { scope, id, document, odd_tags, service: None, node: None })),
         ..instance
     }
 }

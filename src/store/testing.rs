@@ -251,12 +251,14 @@ fn origin() -> impl Strategy<Value = Origin> {
     let node = option::of((addresses(), any::<bool>()));
     let node = node
         .prop_map(|node| node.map(|(addresses, lends_address)| Node { addresses, lends_address }));
-    ("[a-z]{1,5}", "\\PC{6,12}", "\\PC{0,40}", tags, any::<bool>(), node).prop_map(
-        |(scope, id, document, tags, is_node, node)| Origin {
+    let service = option::of("\\PC{0,12}");
+    ("[a-z]{1,5}", "\\PC{6,12}", "\\PC{0,40}", tags, any::<bool>(), (service, node)).prop_map(
+        |(scope, id, document, tags, is_node, (service, node))| Origin {
             scope: if is_node { Scope::node(&scope) } else { Scope::application(&scope) },
             id: id.into(),
             document: document.into(),
             odd_tags: tags.into_iter().map(Into::into).collect(),
+            service: service.map(Into::into),
             node,
         },
     )

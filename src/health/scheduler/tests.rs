@@ -424,7 +424,7 @@ async fn the_first_result_decides_for_consul_s_clients_alone() {
         let origin = door.map(|door| {
             let scope = Scope { door, name: "N".into() };
             let (id, document, odd_tags) = ("a".into(), "{}".into(), Box::default());
-            Arc::new(Origin { scope, id, document, odd_tags, node: None })
+            Arc::new(Origin { scope, id, document, odd_tags, service: None, node: None })
         });
         let instance = Arc::new(Instance { origin, ..checked("web/a", thresholds) });
         let checks = vec![Carry::Anew(Status::Critical, "".into())];

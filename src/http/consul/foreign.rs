@@ -85,7 +85,7 @@ impl<'w> World<'w> {
         Kept {
             node,
             node_address,
-            name: instance.service.to_string(),
+            name: service_name(instance),
             tags: instance.tags.iter().map(ToString::to_string).collect(),
             address,
             tagged_addresses: named.collect(),
@@ -139,6 +139,13 @@ fn made_id(instance: &Instance) -> String {
     let mut parts = id.split(':').skip(1);
     let named = parts.next().is_some_and(|part| part.to_uppercase() == application);
     if named && parts.count() == 1 { id.to_owned() } else { format!("{application}:{id}") }
+}
+
+/// What the service of an instance of another interface is called. Names have no case there, and
+/// are in lower case where they are names of DNS.
+fn service_name(instance: &Instance) -> String {
+    let elsewhere = instance.service_elsewhere();
+    elsewhere.map_or_else(|| instance.service.to_string(), str::to_lowercase)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     http::Api,
-    model::{Amendment, Command, Heartbeat, InstanceKey, Scope, Status},
+    model::{Amendment, Command, Heartbeat, InstanceKey, Scope, ServiceName, Status},
     registry::{Member, RegistryError, Snapshot},
 };
 
@@ -63,9 +63,9 @@ impl Named {
         if let Some(own) = own {
             return snapshot.member_like(own);
         }
-        let service = self.app.to_lowercase();
-        let label = shown::label_of(&service, &self.id)?;
-        let member = snapshot.service(&service)?.member(label)?;
+        let service = ServiceName::derived(&self.app);
+        let label = shown::label_of(service.as_str(), &self.id)?;
+        let member = snapshot.service(service.as_str())?.member(label)?;
         shown::origin(member).is_none().then_some(member)
     }
 

@@ -25,7 +25,7 @@ use super::{
     vips::{Vip, Vips},
 };
 use crate::{
-    model::{InstanceKey, Revision, Scope, limit},
+    model::{InstanceKey, Revision, Scope, ServiceName, limit},
     registry::{Member, Registry, Snapshot},
     util::Clock,
 };
@@ -160,9 +160,16 @@ impl Recent {
         let mut found: Vec<_> = own.collect();
         drop(inner);
         // What came by another interface answers to its service's name.
-        let service = snapshot.service(name).filter(|_| vip == Vip::Plain);
+        let label = ServiceName::derived(name);
+        let service = snapshot.service(label.as_str()).filter(|_| vip == Vip::Plain);
         let others = service.into_iter().flat_map(|entry| &entry.members);
-        let others = others.filter(|other| shown::origin(other).is_none() && self.is_shown(other));
+        let answers = |other: &&Arc<Member>| {
+            let own = &other.instance;
+            shown::origin(other).is_none()
+                && self.is_shown(other)
+                && own.service_elsewhere().unwrap_or(own.service.as_str()) == name
+        };
+        let others = others.filter(answers);
         found.extend(others.cloned());
         (snapshot, found)
     }

@@ -35,7 +35,10 @@ pub(super) fn origin(member: &Member) -> Option<&Origin> {
 pub(super) fn application_of(member: &Member) -> SmolStr {
     match origin(member) {
         Some(origin) => SmolStr::new(&origin.scope.name),
-        None => member.instance.service.as_str().to_uppercase().into(),
+        None => {
+            let elsewhere = member.instance.service_elsewhere();
+            elsewhere.unwrap_or(member.instance.service.as_str()).to_uppercase().into()
+        }
     }
 }
 
@@ -185,7 +188,7 @@ fn foreign(member: &Member) -> Instance {
         metadata: pairs
             .map(|(key, value)| (key.as_ref().into(), value.as_ref().into()))
             .collect::<Metadata>(),
-        vip_address: Some(own.service.as_str().into()),
+        vip_address: Some(own.service_elsewhere().unwrap_or(own.service.as_str()).into()),
         last_updated_timestamp: Some(changed),
         last_dirty_timestamp: Some(changed),
         ..Instance::default()

@@ -114,6 +114,8 @@ struct OriginLine {
     #[serde(default)]
     odd_tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<NodeLine>,
 }
 
@@ -288,6 +290,7 @@ impl From<&Origin> for OriginLine {
             id: origin.id.to_string(),
             document: origin.document.to_string(),
             odd_tags: origin.odd_tags.iter().map(ToString::to_string).collect(),
+            service: origin.service.as_ref().map(ToString::to_string),
             node: origin.node.as_ref().map(|node| NodeLine {
                 addresses: shown(&node.addresses),
                 lends_address: node.lends_address,
@@ -306,7 +309,8 @@ impl OriginLine {
         });
         let node = node.transpose().map_err(|refusal| refusal.under("origin.node"))?;
         let (id, document) = (self.id.into(), self.document.into());
-        Origin { scope, id, document, odd_tags, node }.checked()
+        let service = self.service.map(Into::into);
+        Origin { scope, id, document, odd_tags, service, node }.checked()
     }
 }
 

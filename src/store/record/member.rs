@@ -65,6 +65,8 @@ enum MemberFact<'a> {
     },
     /// The revision at which it was first registered, unless that is this registration's.
     Created(u64),
+    /// What the service of its origin, which stands before, is called there.
+    Service(&'a str),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,6 +149,8 @@ fn facts(member: &Member) -> Vec<MemberFact<'_>> {
         lends_address: node.lends_address,
     }));
     facts.extend(member.kept_created().map(|revision| MemberFact::Created(revision.0)));
+    let service = instance.origin.as_deref().and_then(|origin| origin.service.as_deref());
+    facts.extend(service.map(MemberFact::Service));
     facts
 }
 
@@ -185,13 +189,18 @@ impl MemberFact<'_> {
                 let scope = Scope { door: door.into(), name: interner.text(scope) };
                 let odd_tags = odd_tags.into_iter().map(|tag| interner.text(tag)).collect();
                 let (id, document) = (id.into(), document.into());
-                let origin = Origin { scope, id, document, odd_tags, node: None }.checked()?;
+                let origin = Origin { scope, id, document, odd_tags, service: None, node: None }
+                    .checked()?;
                 instance.origin = Some(Arc::new(origin));
             }
             Self::Node { addresses, lends_address } => {
                 let origin = instance.origin.as_mut().ok_or(RecordError::Node)?;
                 let addresses = addresses.decode()?;
                 Arc::make_mut(origin).node = Some(Node { addresses, lends_address });
+            }
+            Self::Service(name) => {
+                let origin = instance.origin.as_mut().ok_or(RecordError::Node)?;
+                Arc::make_mut(origin).service = Some(interner.text(name));
             }
         }
         Ok(())

@@ -178,6 +178,7 @@ fn the_octets_of_what_few_instances_have_are_fixed() {
         id: "host:web".into(),
         document: "{}".into(),
         odd_tags: ["v1.2".into()].into(),
+        service: Some("w_b".into()),
         node: Some(Node {
             addresses: Addresses::ips(vec![[10, 0, 0, 1].into()]).unwrap(),
             lends_address: true,
@@ -186,7 +187,8 @@ fn the_octets_of_what_few_instances_have_are_fixed() {
     (member.checks, member.created) = (Box::default(), Revision(2));
     let key = member_key(&member.key());
     let value = encode_member(&key, &member).unwrap();
-    let facts = "0400ac0201010357454208686f73743a776562027b7d010476312e32020101000a000001010302";
+    let facts = "0500ac0201010357454208686f73743a776562027b7d010476312e32020101000a00000101\
+                 03020403775f62";
     assert!(hex(&value).contains(facts), "{}", hex(&value));
     assert_eq!(value[0], 2);
     assert_eq!(decode_member(&key, &value, &mut Interner::default()).unwrap(), member);

@@ -134,6 +134,7 @@ impl NodeEdit {
             id: "".into(),
             document: document.into(),
             odd_tags: Box::default(),
+            service: None,
             node: None,
         };
         let instance = Instance {

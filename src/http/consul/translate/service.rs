@@ -181,11 +181,15 @@ impl Translated {
             let lends_address = self.has_no_address() && self.instance.addresses == addresses;
             Node { addresses, lends_address }
         });
+        let name = &self.kept.name;
+        let is_own = name.eq_ignore_ascii_case(self.instance.service.as_str());
+        let service = (!is_own).then(|| name.as_str().into());
         let origin = Origin {
             scope: host.scope(),
             id: self.id.into(),
             document: document.into(),
             odd_tags: self.odd_tags,
+            service,
             node,
         };
         let refused =

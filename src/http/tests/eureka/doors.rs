@@ -105,6 +105,35 @@ async fn an_id_that_somebody_else_has_there_is_kept_apart() {
 }
 
 #[tokio::test]
+async fn a_service_has_one_name_at_all_interfaces_that_take_it() {
+    let door = door();
+    let sent = json!({ "Name": "My_Service", "ID": "s-1", "Address": "10.0.0.7", "Port": 80 });
+    let reply = door.call("PUT", "/v1/agent/service/register", &sent.to_string()).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let shown = door.shown("/eureka/apps/my_service").await["application"].clone();
+    assert_eq!(shown["name"], "MY_SERVICE");
+    let shown = &shown["instance"][0];
+    assert_eq!((&shown["app"], &shown["vipAddress"]), (&json!("MY_SERVICE"), &json!("My_Service")));
+    let id = shown["instanceId"].as_str().unwrap();
+    for path in [format!("apps/MY_SERVICE/{id}"), format!("instances/{id}")] {
+        assert_eq!(door.instance(&format!("/eureka/{path}")).await["instanceId"], id, "{path}");
+    }
+    let vips = door.shown("/eureka/vips/My_Service").await["applications"].clone();
+    assert_eq!(vips["application"][0]["instance"][0]["instanceId"], id);
+    let drained = format!("/eureka/apps/MY_SERVICE/{id}/status?value=OUT_OF_SERVICE");
+    assert_eq!(door.code("PUT", &drained).await, 200);
+    // And the other way round, under one name with those of Consul's.
+    door.appear(&body("MY_SERVICE", "e-1")).await;
+    door.appear(&body("MY_APP", "e-2")).await;
+    let services = door.get("/v1/catalog/services").await.json();
+    assert!(services["my_app"].is_array(), "{services}");
+    for (name, count) in [("my_app", 1), ("MY_APP", 1), ("My_Service", 2)] {
+        let rows = door.get(&format!("/v1/catalog/service/{name}")).await.json();
+        assert_eq!(rows.as_array().unwrap().len(), count, "{name}: {rows}");
+    }
+}
+
+#[tokio::test]
 async fn names_that_are_no_labels_are_derived() {
     let door = door();
     door.appear(&body("MY_APP.v2", "host.example:my_app:80")).await;
