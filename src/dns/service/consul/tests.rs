@@ -15,6 +15,8 @@ use crate::{
     registry::Member,
 };
 
+mod edges;
+
 const A: RecordType = RecordType::A;
 const AAAA: RecordType = RecordType::AAAA;
 const ANY: RecordType = RecordType::ANY;
