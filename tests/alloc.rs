@@ -118,6 +118,7 @@ fn members() -> Vec<Member> {
         id: "e".into(),
         document: "{}".into(),
         odd_tags: Box::default(),
+        service: None,
         node: Some(Node { addresses, lends_address: false }),
     }));
     let elsewhere = Member::new(Arc::new(elsewhere), Revision::default(), Timestamp::default());

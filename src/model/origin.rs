@@ -254,7 +254,15 @@ mod tests {
     fn what_no_door_makes_is_no_origin() {
         let origin = |scope: Scope, odd_tags: Vec<&str>| {
             let odd_tags = odd_tags.into_iter().map(Into::into).collect();
-            Origin { scope, id: "a".into(), document: "{}".into(), odd_tags, node: None }.checked()
+            Origin {
+                scope,
+                id: "a".into(),
+                document: "{}".into(),
+                odd_tags,
+                service: None,
+                node: None,
+            }
+            .checked()
         };
         let named = |door, name: &str| Scope { door, name: name.into() };
         assert!(origin(named(Door::Consul, "web-1"), vec!["a.b", "c.d"]).is_ok());

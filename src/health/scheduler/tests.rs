@@ -428,7 +428,7 @@ async fn the_first_result_decides_for_consul_s_clients_alone() {
         });
         let instance = Arc::new(Instance { origin, ..checked("web/a", thresholds) });
         let checks = vec![Carry::Anew(Status::Critical, "".into())];
-        let (key, to) = (instance.key(), Replacement { instance, checks, drained: false });
+        let (key, to) = (instance.key(), Replacement { instance, checks, drained: None });
         let amendments = vec![Amendment { key, seen: None, to: Some(to) }];
         rig.running.registry.submit(Command::Amend(amendments)).await.unwrap();
         rig.until("passing", |rig| rig.status("web/a").0 == Status::Passing).await;

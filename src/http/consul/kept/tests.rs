@@ -24,7 +24,7 @@ async fn registered(change: impl Fn(&str) -> String) -> Door {
     let origin = Origin { document: change(&before.document).into(), ..before.clone() };
     let instance = Instance { origin: Some(Arc::new(origin)), ..(*member.instance).clone() };
     let to =
-        Replacement { instance: Arc::new(instance), checks: vec![Carry::From(0)], drained: false };
+        Replacement { instance: Arc::new(instance), checks: vec![Carry::From(0)], drained: None };
     let seen = Some(member.registered);
     let amendment = Amendment { key: member.key(), seen, to: Some(to) };
     registry.submit(Command::Amend(vec![amendment])).await.unwrap();

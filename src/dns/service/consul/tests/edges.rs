@@ -54,7 +54,8 @@ fn an_instance_of_eureka_s_is_not_called_as_consul_calls_its_own() {
     let eureka = member("web/w", "10.0.0.1").with(|instance| {
         let (scope, id) = (Scope::application("WEB"), "w".into());
         let (document, odd_tags) = ("{}".into(), Box::default());
-        instance.origin = Some(Arc::new(Origin { scope, id, document, odd_tags, node: None }));
+        instance.origin =
+            Some(Arc::new(Origin { scope, id, document, odd_tags, service: None, node: None }));
     });
     let told = World::new(vec![eureka]).ask("1.0.0.10.in-addr.arpa.", RecordType::PTR);
     assert_eq!(told.answers(), ["w.instance.web.service.internal."]);
