@@ -24,10 +24,11 @@ pub(super) struct Care {
     pub clock: Clock,
     pub metrics: ForwardMetrics,
     pub probes: Probes,
-    /// Questions of clients that are under way to upstreams, in all; what is asked on our own account
-    /// is apart from that, a few for each upstream. What waits is limited by messages (`lane`): one
-    /// of these can have several upstreams asked, and what it has them asked may go on when it has
-    /// its answer. Each takes up to three descriptors, one for each packet that hickory sends.
+    /// Questions of clients that are under way to upstreams, in all; what is asked on our own
+    /// account is apart from that, a few for each upstream. What waits is limited by messages
+    /// (`lane`): one of these can have several upstreams asked, and what it has them asked may go
+    /// on when it has its answer. Each takes up to three descriptors, one for each packet that
+    /// hickory sends.
     pub attempts: Places,
 }
 
