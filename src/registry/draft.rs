@@ -347,8 +347,8 @@ impl<'s> Draft<'s> {
     }
 
     /// The output is taken with a change of status, at the end of a hold, or when nothing was said
-    /// before: a heartbeat that says something new each time must not cost a write each time. Of one
-    /// check by itself what is new is taken, too: whoever hands it over has paced it.
+    /// before: a heartbeat that says something new each time must not cost a write each time. Of
+    /// one check by itself what is new is taken, too: whoever hands it over has paced it.
     fn set_ttl_checks(
         &mut self,
         before: &Member,

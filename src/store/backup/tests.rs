@@ -165,7 +165,11 @@ fn a_refusal_names_line_and_field() {
 
 fn from_consul(service: &str, instance: &str, scope: &str, id: &str) -> String {
     format!(
-        r#"{{"service":"{service}","instance":"{instance}","addresses":["10.0.0.1"],"origin":{{"door":"consul","scope":"{scope}","id":"{id}","document":"{{}}"}}}}"#
+        concat!(
+            r#"{{"service":"{}","instance":"{}","addresses":["10.0.0.1"],"#,
+            r#""origin":{{"door":"consul","scope":"{}","id":"{}","document":"{{}}"}}}}"#,
+        ),
+        service, instance, scope, id
     )
 }
 
