@@ -265,12 +265,13 @@ impl Edit {
 
     /// Where the node was so far; empty when nothing is known of it.
     fn known_address(&self) -> String {
-        let scope = self.host.scope();
-        if self.is_own || self.snapshot.origins.get(&scope, "").is_some() {
+        if self.is_own {
             return self.host.address.clone();
         }
-        let known = self.snapshot.origins.of(&scope).find_map(|instance| Kept::of(instance));
-        known.map(|kept| kept.node_address).unwrap_or_default()
+        let (scope, origins) = (self.host.scope(), &self.snapshot.origins);
+        let node = origins.get(&scope, "").and_then(|node| KeptNode::of(node));
+        let on_it = || Some(origins.of(&scope).find_map(|on_it| Kept::of(on_it))?.node_address);
+        node.map(|node| node.address).or_else(on_it).unwrap_or_default()
     }
 
     /// The ids of the services on the node.
