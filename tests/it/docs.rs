@@ -230,8 +230,8 @@ fn the_tables_of_the_readme_are_the_codes() {
     assert_eq!(limit::CHECK_PERIOD_MAX.as_secs(), 24 * 3_600);
     assert_eq!(limit::DEREGISTER_AFTER_MAX.as_secs(), 8_760 * 3_600);
     row(&format!(
-        "100ms to 24h for `interval`, `timeout` and `ttl`, to 8,760h for `deregister_after`; 1 to \
-         {} for `rise` and `fall`; {} octets of `body`, {} redirects |",
+        "100ms to 24h for `interval` and `timeout`, to 8,760h for `ttl` and `deregister_after`; \
+         1 to {} for `rise` and `fall`; {} octets of `body`, {} redirects |",
         limit::CHECK_THRESHOLD_MAX,
         n(limit::CHECK_BODY_OCTETS_MAX),
         limit::CHECK_REDIRECTS_MAX,
