@@ -33,6 +33,9 @@ pub(in crate::cli) struct RegisterArgs {
     /// Its share of the answers, 0 to 65535; 0 is a stand-by [default: 1]
     #[arg(long, value_name = "N")]
     weight: Option<u16>,
+    /// Its share while it is warning, 0 to 65535 [default: --weight]
+    #[arg(long, value_name = "N")]
+    warning_weight: Option<u16>,
     /// Its failover tier, 0 to 65535; the lowest with a healthy instance is answered [default: 1]
     #[arg(long, value_name = "N")]
     priority: Option<u16>,
@@ -47,7 +50,8 @@ pub(in crate::cli) struct RegisterArgs {
     deregister_after: Option<Duration>,
     /// Take the registration from a file of JSON instead, `-` for standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "addresses", "port", "weight", "priority", "tags", "meta", "deregister_after", "CheckArgs",
+        "addresses", "port", "weight", "warning_weight", "priority", "tags", "meta",
+        "deregister_after", "CheckArgs",
     ])]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -88,6 +92,9 @@ struct CheckArgs {
     /// Failures in a row that turn a check critical [default: 2]
     #[arg(long, value_name = "N")]
     fall: Option<u16>,
+    /// Failures in a row that turn a passing check warning, fewer than --fall [default: none do]
+    #[arg(long, value_name = "N")]
+    warn_after: Option<u16>,
 }
 
 // === impl RegisterArgs ===
@@ -126,6 +133,7 @@ impl RegisterArgs {
         put("addresses", some(&self.addresses));
         put("port", self.port.map(Value::from));
         put("weight", self.weight.map(Value::from));
+        put("warning_weight", self.warning_weight.map(Value::from));
         put("priority", self.priority.map(Value::from));
         put("tags", some(&self.tags));
         let mut meta = Map::new();
@@ -160,6 +168,7 @@ impl CheckArgs {
             ("--check-timeout", "timeout", self.check_timeout.map(period)),
             ("--rise", "rise", self.rise.map(Value::from)),
             ("--fall", "fall", self.fall.map(Value::from)),
+            ("--warn-after", "warn_after", self.warn_after.map(Value::from)),
         ];
         for (flag, field, value) in settings {
             let Some(value) = value else { continue };

@@ -49,8 +49,8 @@ pub struct Check {
     )]
     #[schema(minimum = 1, maximum = 100)]
     pub fall: Option<u16>,
-    /// All but `ttl`: failures in a row that turn a passing check warning, 1 to 99 and below
-    /// `fall`; left out, it stays passing until `fall`.
+    /// All that are probed: failures in a row that turn a passing check warning, 1 to 99 and
+    /// below `fall`; left out, it stays passing until `fall`.
     #[serde(
         default,
         deserialize_with = "whole::<_, 1, 99>",

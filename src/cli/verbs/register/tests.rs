@@ -44,6 +44,11 @@ fn each_option_has_its_field() {
                 {"type": "tcp", "interval": "1s"}, {"type": "grpc", "interval": "1s"},
                 {"type": "ttl", "ttl": "15s"}]}),
         ),
+        (
+            "--port 80 --weight 10 --warning-weight 1 --tcp --fall 3 --warn-after 1",
+            json!({"port": 80, "weight": 10, "warning_weight": 1,
+                   "checks": [{"type": "tcp", "fall": 3, "warn_after": 1}]}),
+        ),
         ("--port 80 --udp --rise 2", json!({"port": 80, "checks": [{"type": "udp", "rise": 2}]})),
         ("--port 80 --h2ping", json!({"port": 80, "checks": [{"type": "h2ping"}]})),
         (
