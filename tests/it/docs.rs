@@ -215,7 +215,12 @@ fn the_tables_of_the_readme_are_the_codes() {
         groups.collect::<Vec<_>>().join(",")
     };
     let n = thousands;
-    row(&format!("| {} services, {} instances |", n(limit::SERVICES_MAX), n(limit::INSTANCES_MAX)));
+    row(&format!(
+        "| {} services, {} instances, {} nodes |",
+        n(limit::SERVICES_MAX),
+        n(limit::INSTANCES_MAX),
+        n(limit::NODES_MAX)
+    ));
     row(&format!("| a service | {} instances |", n(limit::SERVICE_INSTANCES_MAX)));
     row(&format!(
         "| {} addresses, {} tags, {} checks, {} metadata entries of {} octets, {} in all |",
@@ -231,11 +236,20 @@ fn the_tables_of_the_readme_are_the_codes() {
     assert_eq!(limit::DEREGISTER_AFTER_MAX.as_secs(), 8_760 * 3_600);
     row(&format!(
         "100ms to 24h for `interval` and `timeout`, to 8,760h for `ttl` and `deregister_after`; \
-         1 to {} for `rise` and `fall`; {} octets of `body`, {} redirects |",
+         1 to {} for `rise` and `fall`, 1 to {} for `warn_after`; {} octets of `body`, \
+         {} redirects; {} octets are kept of an output |",
         limit::CHECK_THRESHOLD_MAX,
+        limit::CHECK_THRESHOLD_MAX - 1,
         n(limit::CHECK_BODY_OCTETS_MAX),
         limit::CHECK_REDIRECTS_MAX,
+        n(limit::CHECK_OUTPUT_OCTETS_MAX),
     ));
+    row(&format!(
+        "| {} octets of an id and of the name of a node or an application; {} KiB are kept |",
+        limit::ORIGIN_NAME_OCTETS_MAX,
+        limit::ORIGIN_DOCUMENT_OCTETS_MAX >> 10,
+    ));
+    row(&format!("Consul's interface | {} entries |", limit::CONSUL_BODY_ENTRIES_MAX));
     row(&format!(
         "| {} instances, {} MiB |",
         n(limit::BULK_REGISTRATIONS_MAX),
