@@ -117,7 +117,7 @@ fn members() -> Vec<Member> {
         scope: Scope::node("n.1"),
         id: "e".into(),
         document: "{}".into(),
-        odd_tags: Box::default(),
+        other_tags: Box::default(),
         service: None,
         node: Some(Node { addresses, lends_address: false }),
     }));

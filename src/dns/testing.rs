@@ -107,7 +107,7 @@ impl Member {
     }
 
     /// As registered through Consul's interface on a node at `ip`, whose address it may have.
-    pub(crate) fn on_node(self, node: &str, ip: &str, odd_tags: &[&str]) -> Self {
+    pub(crate) fn on_node(self, node: &str, ip: &str, other_tags: &[&str]) -> Self {
         let addresses = Addresses::parse(&[ip]).unwrap();
         self.with(|instance| {
             let lends_address = instance.addresses == addresses;
@@ -115,7 +115,7 @@ impl Member {
                 scope: Scope::node(node),
                 id: instance.id.as_str().into(),
                 document: "{}".into(),
-                odd_tags: odd_tags.iter().map(|tag| (*tag).into()).collect(),
+                other_tags: other_tags.iter().map(|tag| (*tag).into()).collect(),
                 service: None,
                 node: Some(Node { addresses, lends_address }),
             }));

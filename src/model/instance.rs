@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
-    CheckSpec, DnsName, Door, InstanceId, InstanceKey, Invalid, Origin, ServiceName, Status, Tag,
-    limit,
+    CheckSpec, DnsName, InstanceId, InstanceKey, Interface, Invalid, Origin, ServiceName, Status,
+    Tag, limit,
 };
 
 /// One running copy of a service: where it is, how much it takes, how it is checked.
@@ -76,7 +76,7 @@ impl Instance {
     /// counted in a row, as Consul's clients expect. To others a state that is presumed counts as
     /// one that was found.
     pub fn first_result_decides(&self) -> bool {
-        self.origin.as_ref().is_some_and(|origin| origin.scope.door == Door::Consul)
+        self.origin.as_ref().is_some_and(|origin| origin.scope.interface == Interface::Consul)
     }
 
     /// Holds the counts to their limits, and sorts the tags.

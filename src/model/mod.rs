@@ -28,6 +28,6 @@ pub use health::{CheckState, Status, Streak};
 pub use id::{InstanceId, InstanceKey, ServiceName, Tag};
 pub use instance::{Addresses, Instance, Meta};
 pub use name::DnsName;
-pub use origin::{Door, MixedTags, Node, Origin, Scope};
+pub use origin::{Interface, MixedTags, Node, Origin, Scope};
 pub use policy::{Policy, Share, WhenNoneHealthy};
 pub use time::{Revision, Timestamp};

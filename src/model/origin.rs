@@ -1,7 +1,7 @@
 //! Where a registration came from, when it did not come by the native interface.
 //!
 //! Clients of other registries expect their registration back as they sent it, with words that
-//! mean nothing to Rollcall. The door that took it keeps these in a document of its own, which
+//! mean nothing to Rollcall. The interface that took it keeps these in a document of its own, which
 //! nobody else reads. Rejected: a type for each of their nouns here, which the store, the backup
 //! and every door would have to know.
 
@@ -11,37 +11,37 @@ use super::{Addresses, Instance, Invalid, Tag, limit};
 
 /// The interfaces, other than the native one, by which an instance can be registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Door {
+pub enum Interface {
     /// Consul's HTTP API.
     Consul,
     /// Eureka's REST interface.
     Eureka,
 }
 
-/// Within what an id of a door is unique: a node of Consul, an application of Eureka.
+/// Within what an id of an interface is unique: a node of Consul, an application of Eureka.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope {
-    /// The door.
-    pub door: Door,
+    /// The interface.
+    pub interface: Interface,
     /// The node's name in lower case, or the application's in upper case.
     pub name: Arc<str>,
 }
 
-/// What a door knows an instance by, and what its clients get back.
+/// What an interface knows an instance by, and what its clients get back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The door, and within what `id` is unique there.
+    /// The interface, and within what `id` is unique there.
     pub scope: Scope,
     /// The id as the client sent it. Empty for what is no service of a client: a node itself.
     pub id: Arc<str>,
-    /// What the door keeps for its clients; the door's own format.
+    /// What the interface keeps for its clients, in a format of its own.
     pub document: Arc<str>,
     /// Tags that are no DNS labels, in lower case, sorted, each once.
-    pub odd_tags: Box<[Arc<str>]>,
+    pub other_tags: Box<[Arc<str>]>,
     /// What its service is called there, as it was sent: where that is no name here, and not the
     /// scope's either.
     pub service: Option<Arc<str>>,
-    /// The machine that it is on, where the door knows of machines: a node of Consul.
+    /// The machine that it is on, where the interface knows of machines: a node of Consul.
     pub node: Option<Node>,
 }
 
@@ -60,13 +60,13 @@ pub struct MixedTags {
     /// Sorted, each once.
     pub labels: Arc<[Tag]>,
     /// In lower case, sorted, each once.
-    pub odd: Box<[Arc<str>]>,
+    pub other: Box<[Arc<str>]>,
 }
 
-// === impl Door ===
+// === impl Interface ===
 
-impl Door {
-    /// All doors.
+impl Interface {
+    /// All of them.
     pub const ALL: [Self; 2] = [Self::Consul, Self::Eureka];
 
     /// The name that the API uses.
@@ -77,13 +77,21 @@ impl Door {
         }
     }
 
-    /// The door of that name.
+    /// What its ids are unique within, as the API calls it.
+    pub fn scope_name(self) -> &'static str {
+        match self {
+            Self::Consul => "node",
+            Self::Eureka => "application",
+        }
+    }
+
+    /// The interface of that name.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|door| door.as_str() == text)
+        Self::ALL.into_iter().find(|interface| interface.as_str() == text)
     }
 }
 
-impl fmt::Display for Door {
+impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -94,12 +102,12 @@ impl fmt::Display for Door {
 impl Scope {
     /// The node of that name, in any case.
     pub fn node(name: &str) -> Self {
-        Self { door: Door::Consul, name: name.to_lowercase().into() }
+        Self { interface: Interface::Consul, name: name.to_lowercase().into() }
     }
 
     /// The application of that name, in any case.
     pub fn application(name: &str) -> Self {
-        Self { door: Door::Eureka, name: name.to_uppercase().into() }
+        Self { interface: Interface::Eureka, name: name.to_uppercase().into() }
     }
 
     /// Refuses a name in the other case, which nobody would find.
@@ -107,15 +115,15 @@ impl Scope {
     /// # Errors
     /// When a node's name is not in lower case, or an application's not in upper case.
     pub fn checked(self) -> Result<Self, Invalid> {
-        let (expected, case) = match self.door {
-            Door::Consul => (Self::node(&self.name), "lower"),
-            Door::Eureka => (Self::application(&self.name), "upper"),
+        let (expected, case) = match self.interface {
+            Interface::Consul => (Self::node(&self.name), "lower"),
+            Interface::Eureka => (Self::application(&self.name), "upper"),
         };
         if self == expected {
             return Ok(self);
         }
-        let problem = format!("is not in {case} case, as names of {} are", self.door);
-        Err(Invalid::new("scope", &self.name, problem))
+        let problem = format!("is not in {case} case, as names of {} are", self.interface);
+        Err(Invalid::new(self.interface.scope_name(), &self.name, problem))
     }
 }
 
@@ -125,30 +133,30 @@ impl Origin {
     /// Holds names, tags and document to their limits and forms.
     ///
     /// # Errors
-    /// Names the field that is above its limit, or not as a door makes it.
+    /// Names the field that is above its limit, or not as an interface makes it.
     pub fn checked(self) -> Result<Self, Invalid> {
         let none = Arc::default();
         let service = self.service.as_ref().unwrap_or(&none);
         for (field, text, most) in [
-            ("origin.scope", &self.scope.name, limit::ORIGIN_NAME_OCTETS_MAX),
-            ("origin.id", &self.id, limit::ORIGIN_NAME_OCTETS_MAX),
-            ("origin.service", service, limit::ORIGIN_NAME_OCTETS_MAX),
-            ("origin.document", &self.document, limit::ORIGIN_DOCUMENT_OCTETS_MAX),
+            (self.scope.interface.scope_name(), &self.scope.name, limit::ORIGIN_NAME_OCTETS_MAX),
+            ("id", &self.id, limit::ORIGIN_NAME_OCTETS_MAX),
+            ("service", service, limit::ORIGIN_NAME_OCTETS_MAX),
+            ("document", &self.document, limit::ORIGIN_DOCUMENT_OCTETS_MAX),
         ] {
             if text.len() > most {
                 let problem = format!("octets are above the limit of {most}");
-                return Err(Invalid::new(field, text.len(), problem));
+                return Err(Invalid::new(field, text.len(), problem).under("origin"));
             }
         }
         let scope = self.scope.checked().map_err(|refusal| refusal.under("origin"))?;
-        checked_odd_tags(&self.odd_tags)?;
+        checked_other_tags(&self.other_tags)?;
         Ok(Self { scope, ..self })
     }
 }
 
 /// The document has the tags, too, so that they are no longer than it may be.
-fn checked_odd_tags(tags: &[Arc<str>]) -> Result<(), Invalid> {
-    let field = "origin.odd_tags";
+fn checked_other_tags(tags: &[Arc<str>]) -> Result<(), Invalid> {
+    let field = "origin.other_tags";
     let octets: usize = tags.iter().map(|tag| tag.len()).sum();
     for (count, most, what) in [
         (tags.len(), limit::INSTANCE_TAGS_MAX, "entries"),
@@ -173,9 +181,9 @@ impl Instance {
     /// that have such names show it.
     pub fn service_elsewhere(&self) -> Option<&str> {
         let origin = self.origin.as_deref()?;
-        let name = match origin.scope.door {
-            Door::Consul => origin.service.as_deref()?,
-            Door::Eureka => &origin.scope.name, // an application
+        let name = match origin.scope.interface {
+            Interface::Consul => origin.service.as_deref()?,
+            Interface::Eureka => &origin.scope.name, // an application
         };
         (!name.eq_ignore_ascii_case(self.service.as_str())).then_some(name)
     }
@@ -189,29 +197,29 @@ impl MixedTags {
     /// # Errors
     /// When there are too many that are no labels.
     pub fn new(texts: &[impl AsRef<str>]) -> Result<Self, Invalid> {
-        let (mut labels, mut odd) = (Vec::new(), Vec::new());
+        let (mut labels, mut other) = (Vec::new(), Vec::new());
         for text in texts {
             let text = text.as_ref();
             match Tag::parse(text) {
                 Ok(tag) => labels.push(tag),
-                Err(_) => odd.push(Arc::from(text.to_lowercase())),
+                Err(_) => other.push(Arc::from(text.to_lowercase())),
             }
         }
         labels.sort_unstable();
         labels.dedup();
-        odd.sort_unstable();
-        odd.dedup();
-        if odd.len() > limit::INSTANCE_TAGS_MAX {
+        other.sort_unstable();
+        other.dedup();
+        if other.len() > limit::INSTANCE_TAGS_MAX {
             let problem = format!("entries are above the limit of {}", limit::INSTANCE_TAGS_MAX);
-            return Err(Invalid::new("tags", odd.len(), problem));
+            return Err(Invalid::new("tags", other.len(), problem));
         }
-        Ok(Self { labels: labels.into(), odd: odd.into() })
+        Ok(Self { labels: labels.into(), other: other.into() })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Door, MixedTags, Origin, Scope};
+    use super::{Interface, MixedTags, Origin, Scope};
     use crate::model::{Tag, limit};
 
     #[test]
@@ -220,8 +228,8 @@ mod tests {
         let parted = MixedTags::new(&tags).unwrap();
         let labels: Vec<_> = parted.labels.iter().map(Tag::as_str).collect();
         assert_eq!(labels, ["primary", "v1"]);
-        let odd: Vec<_> = parted.odd.iter().map(|tag| &**tag).collect();
-        assert_eq!(odd, ["instance", "urlprefix-/foo", "v1.2"]);
+        let other: Vec<_> = parted.other.iter().map(|tag| &**tag).collect();
+        assert_eq!(other, ["instance", "urlprefix-/foo", "v1.2"]);
         let many: Vec<_> = (0..=limit::INSTANCE_TAGS_MAX).map(|n| format!("a.{n}")).collect();
         assert!(MixedTags::new(&many).unwrap_err().to_string().contains("above the limit of 64"));
     }
@@ -230,7 +238,7 @@ mod tests {
     fn nodes_and_applications_have_no_case() {
         assert_eq!(Scope::node("Web-1"), Scope::node("web-1"));
         assert_eq!(Scope::application("Payment"), Scope::application("PAYMENT"));
-        assert_ne!(Scope::node("a").door, Scope::application("a").door);
+        assert_ne!(Scope::node("a").interface, Scope::application("a").interface);
     }
 
     #[test]
@@ -239,7 +247,7 @@ mod tests {
             scope: Scope::node("n"),
             id: "x".repeat(id).into(),
             document: "x".repeat(document).into(),
-            odd_tags: Box::default(),
+            other_tags: Box::default(),
             service: None,
             node: None,
         };
@@ -247,39 +255,39 @@ mod tests {
         assert!(origin(name, document).checked().is_ok());
         assert_eq!(origin(name + 1, 0).checked().unwrap_err().field, "origin.id");
         assert_eq!(origin(0, document + 1).checked().unwrap_err().field, "origin.document");
-        assert_eq!(Door::parse("eureka"), Some(Door::Eureka));
+        assert_eq!(Interface::parse("eureka"), Some(Interface::Eureka));
     }
 
     #[test]
-    fn what_no_door_makes_is_no_origin() {
-        let origin = |scope: Scope, odd_tags: Vec<&str>| {
-            let odd_tags = odd_tags.into_iter().map(Into::into).collect();
+    fn what_no_interface_makes_is_no_origin() {
+        let origin = |scope: Scope, other_tags: Vec<&str>| {
+            let other_tags = other_tags.into_iter().map(Into::into).collect();
             Origin {
                 scope,
                 id: "a".into(),
                 document: "{}".into(),
-                odd_tags,
+                other_tags,
                 service: None,
                 node: None,
             }
             .checked()
         };
-        let named = |door, name: &str| Scope { door, name: name.into() };
-        assert!(origin(named(Door::Consul, "web-1"), vec!["a.b", "c.d"]).is_ok());
-        assert!(origin(named(Door::Eureka, "WEB"), vec![]).is_ok());
+        let named = |interface, name: &str| Scope { interface, name: name.into() };
+        assert!(origin(named(Interface::Consul, "web-1"), vec!["a.b", "c.d"]).is_ok());
+        assert!(origin(named(Interface::Eureka, "WEB"), vec![]).is_ok());
         let long = "x".repeat(limit::ORIGIN_DOCUMENT_OCTETS_MAX + 1);
         let many: Vec<_> = (0..=limit::INSTANCE_TAGS_MAX).map(|n| format!("a.{n:03}")).collect();
         for (scope, tags, field, problem) in [
-            (named(Door::Consul, "Web"), vec![], "origin.scope", "is not in lower case"),
-            (named(Door::Eureka, "Web"), vec![], "origin.scope", "is not in upper case"),
-            (Scope::node("n"), vec!["A.b"], "origin.odd_tags", "is not in lower case"),
-            (Scope::node("n"), vec!["b.b", "a.b"], "origin.odd_tags", "not in its order"),
-            (Scope::node("n"), vec!["a.b", "a.b"], "origin.odd_tags", "is there twice"),
-            (Scope::node("n"), vec![&*long], "origin.odd_tags", "limit of 131072"),
+            (named(Interface::Consul, "Web"), vec![], "origin.node", "is not in lower case"),
+            (named(Interface::Eureka, "Web"), vec![], "origin.application", "is not in upper case"),
+            (Scope::node("n"), vec!["A.b"], "origin.other_tags", "is not in lower case"),
+            (Scope::node("n"), vec!["b.b", "a.b"], "origin.other_tags", "not in its order"),
+            (Scope::node("n"), vec!["a.b", "a.b"], "origin.other_tags", "is there twice"),
+            (Scope::node("n"), vec![&*long], "origin.other_tags", "limit of 131072"),
             (
                 Scope::node("n"),
                 many.iter().map(|tag| &**tag).collect(),
-                "origin.odd_tags",
+                "origin.other_tags",
                 "limit of 64",
             ),
         ] {

@@ -33,13 +33,13 @@ pub(super) fn have_the_same_names(
     after: Option<&ServiceEntry>,
 ) -> bool {
     let (Some(before), Some(after)) = (before, after) else { return false };
-    fn odd_tags(entry: &ServiceEntry) -> BTreeSet<&str> {
+    fn other_tags(entry: &ServiceEntry) -> BTreeSet<&str> {
         let origins = entry.members.iter().filter_map(|member| member.instance.origin.as_ref());
-        origins.flat_map(|origin| origin.odd_tags.iter().map(AsRef::as_ref)).collect()
+        origins.flat_map(|origin| origin.other_tags.iter().map(AsRef::as_ref)).collect()
     }
     before.members.is_empty() == after.members.is_empty()
         && before.tags().map(|(tag, _)| tag).eq(after.tags().map(|(tag, _)| tag))
-        && odd_tags(before) == odd_tags(after)
+        && other_tags(before) == other_tags(after)
 }
 
 /// Brings the index of addresses up to date, given one service before and after a change.

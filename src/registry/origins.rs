@@ -10,7 +10,7 @@ use super::{
     Shards,
     machines::{Machines, NodesAt},
 };
-use crate::model::{Addresses, Door, Instance, Origin, Scope};
+use crate::model::{Addresses, Instance, Interface, Origin, Scope};
 
 /// The instances with an origin, by it. Cloning is cheap, as with [`Shards`].
 #[derive(Debug, Clone, Default)]
@@ -137,14 +137,14 @@ impl Origins {
 
     /// Where a node is, if anybody asks for that.
     fn place_of(&self, scope: &Scope) -> Option<Addresses> {
-        let is_asked_for = self.machines.has_addresses() && scope.door == Door::Consul;
+        let is_asked_for = self.machines.has_addresses() && scope.interface == Interface::Consul;
         is_asked_for.then(|| self.address_of(scope).cloned()).flatten()
     }
 
     /// Notes what a change has made of a node: whether it is where it was, and whether it came or
     /// went.
     fn note_node(&mut self, scope: &Scope, was_at: Option<&Addresses>, is_new_or_gone: bool) {
-        if scope.door != Door::Consul {
+        if scope.interface != Interface::Consul {
             return;
         }
         let is_at = self.place_of(scope);

@@ -168,9 +168,16 @@ pub(crate) fn instance(name: &str, ip: &str) -> Instance {
 
 /// An instance that was registered in a scope of another registry as `id`.
 pub(crate) fn from_elsewhere(instance: Instance, scope: Scope, id: &str) -> Instance {
-    let (id, document, odd_tags) = (id.into(), "{}".into(), Box::default());
+    let (id, document, other_tags) = (id.into(), "{}".into(), Box::default());
     Instance {
-        origin: Some(Arc::new(Origin { scope, id, document, odd_tags, service: None, node: None })),
+        origin: Some(Arc::new(Origin {
+            scope,
+            id,
+            document,
+            other_tags,
+            service: None,
+            node: None,
+        })),
         ..instance
     }
 }

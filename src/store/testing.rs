@@ -257,7 +257,7 @@ fn origin() -> impl Strategy<Value = Origin> {
             scope: if is_node { Scope::node(&scope) } else { Scope::application(&scope) },
             id: id.into(),
             document: document.into(),
-            odd_tags: tags.into_iter().map(Into::into).collect(),
+            other_tags: tags.into_iter().map(Into::into).collect(),
             service: service.map(Into::into),
             node,
         },

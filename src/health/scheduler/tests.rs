@@ -13,8 +13,9 @@ use super::*;
 use crate::{
     health::probe::ProbeError,
     model::{
-        Amendment, Carry, CheckKind, CheckSpec, Door, EventKind, Instance, InstanceKey, Origin,
-        Replacement, Revision, Scope, Status, Streak, Target, TcpCheck, Thresholds, Timestamp,
+        Amendment, Carry, CheckKind, CheckSpec, EventKind, Instance, InstanceKey, Interface,
+        Origin, Replacement, Revision, Scope, Status, Streak, Target, TcpCheck, Thresholds,
+        Timestamp,
     },
     registry::{
         Member, Options,
@@ -419,12 +420,14 @@ async fn a_warning_by_failures_in_a_row_is_told_with_what_the_failure_said() {
 #[tokio::test(start_paused = true)]
 async fn the_first_result_decides_for_consul_s_clients_alone() {
     let thresholds = Thresholds { interval: INTERVAL, rise: 2, fall: 2, ..Thresholds::DEFAULT };
-    for (door, results) in [(None, 2), (Some(Door::Consul), 1), (Some(Door::Eureka), 2)] {
+    for (interface, results) in
+        [(None, 2), (Some(Interface::Consul), 1), (Some(Interface::Eureka), 2)]
+    {
         let rig = Rig::start();
-        let origin = door.map(|door| {
-            let scope = Scope { door, name: "N".into() };
-            let (id, document, odd_tags) = ("a".into(), "{}".into(), Box::default());
-            Arc::new(Origin { scope, id, document, odd_tags, service: None, node: None })
+        let origin = interface.map(|interface| {
+            let scope = Scope { interface, name: "N".into() };
+            let (id, document, other_tags) = ("a".into(), "{}".into(), Box::default());
+            Arc::new(Origin { scope, id, document, other_tags, service: None, node: None })
         });
         let instance = Arc::new(Instance { origin, ..checked("web/a", thresholds) });
         let checks = vec![Carry::Anew(Status::Critical, "".into())];
@@ -432,7 +435,7 @@ async fn the_first_result_decides_for_consul_s_clients_alone() {
         let amendments = vec![Amendment { key, seen: None, to: Some(to) }];
         rig.running.registry.submit(Command::Amend(amendments)).await.unwrap();
         rig.until("passing", |rig| rig.status("web/a").0 == Status::Passing).await;
-        assert_eq!(rig.starts("web/a").len(), results, "{door:?}");
+        assert_eq!(rig.starts("web/a").len(), results, "{interface:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::kept::{Kept, KeptCheck, KeptNode};
 use crate::{
-    model::{Door, Instance, InstanceKey, Revision, Scope},
+    model::{Instance, InstanceKey, Interface, Revision, Scope},
     registry::{Registry, Snapshot},
 };
 
@@ -73,7 +73,8 @@ impl Index {
 
     fn make(&mut self, snapshot: &Snapshot) {
         *self = Self { at: Some(snapshot.revision), ..Self::default() };
-        for scope in snapshot.origins.scopes().filter(|scope| scope.door == Door::Consul) {
+        for scope in snapshot.origins.scopes().filter(|scope| scope.interface == Interface::Consul)
+        {
             snapshot.origins.of(scope).for_each(|instance| self.add(instance));
         }
     }

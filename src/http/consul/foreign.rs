@@ -15,7 +15,7 @@ use super::{
     world::World,
 };
 use crate::{
-    model::{Door, Instance, Scope},
+    model::{Instance, Interface, Scope},
     registry::Member,
 };
 
@@ -25,7 +25,7 @@ const EUREKA: &str = "eureka:";
 
 /// Whether an instance came by another interface than Consul's.
 pub(super) fn is_foreign(instance: &Instance) -> bool {
-    instance.origin.as_ref().is_none_or(|origin| origin.scope.door != Door::Consul)
+    instance.origin.as_ref().is_none_or(|origin| origin.scope.interface != Interface::Consul)
 }
 
 impl<'w> World<'w> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::definition::{ServiceAddress, ServicePort};
-use crate::model::{Addresses, Door, Instance, Origin};
+use crate::model::{Addresses, Instance, Interface, Origin};
 
 /// What is kept of a service.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -144,13 +144,13 @@ impl Kept {
             let lends_address = node.is_some_and(|node| node.lends_address);
             let own = (!lends_address).then(|| shown(&instance.addresses));
             let tags = instance.tags.iter().map(ToString::to_string);
-            let odd = origin.into_iter().flat_map(|origin| &origin.odd_tags);
+            let other = origin.into_iter().flat_map(|origin| &origin.other_tags);
             let pairs = instance.meta.pairs().iter();
             Self {
                 node: origin.map(|origin| origin.scope.name.to_string()).unwrap_or_default(),
                 node_address: node.map(|node| shown(&node.addresses)).unwrap_or_default(),
                 name: instance.service.to_string(),
-                tags: tags.chain(odd.map(ToString::to_string)).collect(),
+                tags: tags.chain(other.map(ToString::to_string)).collect(),
                 address: own.unwrap_or_default(),
                 meta: pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
                 checks: vec![KeptCheck::default(); instance.checks.len()],
@@ -194,7 +194,7 @@ impl KeptNode {
 }
 
 fn read<T: for<'d> Deserialize<'d>>(origin: &Origin) -> Option<T> {
-    if origin.scope.door != Door::Consul {
+    if origin.scope.interface != Interface::Consul {
         return None;
     }
     let read = serde_json::from_str(&origin.document);

@@ -9,7 +9,7 @@ use super::{
     view::{HealthCheck, in_order},
     world::{SERVER, Service, World},
 };
-use crate::model::{Door, Scope};
+use crate::model::{Interface, Scope};
 
 impl<'w> World<'w> {
     /// All services of a name, by whichever door they came, sorted by node and id.
@@ -38,7 +38,9 @@ impl<'w> World<'w> {
     pub(super) fn hosts(self) -> Vec<Host> {
         let own = self.options.own_host();
         let mut hosts = BTreeMap::from([(Arc::clone(&own.scope().name), own)]);
-        for scope in self.snapshot.origins.scopes().filter(|scope| scope.door == Door::Consul) {
+        for scope in
+            self.snapshot.origins.scopes().filter(|scope| scope.interface == Interface::Consul)
+        {
             if !hosts.contains_key(&scope.name)
                 && let Some(host) = self.host_in(scope)
             {

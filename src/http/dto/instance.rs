@@ -14,7 +14,7 @@ use utoipa::{
 
 use super::{Check, Period, Registration, StatusName, registration::Strings, rfc3339};
 use crate::{
-    model::{CheckState, Origin},
+    model::{CheckState, Interface, Origin},
     registry::{Member, ServiceEntry},
 };
 
@@ -73,10 +73,14 @@ pub struct InstanceView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OriginView {
     /// `consul` or `eureka`.
-    pub door: String,
-    /// Within what the id is unique there: the node, or the application.
-    pub scope: String,
-    /// The id that the client gave it.
+    pub interface: String,
+    /// Consul's: the node that it is on, in lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Eureka's: its application, in upper case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// The id that the client gave it, unique in that node or application.
     pub id: String,
 }
 
@@ -175,8 +179,12 @@ impl InstanceView {
 impl From<&Origin> for OriginView {
     fn from(origin: &Origin) -> Self {
         let Origin { scope, id, .. } = origin;
-        let (door, scope) = (scope.door.to_string(), scope.name.to_string());
-        Self { door, scope, id: id.to_string() }
+        let (interface, name) = (scope.interface.to_string(), Some(scope.name.to_string()));
+        let (node, application) = match scope.interface {
+            Interface::Consul => (name, None),
+            Interface::Eureka => (None, name),
+        };
+        Self { interface, node, application, id: id.to_string() }
     }
 }
 

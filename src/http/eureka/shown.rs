@@ -18,7 +18,7 @@ use super::{
     read,
 };
 use crate::{
-    model::{Addresses, CheckKind, CheckSpec, Door, Origin, Timestamp},
+    model::{Addresses, CheckKind, CheckSpec, Interface, Origin, Timestamp},
     registry::Member,
 };
 
@@ -28,7 +28,7 @@ const FOREIGN: &str = "rollcall:";
 
 /// What is known by this interface of an instance; `None` when it came by another one.
 pub(super) fn origin(member: &Member) -> Option<&Origin> {
-    member.instance.origin.as_deref().filter(|origin| origin.scope.door == Door::Eureka)
+    member.instance.origin.as_deref().filter(|origin| origin.scope.interface == Interface::Eureka)
 }
 
 /// The application that an instance belongs to, in capitals.

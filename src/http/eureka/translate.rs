@@ -138,8 +138,9 @@ fn origin(scope: Scope, id: &str, body: Body) -> Result<Origin, EurekaError> {
     let kept =
         Body { lease_info: Some(lease), last_updated_timestamp: None, action_type: None, ..body };
     let document = render::kept(&kept).into();
-    let odd_tags = Box::default();
-    Ok(Origin { scope, id: id.into(), document, odd_tags, service: None, node: None }.checked()?)
+    let other_tags = Box::default();
+    Ok(Origin { scope, id: id.into(), document, other_tags, service: None, node: None }
+        .checked()?)
 }
 
 /// What is to be registered of what a client sent, given what is known of it and when it is.

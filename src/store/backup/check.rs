@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{DoorText, Instant, Pairs, Period, StatusText};
+use super::text::{Instant, InterfaceText, Pairs, Period, ScopeFields, StatusText};
 use crate::model::{
     AliasCheck, CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, H2pingCheck, HttpCheck,
     HttpExtra, Invalid, Scope, Status, Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
@@ -73,8 +73,11 @@ pub(super) struct CheckLine {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AliasLine {
-    door: DoorText,
-    scope: String,
+    interface: InterfaceText,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application: Option<String>,
     #[serde(default)]
     id: String,
 }
@@ -84,15 +87,17 @@ struct AliasLine {
 impl From<&AliasCheck> for AliasLine {
     fn from(alias: &AliasCheck) -> Self {
         let AliasCheck { scope, id } = alias;
-        Self { door: DoorText(scope.door), scope: scope.name.to_string(), id: id.to_string() }
+        let ScopeFields { interface, node, application } = ScopeFields::from(scope);
+        Self { interface, node, application, id: id.to_string() }
     }
 }
 
 impl AliasLine {
     fn into_model(self) -> Result<AliasCheck, Invalid> {
-        let scope = Scope { door: self.door.0, name: self.scope.into() };
-        let scope = scope.checked().map_err(|refusal| refusal.under("alias"))?;
-        AliasCheck::new(scope, self.id)
+        let Self { interface, node, application, id } = self;
+        let scope = ScopeFields { interface, node, application }.into_model();
+        let scope = scope.and_then(Scope::checked).map_err(|refusal| refusal.under("alias"))?;
+        AliasCheck::new(scope, id)
     }
 }
 

@@ -95,8 +95,8 @@ impl Seen {
         if let Some(Origin { scope, id, .. }) = instance.origin.as_deref()
             && !self.origins.insert((scope.clone(), Arc::clone(id)))
         {
-            let Scope { door, name } = scope;
-            return Err(format!("what {door} knows as `{id}` in `{name}` is there twice"));
+            let Scope { interface, name } = scope;
+            return Err(format!("what {interface} knows as `{id}` in `{name}` is there twice"));
         }
         self.nodes += usize::from(instance.service.is_nodes());
         let instances = self.instances.len() - self.nodes;

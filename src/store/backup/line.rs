@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{
     check::CheckLine,
-    text::{DoorText, Instant, Pairs, Period, StatusText},
+    text::{Instant, InterfaceText, Pairs, Period, ScopeFields, StatusText},
 };
 use crate::{
     model::{
-        Addresses, Instance, InstanceId, Invalid, Meta, Node, Origin, Policy, Revision, Scope,
+        Addresses, Instance, InstanceId, Invalid, Meta, Node, Origin, Policy, Revision,
         ServiceName, Share, Status, Tag, WhenNoneHealthy,
     },
     registry::Member,
@@ -103,26 +103,29 @@ pub(super) struct InstanceLine {
     revision: Option<u64>,
 }
 
-/// Where an instance came from. The document is the door's own.
+/// Where an instance came from. The document is in the interface's own format.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OriginLine {
-    door: DoorText,
-    scope: String,
+    interface: InterfaceText,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application: Option<String>,
     id: String,
     document: String,
     #[serde(default)]
-    odd_tags: Vec<String>,
+    other_tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    node: Option<NodeLine>,
+    machine: Option<MachineLine>,
 }
 
 /// The machine that it is on.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NodeLine {
+struct MachineLine {
     addresses: Vec<String>,
     #[serde(default)]
     lends_address: bool,
@@ -284,14 +287,16 @@ impl InstanceLine {
 
 impl From<&Origin> for OriginLine {
     fn from(origin: &Origin) -> Self {
+        let ScopeFields { interface, node, application } = ScopeFields::from(&origin.scope);
         Self {
-            door: DoorText(origin.scope.door),
-            scope: origin.scope.name.to_string(),
+            interface,
+            node,
+            application,
             id: origin.id.to_string(),
             document: origin.document.to_string(),
-            odd_tags: origin.odd_tags.iter().map(ToString::to_string).collect(),
+            other_tags: origin.other_tags.iter().map(ToString::to_string).collect(),
             service: origin.service.as_ref().map(ToString::to_string),
-            node: origin.node.as_ref().map(|node| NodeLine {
+            machine: origin.node.as_ref().map(|node| MachineLine {
                 addresses: shown(&node.addresses),
                 lends_address: node.lends_address,
             }),
@@ -301,16 +306,18 @@ impl From<&Origin> for OriginLine {
 
 impl OriginLine {
     fn into_model(self) -> Result<Origin, Invalid> {
-        let scope = Scope { door: self.door.0, name: self.scope.into() };
-        let odd_tags = self.odd_tags.into_iter().map(Into::into).collect();
-        let node = self.node.map(|NodeLine { addresses, lends_address }| {
+        let Self { interface, node, application, .. } = self;
+        let scope = ScopeFields { interface, node, application }.into_model();
+        let scope = scope.map_err(|refusal| refusal.under("origin"))?;
+        let other_tags = self.other_tags.into_iter().map(Into::into).collect();
+        let node = self.machine.map(|MachineLine { addresses, lends_address }| {
             let addresses = Addresses::parse(&addresses)?;
             Ok::<_, Invalid>(Node { addresses, lends_address })
         });
-        let node = node.transpose().map_err(|refusal| refusal.under("origin.node"))?;
+        let node = node.transpose().map_err(|refusal| refusal.under("origin.machine"))?;
         let (id, document) = (self.id.into(), self.document.into());
         let service = self.service.map(Into::into);
-        Origin { scope, id, document, odd_tags, service, node }.checked()
+        Origin { scope, id, document, other_tags, service, node }.checked()
     }
 }
 

@@ -143,14 +143,6 @@ fn a_refusal_names_line_and_field() {
             "`checks[0].path`",
         ),
         (
-            format!(
-                "{HEADER}\n{}",
-                with(r#""checks":[{"type":"alias","alias":{"door":"consul","scope":"N"}}]"#)
-            ),
-            2,
-            "`checks[0].alias.scope`: `N` is not in lower case",
-        ),
-        (
             format!("{HEADER}\n{{\"service\":\"web\",\"policy\":{{\"answer_limit\":0}}}}"),
             2,
             "`policy.answer_limit`",
@@ -163,11 +155,32 @@ fn a_refusal_names_line_and_field() {
     }
 }
 
+#[test]
+fn a_refusal_names_the_node_or_the_application() {
+    for (fields, problem) in [
+        (
+            r#""checks":[{"type":"alias","alias":{"interface":"consul","node":"N"}}]"#,
+            "`checks[0].alias.node`: `N` is not in lower case",
+        ),
+        (
+            r#""origin":{"interface":"eureka","node":"n","id":"a","document":"{}"}"#,
+            "`origin.node`: `n` is not said of what came by eureka",
+        ),
+        (r#""origin":{"interface":"eureka","id":"a","document":"{}"}"#, "`origin.application`"),
+        (r#""origin":{"interface":"etcd","id":"a","document":"{}"}"#, "`etcd` is no interface"),
+    ] {
+        let line =
+            format!(r#"{{"service":"web","instance":"a","addresses":["10.0.0.1"],{fields}}}"#);
+        let refusal = import(&mut format!("{HEADER}\n{line}").as_bytes()).unwrap_err();
+        assert!(refusal.line == 2 && refusal.to_string().contains(problem), "{line}: {refusal}");
+    }
+}
+
 fn from_consul(service: &str, instance: &str, scope: &str, id: &str) -> String {
     format!(
         concat!(
             r#"{{"service":"{}","instance":"{}","addresses":["10.0.0.1"],"#,
-            r#""origin":{{"door":"consul","scope":"{}","id":"{}","document":"{{}}"}}}}"#,
+            r#""origin":{{"interface":"consul","node":"{}","id":"{}","document":"{{}}"}}}}"#,
         ),
         service, instance, scope, id
     )
@@ -186,7 +199,7 @@ fn an_import_takes_only_what_a_registry_could_have() {
         (bare, "`_nodes/n` is needed by a node"),
         (from_consul("_nodes", "m", "m", "x"), "has an `id`, but is that of a node"),
         (from_consul("web", "b", "n", ""), "has an empty `id`"),
-        (from_consul("web", "b", "N", "b"), "`origin.scope`: `N` is not in lower case"),
+        (from_consul("web", "b", "N", "b"), "`origin.node`: `N` is not in lower case"),
     ];
     for (line, problem) in cases {
         let text = format!("{HEADER}\n{web}\n{line}\n{end}");

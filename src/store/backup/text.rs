@@ -8,7 +8,7 @@ use serde::{
 };
 
 use crate::{
-    model::{Door, Status, Timestamp},
+    model::{Interface, Invalid, Scope, Status, Timestamp},
     util::{format_duration, parse_duration},
 };
 
@@ -24,9 +24,17 @@ pub(super) struct Instant(pub Timestamp);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StatusText(pub Status);
 
-/// A door by its name.
+/// An interface by its name.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct DoorText(pub Door);
+pub(super) struct InterfaceText(pub Interface);
+
+/// The fields that say within what an id is unique, as `origin` and `alias` have them.
+#[derive(Debug)]
+pub(super) struct ScopeFields {
+    pub interface: InterfaceText,
+    pub node: Option<String>,
+    pub application: Option<String>,
+}
 
 /// An object of strings; repeated keys are pairs of their own, as headers can have them.
 #[derive(Debug, Clone, Default)]
@@ -89,21 +97,52 @@ impl<'de> Deserialize<'de> for StatusText {
     }
 }
 
-// === impl DoorText ===
+// === impl InterfaceText ===
 
-impl Serialize for DoorText {
+impl Serialize for InterfaceText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.as_str())
     }
 }
 
-impl<'de> Deserialize<'de> for DoorText {
+impl<'de> Deserialize<'de> for InterfaceText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let problem = "is no door; one is `consul` or `eureka`";
-        Door::parse(&text)
+        let problem = "is no interface; one is `consul` or `eureka`";
+        Interface::parse(&text)
             .map(Self)
             .ok_or_else(|| D::Error::custom(format_args!("`{text}` {problem}")))
+    }
+}
+
+// === impl ScopeFields ===
+
+impl From<&Scope> for ScopeFields {
+    fn from(scope: &Scope) -> Self {
+        let (interface, name) = (scope.interface, Some(scope.name.to_string()));
+        let (node, application) = match interface {
+            Interface::Consul => (name, None),
+            Interface::Eureka => (None, name),
+        };
+        Self { interface: InterfaceText(interface), node, application }
+    }
+}
+
+impl ScopeFields {
+    /// The scope; its name has not been held to anything.
+    pub(super) fn into_model(self) -> Result<Scope, Invalid> {
+        let interface = self.interface.0;
+        let (name, other) = match interface {
+            Interface::Consul => (self.node, self.application.map(|name| ("application", name))),
+            Interface::Eureka => (self.application, self.node.map(|name| ("node", name))),
+        };
+        if let Some((field, name)) = other {
+            let problem = format!("is not said of what came by {interface}");
+            return Err(Invalid::new(field, name, problem));
+        }
+        let problem = format!("is missing, and said of all that came by {interface}");
+        let name = name.ok_or_else(|| Invalid::new(interface.scope_name(), "", problem))?;
+        Ok(Scope { interface, name: name.into() })
     }
 }
 

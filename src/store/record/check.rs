@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Interner, RecordError, member::DoorRecord};
+use super::{Interner, RecordError, member::InterfaceRecord};
 use crate::model::{
     AliasCheck, CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, H2pingCheck, HttpCheck,
     HttpExtra, Scope, Status, Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
@@ -89,7 +89,7 @@ enum KindRecord<'a> {
         thresholds: ThresholdsRecord,
     },
     Alias {
-        door: DoorRecord,
+        interface: InterfaceRecord,
         scope: &'a str,
         id: &'a str,
     },
@@ -275,7 +275,7 @@ impl<'a> From<&'a CheckKind> for KindRecord<'a> {
             },
             CheckKind::Manual => Self::Manual,
             CheckKind::Alias(check) => Self::Alias {
-                door: check.scope.door.into(),
+                interface: check.scope.interface.into(),
                 scope: &check.scope.name,
                 id: &check.id,
             },
@@ -331,8 +331,8 @@ impl KindRecord<'_> {
                 thresholds: thresholds.into(),
             })),
             Self::Manual => CheckKind::Manual,
-            Self::Alias { door, scope, id } => CheckKind::Alias(Box::new(AliasCheck {
-                scope: Scope { door: door.into(), name: interner.text(scope) },
+            Self::Alias { interface, scope, id } => CheckKind::Alias(Box::new(AliasCheck {
+                scope: Scope { interface: interface.into(), name: interner.text(scope) },
                 id: interner.text(id),
             })),
             Self::Udp { target, thresholds } => CheckKind::Udp(Box::new(UdpCheck {

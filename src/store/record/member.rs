@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     model::{
-        Addresses, CheckSpec, CheckState, DnsName, Door, Instance, InstanceId, InstanceKey, Meta,
-        Node, Origin, Revision, Scope, Status, Tag, Timestamp,
+        Addresses, CheckSpec, CheckState, DnsName, Instance, InstanceId, InstanceKey, Interface,
+        Meta, Node, Origin, Revision, Scope, Status, Tag, Timestamp,
     },
     registry::Member,
 };
@@ -52,11 +52,11 @@ struct MemberRecordV2<'a> {
 enum MemberFact<'a> {
     WarningWeight(u16),
     Origin {
-        door: DoorRecord,
+        interface: InterfaceRecord,
         scope: &'a str,
         id: &'a str,
         document: &'a str,
-        odd_tags: Vec<&'a str>,
+        other_tags: Vec<&'a str>,
     },
     /// Where the node of its origin is, which stands before.
     Node {
@@ -70,7 +70,7 @@ enum MemberFact<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) enum DoorRecord {
+pub(super) enum InterfaceRecord {
     Consul,
     Eureka,
 }
@@ -137,11 +137,11 @@ fn facts(member: &Member) -> Vec<MemberFact<'_>> {
     let (mut facts, instance) = (Vec::new(), &member.instance);
     facts.extend(instance.warning_weight.map(MemberFact::WarningWeight));
     facts.extend(instance.origin.as_deref().map(|origin| MemberFact::Origin {
-        door: origin.scope.door.into(),
+        interface: origin.scope.interface.into(),
         scope: &origin.scope.name,
         id: &origin.id,
         document: &origin.document,
-        odd_tags: origin.odd_tags.iter().map(|tag| &**tag).collect(),
+        other_tags: origin.other_tags.iter().map(|tag| &**tag).collect(),
     }));
     let node = instance.origin.as_deref().and_then(|origin| origin.node.as_ref());
     facts.extend(node.map(|node| MemberFact::Node {
@@ -185,11 +185,11 @@ impl MemberFact<'_> {
         match self {
             Self::Created(revision) => *created = revision,
             Self::WarningWeight(weight) => instance.warning_weight = Some(weight),
-            Self::Origin { door, scope, id, document, odd_tags } => {
-                let scope = Scope { door: door.into(), name: interner.text(scope) };
-                let odd_tags = odd_tags.into_iter().map(|tag| interner.text(tag)).collect();
+            Self::Origin { interface, scope, id, document, other_tags } => {
+                let scope = Scope { interface: interface.into(), name: interner.text(scope) };
+                let other_tags = other_tags.into_iter().map(|tag| interner.text(tag)).collect();
                 let (id, document) = (id.into(), document.into());
-                let origin = Origin { scope, id, document, odd_tags, service: None, node: None }
+                let origin = Origin { scope, id, document, other_tags, service: None, node: None }
                     .checked()?;
                 instance.origin = Some(Arc::new(origin));
             }
@@ -207,22 +207,22 @@ impl MemberFact<'_> {
     }
 }
 
-// === impl DoorRecord ===
+// === impl InterfaceRecord ===
 
-impl From<Door> for DoorRecord {
-    fn from(door: Door) -> Self {
-        match door {
-            Door::Consul => Self::Consul,
-            Door::Eureka => Self::Eureka,
+impl From<Interface> for InterfaceRecord {
+    fn from(interface: Interface) -> Self {
+        match interface {
+            Interface::Consul => Self::Consul,
+            Interface::Eureka => Self::Eureka,
         }
     }
 }
 
-impl From<DoorRecord> for Door {
-    fn from(door: DoorRecord) -> Self {
-        match door {
-            DoorRecord::Consul => Self::Consul,
-            DoorRecord::Eureka => Self::Eureka,
+impl From<InterfaceRecord> for Interface {
+    fn from(interface: InterfaceRecord) -> Self {
+        match interface {
+            InterfaceRecord::Consul => Self::Consul,
+            InterfaceRecord::Eureka => Self::Eureka,
         }
     }
 }

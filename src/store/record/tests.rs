@@ -177,7 +177,7 @@ fn the_octets_of_what_few_instances_have_are_fixed() {
         scope: Scope::application("web"),
         id: "host:web".into(),
         document: "{}".into(),
-        odd_tags: ["v1.2".into()].into(),
+        other_tags: ["v1.2".into()].into(),
         service: Some("w_b".into()),
         node: Some(Node {
             addresses: Addresses::ips(vec![[10, 0, 0, 1].into()]).unwrap(),

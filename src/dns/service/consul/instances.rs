@@ -94,11 +94,11 @@ impl Asking<'_, '_> {
         if entry.members.len() > FAST_MEMBERS_MAX && !may_allocate {
             return Err(Verdict::NeedsFull);
         }
-        let carries = |member: &Member| odd_tags(member).any(|own| own == tag);
+        let carries = |member: &Member| other_tags(member).any(|own| own == tag);
         if !entry.members.iter().any(|member| carries(member)) {
             // `2` of `v1.2` has nothing but a name below it.
             let is_end = |own: &str| own.strip_suffix(tag).is_some_and(|rest| rest.ends_with('.'));
-            let is_above = entry.members.iter().any(|member| odd_tags(member).any(is_end));
+            let is_above = entry.members.iter().any(|member| other_tags(member).any(is_end));
             return Err(if is_above { self.empty() } else { Verdict::Nxdomain });
         }
         if !may_allocate {
@@ -220,9 +220,9 @@ impl Asking<'_, '_> {
 }
 
 /// The tags of an instance that are no labels.
-fn odd_tags(member: &Member) -> impl Iterator<Item = &str> {
+fn other_tags(member: &Member) -> impl Iterator<Item = &str> {
     let origin = member.instance.origin.as_deref();
-    origin.into_iter().flat_map(|origin| &origin.odd_tags).map(|tag| &**tag)
+    origin.into_iter().flat_map(|origin| &origin.other_tags).map(|tag| &**tag)
 }
 
 /// Addresses of both families, or the host name that stands in their place.

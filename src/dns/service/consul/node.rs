@@ -19,7 +19,7 @@ use crate::{
         service::txt,
         verdict::Verdict,
     },
-    model::{Addresses, Door, Meta, Scope, limit::NAME_OCTETS_MAX},
+    model::{Addresses, Interface, Meta, Scope, limit::NAME_OCTETS_MAX},
     registry::Member,
 };
 
@@ -188,7 +188,11 @@ pub(super) fn lending_node(member: &Member, domain: &Domain) -> Option<Labels> {
 /// Whether an instance came by Consul's interface, so that the name of its address is Consul's as
 /// well.
 pub(in crate::dns) fn is_of_consul(member: &Member) -> bool {
-    member.instance.origin.as_ref().is_some_and(|origin| origin.scope.door == Door::Consul)
+    member
+        .instance
+        .origin
+        .as_ref()
+        .is_some_and(|origin| origin.scope.interface == Interface::Consul)
 }
 
 /// Whether an instance has no address but that of its node, which has a name: then the address is

@@ -25,8 +25,8 @@ const SRV: RecordType = RecordType::SRV;
 const TXT: RecordType = RecordType::TXT;
 
 /// A service of an agent's, at an address of its own.
-fn of_agent(name: &str, ip: &str, odd_tags: &[&str]) -> Member {
-    member(name, ip).on_node("Agent-1", "192.0.2.77", odd_tags)
+fn of_agent(name: &str, ip: &str, other_tags: &[&str]) -> Member {
+    member(name, ip).on_node("Agent-1", "192.0.2.77", other_tags)
 }
 
 fn with_port(member: Member, port: u16) -> Member {

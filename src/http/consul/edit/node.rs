@@ -133,7 +133,7 @@ impl NodeEdit {
             scope: host.scope(),
             id: "".into(),
             document: document.into(),
-            odd_tags: Box::default(),
+            other_tags: Box::default(),
             service: None,
             node: None,
         };

@@ -50,7 +50,7 @@ impl ServiceEdit {
             drained: member.drained,
             is: Translated {
                 instance: Instance { origin: None, checks: Arc::default(), ..instance.clone() },
-                odd_tags: origin.map(|origin| origin.odd_tags.clone()).unwrap_or_default(),
+                other_tags: origin.map(|origin| origin.other_tags.clone()).unwrap_or_default(),
                 id,
                 kept,
                 checks: Vec::new(),

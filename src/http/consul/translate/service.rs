@@ -25,7 +25,7 @@ pub(in crate::http::consul) struct Translated {
     /// The instance without checks and origin, under the name that its id makes.
     pub instance: Instance,
     /// Tags that are no labels.
-    pub odd_tags: Box<[Arc<str>]>,
+    pub other_tags: Box<[Arc<str>]>,
     /// Its id.
     pub id: String,
     /// What is kept for clients; its checks are those of `checks`.
@@ -115,7 +115,7 @@ fn translated(definition: ServiceDefinition, host: &Host) -> Result<Translated, 
         origin: None,
     };
     let kept = kept(definition, host);
-    Ok(Translated { instance, odd_tags: tags.odd, id, kept, checks: Vec::new() })
+    Ok(Translated { instance, other_tags: tags.other, id, kept, checks: Vec::new() })
 }
 
 fn kept(definition: ServiceDefinition, host: &Host) -> Kept {
@@ -188,7 +188,7 @@ impl Translated {
             scope: host.scope(),
             id: self.id.into(),
             document: document.into(),
-            odd_tags: self.odd_tags,
+            other_tags: self.other_tags,
             service,
             node,
         };

@@ -19,7 +19,7 @@ use crate::{
         },
         json,
     },
-    model::{Door, Scope, limit},
+    model::{Interface, Scope, limit},
     registry::Snapshot,
 };
 
@@ -57,8 +57,9 @@ pub(in crate::http::eureka) async fn read_by_id(
     let snapshot = api.registry().snapshot();
     let looked = snapshot.clone();
     let found = api.aside(move || {
-        let is_there =
-            |scope: &&Scope| scope.door == Door::Eureka && looked.origins.get(scope, &id).is_some();
+        let is_there = |scope: &&Scope| {
+            scope.interface == Interface::Eureka && looked.origins.get(scope, &id).is_some()
+        };
         let scope = looked.origins.scopes().find(is_there);
         let app = match scope {
             Some(scope) => scope.name.to_string(),

@@ -251,7 +251,7 @@ fn revisions_of_names_nodes_and_events_move_only_with_them() {
     let other = after(&ill, &new(&on_node("web/c", "m", "c", 0))).unwrap();
     assert_eq!(of(&other), (1, 4, 4), "a node is new");
     let mut tagged = on_node("web/d", "m", "d", 0);
-    Arc::make_mut(tagged.origin.as_mut().unwrap()).odd_tags = ["v1.2".into()].into();
+    Arc::make_mut(tagged.origin.as_mut().unwrap()).other_tags = ["v1.2".into()].into();
     assert_eq!(of(&after(&other, &new(&tagged)).unwrap()), (5, 4, 5), "a tag is new");
 }
 

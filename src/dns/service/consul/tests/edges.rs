@@ -52,9 +52,9 @@ fn a_node_whose_name_is_too_long_is_no_target() {
 fn an_instance_of_eureka_s_is_not_called_as_consul_calls_its_own() {
     let eureka = member("web/w", "10.0.0.1").with(|instance| {
         let (scope, id) = (Scope::application("WEB"), "w".into());
-        let (document, odd_tags) = ("{}".into(), Box::default());
+        let (document, other_tags) = ("{}".into(), Box::default());
         instance.origin =
-            Some(Arc::new(Origin { scope, id, document, odd_tags, service: None, node: None }));
+            Some(Arc::new(Origin { scope, id, document, other_tags, service: None, node: None }));
     });
     let told = World::new(vec![eureka]).ask("1.0.0.10.in-addr.arpa.", RecordType::PTR);
     assert_eq!(told.answers(), ["w.instance.web.service.internal."]);
