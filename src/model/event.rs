@@ -68,6 +68,21 @@ pub enum RemovalReason {
 // === impl EventKind ===
 
 impl EventKind {
+    /// The instance or node that it is about; `None` for what is about a service.
+    pub fn key(&self) -> Option<&InstanceKey> {
+        match self {
+            Self::PolicyChanged => None,
+            Self::Deregistered { key, .. }
+            | Self::Drained { key, .. }
+            | Self::Registered { key, .. }
+            | Self::StatusChanged { key, .. } => Some(key),
+        }
+    }
+}
+
+// === impl EventKind ===
+
+impl EventKind {
     /// The instance that it is about; `None` for a policy.
     pub fn instance(&self) -> Option<&InstanceKey> {
         match self {

@@ -13,11 +13,11 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{counter::Counter, gauge::ConstGauge},
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, field::display, info, warn};
 
-use super::{JournalError, Registry, Snapshot, lease::Leases};
+use super::{JournalError, Member, Registry, Snapshot, lease::Leases};
 use crate::{
-    model::{Event, EventKind},
+    model::{Event, EventKind, InstanceKey, Interface},
     telemetry::{Board, Metrics},
 };
 
@@ -63,6 +63,18 @@ struct Budget {
     written: usize,
     /// What had no line.
     left_out: usize,
+}
+
+/// Whom a line is about: an instance by its name here and by the one it has where it was
+/// registered, or a node. Names of clients' own choice are strings, which the text form quotes.
+struct Subject<'a> {
+    /// Nothing for a node.
+    instance: Option<&'a InstanceKey>,
+    /// Nothing for the native one.
+    interface: Option<&'static str>,
+    node: Option<&'a str>,
+    application: Option<&'a str>,
+    id: Option<&'a str>,
 }
 
 /// Reads the gauges off the newest snapshot when somebody asks.
@@ -115,7 +127,7 @@ impl Announcer {
                 _ => !is_bulk && self.lines.changes.admits_one(),
             };
             if admits {
-                log_event(event);
+                log_event(event, before, after);
             }
         }
         self.tell_fail_open(before, after, events);
@@ -237,25 +249,54 @@ impl Budget {
     }
 }
 
-fn log_event(event: &Event) {
+fn log_event(event: &Event, before: &Snapshot, after: &Snapshot) {
     let revision = event.revision.0;
+    let Some(key) = event.kind.key() else {
+        return info!(service = %event.service, revision, "policy changed");
+    };
+    let member = after.member(key).or_else(|| before.member(key));
+    let Subject { instance, interface, node, application, id } = Subject::new(key, member);
+    let instance = instance.map(display);
+    // Who is meant, without what it is called elsewhere.
+    let own = node.filter(|_| instance.is_none());
     match &event.kind {
-        EventKind::Deregistered { key, reason } => {
-            info!(instance = %key, reason = reason.as_str(), revision, "deregistered");
+        EventKind::PolicyChanged => {}
+        EventKind::Deregistered { reason, .. } => {
+            let reason = reason.as_str();
+            info!(instance, interface, node, application, id, reason, revision, "deregistered");
         }
-        EventKind::Drained { key, on: true } => info!(instance = %key, revision, "drained"),
-        EventKind::Drained { key, on: false } => info!(instance = %key, revision, "undrained"),
-        EventKind::PolicyChanged => info!(service = %event.service, revision, "policy changed"),
-        EventKind::Registered { key, replaced } => {
-            info!(instance = %key, replaced, revision, "registered");
+        EventKind::Drained { on: true, .. } => info!(instance, node = own, revision, "drained"),
+        EventKind::Drained { on: false, .. } => info!(instance, node = own, revision, "undrained"),
+        EventKind::Registered { replaced, .. } => {
+            info!(instance, interface, node, application, id, replaced, revision, "registered");
         }
-        EventKind::StatusChanged { key, from, to, suspect, output } => {
+        EventKind::StatusChanged { from, to, suspect, output, .. } => {
             // As a string, which the text form quotes: a line break in it is not one of the log.
             info!(
-                instance = %key, %from, %to, suspect, output = &**output, revision,
+                instance, node = own, %from, %to, suspect, output = &**output, revision,
                 "status changed"
             );
         }
+    }
+}
+
+// === impl Subject ===
+
+impl<'a> Subject<'a> {
+    fn new(key: &'a InstanceKey, member: Option<&'a Arc<Member>>) -> Self {
+        let is_node = key.service.is_nodes();
+        let instance = (!is_node).then_some(key);
+        let Some(origin) = member.and_then(|member| member.instance.origin.as_deref()) else {
+            let node = is_node.then_some(key.id.as_str());
+            return Self { instance, interface: None, node, application: None, id: None };
+        };
+        let (interface, name) = (origin.scope.interface, Some(&*origin.scope.name));
+        let (node, application) = match interface {
+            Interface::Consul => (name, None),
+            Interface::Eureka => (None, name),
+        };
+        let id = instance.map(|_| &*origin.id);
+        Self { instance, interface: Some(interface.as_str()), node, application, id }
     }
 }
 
@@ -293,13 +334,65 @@ impl Collector for Gauges {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use super::{LINES_A_SECOND_MAX, Lines, log_event};
     use crate::{
-        model::{Event, EventKind, Revision, Status, Timestamp},
-        registry::testing::{self, key},
+        model::{
+            Amendment, Command, Event, EventKind, Instance, InstanceId, Replacement, Revision,
+            Scope, ServiceName, Status, Timestamp,
+        },
+        registry::{
+            Options, Snapshot,
+            draft::Draft,
+            testing::{self, from_elsewhere, instance, key},
+        },
     };
+
+    /// What is logged of what these commands do.
+    fn told(commands: &[Command]) -> String {
+        let (base, options) = (Snapshot::default(), Options::default());
+        let mut draft = Draft::new(&base, &options, Timestamp(1));
+        for command in commands {
+            draft.apply(command).unwrap();
+        }
+        let done = draft.finish();
+        let (log, mut lines) = testing::log();
+        tracing::subscriber::with_default(log, || {
+            done.events.iter().for_each(|event| log_event(event, &base, &done.next));
+        });
+        std::iter::from_fn(|| lines.try_recv().ok()).collect()
+    }
+
+    /// Who looks for what a client calls its service found nothing in the log.
+    #[test]
+    fn a_line_says_what_an_instance_is_called_where_it_was_registered() {
+        let node = Scope::node("Web-1");
+        let consul = from_elsewhere(instance("pay/pay-1-x", "10.0.0.1"), node.clone(), "Pay 1\n");
+        let (service, id) = (ServiceName::nodes(), InstanceId::parse("web-1").unwrap());
+        let machine = Instance { service, id, ..instance("x/x", "10.0.0.1") };
+        let machine = from_elsewhere(machine, node, "");
+        let app = Scope::application("pay");
+        let eureka = from_elsewhere(instance("pay/a-8080", "10.0.0.2"), app, "a:8080");
+        let native = instance("pay/own", "10.0.0.3");
+        let of = |instance: Instance| {
+            let (key, instance) = (instance.key(), Arc::new(instance));
+            let to = Some(Replacement { instance, checks: vec![], drained: None });
+            told(&[Command::Amend(vec![Amendment { key, seen: None, to }])])
+        };
+        for (instance, line) in [
+            (
+                consul,
+                r#"instance=pay/pay-1-x interface="consul" node="web-1" id="Pay 1\n" replaced"#,
+            ),
+            (eureka, r#"instance=pay/a-8080 interface="eureka" application="PAY" id="a:8080" "#),
+            (machine, r#"registered interface="consul" node="web-1" replaced"#),
+            (native, "instance=pay/own replaced=false"),
+        ] {
+            let told = of(instance);
+            assert!(told.contains(line), "{told}");
+        }
+    }
 
     #[test]
     fn changes_that_come_fast_are_counted_and_not_told_one_by_one() {
@@ -322,7 +415,8 @@ mod tests {
         let (from, to, suspect) = (Status::Passing, Status::Critical, false);
         let kind = EventKind::StatusChanged { key: key.clone(), from, to, suspect, output };
         let event = Event { revision: Revision(1), at: Timestamp(0), service: key.service, kind };
-        tracing::subscriber::with_default(log, || log_event(&event));
+        let none = Snapshot::default();
+        tracing::subscriber::with_default(log, || log_event(&event, &none, &none));
         let line = lines.try_recv().unwrap();
         assert!(line.ends_with('\n') && line.lines().count() == 1, "{line}");
         assert!(line.contains(r#"output="down\n INFO forged \u{1b}[31m""#), "{line}");

@@ -11,11 +11,6 @@ use crate::{
     registry::{Change, Member, Shards},
 };
 
-/// What its node says of an instance that goes down with it.
-const NODE_DOWN: &str = "its node is critical";
-/// What is said of an instance whose node is no longer at fault.
-const NODE_UP: &str = "its node is up";
-
 impl Draft<'_> {
     /// Takes over the state of the node that an instance is on, and what that makes of its own.
     pub(super) fn settle_on_node(&self, next: &mut Member) {
@@ -45,6 +40,8 @@ impl Draft<'_> {
         let after = next.as_ref().map_or(Status::Passing, state);
         self.nodes.insert(id, next.map(Arc::new));
         let Some(scope) = scope.filter(|_| is_told) else { return };
+        let what = if after.is_up() { "up" } else { "critical" };
+        let output: Arc<str> = format!("its node {} is {what}", scope.name).into();
         let keys: Vec<InstanceKey> = self.origins.of(&scope).map(|other| other.key()).collect();
         for key in keys.into_iter().filter(|key| !key.service.is_nodes()) {
             let revision = self.revision;
@@ -54,9 +51,8 @@ impl Draft<'_> {
             if before != after
                 && let Ok(member) = self.member(&key)
             {
-                let output = if after.is_up() { NODE_UP } else { NODE_DOWN };
                 let next = Member { node_status: after, ..Member::clone(&member) };
-                self.put_status(&member, next, output.into());
+                self.put_status(&member, next, Arc::clone(&output));
             }
         }
     }
