@@ -68,7 +68,8 @@ pub(super) enum Verb {
     List(WithClient<verbs::list::ListArgs>),
     /// Show one service and its instances
     ///
-    /// Columns: INSTANCE ADDRESS PORT WEIGHT PRIO STATUS SINCE TAGS OUTPUT
+    /// Columns: INSTANCE ADDRESS PORT WEIGHT PRIO STATUS SINCE TAGS ORIGIN OUTPUT. ORIGIN is for
+    /// what came by another interface: `consul:NODE/ID` or `eureka:APPLICATION/ID`, as it is there.
     ///
     /// On a narrow terminal lists and texts are cut and columns left out; --json has all.
     #[command(after_long_help = examples::after(examples::SHOW))]

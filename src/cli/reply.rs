@@ -76,6 +76,17 @@ pub(super) struct Instance {
     pub since: String,
     pub suspect: bool,
     pub drained: bool,
+    pub origin: Option<Origin>,
+}
+
+/// By what interface an instance was registered, and what it is called there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Origin {
+    pub interface: String,
+    pub node: Option<String>,
+    pub application: Option<String>,
+    pub id: String,
 }
 
 /// One check of an instance.
@@ -119,6 +130,18 @@ impl Instance {
     pub(super) fn output(&self) -> &str {
         let check = self.checks.iter().find(|check| check.status == self.status);
         check.map_or("", |check| &check.output)
+    }
+}
+
+// === impl Origin ===
+
+impl std::fmt::Display for Origin {
+    /// One word: `consul:web-1/payment-1`, `eureka:PAYMENT/host-a:8080`. A blank in an id is `%20`,
+    /// as in a path.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { interface, node, application, id } = self;
+        let scope = node.as_ref().or(application.as_ref()).map_or("", |name| name);
+        f.write_str(&format!("{interface}:{scope}/{id}").replace(' ', "%20"))
     }
 }
 

@@ -14,9 +14,9 @@ use super::output::{Output, printable};
 const CUT: [(&str, usize); 3] = [("OUTPUT", 12), ("TAGS", 8), ("ADDRESS", 15)];
 
 /// The columns that may be left out, the first of them first.
-const LEFT_OUT: [&str; 10] = [
-    "PRIO", "TAGS", "SINCE", "WEIGHT", "DRAINED", "WARNING", "PASSING", "CRITICAL", "OUTPUT",
-    "SUSPECT",
+const LEFT_OUT: [&str; 11] = [
+    "PRIO", "ORIGIN", "TAGS", "SINCE", "WEIGHT", "DRAINED", "WARNING", "PASSING", "CRITICAL",
+    "OUTPUT", "SUSPECT",
 ];
 
 /// The blanks behind each column.

@@ -57,10 +57,13 @@ impl ShowArgs {
 }
 
 fn instances(output: &Output, instances: &[Instance], clock: &Clock) -> table::Rows {
-    let header =
-        ["INSTANCE", "ADDRESS", "PORT", "WEIGHT", "PRIO", "STATUS", "SINCE", "TAGS", "OUTPUT"];
+    let header = [
+        "INSTANCE", "ADDRESS", "PORT", "WEIGHT", "PRIO", "STATUS", "SINCE", "TAGS", "ORIGIN",
+        "OUTPUT",
+    ];
     let mut rows = table::Rows::new(output, &header, &["PORT", "WEIGHT", "PRIO", "SINCE"]);
     for instance in instances {
+        let origin = instance.origin.as_ref().map(ToString::to_string).unwrap_or_default();
         rows.add(vec![
             table::cell(&instance.instance),
             table::list(&instance.addresses),
@@ -70,6 +73,7 @@ fn instances(output: &Output, instances: &[Instance], clock: &Clock) -> table::R
             table::status(output, &instance.state()),
             table::cell(&age(&instance.since, clock)),
             table::list(&instance.tags),
+            table::cell(&origin),
             table::cell(&words(instance.output())),
         ]);
     }
@@ -116,7 +120,8 @@ mod tests {
                 {"type": "ttl", "status": "passing", "output": "registered"},
                 {"type": "http", "status": "critical", "output": "HTTP 503\u{1b}[31mdown"}]},
             {"instance": "w2", "addresses": ["db.example.org"], "port": 0, "weight": 1,
-             "priority": 2, "status": "passing", "since": "2026-01-01T00:00:00Z"},
+             "priority": 2, "status": "passing", "since": "2026-01-01T00:00:00Z",
+             "origin": {"interface": "consul", "node": "ip-10-0-1-6", "id": "w 2"}},
         ]});
         vec![(200, service.to_string()), (200, instances.to_string())]
     }
@@ -134,9 +139,12 @@ mod tests {
 web: ttl 5s, answer_limit 8, when_none_healthy all, min_healthy 0.5 (its own)
 failing open: none is healthy, so all are answered
 
-INSTANCE  ADDRESS           PORT  WEIGHT  PRIO  STATUS            SINCE  TAGS   OUTPUT
-web-1     10.0.0.1,fd00::1  8080      10     1  critical,drained     1m  v1,eu  HTTP 503 [31mdown
-w2        db.example.org       0       1     2  passing              0s  -      -
+INSTANCE  ADDRESS           PORT  WEIGHT  PRIO  STATUS            SINCE  TAGS   \
+ORIGIN                    OUTPUT
+web-1     10.0.0.1,fd00::1  8080      10     1  critical,drained     1m  v1,eu  \
+-                         HTTP 503 [31mdown
+w2        db.example.org       0       1     2  passing              0s  -      \
+consul:ip-10-0-1-6/w%202  -
 "
         );
         let json_buffer = Buffer::default();
