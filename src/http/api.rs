@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ConsulOptions, EurekaOptions, Options,
+    aside::Aside,
     bodies::Bodies,
     consul::{self, CheckIds, Shared, Turns, Waiters},
     eureka::Recent,
@@ -54,7 +55,7 @@ struct Inner {
     setup: Setup,
     metrics: HttpMetrics,
     watchers: Arc<Semaphore>,
-    aside: Arc<Semaphore>,
+    aside: Aside,
     bulks: Arc<Semaphore>,
     bodies: Bodies,
     waiters: Waiters,
@@ -64,8 +65,6 @@ struct Inner {
     recent: Recent,
 }
 
-/// Threads that work aside at once: sorting a million services takes a second.
-const ASIDE_MAX: usize = 2;
 /// Large bulk registrations that are read at once: each may hold a body of 64 MiB.
 const BULKS_MAX: usize = 2;
 
@@ -76,7 +75,7 @@ impl Api {
     pub fn new(setup: Setup) -> Self {
         let metrics = HttpMetrics::new(&setup.metrics);
         let watchers = Arc::new(Semaphore::new(setup.options.watchers_max));
-        let aside = Arc::new(Semaphore::new(ASIDE_MAX));
+        let aside = Aside::new(metrics.aside_refused.clone());
         let bulks = Arc::new(Semaphore::new(BULKS_MAX));
         let bodies = Bodies::new(metrics.body_octets.clone(), metrics.bodies_refused.clone());
         let (waiters, answers) = (Waiters::default(), Shared::default());
@@ -108,20 +107,15 @@ impl Api {
         Ok(self.registry().submit(command).await?)
     }
 
-    /// Runs work that takes long without holding up others, a bounded number of them at once.
+    /// Runs work that takes long without holding up others, a bounded amount of it.
     ///
     /// # Errors
-    /// When the work panics.
+    /// When too much of it waits already, and when the work panics.
     pub(super) async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let permit = Arc::clone(&self.0.aside).acquire_owned().await;
-        let work = move || {
-            let _held_until_done = permit;
-            work()
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())
+        self.0.aside.run(work).await
     }
 
     pub(super) fn registry(&self) -> &Registry {

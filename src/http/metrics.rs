@@ -32,6 +32,8 @@ pub(super) struct HttpMetrics {
     pub(super) body_octets: Gauge,
     /// Bodies refused for want of room.
     pub(super) bodies_refused: Counter,
+    /// Requests refused because too many waited for answers that take long to make.
+    pub(super) aside_refused: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -73,6 +75,7 @@ impl HttpMetrics {
             watchers: Gauge::default(),
             body_octets: Gauge::default(),
             bodies_refused: Counter::default(),
+            aside_refused: Counter::default(),
         };
         metrics.register(|registry| {
             let help = "Requests by method, route and status";
@@ -87,6 +90,8 @@ impl HttpMetrics {
             registry.register("http_body_bytes", help, families.body_octets.clone());
             let help = "Requests refused because all bodies together were above their limit";
             registry.register("http_bodies_refused", help, families.bodies_refused.clone());
+            let help = "Requests refused because too many waited for long answers to be made";
+            registry.register("http_aside_refused", help, families.aside_refused.clone());
         });
         families
     }

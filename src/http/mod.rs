@@ -11,6 +11,7 @@
 //! and watchers have limits, each in [`Options`] or [`crate::model::limit`].
 
 mod api;
+mod aside;
 mod bodies;
 mod connection;
 mod consul;
