@@ -95,8 +95,10 @@ fn names(
     let owners = Owners::of(sources, ip, caller.client);
     match owners.count() {
         0 => Verdict::Nxdomain,
-        _ if asked.qtype != rtype::PTR => Verdict::Nodata,
         count if count > FAST_NAMES_MAX && !caller.may_allocate => Verdict::NeedsFull,
+        // Who may see none of them is told the same of all types: that there is nothing.
+        _ if asked.qtype != rtype::PTR && owners.has_visible() => Verdict::Nodata,
+        _ if asked.qtype != rtype::PTR => Verdict::Nxdomain,
         _ => {
             let first = reply.position();
             let written = owners.write(asked, reply);

@@ -53,6 +53,12 @@ impl<'s> Owners<'s> {
             + usize::from(self.own.is_some())
     }
 
+    /// Whether there are any that the client may see.
+    pub(super) fn has_visible(&self) -> bool {
+        let has_node = |consul: &Consul| self.nodes(consul).next().is_some();
+        self.instances().next().is_some() || self.settings.consul.as_ref().is_some_and(has_node)
+    }
+
     /// The instances that the client may see.
     fn instances(&self) -> impl Iterator<Item = &'s InstanceKey> {
         let is_shown =
