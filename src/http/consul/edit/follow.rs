@@ -22,12 +22,29 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// Moves what has no address of its own to where this server's node is now.
 pub(in crate::http) async fn follow_own_address(api: Api) {
+    // Each is moved once, and nothing new is registered at the old address.
+    let most = api.registry().snapshot().members().count();
+    follow(&api, most, || move_some(api.clone())).await;
+}
+
+/// Moves some at a time until none are left, or more have moved than there are.
+async fn follow<F: Future<Output = Result<usize, ConsulError>>>(
+    api: &Api,
+    most: usize,
+    mut move_some: impl FnMut() -> F,
+) {
+    let mut left = most;
     loop {
-        match move_some(&api).await {
+        match move_some().await {
             Ok(0) => return,
             Ok(count) => {
                 let address = api.consul().node_address;
                 tracing::info!(count, %address, "services have moved with this server's node");
+                let Some(fewer) = left.checked_sub(count) else {
+                    tracing::error!("what has moved with this server's node is to be moved again");
+                    return;
+                };
+                left = fewer;
             }
             Err(refusal) => {
                 let error = &*refusal.text;
@@ -45,9 +62,9 @@ pub(in crate::http) async fn follow_own_address(api: Api) {
 }
 
 /// How many were moved.
-async fn move_some(api: &Api) -> Result<usize, ConsulError> {
+async fn move_some(api: Api) -> Result<usize, ConsulError> {
     let (host, moved) = (api.consul().own_host(), AtomicUsize::new(0));
-    let edited = change(api, (&host, ""), |edit| {
+    let edited = change(&api, (&host, ""), |edit| {
         moved.store(edit.follow_node(AT_ONCE)?, Relaxed);
         Ok(())
     });
@@ -59,7 +76,7 @@ async fn move_some(api: &Api) -> Result<usize, ConsulError> {
 mod tests {
     use std::net::IpAddr;
 
-    use super::follow_own_address;
+    use super::{follow, follow_own_address};
     use crate::{
         http::{Options, tests::support::Door},
         registry::testing::Kept,
@@ -120,6 +137,17 @@ mod tests {
         let revision = snapshot().revision;
         follow_own_address(after.api.clone()).await;
         assert_eq!(snapshot().revision, revision, "there is nothing more to do");
+    }
+
+    #[tokio::test]
+    async fn moves_that_change_nothing_come_to_an_end() {
+        let (door, mut rounds) = (door_at([10, 0, 0, 1], Kept::default()), 0);
+        let move_some = || {
+            rounds += 1;
+            std::future::ready(Ok(2))
+        };
+        follow(&door.api, 7, move_some).await;
+        assert_eq!(rounds, 4);
     }
 
     #[tokio::test]
