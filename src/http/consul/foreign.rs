@@ -143,7 +143,7 @@ fn made_id(instance: &Instance) -> String {
 
 /// What the service of an instance of another interface is called. Names have no case there, and
 /// are in lower case where they are names of DNS.
-fn service_name(instance: &Instance) -> String {
+pub(super) fn service_name(instance: &Instance) -> String {
     let elsewhere = instance.service_elsewhere();
     elsewhere.map_or_else(|| instance.service.to_string(), str::to_lowercase)
 }

@@ -7,7 +7,7 @@
 //!
 //! Fields that this version does not know were written by a newer one, and are passed over.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -158,6 +158,22 @@ impl Kept {
             }
         })
     }
+}
+
+/// What a service is called, and its tags. Of its document nothing else is read: lists of all names
+/// ask for those of a hundred thousand.
+pub(super) fn title(instance: &Instance) -> Option<(Cow<'_, str>, Vec<Cow<'_, str>>)> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Title<'d> {
+        #[serde(borrow)]
+        name: Cow<'d, str>,
+        #[serde(borrow)]
+        tags: Vec<Cow<'d, str>>,
+    }
+    let origin = instance.origin.as_deref().filter(|origin| origin.scope.interface == Interface::Consul)?;
+    let Title { name, tags } = serde_json::from_str(&origin.document).ok()?;
+    Some((name, tags))
 }
 
 // === impl KeptCheck ===

@@ -1,15 +1,18 @@
 //! What there is on which node.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
-    foreign::is_foreign,
-    kept::{Kept, KeptNode},
+    foreign::{is_foreign, service_name},
+    kept::{Kept, KeptNode, title},
     site::Host,
     view::{HealthCheck, in_order},
     world::{SERVER, Service, World},
 };
-use crate::model::{Interface, Scope};
+use crate::model::{Interface, Scope, Tag};
 
 impl<'w> World<'w> {
     /// All services of a name, by whichever door they came, sorted by node and id.
@@ -32,6 +35,23 @@ impl<'w> World<'w> {
         let services = entries
             .flat_map(move |entry| entry.members.iter().map(move |member| self.service(member)));
         services.chain([self.server()])
+    }
+
+    /// What services are called, each name with the tags of those of that name.
+    pub(super) fn names(self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut names = BTreeMap::from([(SERVER.to_owned(), BTreeSet::new())]);
+        let entries = self.snapshot.services.iter().map(|(_, entry)| entry);
+        for instance in entries.flat_map(|entry| &entry.members).map(|member| &*member.instance) {
+            if is_foreign(instance) {
+                note(&mut names, &service_name(instance), instance.tags.iter().map(Tag::as_str));
+            } else if let Some((name, tags)) = title(instance) {
+                note(&mut names, &name, tags.iter().map(AsRef::as_ref));
+            } else {
+                let Kept { name, tags, .. } = Kept::known(instance);
+                note(&mut names, &name, tags.iter().map(AsRef::as_ref));
+            }
+        }
+        names
     }
 
     /// All nodes, sorted by name: this server's, and those that something is registered on.
@@ -137,6 +157,23 @@ impl<'w> World<'w> {
         }
         let kept = self.snapshot.origins.of(scope).find_map(|instance| Kept::of(instance))?;
         Some(Host { name: kept.node, address: kept.node_address })
+    }
+}
+
+/// Notes a name with tags. Most are there already.
+fn note<'t>(
+    names: &mut BTreeMap<String, BTreeSet<String>>,
+    name: &str,
+    tags: impl Iterator<Item = &'t str>,
+) {
+    if !names.contains_key(name) {
+        names.insert(name.to_owned(), BTreeSet::new());
+    }
+    let Some(known) = names.get_mut(name) else { return };
+    for tag in tags {
+        if !known.contains(tag) {
+            known.insert(tag.to_owned());
+        }
     }
 }
 

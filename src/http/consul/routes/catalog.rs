@@ -45,18 +45,18 @@ async fn services(call: Call) -> Result<Response, ConsulError> {
     let is_whole = node_meta.is_empty() && sieve.is_open();
     let interest = if is_whole { Interest::Names } else { Interest::Anything };
     call.answer(interest, move |world| {
+        if is_whole {
+            return Ok(Seen { index: world.snapshot.names_changed, value: world.names() });
+        }
         let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for service in world.all_services() {
-            let is_wanted = is_whole
-                || is_on(world, &service.host(), &node_meta)
-                    && (sieve.is_open() || sieve.passes(&service.of_catalog()));
+            let is_wanted = is_on(world, &service.host(), &node_meta)
+                && (sieve.is_open() || sieve.passes(&service.of_catalog()));
             if is_wanted {
                 names.entry(service.kept.name).or_default().extend(service.kept.tags);
             }
         }
-        let snapshot = world.snapshot;
-        let index = if is_whole { snapshot.names_changed } else { snapshot.changed };
-        Ok(Seen { index, value: names })
+        Ok(Seen { index: world.snapshot.changed, value: names })
     })
     .await
 }
