@@ -9,10 +9,11 @@ use super::{
     ConsulOptions, EurekaOptions, Options,
     aside::Aside,
     bodies::Bodies,
-    consul::{self, CheckIds, Shared, Turns, Waiters},
+    consul::{self, CheckIds, Turns, Waiters},
     eureka::Recent,
     metrics::HttpMetrics,
     problem::Problem,
+    shared::Shared,
 };
 use crate::{
     model::{Command, DnsName, Instance, Invalid, Policy},
@@ -181,7 +182,7 @@ impl Api {
         &self.0.waiters
     }
 
-    /// Large answers of Consul's interface that are being sent.
+    /// Large answers that are being sent.
     pub(super) fn answers(&self) -> &Shared {
         &self.0.answers
     }

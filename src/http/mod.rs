@@ -16,6 +16,7 @@ mod bodies;
 mod connection;
 mod consul;
 pub mod dto;
+mod encoding;
 mod eureka;
 mod guard;
 mod json;
@@ -28,6 +29,7 @@ mod query;
 mod router;
 mod routes;
 mod server;
+mod shared;
 mod unread;
 
 #[cfg(test)]

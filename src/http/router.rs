@@ -18,6 +18,7 @@ use tower_http::{
 use super::{
     Api,
     consul::{self, ConsulError},
+    encoding,
     eureka::{self, EurekaError},
     guard,
     metrics::Observed,
@@ -25,9 +26,6 @@ use super::{
     routes,
     unread::Unread,
 };
-
-/// Replies of fewer octets are sent as they are: they fit into one packet either way.
-const GZIP_FROM_OCTETS: u64 = 1_400;
 
 /// All of the API.
 pub(super) fn router(api: &Api) -> Router {
@@ -46,7 +44,7 @@ pub(super) fn router(api: &Api) -> Router {
 fn gzip() -> CompressionLayer<SizeAbove> {
     CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(GZIP_FROM_OCTETS))
+        .compress_when(SizeAbove::new(encoding::GZIP_FROM_OCTETS))
 }
 
 /// Routes with all that goes around them.
@@ -89,8 +87,9 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
 }
 
 /// The reply; the request is gone by then, and what is left of its body with nobody.
-async fn reply(api: &Api, request: Request, next: Next) -> Result<Response, Problem> {
+async fn reply(api: &Api, mut request: Request, next: Next) -> Result<Response, Problem> {
     guard::check(api, &request)?;
+    encoding::settle(request.headers_mut());
     if is_consuls(request.uri())
         && let Some(elsewhere) = consul::clean::elsewhere(request.method(), request.uri())
     {

@@ -11,12 +11,11 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-
 use super::{
     texts::ConsulError,
     waiters::{Interest, Waiters},
 };
+pub(super) use crate::http::shared::Indexed;
 use crate::{
     model::Revision,
     registry::{Registry, Snapshot},
@@ -50,16 +49,6 @@ pub(super) enum Has {
     Index(u64),
     /// The one with this hash, where answers have no index.
     Hash(u64),
-}
-
-/// An answer at an index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Indexed {
-    /// The revision at which what it is about last changed; the hash of an answer that is known by
-    /// that.
-    pub index: Revision,
-    /// The body.
-    pub body: Bytes,
 }
 
 // === impl Blocking ===

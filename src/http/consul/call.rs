@@ -15,14 +15,17 @@ use super::{
     filter::{Filter, Rows},
     params::{Query, ReadParams},
     reply,
-    shared::Shared,
     site::{Host, Options},
     texts::ConsulError,
     waiters::Interest,
     world::World,
     write::name_in_path,
 };
-use crate::{http::Api, model::Revision, registry::Snapshot};
+use crate::{
+    http::{Api, encoding},
+    model::Revision,
+    registry::Snapshot,
+};
 
 /// A request that reads.
 pub(super) struct Call {
@@ -38,6 +41,8 @@ pub(super) struct Call {
     pub params: ReadParams,
     /// Whether the client wants text (`Accept: text/plain` or `?format=text`).
     pub wants_text: bool,
+    /// Whether the reply is to be in gzip.
+    wants_gzip: bool,
     /// The path, by which equal requests are known.
     path: String,
 }
@@ -77,7 +82,8 @@ impl FromRequestParts<Api> for Call {
         let wants_text = accepts_text || query.get("format") == Some("text");
         let host = api.consul().host_of(&parts.extensions);
         let path = parts.uri.path().to_owned();
-        Ok(Self { api: api.clone(), host, name, query, params, wants_text, path })
+        let wants_gzip = encoding::is_gzip(&parts.headers);
+        Ok(Self { api: api.clone(), host, name, query, params, wants_text, wants_gzip, path })
     }
 }
 
@@ -187,7 +193,7 @@ impl Call {
     }
 
     async fn waited(self, interest: Interest, look: Look) -> Result<Response, ConsulError> {
-        let Self { api, query, params, path, .. } = self;
+        let Self { api, query, params, path, wants_gzip, .. } = self;
         let blocking = Blocking { has: Has::index(params.index), wait: params.wait };
         let is_large = interest.clone();
         let key: Arc<str> = key(&path, &query).into();
@@ -198,7 +204,7 @@ impl Call {
                 if size < LARGE {
                     return look(&snapshot, api.consul());
                 }
-                large(api, key, look, snapshot.revision).await
+                large(api, (&key, wants_gzip), look, snapshot.revision).await
             }
         };
         let stop = api.stop().cancelled();
@@ -209,23 +215,33 @@ impl Call {
 
 /// Makes a large answer aside, once for all who ask for the same at the same time: who comes while
 /// it is in the making waits for the next one, and that is as new as whoever waits for it needs.
+/// In gzip it is so once, too.
 async fn large(
     api: Api,
-    key: Arc<str>,
+    (plain_key, in_gzip): (&str, bool),
     look: Look,
     wanted: Revision,
 ) -> Result<Indexed, ConsulError> {
-    let shared: Shared = api.answers().clone();
-    let inner = api.clone();
-    let work = move || {
-        if let Some(answer) = shared.get(&key, wanted) {
-            return Ok(answer);
-        }
-        let snapshot = inner.registry().snapshot();
-        let answer = look(&snapshot, inner.consul())?;
-        Ok(shared.keep(&key, snapshot.revision, answer))
+    let shared = api.answers().clone();
+    let make = || {
+        let (inner, plain_key) = (api.clone(), plain_key.to_owned());
+        let work = move || {
+            let plain = inner.answers().get(&plain_key, wanted).filter(|_| in_gzip);
+            let (revision, Indexed { index, body }) = match plain {
+                Some(plain) => (wanted, plain),
+                None => {
+                    let snapshot = inner.registry().snapshot();
+                    (snapshot.revision, look(&snapshot, inner.consul())?)
+                }
+            };
+            let body = if in_gzip { encoding::collected(true, [body]) } else { body };
+            Ok((revision, Indexed { index, body }))
+        };
+        let api = api.clone();
+        async move { api.aside(work).await? }
     };
-    api.aside(work).await?
+    let key = if in_gzip { format!("gzip {plain_key}") } else { plain_key.to_owned() };
+    shared.answer(&key, wanted, make).await
 }
 
 /// What two requests with the same answer have in common.

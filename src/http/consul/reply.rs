@@ -16,6 +16,7 @@ use super::{
     params::{Consistency, ReadParams},
     texts::ConsulError,
 };
+use crate::http::encoding;
 
 const CACHE: HeaderName = HeaderName::from_static("x-cache");
 const CONSISTENCY: HeaderName = HeaderName::from_static("x-consul-effective-consistency");
@@ -61,9 +62,11 @@ pub(super) fn plain(value: &impl Serialize, pretty: bool) -> Result<Response, Co
     written(value, pretty).map(json)
 }
 
-/// JSON.
+/// JSON, as it is or in gzip.
 pub(super) fn json(body: Bytes) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
+    let start = body.clone();
+    let response = ([(header::CONTENT_TYPE, "application/json")], Body::from(body));
+    encoding::told(response.into_response(), &start)
 }
 
 /// An answer at its index.

@@ -5,6 +5,9 @@ use axum::{
     http::{HeaderMap, HeaderName, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+
+use crate::http::encoding;
 
 /// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,12 @@ impl Form {
             Self::Xml => "application/xml",
         };
         ([(header::CONTENT_TYPE, content_type)], body.into()).into_response()
+    }
+
+    /// The reply with this body, which is in this form or that in gzip.
+    pub(crate) fn whole(self, body: Bytes) -> Response {
+        let start = body.clone();
+        encoding::told(self.reply(body), &start)
     }
 }
 

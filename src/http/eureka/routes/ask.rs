@@ -5,7 +5,10 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 
-use crate::http::eureka::{body::InstanceStatus, error::EurekaError, negotiate::Form};
+use crate::http::{
+    encoding,
+    eureka::{body::InstanceStatus, error::EurekaError, negotiate::Form},
+};
 
 /// The header by which servers tell that they speak for their clients.
 const REPLICATION: &str = "x-netflix-discovery-replication";
@@ -15,6 +18,8 @@ const REPLICATION: &str = "x-netflix-discovery-replication";
 pub(in crate::http::eureka) struct Asked {
     /// The form of the reply.
     pub form: Form,
+    /// Whether it is to be in gzip.
+    pub in_gzip: bool,
     /// Whether a Eureka server asks on behalf of its clients.
     pub by_peer: bool,
 }
@@ -29,7 +34,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     type Rejection = EurekaError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, EurekaError> {
-        Ok(Self { form: Form::of_reply(&parts.headers), by_peer: is_by_peer(&parts.headers) })
+        let headers = &parts.headers;
+        let (form, in_gzip) = (Form::of_reply(headers), encoding::is_gzip(headers));
+        Ok(Self { form, in_gzip, by_peer: is_by_peer(headers) })
     }
 }
 
