@@ -8,7 +8,8 @@ a fault as well, so that the list stays true.
 What of the reply:
   header NAME          a header, or several by a pattern
   null PATH            a value that is null there, and empty here
-  json PATH            a value; the path has keys, `*` for any one, `**` for any number
+  json PATH [KEY!=V]   a value; the path has keys, `*` for any one, `**` for any number. Only of
+                       objects that have another KEY, if it says so
   item PATH KEY=VALUE  the items of a list that have this
   order PATH           the order of a list, which is always another one; `.` is the whole body
   set PATH             the order of a list, which is nobody's business
@@ -140,12 +141,13 @@ class Difference:
     def even_json(self, *bodies):
         """Each body is a list of one value."""
         path, _, item = self.what.partition(" ")
+        unless = item.split("!=") if self.kind == "json" and item else None
         path = ["*"] if path == "." else ["*", *path.split(".")]
         key, _, wanted = item.partition("=")
         touched = []
         for body in bodies:
             if self.kind == "json":
-                touched.append(prune(body, path))
+                touched.append(prune(body, path, unless))
                 continue
             lists = lists_at(body, path)
             if self.kind == "item":
@@ -167,17 +169,21 @@ def matching(value, part):
     return [(key, inner) for key, inner in list(pairs) if fnmatch.fnmatchcase(str(key), part)]
 
 
-def prune(value, path):
-    """Takes what is at that path out of a value; what that was."""
+def prune(value, path, unless=None):
+    """Takes what is at that path out of a value, unless it is in an object in which that key has
+    that value; what that was."""
     if not isinstance(value, (dict, list)):
         return []
     first, rest = path[0], path[1:]
     if first == "**":
-        inside = [taken for _, inner in matching(value, "*") for taken in prune(inner, path)]
-        return prune(value, rest) + inside
+        inside = [taken for _, inner in matching(value, "*")
+                  for taken in prune(inner, path, unless)]
+        return prune(value, rest, unless) + inside
     found = matching(value, first)
     if rest:
-        return [taken for _, inner in found for taken in prune(inner, rest)]
+        return [taken for _, inner in found for taken in prune(inner, rest, unless)]
+    if unless and isinstance(value, dict) and value.get(unless[0]) == unless[1]:
+        return []
     for key, _ in reversed(found):
         del value[key]
     return found
