@@ -76,7 +76,12 @@ impl Instance {
     /// counted in a row, as Consul's clients expect. To others a state that is presumed counts as
     /// one that was found.
     pub fn first_result_decides(&self) -> bool {
-        self.origin.as_ref().is_some_and(|origin| origin.scope.interface == Interface::Consul)
+        self.is_from(Interface::Consul)
+    }
+
+    /// Whether it was registered by that interface.
+    pub fn is_from(&self, interface: Interface) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.scope.interface == interface)
     }
 
     /// Holds the counts to their limits, and sorts the tags.

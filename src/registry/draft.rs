@@ -24,7 +24,7 @@ use super::{
 };
 use crate::model::{
     Carry, CheckState, Command, Event, EventKind, Heartbeat, Instance, InstanceId, InstanceKey,
-    RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
+    Interface, RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
 };
 
 /// What one that was not renewed says, with its ttl behind it.
@@ -348,7 +348,8 @@ impl<'s> Draft<'s> {
 
     /// The output is taken with a change of status, at the end of a hold, or when nothing was said
     /// before: a heartbeat that says something new each time must not cost a write each time. Of
-    /// one check by itself what is new is taken, too: whoever hands it over has paced it.
+    /// one check by itself what is new is taken, too: whoever hands it over has paced it. Of
+    /// Consul's clients that is nothing as well, which an agent shows; others do not take it back.
     fn set_ttl_checks(
         &mut self,
         before: &Member,
@@ -358,7 +359,8 @@ impl<'s> Draft<'s> {
     ) -> Applied {
         let mut next = before.clone();
         no_longer_held(&mut next, only, output);
-        let is_word = only.is_some() && !output.is_empty();
+        let is_word =
+            only.is_some() && (!output.is_empty() || before.instance.is_from(Interface::Consul));
         let specs = before.instance.checks.iter();
         for (index, (state, spec)) in next.checks.iter_mut().zip(specs).enumerate() {
             let is_meant = spec.ttl().is_some() && only.is_none_or(|only| only == index);

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     model::{
         Amendment, Carry, CheckKind, CheckReport, CheckSpec, Command, Heartbeat, Instance, Policy,
-        Replacement, Revision, Status, Target, TcpCheck, Thresholds, WhenNoneHealthy,
+        Replacement, Revision, Scope, Status, Target, TcpCheck, Thresholds, WhenNoneHealthy,
     },
     registry::{
         JournalError, Member, Options, RegistryError,
@@ -454,4 +454,29 @@ async fn a_new_word_of_a_check_is_shown_and_many_are_paced() {
         said("b").await;
     }
     assert_eq!(said("b").await, "b");
+}
+
+/// A client that passed its check with a note, and later without one, was shown with the note for
+/// ever. Eureka's and the native interface's renewals say nothing of the kind.
+#[tokio::test(start_paused = true)]
+async fn an_empty_note_of_consul_s_clients_is_one() {
+    for (scope, expected) in [(Scope::node("n"), ""), (Scope::application("WEB"), "a")] {
+        let running = run(Kept::default(), Options::default());
+        let web = testing::beating("web/a", "10.0.0.1", Duration::from_secs(300));
+        let instance = Arc::new(testing::from_elsewhere(web, scope, "a"));
+        let checks = vec![Carry::Anew(Status::Passing, "".into())];
+        let to = Some(Replacement { instance, checks, drained: None });
+        let amendment = Amendment { key: key("web/a"), seen: None, to };
+        running.registry.submit(Command::Amend(vec![amendment])).await.unwrap();
+        let said = async |output: &str| {
+            let (key, check, status) = (key("web/a"), Some((0, Revision(1))), Status::Passing);
+            let beat = Heartbeat { key, check, status, output: output.into() };
+            running.registry.submit(Command::Heartbeat(beat)).await.unwrap();
+            let snapshot = running.registry.snapshot();
+            snapshot.member(&testing::key("web/a")).unwrap().checks[0].output.to_string()
+        };
+        assert_eq!(said("a").await, "a");
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(said("").await, expected);
+    }
 }
