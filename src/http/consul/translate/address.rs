@@ -34,7 +34,8 @@ pub(in crate::http::consul) fn addresses(
     found.map_err(|refusal| ConsulError::bad_request(format!("Invalid service address: {refusal}")))
 }
 
-/// Where a check goes, from `host:port`, and the host that was sent if that is another one.
+/// Where a check goes, from `host:port`, and the host that was sent if that is another one. To Go
+/// `:port` is one of this host.
 ///
 /// # Errors
 /// The text.
@@ -46,9 +47,7 @@ pub(super) fn target(
     let (name, port) = text.rsplit_once(':').ok_or("missing port in address")?;
     let port = port.parse().map_err(|_| format!("invalid port \"{port}\""))?;
     let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
-    if name.is_empty() {
-        return Err("missing host in address".into());
-    }
+    let name = if name.is_empty() { "localhost" } else { name };
     let (seen, sent) = seen_from_here(name, host, is_own)?;
     Ok((Target { host: Some(seen), port: Some(port) }, sent))
 }
@@ -172,9 +171,11 @@ mod tests {
         for name in ["localhost.example", "mylocalhost", "128.1", "my_service"] {
             assert_eq!(to(&format!("{name}:80"), false).unwrap(), format!("{name}:80"));
         }
+        assert_eq!(to(":80", true).unwrap(), "localhost:80");
+        assert_eq!(to(":80", false).unwrap(), "10.0.1.6:80");
         assert_eq!(to("localhost:80", true).unwrap(), "localhost:80");
         assert_eq!(to("10.0.0.5:80", false).unwrap(), "10.0.0.5:80");
-        for text in ["10.0.0.5", "10.0.0.5:x", "10.0.0.5:70000", ":80", "a b:80", "ü:80"] {
+        for text in ["10.0.0.5", "10.0.0.5:x", "10.0.0.5:70000", "80", "a b:80", "ü:80"] {
             assert!(to(text, true).is_err(), "{text}");
         }
     }
