@@ -68,6 +68,11 @@ impl Destination {
         Self { host, port }
     }
 
+    /// The same under another name of its host.
+    pub(super) fn called(&self, name: &str) -> Self {
+        Self::at(name, self.port)
+    }
+
     /// Whether it is the host of `other`, or below its name: what is meant for that host only may
     /// be told to this one.
     pub(super) fn is_at_or_below(&self, other: &Self) -> bool {

@@ -38,7 +38,10 @@ pub(super) async fn probe(
     let how = How { inside: Inside::Http2, tls, skip_verify, name };
     let stream = prober.open(to, how, progress).await?;
     progress.enter("waiting for the reply of");
-    let endpoint = endpoint(to, check.tls)?;
+    let endpoint = match name {
+        Some(name) => endpoint(&to.called(name), tls)?,
+        None => endpoint(to, tls)?,
+    };
     let stream = Arc::new(Mutex::new(Some(TokioIo::new(stream))));
     let connector = service_fn(move |_: Uri| {
         let closed = || std::io::Error::other("connection closed before the reply");

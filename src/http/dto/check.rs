@@ -101,7 +101,8 @@ pub struct Check {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_skip_verify: Option<bool>,
     /// `https`, and others with `tls`: the name that is asked for and that the certificate must
-    /// have; default the host that is checked.
+    /// have; default the host that is checked. A `grpc` server is called so in `:authority`, also
+    /// without `tls`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_name: Option<String>,
     /// The state before the first result; default the instance's `initial_status`.

@@ -98,7 +98,8 @@ pub struct GrpcCheck {
     pub tls: bool,
     /// Whether to accept any certificate.
     pub tls_skip_verify: bool,
-    /// The name that TLS asks for and that the certificate must have, instead of the target's.
+    /// The name that TLS asks for and that the certificate must have, instead of the target's;
+    /// also without TLS the name of the server in `:authority`.
     pub tls_name: Option<Arc<str>>,
     /// The service to ask about; empty for the server as a whole.
     pub service: Arc<str>,

@@ -1,13 +1,14 @@
 //! The `grpc` check against tonic's own health service, and against what is none.
 
-use std::net::SocketAddr;
+use std::{convert::Infallible, future::ready, net::SocketAddr};
 
+use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
     service::TowerToHyperService,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -141,5 +142,27 @@ async fn the_name_that_is_given_is_verified() {
     for name in [None, Some("other.example")] {
         let outcome = run_with(&prober, address, check(name)).await;
         assert!(outcome.output.contains("not valid for name"), "{name:?}: {outcome:?}");
+    }
+}
+
+/// Behind a proxy that tells its servers apart by their names, none was found.
+#[tokio::test]
+async fn a_server_is_called_by_the_name_that_is_given() {
+    for name in [Some("web.example"), None] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, mut heard) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let service = service_fn(move |request: Request<Incoming>| {
+                sender.send(request.uri().authority().unwrap().to_string()).unwrap();
+                ready(Ok::<_, Infallible>(Response::new(String::new())))
+            });
+            let builder = auto::Builder::new(TokioExecutor::new()).http2_only();
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+        run(address, grpc_check(|check| check.tls_name = name.map(Into::into))).await;
+        let called = format!("{}:{}", name.unwrap_or("127.0.0.1"), address.port());
+        assert_eq!(heard.recv().await, Some(called));
     }
 }

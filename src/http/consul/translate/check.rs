@@ -95,7 +95,8 @@ pub(in crate::http::consul) fn check(
                 target,
                 tls: check.grpc_use_tls,
                 tls_skip_verify: check.tls_skip_verify,
-                tls_name: tls_name(check, sent.filter(|_| check.grpc_use_tls))?,
+                // Its server is called so without TLS, too; what the client names is for TLS.
+                tls_name: if check.grpc_use_tls { tls_name(check, sent)? } else { sent },
                 service: check_text::word("service", service).map_err(refused)?,
                 thresholds: thresholds(check)?,
             }))

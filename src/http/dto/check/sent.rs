@@ -92,7 +92,8 @@ impl Check {
     fn take_grpc(&mut self) -> Result<GrpcCheck, Invalid> {
         let (target, thresholds) = self.take_common()?;
         let service = self.service.take().unwrap_or_default();
-        let (tls, tls_skip_verify, tls_name) = self.take_tls(false)?;
+        let (tls, tls_skip_verify, name) = self.take_tls(false)?;
+        let tls_name = if tls { name } else { self.take_tls_name()? };
         let service = check_text::word("service", &service)?;
         Ok(GrpcCheck { target, tls, tls_skip_verify, tls_name, service, thresholds })
     }
@@ -108,8 +109,12 @@ impl Check {
         if !tls {
             return Ok((false, None));
         }
-        let name = self.tls_name.take().map(|name| host("tls_name", name)).transpose()?;
+        let name = self.take_tls_name()?;
         Ok((self.tls_skip_verify.take().unwrap_or(false), name))
+    }
+
+    fn take_tls_name(&mut self) -> Result<Option<Arc<str>>, Invalid> {
+        self.tls_name.take().map(|name| host("tls_name", name)).transpose()
     }
 
     fn take_common(&mut self) -> Result<(Target, Thresholds), Invalid> {
