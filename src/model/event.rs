@@ -18,6 +18,11 @@ pub struct Event {
 /// The kinds of change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
+    /// The state of one of its checks changed, and that of the instance did not.
+    CheckChanged {
+        /// Of which.
+        key: InstanceKey,
+    },
     /// An instance is gone.
     Deregistered {
         /// Which.
@@ -72,25 +77,11 @@ impl EventKind {
     pub fn key(&self) -> Option<&InstanceKey> {
         match self {
             Self::PolicyChanged => None,
-            Self::Deregistered { key, .. }
+            Self::CheckChanged { key }
+            | Self::Deregistered { key, .. }
             | Self::Drained { key, .. }
             | Self::Registered { key, .. }
             | Self::StatusChanged { key, .. } => Some(key),
-        }
-    }
-}
-
-// === impl EventKind ===
-
-impl EventKind {
-    /// The instance that it is about; `None` for a policy.
-    pub fn instance(&self) -> Option<&InstanceKey> {
-        match self {
-            Self::Deregistered { key, .. }
-            | Self::Drained { key, .. }
-            | Self::Registered { key, .. }
-            | Self::StatusChanged { key, .. } => Some(key),
-            Self::PolicyChanged => None,
         }
     }
 }

@@ -123,6 +123,7 @@ impl Announcer {
         self.tell_left_out(now);
         for event in events {
             let admits = match event.kind {
+                EventKind::CheckChanged { .. } => false,
                 EventKind::StatusChanged { .. } => self.lines.states.admits_one(),
                 _ => !is_bulk && self.lines.changes.admits_one(),
             };
@@ -260,7 +261,8 @@ fn log_event(event: &Event, before: &Snapshot, after: &Snapshot) {
     // Who is meant, without what it is called elsewhere.
     let own = node.filter(|_| instance.is_none());
     match &event.kind {
-        EventKind::PolicyChanged => {}
+        // Of a check by itself nothing is told: its instance is as it was.
+        EventKind::CheckChanged { .. } | EventKind::PolicyChanged => {}
         EventKind::Deregistered { reason, .. } => {
             let reason = reason.as_str();
             info!(instance, interface, node, application, id, reason, revision, "deregistered");

@@ -415,6 +415,9 @@ impl<'s> Draft<'s> {
             let service = key.service.clone();
             let kind = EventKind::StatusChanged { key, from, to, suspect, output };
             self.event(revision, &service, kind);
+        } else if before.registered == next.registered && !before.has_statuses_of(next) {
+            let kind = EventKind::CheckChanged { key: next.key() };
+            self.event(revision, &next.instance.service, kind);
         }
     }
 

@@ -82,6 +82,12 @@ impl Member {
         Status::worst(checks.chain([self.node_status]))
     }
 
+    /// Whether each of its checks is in the state that it is in with another.
+    pub(super) fn has_statuses_of(&self, other: &Self) -> bool {
+        let status = |check: &CheckState| check.status;
+        self.checks.iter().map(status).eq(other.checks.iter().map(status))
+    }
+
     /// Whether an active check has found it dead. A `manual` one is somebody's word, and an `alias`
     /// is about another.
     pub(super) fn is_found_dead(&self) -> bool {

@@ -63,7 +63,7 @@ impl Index {
             let Ok((events, until)) = registry.events().after(since, BATCH) else {
                 return self.make(snapshot);
             };
-            for key in events.iter().filter_map(|event| event.kind.instance()) {
+            for key in events.iter().filter_map(|event| event.kind.key()) {
                 self.read(key, snapshot);
             }
             since = until.max(Revision(since.0 + 1));

@@ -41,6 +41,7 @@ impl EventView {
     /// The name of an event of this kind in the stream.
     pub fn name(kind: &EventKind) -> &'static str {
         match kind {
+            EventKind::CheckChanged { .. } => "check",
             EventKind::Deregistered { .. } => "deregistered",
             EventKind::Drained { on: true, .. } => "drained",
             EventKind::Drained { on: false, .. } => "undrained",
@@ -58,7 +59,7 @@ impl From<&Event> for EventView {
             revision: event.revision.0,
             at: rfc3339(event.at),
             service: event.service.to_string(),
-            instance: event.kind.instance().map(|key| key.id.to_string()),
+            instance: event.kind.key().map(|key| key.id.to_string()),
             from: None,
             to: None,
             suspect: None,
@@ -75,8 +76,10 @@ impl From<&Event> for EventView {
                 view.suspect = Some(*suspect);
                 view.output = Some(output.to_string());
             }
-            EventKind::Drained { .. } | EventKind::PolicyChanged | EventKind::Registered { .. } => {
-            }
+            EventKind::CheckChanged { .. }
+            | EventKind::Drained { .. }
+            | EventKind::PolicyChanged
+            | EventKind::Registered { .. } => {}
         }
         view
     }

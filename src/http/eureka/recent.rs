@@ -25,7 +25,7 @@ use super::{
     vips::{Vip, Vips},
 };
 use crate::{
-    model::{InstanceKey, Revision, Scope, ServiceName, limit},
+    model::{EventKind, InstanceKey, Revision, Scope, ServiceName, limit},
     registry::{Member, Registry, Snapshot},
     util::Clock,
 };
@@ -293,7 +293,9 @@ fn touched(registry: &Registry, before: &Snapshot, next: &Snapshot) -> Option<Ve
     while since < next.revision {
         let (events, until) = registry.events().after(since, BATCH).ok()?;
         since = until.max(Revision(since.0 + 1));
-        for key in events.iter().filter_map(|event| event.kind.instance()) {
+        // There are no checks in Eureka.
+        let events = events.iter().filter(|e| !matches!(e.kind, EventKind::CheckChanged { .. }));
+        for key in events.filter_map(|event| event.kind.key()) {
             if !key.service.is_nodes() && known.insert(key.clone()) {
                 keys.push(key.clone());
             }

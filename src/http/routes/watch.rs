@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 use super::refused::Named;
 use crate::{
     http::{Api, dto::EventView, metrics::Counted, problem::Problem, query::Parameters},
-    model::{Event, Invalid, Revision, ServiceName},
+    model::{Event, EventKind, Invalid, Revision, ServiceName},
 };
 
 /// The data of the event `reset`: list again, then go on with this stream.
@@ -154,10 +154,12 @@ impl Watcher {
         match self.api.registry().events().after(self.at, BATCH) {
             Ok((events, next)) => {
                 self.at = next;
-                // What happens to nodes is for the clients that have such.
-                let wanted = |event: &&std::sync::Arc<Event>| match &self.service {
-                    Some(service) => event.service == *service,
-                    None => !event.service.is_nodes(),
+                // What happens to nodes, and to checks by themselves, is for the clients that have
+                // such.
+                let wanted = |event: &&std::sync::Arc<Event>| match (&event.kind, &self.service) {
+                    (EventKind::CheckChanged { .. }, _) => false,
+                    (_, Some(service)) => event.service == *service,
+                    (_, None) => !event.service.is_nodes(),
                 };
                 let wanted: Vec<_> = events.iter().filter(wanted).collect();
                 for (index, event) in wanted.iter().enumerate() {

@@ -222,3 +222,23 @@ async fn watchers_are_bounded_and_end_with_the_server() {
     drop(second);
     assert!(door.get("/metrics").await.text.contains("rollcall_watchers 0"));
 }
+
+#[tokio::test]
+async fn of_a_check_by_itself_nothing_is_told() {
+    let door = Door::open(Options::default());
+    let service = r#"{"Name":"web","Checks":[{"CheckID":"a","TTL":"60s","Status":"critical"},
+        {"CheckID":"b","TTL":"60s","Status":"passing"}]}"#;
+    assert_eq!(door.call("PUT", "/v1/agent/service/register", service).await.status, 200);
+    for query in ["", "?service=web"] {
+        let mut watching = Watching::open(&door, query, None).await;
+        assert_eq!(watching.next().await.unwrap().comment, "watching");
+        for change in ["check/fail/b", "check/pass/b", "check/pass/a", "check/fail/a"] {
+            let reply = door.call("PUT", &format!("/v1/agent/{change}"), "").await;
+            assert_eq!(reply.status, 200, "{change}");
+        }
+        for to in ["passing", "critical"] {
+            let told = watching.next().await.unwrap();
+            assert_eq!((&*told.event, &told.data["to"]), ("status", &json!(to)), "{query}");
+        }
+    }
+}

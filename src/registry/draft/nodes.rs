@@ -120,10 +120,9 @@ pub(in crate::registry) fn state(node: &Member) -> Status {
 /// Whether those who read a node are told of a change: not of one that is in what a check says.
 fn differ(before: Option<&Member>, next: Option<&Member>) -> bool {
     let (Some(before), Some(next)) = (before, next) else { return true };
-    let statuses = |node: &Member| node.checks.iter().map(|check| check.status).collect::<Vec<_>>();
     before.instance != next.instance
         || before.drained != next.drained
-        || statuses(before) != statuses(next)
+        || !before.has_statuses_of(next)
 }
 
 fn scope_of(node: &Member) -> Option<Scope> {

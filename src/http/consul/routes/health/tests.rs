@@ -256,3 +256,42 @@ async fn a_large_answer_is_made_aside_and_whole() {
     assert_eq!(one.text, other.text);
     assert_eq!(other.header("x-consul-effective-consistency"), "stale");
 }
+
+/// Nobody was woken by it, and the same index then stood for another answer.
+#[tokio::test(start_paused = true)]
+async fn a_check_that_changes_wakes_though_another_one_is_worse() {
+    let rig = Rig::new();
+    let service = r#"{"Name":"web","Checks":[{"CheckID":"a","TTL":"60s","Status":"critical"},
+        {"CheckID":"b","TTL":"60s","Status":"passing"}]}"#;
+    let node = r#"{"Node":"n","Address":"10.0.0.9","Service":{"Service":"api"},"Checks":[
+        {"Node":"n","CheckID":"x","Status":"critical"},
+        {"Node":"n","CheckID":"y","Status":"passing"}]}"#;
+    rig.put("/v1/agent/service/register", service).await;
+    rig.put("/v1/catalog/register", node).await;
+    let ill = node.replace("passing", "warning");
+    for (path, change, body) in [
+        ("health/checks/web", "/v1/agent/check/fail/b", ""),
+        ("health/service/web", "/v1/agent/check/warn/b", ""),
+        ("health/state/any", "/v1/agent/check/fail/b", ""),
+        ("health/node/ip-192-0-2-7", "/v1/agent/check/pass/b", ""),
+        ("health/service/api", "/v1/catalog/register", &*ill),
+        ("health/node/n", "/v1/catalog/register", node),
+    ] {
+        let (first, second) = woken(&rig, path, change, body).await;
+        let second = second.unwrap_or_else(|| panic!("{path} is not woken"));
+        assert!(index(&second) > index(&first), "{path}");
+        assert_ne!(second.text, first.text, "{path}");
+    }
+}
+
+/// What is seen before and after a change; nothing when who waits is not woken by it.
+async fn woken(rig: &Rig, path: &str, change: &str, body: &str) -> (Reply, Option<Reply>) {
+    let first = rig.door.get(&format!("/v1/{path}")).await;
+    let again = format!("/v1/{path}?index={}&wait=60s", index(&first));
+    let began = Instant::now();
+    let (second, ()) = tokio::join!(rig.door.get(&again), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        rig.put(change, body).await;
+    });
+    (first, (began.elapsed() < Duration::from_secs(2)).then_some(second))
+}
