@@ -10,13 +10,21 @@ use super::{
     Shards,
     machines::{Machines, NodesAt},
 };
-use crate::model::{Addresses, Instance, Interface, Origin, Scope};
+use crate::model::{Addresses, Instance, Interface, Origin, Revision, Scope};
 
 /// The instances with an origin, by it. Cloning is cheap, as with [`Shards`].
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
-    scopes: Shards<Scope, Ids>,
+    scopes: Shards<Scope, OfScope>,
     machines: Machines,
+}
+
+/// What is known of one scope.
+#[derive(Debug, Clone)]
+struct OfScope {
+    ids: Ids,
+    /// The revision at which something last happened to one of them.
+    changed: Revision,
 }
 
 /// The instances of one scope.
@@ -41,7 +49,7 @@ impl Origins {
 
     /// The instance that was registered as `id`.
     pub fn get(&self, scope: &Scope, id: &str) -> Option<&Arc<Instance>> {
-        match self.scopes.get(scope)? {
+        match &self.scopes.get(scope)?.ids {
             Ids::Few(list) => list.binary_search_by(|i| id_of(i).cmp(id)).ok().map(|at| &list[at]),
             Ids::Many(map) => map.get(id),
         }
@@ -49,11 +57,17 @@ impl Origins {
 
     /// The instances of a scope, in no order.
     pub fn of<'o>(&'o self, scope: &Scope) -> Box<dyn Iterator<Item = &'o Arc<Instance>> + 'o> {
-        match self.scopes.get(scope) {
+        match self.scopes.get(scope).map(|of| &of.ids) {
             None => Box::new(std::iter::empty()),
             Some(Ids::Few(list)) => Box::new(list.iter()),
             Some(Ids::Many(map)) => Box::new(map.iter().map(|(_, instance)| instance)),
         }
+    }
+
+    /// The revision at which something last happened to an instance of a scope; `None` when there
+    /// is none.
+    pub fn changed(&self, scope: &Scope) -> Option<Revision> {
+        self.scopes.get(scope).map(|of| of.changed)
     }
 
     /// Where a node is: its own registration says so; without one, whatever is on it does. `None`
@@ -82,12 +96,12 @@ impl Origins {
         self.scopes.iter().map(|(scope, _)| scope)
     }
 
-    /// Notes an instance, in place of the one with the same origin; one without has no place here.
-    /// Says whether its scope is new.
-    pub(super) fn insert(&mut self, instance: &Arc<Instance>) -> bool {
+    /// Notes an instance to which something happened at a revision, in place of the one with the
+    /// same origin; one without has no place here. Says whether its scope is new.
+    pub(super) fn insert(&mut self, instance: &Arc<Instance>, at: Revision) -> bool {
         let Some(Origin { scope, id, .. }) = instance.origin.as_deref() else { return false };
         let was_at = self.place_of(scope);
-        let before = self.scopes.get(scope);
+        let before = self.scopes.get(scope).map(|of| &of.ids);
         let ids = match before {
             None => Ids::Few([Arc::clone(instance)].into()),
             Some(Ids::Many(map)) => {
@@ -105,15 +119,15 @@ impl Origins {
             }
         };
         let is_new = before.is_none();
-        self.scopes.insert(scope.clone(), ids);
+        self.scopes.insert(scope.clone(), OfScope { ids, changed: at });
         self.note_node(scope, was_at.as_ref(), is_new);
         is_new
     }
 
-    /// Forgets an instance, and says whether it was the last of its scope.
-    pub(super) fn remove(&mut self, origin: &Origin) -> bool {
+    /// Forgets an instance at a revision, and says whether it was the last of its scope.
+    pub(super) fn remove(&mut self, origin: &Origin, at: Revision) -> bool {
         let was_at = self.place_of(&origin.scope);
-        let ids = match self.scopes.get(&origin.scope) {
+        let ids = match self.scopes.get(&origin.scope).map(|of| &of.ids) {
             None => return false,
             Some(Ids::Many(map)) => {
                 let mut map = map.clone();
@@ -128,7 +142,7 @@ impl Origins {
         };
         let is_gone = ids.is_none();
         match ids {
-            Some(ids) => self.scopes.insert(origin.scope.clone(), ids),
+            Some(ids) => self.scopes.insert(origin.scope.clone(), OfScope { ids, changed: at }),
             None => self.scopes.remove(&origin.scope),
         }
         self.note_node(&origin.scope, was_at.as_ref(), is_gone);
@@ -177,7 +191,7 @@ mod tests {
 
     use super::{MANY, Origins, id_of};
     use crate::{
-        model::{Instance, Scope},
+        model::{Instance, Revision, Scope},
         registry::testing,
     };
 
@@ -202,12 +216,13 @@ mod tests {
                 let key = (name, id.to_string());
                 if is_there {
                     let is_new = in_scope(&model) == 0;
-                    prop_assert_eq!(ours.insert(&instance), is_new);
+                    prop_assert_eq!(ours.insert(&instance, Revision(1)), is_new);
                     model.insert(key.clone(), Arc::clone(&instance));
                 } else {
                     let was_there = model.remove(&key).is_some();
                     let is_gone = was_there && in_scope(&model) == 0;
-                    prop_assert_eq!(ours.remove(instance.origin.as_ref().unwrap()), is_gone);
+                    let origin = instance.origin.as_ref().unwrap();
+                    prop_assert_eq!(ours.remove(origin, Revision(1)), is_gone);
                 }
                 prop_assert_eq!(ours.get(&scope, &key.1), model.get(&key));
                 let mut all: Vec<_> = ours.of(&scope).map(|i| id_of(i).to_owned()).collect();

@@ -48,7 +48,7 @@ pub(super) fn restore(loaded: Loaded, options: &Options) -> Result<Snapshot, Inv
 /// Takes the nodes out of the members, and notes who was registered elsewhere as what.
 fn put_nodes(snapshot: &mut Snapshot, members: &mut Vec<Member>) {
     for node in members.extract_if(.., |member| member.instance.service.is_nodes()) {
-        snapshot.origins.insert(&node.instance);
+        snapshot.origins.insert(&node.instance, snapshot.revision);
         snapshot.followers.update(None, Some(&node));
         snapshot.nodes.insert(node.instance.id.clone(), Arc::new(node));
     }
@@ -59,7 +59,7 @@ fn put_nodes(snapshot: &mut Snapshot, members: &mut Vec<Member>) {
         let node = node.and_then(|node| snapshot.nodes.get(&node.id));
         member.node_status = node.map_or(Status::Passing, |node| node_state(node));
         member.status = member.worst();
-        snapshot.origins.insert(&member.instance);
+        snapshot.origins.insert(&member.instance, snapshot.revision);
     }
 }
 

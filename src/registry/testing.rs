@@ -186,7 +186,7 @@ pub(crate) fn from_elsewhere(instance: Instance, scope: Scope, id: &str) -> Inst
 pub(crate) fn origins<'i>(instances: impl Iterator<Item = &'i Arc<Instance>>) -> Origins {
     let mut origins = Origins::new(true);
     for instance in instances {
-        origins.insert(instance);
+        origins.insert(instance, Revision(1));
     }
     origins
 }

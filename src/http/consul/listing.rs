@@ -10,9 +10,10 @@ use super::{
     kept::{Kept, KeptNode, title},
     site::Host,
     view::{HealthCheck, in_order},
+    waiters::Interest,
     world::{SERVER, Service, World},
 };
-use crate::model::{Interface, Scope, Tag};
+use crate::model::{Interface, Revision, Scope, Tag};
 
 impl<'w> World<'w> {
     /// All services of a name, by whichever door they came, sorted by node and id.
@@ -83,6 +84,18 @@ impl<'w> World<'w> {
             return self.snapshot.counts.instances();
         }
         self.snapshot.origins.of(&host.scope()).count()
+    }
+
+    /// When something last happened to a node or to what is on it. One that is not there was not
+    /// before a node came or went.
+    pub(super) fn changed_on(self, node: &str) -> Revision {
+        match self.options.interest_in(node) {
+            Interest::Node(scope) => {
+                let changed = self.snapshot.origins.changed(&scope);
+                changed.unwrap_or(self.snapshot.nodes_changed)
+            }
+            _ => self.snapshot.changed,
+        }
     }
 
     /// The services on a node, sorted by id.

@@ -14,6 +14,7 @@ use std::{
 use axum::http::Extensions;
 use siphasher::sip128::SipHasher24;
 
+use super::waiters::Interest;
 use crate::{
     http::connection::{Local, Peer},
     model::Scope,
@@ -70,6 +71,13 @@ impl Options {
     /// The node of this server.
     pub(super) fn own_host(&self) -> Host {
         Host { name: self.node.clone(), address: self.node_address.to_string() }
+    }
+
+    /// What who looks at a node has to wait for. Whatever comes by another interface is on this
+    /// server's own.
+    pub(super) fn interest_in(&self, node: &str) -> Interest {
+        let scope = Scope::node(node);
+        if scope == self.own_host().scope() { Interest::Anything } else { Interest::Node(scope) }
     }
 
     /// The version of Consul whose interface this is, for clients that look for one, and our own:

@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, futures::OwnedNotified};
 use tokio_util::sync::CancellationToken;
 
+use super::world::SERVER;
 use crate::{
-    model::{Event, Revision, ServiceName},
+    model::{Event, Revision, Scope, ServiceName},
     registry::{Registry, Snapshot},
 };
 
@@ -24,6 +25,8 @@ const BATCH: usize = 4_096;
 pub(super) enum Interest {
     /// Anything that happens to an instance or a node.
     Anything,
+    /// What happens to a node, and to the instances on it.
+    Node(Scope),
     /// A service or a tag that is new or gone.
     Names,
     /// A node that is new, changed or gone.
@@ -59,6 +62,7 @@ impl Interest {
             Self::Service(name) => {
                 snapshot.service(name.as_str()).map_or(0, |entry| entry.members.len())
             }
+            Self::Node(scope) => snapshot.origins.of(scope).count(),
             Self::Anything | Self::Names | Self::Nodes => {
                 snapshot.counts.instances() + snapshot.nodes.len()
             }
@@ -104,7 +108,7 @@ impl Waiters {
             match registry.events().after(since, BATCH) {
                 Ok((events, until)) => {
                     since = until.max(Revision(since.0 + 1));
-                    self.wake(&events);
+                    self.wake(&events, [before, &now]);
                 }
                 Err(_too_many) => {
                     self.wake_all();
@@ -121,22 +125,30 @@ impl Waiters {
         now
     }
 
-    fn wake(&self, events: &[Arc<Event>]) {
-        // Whose instances are on a node is not told with it, and nodes rarely change.
-        if events.iter().any(|event| event.service.is_nodes()) {
-            self.wake_all();
+    fn wake(&self, events: &[Arc<Event>], worlds: [&Snapshot; 2]) {
+        if events.is_empty() || self.0.lock().is_empty() {
             return;
         }
-        if !events.is_empty() {
-            self.ring(&Interest::Anything);
-        }
-        let mut last = None;
+        self.ring(&Interest::Anything);
+        let mut services: HashSet<&ServiceName> = HashSet::new();
         for event in events {
-            if last != Some(&event.service) {
-                self.ring(&Interest::Service(event.service.clone()));
-                last = Some(&event.service);
+            services.insert(&event.service);
+            let Some(key) = event.kind.key() else { continue };
+            // Where it was and where it is; what was there in between only, nobody has seen.
+            for world in worlds {
+                let Some(member) = world.member(key) else { continue };
+                let Some(origin) = &member.instance.origin else { continue };
+                self.ring(&Interest::Node(origin.scope.clone()));
+                if event.service.is_nodes() {
+                    services.extend(world.origins.of(&origin.scope).map(|on| &on.service));
+                }
             }
         }
+        if services.remove(&ServiceName::nodes()) {
+            // The server is on a node as well.
+            self.ring(&Interest::Service(ServiceName::derived(SERVER)));
+        }
+        services.into_iter().for_each(|name| self.ring(&Interest::Service(name.clone())));
     }
 
     fn ring(&self, interest: &Interest) {
@@ -179,7 +191,7 @@ mod tests {
 
     use super::{Interest, Waiters};
     use crate::{
-        model::{Command, Instance, ServiceName},
+        model::{Amendment, Command, Instance, InstanceId, Replacement, Scope, ServiceName},
         registry::{Options, testing},
     };
 
@@ -187,12 +199,32 @@ mod tests {
         Interest::Service(ServiceName::parse(name).unwrap())
     }
 
+    fn node(name: &str) -> Interest {
+        Interest::Node(Scope::node(name))
+    }
+
+    fn register(instance: &Instance) -> Command {
+        Command::Register(vec![Arc::new(instance.clone())])
+    }
+
+    /// What a client of a node registers, in place of nothing.
+    fn amend(instances: &[&Instance]) -> Command {
+        let new = instances.iter().map(|instance| {
+            let replacement = Replacement {
+                instance: Arc::new(Instance::clone(instance)),
+                checks: vec![],
+                drained: None,
+            };
+            Amendment { key: instance.key(), seen: None, to: Some(replacement) }
+        });
+        Command::Amend(new.collect())
+    }
+
     /// Which of the interests are woken by a command, once the world was set up by others.
-    async fn woken(before: &[Instance], command: Command, of: &[Interest]) -> Vec<bool> {
+    async fn woken(before: &[Command], command: Command, of: &[Interest]) -> Vec<bool> {
         let running = testing::run(testing::Kept::default(), Options::default());
-        for instance in before {
-            let register = Command::Register(vec![Arc::new(instance.clone())]);
-            running.registry.submit(register).await.unwrap();
+        for command in before {
+            running.registry.submit(command.clone()).await.unwrap();
         }
         let (waiters, stop) = (Waiters::default(), CancellationToken::new());
         let all: Vec<_> = of.iter().map(|interest| waiters.waiter(interest.clone())).collect();
@@ -221,15 +253,47 @@ mod tests {
             [service("web"), service("api"), Interest::Anything, Interest::Names, Interest::Nodes];
         let web = testing::instance("web/a", "10.0.0.1");
         let second = testing::instance("web/b", "10.0.0.2");
-        let register = |instance: &Instance| Command::Register(vec![Arc::new(instance.clone())]);
         let first = woken(&[], register(&web), &interests).await;
         assert_eq!(first, [true, false, true, true, false]);
-        let second = woken(std::slice::from_ref(&web), register(&second), &interests).await;
+        let second = woken(&[register(&web)], register(&second), &interests).await;
         assert_eq!(second, [true, false, true, false, false], "its name was there");
-        let gone =
-            woken(std::slice::from_ref(&web), Command::Deregister(web.key()), &interests).await;
+        let gone = woken(&[register(&web)], Command::Deregister(web.key()), &interests).await;
         assert_eq!(gone, [true, false, true, true, false]);
-        let again = woken(std::slice::from_ref(&web), register(&web), &interests).await;
+        let again = woken(&[register(&web)], register(&web), &interests).await;
         assert_eq!(again, [false; 5], "nothing happened");
+    }
+
+    /// Every change of any node woke all.
+    #[tokio::test(start_paused = true)]
+    async fn a_node_wakes_those_who_look_at_it_and_at_what_is_on_it() {
+        let on = |name: &str, node: &str| {
+            let instance = testing::instance(name, "10.0.0.1");
+            testing::from_elsewhere(instance, Scope::node(node), name)
+        };
+        let (web, api, other) = (on("web/a", "n"), on("api/a", "m"), on("web/b", "m"));
+        let own = Instance {
+            service: ServiceName::nodes(),
+            id: InstanceId::derived("n"),
+            ..testing::from_elsewhere(web.clone(), Scope::node("n"), "")
+        };
+        let interests = [
+            service("web"),
+            service("api"),
+            service("consul"),
+            node("n"),
+            node("m"),
+            Interest::Anything,
+            Interest::Names,
+            Interest::Nodes,
+            Interest::Nothing,
+        ];
+        let before = [amend(&[&web, &api])];
+        let by = async |command| woken(&before, command, &interests).await;
+        let to_node = [true, false, true, true, false, true, false, true, false];
+        assert_eq!(by(amend(&[&own])).await, to_node);
+        let to_service = [true, false, false, false, true, true, false, false, false];
+        assert_eq!(by(amend(&[&other])).await, to_service);
+        let gone = [true, false, false, true, false, true, true, true, false];
+        assert_eq!(by(Command::Deregister(web.key())).await, gone, "the node is gone, too");
     }
 }

@@ -91,15 +91,18 @@ impl Draft<'_> {
     ) {
         let origin = |member: &Member| member.instance.origin.clone();
         let (was, is) = (before.and_then(origin), next.and_then(origin));
+        if !differ(before, next) {
+            return;
+        }
         let mut has_changed =
             [before, next].into_iter().flatten().any(|m| m.instance.service.is_nodes());
         if let Some(was) = &was
             && is.as_ref().is_none_or(|is| (&is.scope, &is.id) != (&was.scope, &was.id))
         {
-            has_changed |= self.origins.remove(was);
+            has_changed |= self.origins.remove(was, at);
         }
         if let Some(next) = next {
-            has_changed |= self.origins.insert(&next.instance);
+            has_changed |= self.origins.insert(&next.instance, at);
         }
         if has_changed {
             self.nodes_changed = at;
@@ -117,10 +120,12 @@ pub(in crate::registry) fn state(node: &Member) -> Status {
     if node.drained { Status::Critical } else { node.status }
 }
 
-/// Whether those who read a node are told of a change: not of one that is in what a check says.
+/// Whether those who read a node, or what is on it, are told of a change: not of one that is in
+/// what a check says.
 fn differ(before: Option<&Member>, next: Option<&Member>) -> bool {
     let (Some(before), Some(next)) = (before, next) else { return true };
-    before.instance != next.instance
+    before.registered != next.registered
+        || before.instance != next.instance
         || before.drained != next.drained
         || !before.has_statuses_of(next)
 }

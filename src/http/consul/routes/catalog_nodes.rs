@@ -53,7 +53,8 @@ async fn nodes(call: Call) -> Result<Response, ConsulError> {
 async fn node(call: Call) -> Result<Response, ConsulError> {
     let name = call.named(ConsulError::missing_node_name)?.to_owned();
     let sieve = call.sieve(Rows::Services).await?;
-    call.answer(Interest::Anything, move |world| {
+    let interest = call.api.consul().interest_in(&name);
+    call.answer(interest, move |world| {
         let value = world.host(&name).map(|host| {
             let services = world.services_on(&host).into_iter().map(|s| s.of_node());
             let services = services.filter(|service| sieve.passes(service));
@@ -61,7 +62,7 @@ async fn node(call: Call) -> Result<Response, ConsulError> {
                 services.map(|service| (service.id.clone(), service)).collect();
             NodeServices { node: Some(world.node(&host)), services }
         });
-        Ok(Seen { index: world.snapshot.changed, value })
+        Ok(Seen { index: world.changed_on(&name), value })
     })
     .await
 }
@@ -70,13 +71,15 @@ async fn node(call: Call) -> Result<Response, ConsulError> {
 async fn node_services(call: Call) -> Result<Response, ConsulError> {
     let name = call.named(ConsulError::missing_node_name)?.to_owned();
     let sieve = call.sieve(Rows::Services).await?;
-    call.answer(Interest::Anything, move |world| {
+    let interest = call.api.consul().interest_in(&name);
+    call.answer(interest, move |world| {
         let host = world.host(&name);
         let services = host.as_ref().map(|host| world.services_on(host)).unwrap_or_default();
         let mut services: Vec<_> = services.iter().map(Service::of_node).collect();
         services.retain(|service| sieve.passes(service));
         let node = host.map(|host| world.node(&host));
-        Ok(Seen { index: world.snapshot.changed, value: NodeServices { node, services } })
+        let index = world.changed_on(&name);
+        Ok(Seen { index, value: NodeServices { node, services } })
     })
     .await
 }

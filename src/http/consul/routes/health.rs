@@ -75,11 +75,12 @@ async fn checks(call: Call) -> Result<Response, ConsulError> {
 async fn node(call: Call) -> Result<Response, ConsulError> {
     let name = call.named(ConsulError::missing_node_name)?.to_owned();
     let sieve = call.sieve(Rows::Checks).await?;
-    call.answer(Interest::Anything, move |world| {
+    let interest = call.api.consul().interest_in(&name);
+    call.answer(interest, move |world| {
         let host = world.host(&name);
         let mut checks = host.map(|host| world.checks_on(&host)).unwrap_or_default();
         checks.retain(|check| sieve.passes(check));
-        Ok(Seen { index: world.snapshot.changed, value: checks })
+        Ok(Seen { index: world.changed_on(&name), value: checks })
     })
     .await
 }

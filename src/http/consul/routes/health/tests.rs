@@ -176,31 +176,65 @@ async fn a_blocking_query_waits_for_its_own_answer_and_no_other() {
 async fn lists_wait_for_names_nodes_and_services_that_come_and_go() {
     let rig = rig().await;
     let wait = async |path: &str, change: &str, body: &str| {
-        let first = rig.door.get(&format!("/v1/{path}")).await;
-        let path = format!("/v1/{path}?index={}&wait=60s", index(&first));
-        let began = Instant::now();
-        let (second, ()) = tokio::join!(rig.door.get(&path), async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            rig.put(change, body).await;
-        });
-        assert!(index(&second) >= index(&first));
-        (began.elapsed() < Duration::from_secs(2), second)
+        let (first, second) = woken(&rig, path, change, body).await;
+        if let Some(second) = &second {
+            assert!(index(second) > index(&first), "{path}");
+        }
+        second
     };
     let (register, deregister) = ("/v1/agent/service/register", "/v1/agent/service/deregister/n");
     let new = r#"{"ID":"n","Name":"new"}"#;
     let warn = "/v1/agent/check/warn/service:a";
-    assert!(!wait("catalog/services", warn, "").await.0, "no name is new");
-    assert!(wait("catalog/services", register, new).await.0);
-    assert!(wait("catalog/services", deregister, "").await.0);
-    assert!(wait("health/service/new", register, new).await.0);
-    let (woken, gone) = wait("health/service/new", deregister, "").await;
-    assert!(woken && gone.text == "[]", "{gone:?}");
+    assert!(wait("catalog/services", warn, "").await.is_none(), "no name is new");
+    assert!(wait("catalog/services", register, new).await.is_some());
+    assert!(wait("catalog/services", deregister, "").await.is_some());
+    assert!(wait("health/service/new", register, new).await.is_some());
+    let gone = wait("health/service/new", deregister, "").await;
+    assert_eq!(gone.unwrap().text, "[]");
     let other = r#"{"Name":"other"}"#;
-    assert!(!wait("catalog/service/new", register, other).await.0, "it is of another service");
+    assert!(wait("catalog/service/new", register, other).await.is_none(), "of another service");
     let node = r#"{"Node":"n2","Address":"10.0.0.2"}"#;
-    assert!(!wait("catalog/nodes", register, r#"{"ID":"m","Name":"m"}"#).await.0, "no new node");
-    let (woken, nodes) = wait("catalog/nodes", "/v1/catalog/register", node).await;
-    assert!(woken && nodes.text.contains("10.0.0.2"), "{nodes:?}");
+    let (no_node, new_node) = (r#"{"ID":"m","Name":"m"}"#, "/v1/catalog/register");
+    assert!(wait("catalog/nodes", register, no_node).await.is_none(), "no new node");
+    let nodes = wait("catalog/nodes", new_node, node).await.unwrap();
+    assert!(nodes.text.contains("10.0.0.2"), "{nodes:?}");
+}
+
+/// Whoever watched a node was woken by all that happened anywhere, and got another index by it.
+#[tokio::test(start_paused = true)]
+async fn who_watches_a_node_waits_for_what_happens_on_it() {
+    let rig = rig().await;
+    let elsewhere = r#"{"Node":"m","Address":"10.0.0.2","Service":{"Service":"web"}}"#;
+    let (here, fail) = (r#"{"Node":"ip-192-0-2-7","Address":"192.0.2.7"}"#, "check/fail/service:a");
+    for list in ["health/node", "catalog/node", "catalog/node-services"] {
+        let path = format!("{list}/{NODE}");
+        let (first, second) = woken(&rig, &path, "/v1/catalog/register", elsewhere).await;
+        assert!(second.is_none(), "{path}");
+        rig.door.register("payment/x", "{}").await;
+        assert_eq!(index(&rig.door.get(&format!("/v1/{path}")).await), index(&first), "{path}");
+        let deregister = r#"{"Node":"m"}"#;
+        rig.put("/v1/catalog/deregister", deregister).await;
+        rig.door.call("DELETE", "/api/v1/services/payment/instances/x", "").await;
+    }
+    let own = format!("health/node/{NODE}");
+    let new = r#"{"ID":"n","Name":"new"}"#;
+    let and_checks = &*here.replace('}', r#","Check":{"CheckID":"x","Status":"passing"}}"#);
+    for (path, change, body) in [
+        (&*own, format!("/v1/agent/{fail}"), ""),
+        (&own.replace("health", "catalog"), "/v1/agent/service/register".into(), new),
+        (&own, "/v1/catalog/register".into(), and_checks),
+        ("health/service/new", "/v1/agent/maintenance?enable=true".into(), ""),
+        ("catalog/node-services/n3", "/v1/catalog/register".into(), &here.replace(NODE, "n3")),
+    ] {
+        let (first, second) = woken(&rig, path, &change, body).await;
+        let second = second.unwrap_or_else(|| panic!("{path} is not woken by {change}"));
+        assert!(index(&second) > index(&first), "{path}");
+    }
+    // Whatever comes by another interface is on this server's own.
+    let own = index(&rig.door.get("/v1/catalog/node/rollcall").await);
+    let path = format!("/v1/catalog/node/rollcall?index={own}&wait=5s");
+    let (own, _) = tokio::join!(rig.door.get(&path), rig.door.register("payment/y", "{}"));
+    assert!(own.text.contains("payment:y"), "{own:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,7 +321,7 @@ async fn a_check_that_changes_wakes_though_another_one_is_worse() {
 /// What is seen before and after a change; nothing when who waits is not woken by it.
 async fn woken(rig: &Rig, path: &str, change: &str, body: &str) -> (Reply, Option<Reply>) {
     let first = rig.door.get(&format!("/v1/{path}")).await;
-    let again = format!("/v1/{path}?index={}&wait=60s", index(&first));
+    let again = format!("/v1/{path}?index={}&wait=5s", index(&first));
     let began = Instant::now();
     let (second, ()) = tokio::join!(rig.door.get(&again), async {
         tokio::time::sleep(Duration::from_secs(1)).await;
