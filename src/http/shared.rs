@@ -4,22 +4,25 @@
 //! and half a second to make. They are woken by the same change, so one answer does for them all.
 //! It is here for as long as somebody is sending it, or waits for it.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
+use siphasher::sip128::SipHasher13;
 
 use crate::model::Revision;
 
 /// An answer at an index.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Indexed {
     /// The revision at which what it is about last changed; the hash of an answer that is known by
     /// that.
     pub index: Revision,
     /// The body.
     pub body: Bytes,
+    /// What it is known by; made once for all who have it.
+    digest: Arc<OnceLock<u128>>,
 }
 
 /// The answers, by what was asked. Clones share them.
@@ -36,19 +39,42 @@ struct Answers {
 struct Known {
     /// Of the snapshot that it was made of.
     revision: Revision,
-    index: Revision,
-    body: Weak<Body>,
+    answer: Weak<Indexed>,
 }
 
 /// Whoever holds it makes an answer, and those who wait for it may have that one: it is here until
 /// the last of them has seen it.
 type Turn = tokio::sync::Mutex<Option<Indexed>>;
 
-#[derive(Debug)]
-struct Body(Bytes);
+/// A body that keeps its answer known.
+struct Held(Arc<Indexed>);
 
-/// A body that keeps it known.
-struct Held(Arc<Body>);
+// === impl Indexed ===
+
+impl Indexed {
+    /// A body at an index.
+    pub(super) fn new(index: Revision, body: impl Into<Bytes>) -> Self {
+        Self { index, body: body.into(), digest: Arc::default() }
+    }
+
+    /// A hash of the body, which two bodies do not have in common. Of a large one it takes long:
+    /// whoever makes such a body aside asks for it there.
+    pub(super) fn digest(&self) -> u128 {
+        *self.digest.get_or_init(|| SipHasher13::new().hash(&self.body).as_u128())
+    }
+
+    /// Whether the hash is there already.
+    #[cfg(test)]
+    pub(super) fn has_digest(&self) -> bool {
+        self.digest.get().is_some()
+    }
+
+    /// The same answer, which is known for as long as somebody has this one.
+    fn held(answer: Arc<Self>) -> Self {
+        let (index, digest) = (answer.index, Arc::clone(&answer.digest));
+        Self { index, body: Bytes::from_owner(Held(answer)), digest }
+    }
+}
 
 // === impl Shared ===
 
@@ -83,21 +109,19 @@ impl Shared {
     pub(super) fn get(&self, key: &str, wanted: Revision) -> Option<Indexed> {
         let all = self.0.lock();
         let known = all.known.get(key).filter(|known| known.revision >= wanted)?;
-        let body = Bytes::from_owner(Held(known.body.upgrade()?));
-        Some(Indexed { index: known.index, body })
+        known.answer.upgrade().map(Indexed::held)
     }
 
     /// Lets others have an answer that was made of the snapshot of that revision.
     fn keep(&self, key: &str, revision: Revision, answer: Indexed) -> Indexed {
-        let Indexed { index, body } = answer;
-        let body = Arc::new(Body(body));
+        let answer = Arc::new(answer);
         let known = &mut self.0.lock().known;
         // Before it would grow: what nobody has any more is not looked for each time.
         if known.len() == known.capacity() {
-            known.retain(|_, known| known.body.strong_count() > 0);
+            known.retain(|_, known| known.answer.strong_count() > 0);
         }
-        known.insert(key.into(), Known { revision, index, body: Arc::downgrade(&body) });
-        Indexed { index, body: Bytes::from_owner(Held(body)) }
+        known.insert(key.into(), Known { revision, answer: Arc::downgrade(&answer) });
+        Indexed::held(answer)
     }
 
     fn turn(&self, key: &str) -> Arc<Turn> {
@@ -118,7 +142,7 @@ impl Shared {
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
-        &self.0.0
+        &self.0.body
     }
 }
 
@@ -132,17 +156,20 @@ mod tests {
     use crate::model::Revision;
 
     fn rows() -> Indexed {
-        Indexed { index: Revision(3), body: "rows".into() }
+        Indexed::new(Revision(3), "rows")
     }
 
     #[test]
     fn an_answer_is_shared_while_somebody_has_it() {
         let shared = Shared::default();
         let first = shared.keep("a", Revision(5), rows());
-        assert_eq!(first, rows());
+        assert_eq!((first.index, &first.body), (rows().index, &rows().body));
         let second = shared.get("a", Revision(5)).unwrap();
-        assert_eq!(second, rows());
+        assert_eq!((second.index, &second.body), (rows().index, &rows().body));
         assert_eq!(second.body.as_ptr(), first.body.as_ptr(), "it is not copied");
+        assert_eq!(first.digest(), rows().digest());
+        assert!(second.has_digest(), "nor is it hashed again");
+        assert!(shared.get("a", Revision(5)).unwrap().has_digest());
         assert!(shared.get("a", Revision(6)).is_none(), "it is too old");
         assert!(shared.get("b", Revision(5)).is_none());
         drop((first, second));
@@ -171,7 +198,7 @@ mod tests {
         join_all((0..1_000).map(|of| ask(Revision(5 + of % 2)))).await;
         assert_eq!(made.get(), 2, "what the first made is new enough for all");
         let refuse = async || Err("busy");
-        let refused = shared.answer("a", Revision(9), refuse).await;
+        let refused = shared.answer("a", Revision(9), refuse).await.map(drop);
         assert_eq!(refused, Err("busy"));
         ask(Revision(7)).await;
         assert_eq!(made.get(), 3, "the next one tries again");

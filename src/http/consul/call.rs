@@ -153,7 +153,7 @@ impl Call {
         let pretty = self.params.pretty;
         let look: Look = Arc::new(move |snapshot, options| {
             let Seen { index, value } = look(World { snapshot, options })?;
-            Ok(Indexed { index, body: reply::written(&value, pretty)? })
+            Ok(Indexed::new(index, reply::written(&value, pretty)?))
         });
         self.waited(interest, look).await
     }
@@ -169,7 +169,7 @@ impl Call {
         self.here()?;
         let body = reply::written(value, self.params.pretty)?;
         self.wait_in_vain().await;
-        Ok(reply::indexed(Indexed { index: FOR_EVER, body }, &self.params))
+        Ok(reply::indexed(Indexed::new(FOR_EVER, body), &self.params))
     }
 
     /// The same for a thing that is not there: 404, at an index.
@@ -186,7 +186,7 @@ impl Call {
     async fn wait_in_vain(&self) {
         let blocking = Blocking { has: Has::index(self.params.index), wait: self.params.wait };
         let (registry, waiters) = (self.api.registry(), self.api.waiters());
-        let read = async |_| Ok(Indexed { index: FOR_EVER, body: Bytes::new() });
+        let read = async |_| Ok(Indexed::new(FOR_EVER, Bytes::new()));
         let stop = self.api.stop().cancelled();
         // Reading it cannot fail.
         let _same = blocking.answer((registry, waiters), Interest::Nothing, stop, read).await;
@@ -227,7 +227,7 @@ async fn large(
         let (inner, plain_key) = (api.clone(), plain_key.to_owned());
         let work = move || {
             let plain = inner.answers().get(&plain_key, wanted).filter(|_| in_gzip);
-            let (revision, Indexed { index, body }) = match plain {
+            let (revision, Indexed { index, body, .. }) = match plain {
                 Some(plain) => (wanted, plain),
                 None => {
                     let snapshot = inner.registry().snapshot();
@@ -235,7 +235,10 @@ async fn large(
                 }
             };
             let body = if in_gzip { encoding::collected(true, [body]) } else { body };
-            Ok((revision, Indexed { index, body }))
+            let answer = Indexed::new(index, body);
+            // Those who wait compare it: of 50 MB that is not to be done on the API's threads.
+            answer.digest();
+            Ok((revision, answer))
         };
         let api = api.clone();
         async move { api.aside(work).await? }

@@ -71,7 +71,7 @@ pub(super) fn json(body: Bytes) -> Response {
 
 /// An answer at its index.
 pub(super) fn indexed(answer: Indexed, params: &ReadParams) -> Response {
-    let Indexed { index, body } = answer;
+    let Indexed { index, body, .. } = answer;
     let mut response = json(body);
     let consistency = match params.consistency {
         Consistency::Default => "leader",

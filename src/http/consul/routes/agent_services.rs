@@ -80,7 +80,7 @@ fn hashed(world: World<'_>, host: &Host, id: &str, pretty: bool) -> Result<Index
     let mut service = service.of_agent();
     let hash = SipHasher24::new().hash(&reply::written(&service, false)?);
     service.content_hash = Some(shown(hash));
-    Ok(Indexed { index: Revision(hash), body: reply::written(&service, pretty)? })
+    Ok(Indexed::new(Revision(hash), reply::written(&service, pretty)?))
 }
 
 fn shown(hash: u64) -> String {

@@ -111,7 +111,7 @@ fn written(delta: Delta, asked: Asked) -> Result<(Revision, Indexed), Alone> {
     }
     let index = delta.snapshot.revision;
     let body = encoding::collected(asked.in_gzip, pieces_of(delta, asked.form));
-    Ok((index, Indexed { index, body }))
+    Ok((index, Indexed::new(index, body)))
 }
 
 fn pieces_of(delta: Delta, form: Form) -> impl Iterator<Item = Vec<u8>> + Send + 'static {
