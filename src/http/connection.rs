@@ -91,7 +91,7 @@ fn refusal(api: &Api, request: &Request<Body>) -> Option<Response> {
     if names_one_host(request) {
         return None;
     }
-    let observed = Observed::new(request);
+    let observed = Observed::new(request, false);
     let mut response = Problem::bad_host().into_response();
     // Its body is nobody's, and who sends such requests has more of them.
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -28,6 +28,8 @@ pub(super) struct HttpMetrics {
     pub(super) connections: Gauge,
     /// Open watches.
     pub(super) watchers: Gauge,
+    /// Requests of Consul's interface that wait for a change.
+    pub(super) consul_waiters: Gauge,
     /// Octets of bodies in memory.
     pub(super) body_octets: Gauge,
     /// Bodies refused for want of room.
@@ -53,6 +55,8 @@ struct RouteLabels {
 pub(super) struct Observed {
     start: Instant,
     method: Method,
+    /// Whether it may wait for a change: how long that takes is up to others.
+    waits: bool,
     route: Option<MatchedPath>,
     /// Only when it is logged.
     path: Option<String>,
@@ -73,6 +77,7 @@ impl HttpMetrics {
             durations: Family::new_with_constructor(histogram),
             connections: Gauge::default(),
             watchers: Gauge::default(),
+            consul_waiters: Gauge::default(),
             body_octets: Gauge::default(),
             bodies_refused: Counter::default(),
             aside_refused: Counter::default(),
@@ -80,12 +85,15 @@ impl HttpMetrics {
         metrics.register(|registry| {
             let help = "Requests by method, route and status";
             registry.register("http_requests", help, families.requests.clone());
-            let help = "Time from a request's head to its reply's, by route";
+            let help = "Time from a request's head to its reply's, by route; \
+                        not of those that may wait for a change";
             let name = "http_request_duration_seconds";
             registry.register(name, help, families.durations.clone());
             let help = "Open connections of the API";
             registry.register("http_connections", help, families.connections.clone());
             registry.register("watchers", "Open watches", families.watchers.clone());
+            let help = "Requests of Consul's interface that wait for a change";
+            registry.register("consul_waiters", help, families.consul_waiters.clone());
             let help = "Octets of requests' bodies in memory";
             registry.register("http_body_bytes", help, families.body_octets.clone());
             let help = "Requests refused because all bodies together were above their limit";
@@ -116,12 +124,13 @@ impl Drop for Counted {
 
 impl Observed {
     /// A request whose head is there.
-    pub(super) fn new(request: &Request) -> Self {
+    pub(super) fn new(request: &Request, waits: bool) -> Self {
         let path =
             tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
         Self {
             start: Instant::now(),
             method: request.method().clone(),
+            waits,
             route: request.extensions().get().cloned(),
             path,
         }
@@ -130,14 +139,16 @@ impl Observed {
     /// Counts and logs it. The route is the matched template, so that names of instances do not
     /// become labels.
     pub(super) fn count(self, metrics: &HttpMetrics, status: StatusCode) {
-        let Self { start, method, route, path } = self;
+        let Self { start, method, waits, route, path } = self;
         let (elapsed, status) = (start.elapsed(), status.as_u16());
         if let Some(path) = path {
             tracing::debug!(%method, path, status, ?elapsed, "request");
         }
         let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
         let labels = RouteLabels { route: route.to_owned() };
-        metrics.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        if !waits {
+            metrics.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        }
         let labels = RequestLabels { method: method_label(&method), route: labels.route, status };
         metrics.requests.get_or_create(&labels).inc();
     }

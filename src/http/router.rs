@@ -1,6 +1,6 @@
 //! The routes, and what goes around each of them.
 
-use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe};
 
 use axum::{
     Router,
@@ -27,6 +27,14 @@ use super::{
     unread::Unread,
 };
 
+/// The interfaces, each with a form of its own for what it refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Interface {
+    Native,
+    Consul,
+    Eureka,
+}
+
 /// All of the API.
 pub(super) fn router(api: &Api) -> Router {
     let mut all = routes::all().split_for_parts().0;
@@ -50,17 +58,18 @@ fn gzip() -> CompressionLayer<SizeAbove> {
 /// Routes with all that goes around them.
 pub(super) fn layered(routes: Router<Api>, api: &Api) -> Router {
     routes
-        .method_not_allowed_fallback(async |method: Method, uri: Uri| {
-            if is_consuls(&uri) {
-                return ConsulError::method_not_allowed(method.as_str()).into_response();
+        .method_not_allowed_fallback(async |api: State<Api>, method: Method, uri: Uri| {
+            let problem = || Problem::method_not_allowed(method.as_str(), uri.path());
+            match Interface::of(&api, &uri) {
+                Interface::Consul => {
+                    ConsulError::method_not_allowed(method.as_str()).into_response()
+                }
+                other => other.refusal(problem()),
             }
-            refusal(&uri, Problem::method_not_allowed(method.as_str(), uri.path()))
         })
-        .fallback(async |uri: Uri| {
-            if is_consuls(&uri) {
-                return ConsulError::no_such_path(uri.path()).into_response();
-            }
-            refusal(&uri, Problem::no_such_path(uri.path()))
+        .fallback(async |api: State<Api>, uri: Uri| match Interface::of(&api, &uri) {
+            Interface::Consul => ConsulError::no_such_path(uri.path()).into_response(),
+            other => other.refusal(Problem::no_such_path(uri.path())),
         })
         .layer(from_fn_with_state(api.clone(), around))
         .with_state(api.clone())
@@ -72,30 +81,33 @@ pub(super) fn layered(routes: Router<Api>, api: &Api) -> Router {
 /// One layer and not one for each: axum clones all that is within a layer for every request, and
 /// layers in layers over again.
 async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let (observed, uri) = (Observed::new(&request), request.uri().clone());
-    let is_consuls = is_consuls(&uri);
+    let interface = Interface::of(&api, request.uri());
+    let waits = interface == Interface::Consul && waits(&request);
+    let observed = Observed::new(&request, waits);
     let (request, unread) = Unread::of(request);
-    let reply = reply(&api, request, next).await;
-    let response = match reply {
-        Ok(response) => response,
-        Err(problem) if is_consuls => ConsulError::from(problem).into_response(),
-        Err(problem) => refusal(&uri, problem),
-    };
+    let reply = reply(&api, request, next, (interface, waits)).await;
+    let response = reply.unwrap_or_else(|problem| interface.refusal(problem));
     observed.count(api.metrics(), response.status());
     let response = unread.before(response, api.options().body_timeout).await;
-    if is_consuls { consul::with_policy(response) } else { response }
+    if interface == Interface::Consul { consul::with_policy(response) } else { response }
 }
 
 /// The reply; the request is gone by then, and what is left of its body with nobody.
-async fn reply(api: &Api, mut request: Request, next: Next) -> Result<Response, Problem> {
+async fn reply(
+    api: &Api,
+    mut request: Request,
+    next: Next,
+    (interface, waits): (Interface, bool),
+) -> Result<Response, Problem> {
     guard::check(api, &request)?;
     encoding::settle(request.headers_mut());
-    if is_consuls(request.uri())
+    if interface == Interface::Consul
         && let Some(elsewhere) = consul::clean::elsewhere(request.method(), request.uri())
     {
         return Ok(elsewhere);
     }
-    let patience = patience(api, &request);
+    // A blocking query has a time of its own, which it keeps.
+    let patience = if waits { 2 * consul::WAIT_MAX } else { api.options().request_timeout };
     let reply = tokio::time::timeout(patience, next.run(request));
     match AssertUnwindSafe(reply).catch_unwind().await {
         Ok(reply) => reply.map_err(|_| Problem::timeout()),
@@ -103,26 +115,11 @@ async fn reply(api: &Api, mut request: Request, next: Next) -> Result<Response, 
     }
 }
 
-/// How long a reply may take to begin. A blocking query has a time of its own, which it keeps.
-fn patience(api: &Api, request: &Request) -> Duration {
+/// Whether a request to Consul's interface may wait for a change: a read that says what it has.
+fn waits(request: &Request) -> bool {
     let query = request.uri().query().unwrap_or("");
-    let blocks = |pair: &str| pair.starts_with("index=") || pair.starts_with("hash=");
-    if is_consuls(request.uri()) && query.split('&').any(blocks) {
-        return 2 * consul::WAIT_MAX;
-    }
-    api.options().request_timeout
-}
-
-/// What is refused around the routes, in the form of the interface that was asked.
-fn refusal(uri: &Uri, problem: Problem) -> Response {
-    match uri.path().starts_with("/eureka/") {
-        true => EurekaError::from(problem).into_response(),
-        false => problem.into_response(),
-    }
-}
-
-fn is_consuls(uri: &Uri) -> bool {
-    uri.path().starts_with("/v1/")
+    let says = |pair: &str| pair.starts_with("index=") || pair.starts_with("hash=");
+    *request.method() == Method::GET && query.split('&').any(says)
 }
 
 /// A panic is a fault of ours: it ends the request and not the server, and its text stays here.
@@ -131,4 +128,30 @@ fn panicked(panic: &(dyn Any + Send)) -> Problem {
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("(no text)"), "a request met a fault of ours");
     Problem::internal()
+}
+
+// === impl Interface ===
+
+impl Interface {
+    /// The one that a path belongs to; the native one has what belongs to none that is there.
+    fn of(api: &Api, uri: &Uri) -> Self {
+        let path = uri.path();
+        let is_eurekas = path == "/eureka" || path.starts_with("/eureka/");
+        if path.starts_with("/v1/") && api.consul().enabled {
+            Self::Consul
+        } else if is_eurekas && api.eureka().enabled {
+            Self::Eureka
+        } else {
+            Self::Native
+        }
+    }
+
+    /// What is refused around the routes, in the form of the interface.
+    fn refusal(self, problem: Problem) -> Response {
+        match self {
+            Self::Native => problem.into_response(),
+            Self::Consul => ConsulError::from(problem).into_response(),
+            Self::Eureka => EurekaError::from(problem).into_response(),
+        }
+    }
 }

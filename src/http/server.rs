@@ -70,8 +70,8 @@ impl HttpServer {
     pub async fn run(self, api: Api) {
         let router = router::router(&api);
         let connections = TaskTracker::new();
-        connections.spawn(api.wake_waiters());
         if api.consul().enabled {
+            connections.spawn(api.wake_waiters());
             connections.spawn(api.follow_own_address());
         }
         if api.eureka().enabled {

@@ -405,3 +405,43 @@ async fn a_body_that_is_compressed_is_refused_as_that() {
     }
     assert_eq!(door.send(sent("PUT", A, "Identity")).await.status, 201);
 }
+
+/// Any request with `index=` was, a change too.
+#[tokio::test(start_paused = true)]
+async fn only_a_read_is_given_the_time_of_a_blocking_query() {
+    let door = Door::open(Options::default());
+    let stuck = axum::routing::any(async || std::future::pending::<()>().await);
+    let stuck = axum::Router::new().route("/v1/stuck", stuck);
+    let router = crate::http::router::layered(stuck, &door.api);
+    let door = Door { router, ..door };
+    let least = door.api.options().request_timeout;
+    for (method, query, is_blocking) in [
+        ("GET", "wait=9s&index=7", true),
+        ("GET", "hash=7", true),
+        ("GET", "wait=9s", false),
+        ("PUT", "index=7", false),
+        ("DELETE", "hash=7", false),
+    ] {
+        let began = tokio::time::Instant::now();
+        door.call(method, &format!("/v1/stuck?{query}"), "").await;
+        let took = began.elapsed();
+        assert_eq!(took > 10 * least, is_blocking, "{method} {query}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_interface_refuses_in_its_own_form_while_it_is_there() {
+    let door = Door::open(Options::default());
+    let off = Door::open_with(Options::default(), |setup| {
+        setup.consul.enabled = false;
+        setup.eureka.enabled = false;
+    });
+    for path in ["/v1/nothing", "/eureka", "/eureka/nothing/at/all"] {
+        let reply = door.get(path).await;
+        assert_eq!(reply.status, 404, "{path}");
+        assert_ne!(reply.header("content-type"), "application/problem+json", "{path}");
+        off.get(path).await.problem(404, "no-such-path");
+    }
+    off.get("/v1//nothing").await.problem(404, "no-such-path");
+    door.get("/eurekas").await.problem(404, "no-such-path");
+}
