@@ -79,7 +79,8 @@ impl Api {
         let aside = Aside::new(metrics.aside_refused.clone());
         let bulks = Arc::new(Semaphore::new(BULKS_MAX));
         let bodies = Bodies::new(metrics.body_octets.clone(), metrics.bodies_refused.clone());
-        let (waiters, answers) = (Waiters::default(), Shared::default());
+        let waiters = Waiters::new(metrics.consul_waiters.clone());
+        let answers = Shared::default();
         let recent = Recent::new(setup.eureka);
         if setup.eureka.enabled {
             // What there is before anybody can change anything.

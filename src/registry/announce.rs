@@ -319,11 +319,26 @@ impl Collector for Gauges {
         ] {
             gauge(count).encode(family.encode_family(&[("status", status)])?)?;
         }
+        let help = "Instances by the interface that they came by.";
+        let metric = gauge(0).metric_type();
+        let mut family = encoder.encode_descriptor("instances_by_interface", help, None, metric)?;
+        for (interface, count) in [
+            ("native", counts.instances() - counts.consul - counts.eureka),
+            ("consul", counts.consul),
+            ("eureka", counts.eureka),
+        ] {
+            gauge(count).encode(family.encode_family(&[("interface", interface)])?)?;
+        }
         let held = usize::try_from(self.held.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
         let revision = usize::try_from(snapshot.revision.0).unwrap_or(usize::MAX);
         for (name, help, count) in [
             ("instances_drained", "Instances that are taken out of the answers.", counts.drained),
             ("instances_suspect", "Silent instances that self-preservation keeps.", held),
+            (
+                "nodes",
+                "Nodes that are registered themselves, or have checks.",
+                snapshot.nodes.len(),
+            ),
             ("services", "Services with an instance or a policy.", snapshot.services.len()),
             ("revision", "Number of the newest change.", revision),
         ] {

@@ -3,7 +3,9 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{Followers, Member, Origins, Selection, Shards};
-use crate::model::{Instance, InstanceId, InstanceKey, Policy, Revision, ServiceName, Status, Tag};
+use crate::model::{
+    Instance, InstanceId, InstanceKey, Interface, Policy, Revision, ServiceName, Status, Tag,
+};
 
 /// All services at one revision. Cloning is cheap; a clone with changes is the next snapshot.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +70,10 @@ pub struct Counts {
     pub drained: usize,
     /// Of all these, those that are held in the answers although silent.
     pub suspect: usize,
+    /// Of all these, those that came by Consul's interface.
+    pub consul: usize,
+    /// Of all these, those that came by Eureka's.
+    pub eureka: usize,
 }
 
 // === impl Snapshot ===
@@ -192,6 +198,9 @@ impl Counts {
         *self.of(member.status) += 1;
         self.drained += usize::from(member.drained);
         self.suspect += usize::from(member.suspect);
+        if let Some(count) = self.of_interface(member) {
+            *count += 1;
+        }
     }
 
     /// Counts one instance less.
@@ -199,6 +208,16 @@ impl Counts {
         *self.of(member.status) -= 1;
         self.drained -= usize::from(member.drained);
         self.suspect -= usize::from(member.suspect);
+        if let Some(count) = self.of_interface(member) {
+            *count -= 1;
+        }
+    }
+
+    fn of_interface(&mut self, member: &Member) -> Option<&mut usize> {
+        match member.instance.origin.as_ref()?.scope.interface {
+            Interface::Consul => Some(&mut self.consul),
+            Interface::Eureka => Some(&mut self.eureka),
+        }
     }
 
     fn of(&mut self, status: Status) -> &mut usize {

@@ -73,6 +73,7 @@ impl Blocking {
             return Ok(answer);
         }
         let known = answer.digest();
+        let _counted = waiter.counted();
         let mut over = std::pin::pin!(tokio::time::sleep(self.time()));
         let mut stop = std::pin::pin!(stop);
         loop {

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Notify, futures::OwnedNotified};
 use tokio_util::sync::CancellationToken;
 
 use super::world::SERVER;
 use crate::{
+    http::metrics::Counted,
     model::{Event, Revision, Scope, ServiceName},
     registry::{Registry, Snapshot},
 };
@@ -39,7 +41,11 @@ pub(super) enum Interest {
 
 /// All who wait. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(in crate::http) struct Waiters(Arc<Mutex<Bells>>);
+pub(in crate::http) struct Waiters {
+    bells: Arc<Mutex<Bells>>,
+    /// How many there are.
+    waiting: Gauge,
+}
 
 /// A bell for each thing that somebody waits for.
 type Bells = HashMap<Interest, Arc<Notify>>;
@@ -73,16 +79,21 @@ impl Interest {
 // === impl Waiters ===
 
 impl Waiters {
+    /// Nobody yet; `waiting` is to say how many wait.
+    pub(in crate::http) fn new(waiting: Gauge) -> Self {
+        Self { bells: Arc::default(), waiting }
+    }
+
     /// Somebody who waits.
     pub(super) fn waiter(&self, interest: Interest) -> Waiter {
-        let bell = Arc::clone(self.0.lock().entry(interest.clone()).or_default());
+        let bell = Arc::clone(self.bells.lock().entry(interest.clone()).or_default());
         Waiter { waiters: self.clone(), interest, bell }
     }
 
     /// For how many things somebody waits.
     #[cfg(test)]
     pub(super) fn bells(&self) -> usize {
-        self.0.lock().len()
+        self.bells.lock().len()
     }
 
     /// Wakes who waits for what happens, until `stop`, and then everybody.
@@ -126,7 +137,7 @@ impl Waiters {
     }
 
     fn wake(&self, events: &[Arc<Event>], worlds: [&Snapshot; 2]) {
-        if events.is_empty() || self.0.lock().is_empty() {
+        if events.is_empty() || self.bells.lock().is_empty() {
             return;
         }
         self.ring(&Interest::Anything);
@@ -152,13 +163,13 @@ impl Waiters {
     }
 
     fn ring(&self, interest: &Interest) {
-        if let Some(bell) = self.0.lock().get(interest) {
+        if let Some(bell) = self.bells.lock().get(interest) {
             bell.notify_waiters();
         }
     }
 
     fn wake_all(&self) {
-        for bell in self.0.lock().values() {
+        for bell in self.bells.lock().values() {
             bell.notify_waiters();
         }
     }
@@ -167,6 +178,11 @@ impl Waiters {
 // === impl Waiter ===
 
 impl Waiter {
+    /// Counts it among those who wait, from now on.
+    pub(super) fn counted(&self) -> Counted {
+        Counted::new(&self.waiters.waiting)
+    }
+
     /// Ready when the bell rings, from now on: look at the world after this, and before waiting.
     pub(super) fn heard(&self) -> OwnedNotified {
         Arc::clone(&self.bell).notified_owned()
@@ -175,7 +191,7 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let mut bells = self.waiters.0.lock();
+        let mut bells = self.waiters.bells.lock();
         // The table's and our own.
         if Arc::strong_count(&self.bell) == 2 {
             bells.remove(&self.interest);

@@ -318,6 +318,30 @@ async fn a_check_that_changes_wakes_though_another_one_is_worse() {
     }
 }
 
+/// The time that they waited was in the histogram of all requests.
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_counted_and_not_timed() {
+    let rig = rig().await;
+    let at = index(&rig.door.get("/v1/health/service/web").await);
+    let path = format!("/v1/health/service/web?index={at}&wait=5s");
+    let waiters = async || {
+        let text = rig.door.get("/metrics").await.text;
+        let line = text.lines().find_map(|line| line.strip_prefix("rollcall_consul_waiters "));
+        line.unwrap().to_owned()
+    };
+    let (_, meanwhile) = tokio::join!(rig.door.get(&path), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        waiters().await
+    });
+    assert_eq!((&*meanwhile, &*waiters().await), ("1", "0"));
+    let text = rig.door.get("/metrics").await.text;
+    let of = r#"{route="/v1/health/service/{*name}"}"#;
+    let timed = format!("rollcall_http_request_duration_seconds_count{of} 1");
+    assert!(text.contains(&timed), "{timed} in\n{text}");
+    let of = r#"{interface="consul"}"#;
+    assert!(text.contains(&format!("rollcall_instances_by_interface{of} 2")), "{text}");
+}
+
 /// What is seen before and after a change; nothing when who waits is not woken by it.
 async fn woken(rig: &Rig, path: &str, change: &str, body: &str) -> (Reply, Option<Reply>) {
     let first = rig.door.get(&format!("/v1/{path}")).await;
