@@ -171,7 +171,8 @@ pub(super) fn title(instance: &Instance) -> Option<(Cow<'_, str>, Vec<Cow<'_, st
         #[serde(borrow)]
         tags: Vec<Cow<'d, str>>,
     }
-    let origin = instance.origin.as_deref().filter(|origin| origin.scope.interface == Interface::Consul)?;
+    let origin =
+        instance.origin.as_deref().filter(|origin| origin.scope.interface == Interface::Consul)?;
     let Title { name, tags } = serde_json::from_str(&origin.document).ok()?;
     Some((name, tags))
 }
