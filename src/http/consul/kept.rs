@@ -12,7 +12,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::definition::{ServiceAddress, ServicePort};
+use super::{
+    definition::{CheckType, ServiceAddress, ServicePort},
+    duration::GoDuration,
+};
 use crate::model::{Addresses, Instance, Interface, Origin};
 
 /// What is kept of a service.
@@ -179,6 +182,18 @@ pub(super) fn title(instance: &Instance) -> Option<(Cow<'_, str>, Vec<Cow<'_, st
 
 // === impl KeptCheck ===
 
+impl From<&CheckType> for KeptCheck {
+    fn from(check: &CheckType) -> Self {
+        Self {
+            id: check.check_id.clone(),
+            name: check.name.clone(),
+            notes: check.notes.clone(),
+            timeout: written(check.timeout),
+            ..Self::default()
+        }
+    }
+}
+
 impl KeptCheck {
     /// Its id: that of the `number`th of `count` checks of a service, unless it has one of its own.
     pub(super) fn id(&self, service_id: &str, number: usize, count: usize) -> String {
@@ -208,6 +223,11 @@ impl KeptNode {
     pub(super) fn is_external(&self) -> bool {
         self.is_registered && !self.has_agent
     }
+}
+
+/// A duration as Go writes it; nothing when it was not set.
+fn written(duration: GoDuration) -> String {
+    if duration.nanos() == 0 { String::new() } else { duration.to_string() }
 }
 
 fn read<T: for<'d> Deserialize<'d>>(origin: &Origin) -> Option<T> {

@@ -30,8 +30,6 @@ pub(in crate::http) struct ReadParams {
     pub(in crate::http) tags: Vec<String>,
     /// `?node-meta=key:value`: all of them are needed.
     pub(in crate::http) node_meta: Vec<(String, String)>,
-    /// `?near=`: the node to sort by.
-    pub(in crate::http) near: Option<String>,
     /// `?filter=`: an expression.
     pub(in crate::http) filter: Option<String>,
     /// `?pretty`: indented JSON.
@@ -176,7 +174,6 @@ impl ReadParams {
             cached,
             tags: query.all("tag").map(str::to_owned).collect(),
             node_meta: node_meta.collect(),
-            near: owned("near"),
             filter: owned("filter"),
             pretty: query.has("pretty"),
         })

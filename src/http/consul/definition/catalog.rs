@@ -49,7 +49,7 @@ pub(in crate::http) struct CatalogRegistration {
     pub(in crate::http) checks: Vec<CatalogCheck>,
     /// Whether the node itself is left as it is.
     pub(in crate::http) skip_node_update: bool,
-    /// Kept as it was sent.
+    /// Read, and not shown: there is one place here, and `near` sorts nothing.
     pub(in crate::http) locality: Option<Value>,
 }
 

@@ -13,6 +13,7 @@ mod node;
 mod row;
 mod service;
 mod settle;
+mod state;
 mod submit;
 
 pub(super) use self::{

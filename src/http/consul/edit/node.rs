@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::row::Row;
+use super::{
+    row::Row,
+    state::{maintain, removal},
+};
 use crate::{
     http::consul::{
         definition::CatalogRegistration,
@@ -86,18 +89,12 @@ impl NodeEdit {
     /// Puts it into maintenance, or ends that, and says whether that is a change; if it is none the
     /// reason stays, too.
     pub(in crate::http::consul) fn maintain(&mut self, on: bool, reason: Option<&str>) -> bool {
-        let is_change = on != self.drained;
-        if is_change {
-            self.drained = on;
-            self.kept.maintenance = reason.filter(|_| on).map(str::to_owned);
-        }
-        is_change
+        maintain((&mut self.drained, &mut self.kept.maintenance), on, reason)
     }
 
     /// Takes away what it has of its own.
     pub(super) fn into_removal(self) -> Option<Amendment> {
-        let before = self.before?;
-        Some(Amendment { key: before.key(), seen: Some(before.registered), to: None })
+        self.before.as_deref().map(removal)
     }
 
     /// What makes it so. A node that is left with nothing of its own is taken away: it is there as

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::row::Row;
+use super::{
+    row::Row,
+    state::{maintain, removal},
+};
 use crate::{
     http::{
         Api,
@@ -74,12 +77,7 @@ impl ServiceEdit {
     /// Puts it into maintenance, or ends that, and says whether that is a change; if it is none the
     /// reason stays, too.
     pub(in crate::http::consul) fn maintain(&mut self, on: bool, reason: Option<&str>) -> bool {
-        let is_change = on != self.drained;
-        if is_change {
-            self.drained = on;
-            self.is.kept.maintenance = reason.filter(|_| on).map(str::to_owned);
-        }
-        is_change
+        maintain((&mut self.drained, &mut self.is.kept.maintenance), on, reason)
     }
 
     /// The same service where its node is now; checks of the node's loopback go there, too.
@@ -99,8 +97,7 @@ impl ServiceEdit {
 
     /// Takes it away.
     pub(super) fn into_removal(self) -> Option<Amendment> {
-        let before = self.before?;
-        Some(Amendment { key: before.key(), seen: Some(before.registered), to: None })
+        self.before.as_deref().map(removal)
     }
 
     /// What makes it so.

@@ -36,7 +36,6 @@ fn every_parameter_of_a_read_is_read_once() {
         cached: true,
         tags: vec!["a".into(), "B/c".into()],
         node_meta: vec![("k".into(), "v:w".into()), ("x".into(), String::new())],
-        near: Some("_agent".into()),
         filter: Some("Service == \"web\"".into()),
         pretty: true,
     };

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Router, response::Response};
 
-use super::health::in_a_mesh;
 use crate::{
     http::{
         Api,
@@ -15,6 +14,7 @@ use crate::{
             reply,
             site::Host,
             texts::ConsulError,
+            view::Node,
             waiters::Interest,
             world::{SERVER, Service, World},
         },
@@ -93,6 +93,12 @@ pub(super) fn index_of(world: World<'_>, name: &ServiceName) -> Revision {
     if name.as_str() == SERVER { index.max(snapshot.nodes_changed) } else { index }
 }
 
+/// What is only there in a mesh, which there is none of.
+pub(super) async fn in_a_mesh(call: Call) -> Result<Response, ConsulError> {
+    call.named(ConsulError::missing_service_name)?;
+    call.never_changes(&[(); 0]).await
+}
+
 /// Whether all `wanted` tags are there, in any case.
 pub(super) fn carries(tags: &[String], wanted: &[String]) -> bool {
     let has = |wanted: &String| tags.iter().any(|tag| tag.to_lowercase() == wanted.to_lowercase());
@@ -104,6 +110,10 @@ pub(super) fn is_on(world: World<'_>, host: &Host, wanted: &[(String, String)]) 
     if wanted.is_empty() {
         return true;
     }
-    let meta = world.node(host).meta;
-    wanted.iter().all(|(key, value)| meta.get(key) == Some(value))
+    has_all(&world.node(host), wanted)
+}
+
+/// The same of a node that is at hand.
+pub(super) fn has_all(node: &Node, wanted: &[(String, String)]) -> bool {
+    wanted.iter().all(|(key, value)| node.meta.get(key) == Some(value))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::{Router, response::Response};
 use serde::Serialize;
 
+use super::catalog::has_all;
 use crate::http::{
     Api,
     consul::{
@@ -40,10 +41,7 @@ async fn nodes(call: Call) -> Result<Response, ConsulError> {
     let node_meta = call.params.node_meta.clone();
     call.answer(Interest::Nodes, move |world| {
         let mut nodes: Vec<_> = world.hosts().iter().map(|host| world.node(host)).collect();
-        nodes.retain(|node| {
-            let has = |(key, value): &(String, String)| node.meta.get(key) == Some(value);
-            node_meta.iter().all(has) && sieve.passes(node)
-        });
+        nodes.retain(|node| has_all(node, &node_meta) && sieve.passes(node));
         Ok(Seen { index: world.snapshot.nodes_changed, value: nodes })
     })
     .await

@@ -2,7 +2,7 @@
 
 use axum::{Router, response::Response};
 
-use super::catalog::{carries, index_of, is_on, label_of};
+use super::catalog::{carries, in_a_mesh, index_of, is_on, label_of};
 use crate::http::{
     Api,
     consul::{
@@ -47,12 +47,6 @@ async fn service(call: Call) -> Result<Response, ConsulError> {
         Ok(Seen { index: index_of(world, &name), value: entries })
     })
     .await
-}
-
-/// What is only there in a mesh, which there is none of.
-pub(super) async fn in_a_mesh(call: Call) -> Result<Response, ConsulError> {
-    call.named(ConsulError::missing_service_name)?;
-    call.never_changes(&[(); 0]).await
 }
 
 /// The checks of a service's instances, without those of their nodes.

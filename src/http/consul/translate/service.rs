@@ -10,8 +10,7 @@ use super::{
 };
 use crate::{
     http::consul::{
-        definition::{CatalogService, CheckType, ServiceDefinition, Weights},
-        duration::GoDuration,
+        definition::{CatalogService, ServiceDefinition, Weights},
         kept::{Kept, KeptCheck},
         site::Host,
         texts::ConsulError,
@@ -34,7 +33,8 @@ pub(in crate::http::consul) struct Translated {
     pub checks: Vec<Checked>,
 }
 
-/// Translates a service that is registered on `host`; `is_own` says whether that is this host.
+/// Translates a service that is registered on `host`; `is_own` says whether that is this host. That
+/// it is one Consul takes has been seen.
 ///
 /// # Errors
 /// As Consul's, and 400 for what the registry has no room for.
@@ -43,7 +43,6 @@ pub(in crate::http::consul) fn service(
     host: &Host,
     is_own: bool,
 ) -> Result<Translated, ConsulError> {
-    definition.validate()?;
     let checked = definition.all_checks().map(|one| check(one, host, is_own));
     let checks = checked.collect::<Result<Vec<_>, _>>()?;
     let kept_checks = definition.all_checks().map(KeptCheck::from).collect();
@@ -198,24 +197,5 @@ impl Translated {
         let checks = self.checks.into_iter().map(|checked| checked.spec).collect();
         let instance = Instance { id, checks, origin, ..self.instance };
         instance.checked().map_err(refused)
-    }
-}
-
-/// A duration as Go writes it; nothing when it was not set.
-fn written(duration: GoDuration) -> String {
-    if duration.nanos() == 0 { String::new() } else { duration.to_string() }
-}
-
-// === impl KeptCheck ===
-
-impl From<&CheckType> for KeptCheck {
-    fn from(check: &CheckType) -> Self {
-        Self {
-            id: check.check_id.clone(),
-            name: check.name.clone(),
-            notes: check.notes.clone(),
-            timeout: written(check.timeout),
-            ..Self::default()
-        }
     }
 }
