@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     model::{
-        Addresses, DnsName, Instance, InstanceKey, Meta, Node, Origin, Policy, Revision, Scope,
-        ServiceName, Status, Tag, Timestamp,
+        Addresses, DnsName, Instance, Meta, Node, Origin, Policy, Revision, Scope, ServiceName,
+        Status, Tag, Timestamp,
     },
-    registry::{Member, ServiceEntry, Snapshot, testing},
+    registry::{Holders, Member, ServiceEntry, Snapshot, testing},
 };
 
 /// Everything that is asked, and chance that repeats itself.
@@ -227,12 +227,13 @@ fn snapshot(members: Vec<Member>, policies: &[(&str, Policy)]) -> Snapshot {
     for (name, _) in policies {
         services.entry(ServiceName::parse(name).unwrap()).or_default();
     }
-    let mut addresses: BTreeMap<IpAddr, Vec<InstanceKey>> = BTreeMap::new();
     snapshot.origins = testing::origins(members.iter().map(|member| &member.instance));
     for member in members {
         let is_node = member.instance.service.is_nodes();
         for ip in member.instance.addresses.as_ips().iter().filter(|_| !is_node) {
-            addresses.entry(*ip).or_default().push(member.key());
+            let (key, all) = (member.key(), snapshot.by_address.get(ip));
+            let all = all.map_or_else(|| Holders::of(&key), |all| all.with(&key));
+            snapshot.by_address.insert(*ip, all);
         }
         services.entry(member.instance.service.clone()).or_default().push(Arc::new(member));
     }
@@ -258,9 +259,6 @@ fn snapshot(members: Vec<Member>, policies: &[(&str, Policy)]) -> Snapshot {
             snapshot.tags.insert(tag.clone(), count + 1);
         }
         snapshot.services.insert(name, Arc::new(entry));
-    }
-    for (ip, keys) in addresses {
-        snapshot.by_address.insert(ip, keys.into());
     }
     snapshot
 }

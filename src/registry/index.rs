@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-use super::{Member, ServiceEntry, Shards};
+use super::{
+    Member, ServiceEntry, Shards,
+    holders::{self, Holders},
+};
 use crate::model::{InstanceKey, Tag};
 
 /// Counts the services of each tag anew, given one service before and after a change.
@@ -44,7 +47,7 @@ pub(super) fn have_the_same_names(
 
 /// Brings the index of addresses up to date, given one service before and after a change.
 pub(super) fn update_addresses(
-    index: &mut Shards<IpAddr, Arc<[InstanceKey]>>,
+    index: &mut Shards<IpAddr, Holders<InstanceKey>>,
     before: Option<&ServiceEntry>,
     after: Option<&ServiceEntry>,
 ) {
@@ -55,25 +58,13 @@ pub(super) fn update_addresses(
     for member in before.iter().flat_map(|e| &e.members).filter(|m| !kept(after, m)) {
         let key = member.key();
         for ip in member.instance.addresses.as_ips() {
-            let mut keys = keys_of(index, ip);
-            keys.retain(|other| *other != key);
-            if keys.is_empty() {
-                index.remove(ip);
-            } else {
-                index.insert(*ip, keys.into());
-            }
+            holders::remove(index, ip, &key);
         }
     }
     for member in after.iter().flat_map(|e| &e.members).filter(|m| !kept(before, m)) {
+        let key = member.key();
         for ip in member.instance.addresses.as_ips() {
-            let mut keys = keys_of(index, ip);
-            keys.push(member.key());
-            keys.sort_unstable();
-            index.insert(*ip, keys.into());
+            holders::insert(index, *ip, &key);
         }
     }
-}
-
-fn keys_of(index: &Shards<IpAddr, Arc<[InstanceKey]>>, ip: &IpAddr) -> Vec<InstanceKey> {
-    index.get(ip).map(|keys| keys.to_vec()).unwrap_or_default()
 }

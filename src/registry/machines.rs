@@ -3,7 +3,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::Shards;
+use super::{
+    Shards,
+    holders::{self, Holders},
+};
 use crate::model::{Addresses, limit};
 
 /// Cheap to clone, as with [`Shards`].
@@ -16,16 +19,7 @@ pub(super) struct Machines {
 }
 
 /// The nodes at one address, by name in lower case.
-#[derive(Debug, Clone)]
-pub enum NodesAt {
-    /// Sorted.
-    Few(Arc<[Arc<str>]>),
-    /// So many that a change does not copy them all.
-    Many(Shards<Arc<str>, ()>),
-}
-
-/// From so many on the nodes at an address are a map.
-const MANY: usize = 64;
+pub type NodesAt = Holders<Arc<str>>;
 
 /// Octets of the longest name that DNS has: of longer ones nobody asks for the end.
 const NAME_MAX: usize = limit::NAME_OCTETS_MAX - 2;
@@ -62,14 +56,10 @@ impl Machines {
     ) {
         let Some(at) = self.at.as_mut().filter(|_| before != after) else { return };
         for ip in before.into_iter().flat_map(Addresses::as_ips) {
-            match at.get(ip).and_then(|nodes| nodes.without(name)) {
-                Some(nodes) => at.insert(*ip, nodes),
-                None => at.remove(ip),
-            }
+            holders::remove(at, ip, name);
         }
         for ip in after.into_iter().flat_map(Addresses::as_ips) {
-            let nodes = at.get(ip).map_or_else(|| NodesAt::of(name), |nodes| nodes.with(name));
-            at.insert(*ip, nodes);
+            holders::insert(at, *ip, name);
         }
     }
 
@@ -89,77 +79,6 @@ impl Machines {
     }
 }
 
-// === impl NodesAt ===
-
-impl NodesAt {
-    /// How many there are; at least one.
-    pub fn count(&self) -> usize {
-        match self {
-            Self::Few(list) => list.len(),
-            Self::Many(map) => map.len(),
-        }
-    }
-
-    /// Whether the node is one of them.
-    pub fn contains(&self, name: &str) -> bool {
-        match self {
-            Self::Few(list) => list.binary_search_by(|own| (**own).cmp(name)).is_ok(),
-            Self::Many(map) => map.get(name).is_some(),
-        }
-    }
-
-    /// Their names, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
-        let (list, map): (&[_], _) = match self {
-            Self::Few(list) => (list, None),
-            Self::Many(map) => (&[], Some(map)),
-        };
-        list.iter().chain(map.into_iter().flat_map(|map| map.iter().map(|(name, ())| name)))
-    }
-
-    fn of(name: &Arc<str>) -> Self {
-        Self::Few([Arc::clone(name)].into())
-    }
-
-    fn with(&self, name: &Arc<str>) -> Self {
-        let own = Arc::clone(name);
-        match self {
-            Self::Many(map) => {
-                let mut map = map.clone();
-                map.insert(own, ());
-                Self::Many(map)
-            }
-            Self::Few(list) => match list.binary_search(name) {
-                Ok(_) => self.clone(),
-                Err(at) if list.len() + 1 < MANY => {
-                    let (front, behind) = list.split_at(at);
-                    Self::Few([front, &[own], behind].concat().into())
-                }
-                Err(_) => {
-                    let mut map = Shards::default();
-                    list.iter().cloned().chain([own]).for_each(|name| map.insert(name, ()));
-                    Self::Many(map)
-                }
-            },
-        }
-    }
-
-    /// `None` when nobody is left.
-    fn without(&self, name: &str) -> Option<Self> {
-        match self {
-            Self::Many(map) => {
-                let mut map = map.clone();
-                map.remove(name);
-                (!map.is_empty()).then_some(Self::Many(map))
-            }
-            Self::Few(list) => {
-                let left: Arc<[_]> = list.iter().filter(|own| ***own != *name).cloned().collect();
-                (!left.is_empty()).then_some(Self::Few(left))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -170,8 +89,8 @@ mod tests {
 
     use proptest::{collection::vec, prelude::*};
 
-    use super::{MANY, Machines, NodesAt};
-    use crate::model::Addresses;
+    use super::{Machines, NodesAt};
+    use crate::{model::Addresses, registry::holders::MANY};
 
     fn at(number: u8) -> Option<Addresses> {
         (number > 0).then(|| Addresses::Ip(IpAddr::from([10, 0, 0, number])))

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Followers, Member, Origins, Selection, Shards};
+use super::{Followers, Holders, Member, Origins, Selection, Shards};
 use crate::model::{
     Instance, InstanceId, InstanceKey, Interface, Policy, Revision, ServiceName, Status, Tag,
 };
@@ -31,7 +31,7 @@ pub struct Snapshot {
     /// How many services have an instance with the tag: which `_tag` names exist at the apex.
     pub tags: Shards<Tag, u32>,
     /// Which instances have the address; kept only when reverse zones are configured.
-    pub by_address: Shards<IpAddr, Arc<[InstanceKey]>>,
+    pub by_address: Shards<IpAddr, Holders<InstanceKey>>,
 }
 
 /// One service, ready to be answered.

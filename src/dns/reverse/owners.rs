@@ -17,7 +17,7 @@ use crate::{
         settings::Settings,
     },
     model::InstanceKey,
-    registry::{NodesAt, Snapshot},
+    registry::{Holders, NodesAt, Snapshot},
 };
 
 /// Who has an address.
@@ -25,7 +25,7 @@ pub(super) struct Owners<'s> {
     snapshot: &'s Snapshot,
     settings: &'s Settings,
     client: IpAddr,
-    instances: &'s [InstanceKey],
+    instances: Option<&'s Holders<InstanceKey>>,
     /// The nodes of Consul's that have the address.
     nodes: Option<&'s NodesAt>,
     /// The node of this server, if it has the address and is none of those.
@@ -38,17 +38,17 @@ impl<'s> Owners<'s> {
     /// Those of an address that the client may see.
     pub(super) fn of(sources: &Sources<'s>, ip: IpAddr, client: IpAddr) -> Self {
         let Sources { snapshot, settings, .. } = *sources;
-        let instances = snapshot.by_address.get(&ip).map_or(&[][..], |keys| keys);
+        let instances = snapshot.by_address.get(&ip);
         let nodes = settings.consul.as_ref().and_then(|_| snapshot.origins.nodes_at(&ip));
         // This server's node is there also while nothing is registered on it.
         let own = settings.consul.as_ref().map(Consul::own_node);
-        let own = own.filter(|(name, at)| *at == ip && nodes.is_none_or(|it| !it.contains(name)));
+        let own = own.filter(|(name, at)| *at == ip && nodes.is_none_or(|it| !it.contains(*name)));
         Self { snapshot, settings, client, instances, nodes, own: own.map(|(name, _)| name) }
     }
 
     /// How many there are, those that the client may not see among them.
     pub(super) fn count(&self) -> usize {
-        self.instances.len()
+        self.instances.map_or(0, Holders::count)
             + self.nodes.map_or(0, NodesAt::count)
             + usize::from(self.own.is_some())
     }
@@ -63,7 +63,7 @@ impl<'s> Owners<'s> {
     fn instances(&self) -> impl Iterator<Item = &'s InstanceKey> {
         let is_shown =
             |key: &&InstanceKey| self.settings.shows_service(self.client, key.service.as_str());
-        self.instances.iter().filter(is_shown)
+        self.instances.into_iter().flat_map(Holders::iter).filter(is_shown)
     }
 
     /// The labels of the nodes that have a name, and that the client may see.

@@ -237,8 +237,11 @@ fn picture(snapshot: &Snapshot) -> impl PartialEq + std::fmt::Debug + use<> {
         snapshot.services.iter().map(|(name, entry)| (name.clone(), service(entry))).collect();
     let tags: BTreeMap<Tag, u32> =
         snapshot.tags.iter().map(|(tag, count)| (tag.clone(), *count)).collect();
-    let addresses: BTreeMap<IpAddr, Arc<[InstanceKey]>> =
-        snapshot.by_address.iter().map(|(ip, keys)| (*ip, Arc::clone(keys))).collect();
+    let addresses: BTreeMap<IpAddr, BTreeSet<InstanceKey>> = snapshot
+        .by_address
+        .iter()
+        .map(|(ip, keys)| (*ip, keys.iter().cloned().collect()))
+        .collect();
     let nodes: BTreeMap<InstanceId, Arc<Member>> =
         snapshot.nodes.iter().map(|(id, node)| (id.clone(), Arc::clone(node))).collect();
     let names: BTreeMap<(Scope, String), (InstanceKey, BTreeSet<InstanceKey>)> = (0..2)
