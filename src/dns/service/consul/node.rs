@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use arrayvec::ArrayVec;
 
 use super::{
+    name::{Meaning, meaning},
     spec::{Consul, Domain},
     zone::Asking,
 };
@@ -19,7 +20,7 @@ use crate::{
         service::txt,
         verdict::Verdict,
     },
-    model::{Addresses, Interface, Meta, Scope, limit::NAME_OCTETS_MAX},
+    model::{Addresses, DnsName, Interface, Meta, Scope, limit::NAME_OCTETS_MAX},
     registry::Member,
 };
 
@@ -49,6 +50,8 @@ impl Asking<'_, '_> {
         let origins = &self.sources.snapshot.origins;
         let meta = origins.get(&scope, "").map(|node| &node.meta);
         match origins.address_of(&scope) {
+            // Whoever follows a node's own name, in whichever form, comes back to it.
+            Some(Addresses::Host(host)) if self.is_name_of(labels, host) => Verdict::Nodata,
             Some(Addresses::Host(host)) => self.alias(host.as_wire()),
             Some(ips) => self.machine(ips.as_ips(), meta),
             None if *name == *consul.node => self.machine(&[consul.node_address], None),
@@ -57,6 +60,11 @@ impl Asking<'_, '_> {
             }
             None => Verdict::Nxdomain,
         }
+    }
+
+    fn is_name_of(&self, labels: &[u8], host: &DnsName) -> bool {
+        let meaning = meaning(self.consul, host.as_wire());
+        matches!(meaning, Some((_, Meaning::Node(own))) if own == labels)
     }
 
     fn machine(&mut self, ips: &[IpAddr], meta: Option<&Meta>) -> Verdict {

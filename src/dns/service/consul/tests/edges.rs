@@ -135,3 +135,21 @@ fn an_address_is_named_in_the_domain_that_was_configured_first() {
         assert!(told.contains(&format!("web.service.dc1.{first}.")), "{domains:?}: {told:?}");
     }
 }
+
+/// A CNAME to itself sent resolvers round in a circle.
+#[test]
+fn a_node_at_its_own_name_has_no_address() {
+    for host in ["n1.node.consul", "N1.node.dc1.consul", "n1.node.dc1.dc.consul"] {
+        let mut world = World::new(vec![node("n1", "10.2.0.1").host(host)]);
+        for name in ["n1.node.consul.", "n1.node.dc1.consul."] {
+            let told = world.ask(name, A);
+            assert_eq!(
+                (told.rcode(), told.message.answers.len()),
+                (ResponseCode::NoError, 0),
+                "{name} {host}"
+            );
+        }
+    }
+    let mut world = World::new(vec![node("n1", "10.2.0.1").host("n2.node.consul")]);
+    assert!(world.ask("n1.node.consul.", A).is_alias());
+}
