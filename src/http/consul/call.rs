@@ -149,12 +149,26 @@ impl Call {
         interest: Interest,
         look: impl Fn(World<'_>) -> Result<Seen<T>, ConsulError> + Send + Sync + 'static,
     ) -> Result<Response, ConsulError> {
-        self.here()?;
         let pretty = self.params.pretty;
-        let look: Look = Arc::new(move |snapshot, options| {
-            let Seen { index, value } = look(World { snapshot, options })?;
+        let write = move |world: World<'_>| {
+            let Seen { index, value } = look(world)?;
             Ok(Indexed::new(index, reply::written(&value, pretty)?))
-        });
+        };
+        self.answer_written(interest, write).await
+    }
+
+    /// The same for what is written while it is looked at, because it is too much to be in memory
+    /// twice.
+    ///
+    /// # Errors
+    /// 500 for another datacenter, and those of `write`.
+    pub(super) async fn answer_written(
+        self,
+        interest: Interest,
+        write: impl Fn(World<'_>) -> Result<Indexed, ConsulError> + Send + Sync + 'static,
+    ) -> Result<Response, ConsulError> {
+        self.here()?;
+        let look: Look = Arc::new(move |snapshot, options| write(World { snapshot, options }));
         self.waited(interest, look).await
     }
 

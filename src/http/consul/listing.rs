@@ -148,13 +148,9 @@ impl<'w> World<'w> {
         checks
     }
 
-    /// All checks there are, sorted by node and id.
-    pub(super) fn all_checks(self) -> Vec<HealthCheck> {
-        let of_nodes = self.hosts().into_iter().flat_map(|host| self.node_checks(&host));
-        let mut checks: Vec<_> = of_nodes.collect();
-        checks.extend(self.all_services().flat_map(|service| service.checks()));
-        sort(&mut checks);
-        checks
+    /// All checks there are, sorted by node and id. Those of one node are in memory at once.
+    pub(super) fn all_checks(self) -> impl Iterator<Item = HealthCheck> {
+        self.hosts().into_iter().flat_map(move |host| self.checks_on(&host))
     }
 
     /// Whether it is the node of this server.

@@ -30,6 +30,9 @@ const QUERY_BACKEND: HeaderName = HeaderName::from_static("x-consul-query-backen
 /// one is in memory then, and not all. It is written once, and empty if it is again.
 pub(super) struct OneByOne<I>(Cell<Option<I>>);
 
+/// A list whose rows are made one by one while it is written, once.
+pub(super) struct RowByRow<I>(Cell<Option<I>>);
+
 /// A value as JSON, indented by four spaces if it is to be pretty.
 ///
 /// # Errors
@@ -120,5 +123,20 @@ impl<I> OneByOne<I> {
 impl<V: Serialize, I: Iterator<Item = (String, V)>> Serialize for OneByOne<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.take().into_iter().flatten())
+    }
+}
+
+// === impl RowByRow ===
+
+impl<I> RowByRow<I> {
+    /// A list of these rows.
+    pub(super) fn new(rows: I) -> Self {
+        Self(Cell::new(Some(rows)))
+    }
+}
+
+impl<V: Serialize, I: Iterator<Item = V>> Serialize for RowByRow<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.take().into_iter().flatten())
     }
 }

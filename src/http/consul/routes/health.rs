@@ -6,9 +6,11 @@ use super::catalog::{carries, in_a_mesh, index_of, is_on, label_of};
 use crate::http::{
     Api,
     consul::{
+        blocking::Indexed,
         call::{Call, Seen},
         filter::Rows,
         methods::{at, get},
+        reply::{self, RowByRow},
         texts::ConsulError,
         view::HealthCheck,
         waiters::Interest,
@@ -84,16 +86,19 @@ async fn state(call: Call) -> Result<Response, ConsulError> {
     let state = call.named(ConsulError::missing_check_state)?.to_owned();
     let sieve = call.sieve(Rows::Checks).await?;
     let node_meta = call.params.node_meta.clone();
-    call.answer(Interest::Anything, move |world: World<'_>| {
-        let mut checks = world.all_checks();
-        checks.retain(|check| state == "any" || check.status == state);
-        if !node_meta.is_empty() {
-            checks.retain(|check| {
-                world.host(&check.node).is_some_and(|host| is_on(world, &host, &node_meta))
-            });
-        }
-        checks.retain(|check| sieve.passes(check));
-        Ok(Seen { index: world.snapshot.changed, value: checks })
+    let pretty = call.params.pretty;
+    call.answer_written(Interest::Anything, move |world| {
+        let is_wanted = |check: &HealthCheck| {
+            let is_on_wanted = || {
+                let host = world.host(&check.node);
+                host.is_some_and(|host| is_on(world, &host, &node_meta))
+            };
+            (state == "any" || check.status == state)
+                && (node_meta.is_empty() || is_on_wanted())
+                && sieve.passes(check)
+        };
+        let checks = RowByRow::new(world.all_checks().filter(is_wanted));
+        Ok(Indexed::new(world.snapshot.changed, reply::written(&checks, pretty)?))
     })
     .await
 }
