@@ -142,15 +142,17 @@ impl Column {
         let cell = &self.cells[row];
         let text = cell.content();
         if text.width() <= self.given {
-            cell.clone()
-        } else {
-            Cell::new(shortened(&text, self.given))
+            return cell.clone();
         }
+        Cell::new(shortened(&text, self.given))
     }
 }
 
-/// The beginning of a text that is too wide.
-fn shortened(text: &str, width: usize) -> String {
+/// The beginning of a text, if it is too wide.
+pub(super) fn shortened(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
     let mut left = width.saturating_sub(1);
     let fits = |c: &char| {
         let width = c.width().unwrap_or(0);

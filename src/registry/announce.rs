@@ -21,6 +21,10 @@ use crate::{
     telemetry::{Board, Metrics},
 };
 
+/// Octets of a check's output that a line shows: enough to know what is wrong. The rest of a page
+/// that somebody answered is not for the log, and is had by asking for the instance.
+const OUTPUT_OCTETS_LOGGED: usize = 256;
+
 /// Up to so many changes of a batch have a log line each. Of a larger one only changes of state do,
 /// and a bulk registration has one line in all.
 const LINES_MAX: usize = 64;
@@ -274,8 +278,9 @@ fn log_event(event: &Event, before: &Snapshot, after: &Snapshot) {
         }
         EventKind::StatusChanged { from, to, suspect, output, .. } => {
             // As a string, which the text form quotes: a line break in it is not one of the log.
+            let output = &output[..output.floor_char_boundary(OUTPUT_OCTETS_LOGGED)];
             info!(
-                instance, node = own, %from, %to, suspect, output = &**output, revision,
+                instance, node = own, %from, %to, suspect, output, revision,
                 "status changed"
             );
         }
@@ -428,7 +433,9 @@ mod tests {
     #[test]
     fn a_checks_output_is_no_line_of_the_log() {
         let (log, mut lines) = testing::log();
-        let (key, output) = (key("web/a"), "down\n INFO forged \u{1b}[31m".into());
+        let page = "ü".repeat(300);
+        let output = format!("down\n INFO forged \u{1b}[31m{page}").into();
+        let key = key("web/a");
         let (from, to, suspect) = (Status::Passing, Status::Critical, false);
         let kind = EventKind::StatusChanged { key: key.clone(), from, to, suspect, output };
         let event = Event { revision: Revision(1), at: Timestamp(0), service: key.service, kind };
@@ -436,6 +443,7 @@ mod tests {
         tracing::subscriber::with_default(log, || log_event(&event, &none, &none));
         let line = lines.try_recv().unwrap();
         assert!(line.ends_with('\n') && line.lines().count() == 1, "{line}");
-        assert!(line.contains(r#"output="down\n INFO forged \u{1b}[31m""#), "{line}");
+        assert!(line.contains(r#"output="down\n INFO forged \u{1b}[31mü"#), "{line}");
+        assert!(line.len() < 512 && !line.contains(&page), "a page is not for the log: {line}");
     }
 }
