@@ -51,6 +51,7 @@ pub(super) fn clashes(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<Cla
     clashes.extend(certificate(config));
     clashes.extend(own_upstream(config));
     clashes.extend(own_zone(config));
+    clashes.extend(double_zone(config));
     clashes.extend(half_a_service(config));
     clashes
 }
@@ -120,6 +121,17 @@ fn own_zone(config: &Config) -> Option<Clash> {
         zone.suffix
     );
     Some(Clash { paths: ["forward.zones", key], index: Some(index), message })
+}
+
+/// A domain of Consul's names in which the native names of services are.
+fn double_zone(config: &Config) -> Option<Clash> {
+    let services = config.service_zone();
+    let (index, domain) = first(&config.consul_dns.domains, |domain| domain.is_within(&services))?;
+    let message = format!(
+        "`consul.domain[{index}]`: `{domain}` is the zone of the services or in it, where names \
+         are native ones; name another domain, such as `consul`"
+    );
+    Some(Clash { paths: ["consul.domain", "server.domain"], index: Some(index), message })
 }
 
 /// A rule for some of the names that a service has.

@@ -87,6 +87,11 @@ pub(super) fn node_name(given: &Given) -> Result<Option<String>, Refusal> {
         let most = limit::ORIGIN_NAME_OCTETS_MAX;
         return Err(given.refuse(format!("has {} octets, above the limit of {most}", name.len())));
     }
+    let is_of_hosts = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if let Some(other) = name.chars().find(|&c| !is_of_hosts(c)) {
+        let rule = "in names of DNS there are letters, digits, hyphens, underscores and dots";
+        return Err(given.refuse(format!("has the character {other:?}; {rule}")));
+    }
     Ok(Some(name.to_owned()))
 }
 
