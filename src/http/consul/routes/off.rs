@@ -32,7 +32,7 @@ const OPERATOR: &str = "Operating a cluster of servers is";
 const PEERING: &str = "Peering of clusters is";
 const QUERIES: &str = "Prepared queries are";
 const SESSIONS: &str = "Sessions are";
-const SNAPSHOTS: &str = "Snapshots by HTTP (there is `rollcall backup`) are";
+const SNAPSHOTS: &str = "Snapshots by HTTP (there is `rollcall export`) are";
 const TRANSACTIONS: &str = "Transactions (of keys, nodes, services and checks) are";
 const UI: &str = "The user interface is";
 

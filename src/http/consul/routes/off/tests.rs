@@ -77,7 +77,7 @@ const OFF: &[(&str, &str, u16, &str)] = &[
     ("GET", "operator/autopilot/configuration", 403, "Operating a cluster of servers is not"),
     ("GET", "operator/usage", 403, "Operating a cluster of servers is not available"),
     ("GET", "operator/keyring", 200, "[]"),
-    ("GET", "snapshot", 403, "Snapshots by HTTP (there is `rollcall backup`) are not available"),
+    ("GET", "snapshot", 403, "Snapshots by HTTP (there is `rollcall export`) are not available"),
     ("PUT", "snapshot", 403, "Snapshots by HTTP"),
     ("GET", "peerings", 200, "[]"),
     ("GET", "peering/x", 404, "Peering not found"),
