@@ -1,13 +1,15 @@
 //! The grammar.
 //!
-//!     or    = and (_ "or" _ and)*
-//!     and   = not (_ "and" _ not)*
-//!     not   = "not" _ not / group
-//!     group = "(" _? or _? ")" / match
-//!     match = selector (== / != / contains / not contains / matches / not matches) value
-//!           / selector (is empty / is not empty)
-//!           / value (in / not in) selector
-//!     value = selector (the text of it) / number / string
+//! ```text
+//! or    = and (_ "or" _ and)*
+//! and   = not (_ "and" _ not)*
+//! not   = "not" _ not / group
+//! group = "(" _? or _? ")" / match
+//! match = selector (== / != / contains / not contains / matches / not matches) value
+//!       / selector (is empty / is not empty)
+//!       / value (in / not in) selector
+//! value = selector (the text of it) / number / string
+//! ```
 //!
 //! `and` binds tighter than `or`, `not` tighter than both. A choice takes the first way that fits,
 //! so the order of the lines matters: `not == 1` reads a selector `not`.
