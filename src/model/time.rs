@@ -9,8 +9,12 @@ use super::limit;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Timestamp(pub u64);
 
-/// The number of a change. Grows by one with every change of state and never shrinks; a snapshot
-/// carries the number of the last change that it shows.
+/// The number of a change. Grows with every change of state and never shrinks; a snapshot carries
+/// the number of the last change that it shows.
+///
+/// With a store of one server's own it grows by one. With one that servers share, its upper 48 bits
+/// are the revision of that store, the same on every server, and the lower 16 count what this server
+/// has seen by itself since; see [`Revision::shared`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Revision(pub u64);
 
@@ -30,6 +34,23 @@ impl Revision {
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+
+    /// Bits for what one server sees between two changes of a store that servers share. What is left
+    /// of the 53 bits that all readers of JSON agree on, 2³⁷ revisions, is enough for eight years
+    /// with 500 changes each second.
+    const STEP_BITS: u32 = 16;
+
+    /// The revision of the shared store `revision`, with nothing seen since.
+    #[must_use]
+    pub fn shared(revision: u64) -> Self {
+        Self(revision << Self::STEP_BITS)
+    }
+
+    /// The revision of the shared store in this one.
+    #[must_use]
+    pub fn shared_part(self) -> u64 {
+        self.0 >> Self::STEP_BITS
     }
 
     /// Where to go on after a restart, given the last one that was kept; an empty registry begins

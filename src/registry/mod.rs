@@ -23,11 +23,13 @@ mod machines;
 mod member;
 mod options;
 mod origins;
+mod ownership;
 mod publish;
 mod records;
 mod restore;
 mod selection;
 mod shards;
+mod shared;
 mod snapshot;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(fuzzing, allow(unused, reason = "the targets need some of it"))]
@@ -44,9 +46,13 @@ pub use machines::NodesAt;
 pub use member::Member;
 pub use options::{Options, SelfPreservation};
 pub use origins::Origins;
+pub use ownership::{Ownership, Peer, ServerId, View};
 pub use publish::Reader;
 pub use records::{Records, Target};
 pub use selection::{FailOpen, Group, Outcome, Selection, Tier};
 pub use shards::Shards;
+pub use shared::{
+    Edit, Followed, Guard, Health, Proposal, Refused, Registration, Share, SharedRow, Weather,
+};
 pub use snapshot::{Counts, ServiceEntry, Snapshot};
 pub use writer::{Setup, Writer, start};

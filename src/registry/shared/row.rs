@@ -1,0 +1,234 @@
+//! Rows of the shared state, and changes of them that are proposed.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use crate::model::{CheckState, Instance, InstanceKey, Policy, Revision, ServiceName, Timestamp};
+
+/// One row of the shared state, as it is from a revision on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SharedRow {
+    /// What was registered; `None` when it is gone, with all that was known of it.
+    Registration {
+        /// Of which instance, or node.
+        key: InstanceKey,
+        /// What it is now.
+        to: Option<Box<Registration>>,
+    },
+    /// What the checks of an instance have found.
+    Health {
+        /// Of which instance, or node.
+        key: InstanceKey,
+        /// What they have found; `None` when that is forgotten.
+        to: Option<Health>,
+    },
+    /// Whether an instance was taken out of the answers by hand.
+    Drained {
+        /// Which.
+        key: InstanceKey,
+        /// Whether it is out.
+        on: bool,
+    },
+    /// The policy of a service.
+    Policy {
+        /// Of which.
+        service: ServiceName,
+        /// What it is; `None` for the default.
+        to: Option<Policy>,
+    },
+}
+
+/// A registration, as all servers see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    /// What was registered.
+    pub instance: Arc<Instance>,
+    /// The revision at which, if that is another than the row's.
+    pub registered: Option<Revision>,
+    /// When.
+    pub registered_at: Timestamp,
+    /// The revision of the first registration of that name, if it is another.
+    pub created: Option<Revision>,
+    /// The states of its checks at that moment, where they are not those that checks begin with.
+    pub checks: Option<Box<[CheckState]>>,
+}
+
+/// What the checks of an instance have found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Of which registration. Of another than the current one it means nothing.
+    pub of: Revision,
+    /// The state of each check, in their order.
+    pub checks: Box<[CheckState]>,
+    /// Whether it is silent and held in the answers by self-preservation.
+    pub suspect: bool,
+}
+
+/// What the store tells, in its order.
+#[derive(Debug, Clone)]
+pub enum Followed {
+    /// Changes: the rows of whole revisions, each with its own, ascending.
+    Changes {
+        /// Which rows, and at which revision of the store.
+        rows: Vec<(u64, SharedRow)>,
+        /// All changes up to this revision of the store are known now.
+        upto: u64,
+    },
+    /// All there is: what is not among the rows is gone.
+    Whole {
+        /// Which rows, and at which revision of the store each was last changed.
+        rows: Vec<(u64, SharedRow)>,
+        /// The revision of the store at which this is all.
+        at: u64,
+    },
+    /// Whether the store is within reach.
+    Weather(Weather),
+}
+
+/// Whether the shared store is within reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Weather {
+    /// It is, and tells of changes.
+    Fair,
+    /// It is not: for which cause.
+    Lost(String),
+}
+
+/// Changes that are to be written, all or none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// The revision of the store on which it was decided.
+    pub base: u64,
+    /// Which changes; each row at the most once.
+    pub edits: Vec<Edit>,
+    /// Whether it may only be written while this server is known as alive: what it says of the
+    /// health of instances is its task then, and nobody else's.
+    pub as_owner: bool,
+}
+
+/// One change of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Edit {
+    /// Puts a registration in place of what is there.
+    Register {
+        /// Of which instance.
+        key: InstanceKey,
+        /// What is registered.
+        to: Box<Registration>,
+        /// On what condition.
+        guard: Guard,
+    },
+    /// Removes an instance with all that is known of it.
+    Deregister {
+        /// Which.
+        key: InstanceKey,
+        /// On what condition.
+        guard: Guard,
+    },
+    /// Takes an instance out of the answers, or puts it back.
+    Drain {
+        /// Which.
+        key: InstanceKey,
+        /// Whether it is to be out.
+        on: bool,
+        /// On what condition.
+        guard: Guard,
+    },
+    /// Says what its checks have found, on condition that it is registered as it was at the base and
+    /// that nobody has said anything since.
+    Health {
+        /// Of which instance.
+        key: InstanceKey,
+        /// What they have found.
+        to: Health,
+    },
+    /// Sets the policy of a service; `None` forgets it.
+    Policy {
+        /// Of which.
+        service: ServiceName,
+        /// What it is to be.
+        to: Option<Policy>,
+    },
+}
+
+/// On what condition a change is made, of the registration of the same instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// On none.
+    None,
+    /// It is there, whatever it is.
+    Present,
+    /// It is there, and has not changed since the base.
+    PresentUnchanged,
+    /// It has not changed since the base; it may be gone, or never have been there.
+    Unchanged,
+}
+
+/// Why changes were not written. But for [`Refused::Unsure`], nothing of them was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Somebody else was faster.
+    #[error("{} instances were changed meanwhile", keys.len())]
+    Conflict {
+        /// The instances whose conditions do not hold.
+        keys: Vec<InstanceKey>,
+        /// The revision of the store at which they do not.
+        at: u64,
+    },
+    /// This server is not known as alive, so that its tasks are those of others.
+    #[error("this server is not known as alive any more")]
+    NotOwner,
+    /// The store has no room left.
+    #[error("{0}")]
+    Full(String),
+    /// It is more than the store takes.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The store is out of reach.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Nobody knows whether they were: the connection was lost, or the time was over, before the
+    /// store has answered.
+    #[error("{0}")]
+    Unsure(String),
+}
+
+/// A store that several servers share, for those who write.
+pub trait Share: Send + 'static {
+    /// Writes changes, all or none, and says at which revision of the store.
+    ///
+    /// # Errors
+    /// When a condition does not hold, or the store does not take them.
+    fn propose(
+        &mut self,
+        proposal: Proposal,
+    ) -> Pin<Box<dyn Future<Output = Result<u64, Refused>> + Send + '_>>;
+}
+
+// === impl SharedRow ===
+
+impl SharedRow {
+    /// The instance that the row is about; `None` for what is about a service.
+    pub fn key(&self) -> Option<&InstanceKey> {
+        match self {
+            Self::Registration { key, .. }
+            | Self::Health { key, .. }
+            | Self::Drained { key, .. } => Some(key),
+            Self::Policy { .. } => None,
+        }
+    }
+}
+
+// === impl Edit ===
+
+impl Edit {
+    /// The instance that the change is about; `None` for what is about a service.
+    pub fn key(&self) -> Option<&InstanceKey> {
+        match self {
+            Self::Register { key, .. }
+            | Self::Deregister { key, .. }
+            | Self::Drain { key, .. }
+            | Self::Health { key, .. } => Some(key),
+            Self::Policy { .. } => None,
+        }
+    }
+}
