@@ -12,9 +12,9 @@ pub struct Timestamp(pub u64);
 /// The number of a change. Grows with every change of state and never shrinks; a snapshot carries
 /// the number of the last change that it shows.
 ///
-/// With a store of one server's own it grows by one. With one that servers share, its upper 48 bits
-/// are the revision of that store, the same on every server, and the lower 16 count what this server
-/// has seen by itself since; see [`Revision::shared`].
+/// With a store of one server's own it grows by one. With one that servers share, its upper 48
+/// bits are the revision of that store, the same on every server, and the lower 16 count what this
+/// server has seen by itself since; see [`Revision::shared`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Revision(pub u64);
 
@@ -36,9 +36,9 @@ impl Revision {
         Self(self.0 + 1)
     }
 
-    /// Bits for what one server sees between two changes of a store that servers share. What is left
-    /// of the 53 bits that all readers of JSON agree on, 2³⁷ revisions, is enough for eight years
-    /// with 500 changes each second.
+    /// Bits for what one server sees between two changes of a store that servers share. What is
+    /// left of the 53 bits that all readers of JSON agree on, 2³⁷ revisions, is enough for eight
+    /// years with 500 changes each second.
     const STEP_BITS: u32 = 16;
 
     /// The revision of the shared store `revision`, with nothing seen since.

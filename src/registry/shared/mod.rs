@@ -1,9 +1,9 @@
 //! State that several servers share: what crosses between the registry and the store they share.
 //!
 //! The store is the judge. What is asked for is drafted on the newest snapshot, proposed, and only
-//! shown when the store gives it back, to this server as to all others: so all of them show the same
-//! changes in the same order. What is seen of the world is shown at once, as always, and written by
-//! the server whose task the instance is.
+//! shown when the store gives it back, to this server as to all others: so all of them show the
+//! same changes in the same order. What is seen of the world is shown at once, as always, and
+//! written by the server whose task the instance is.
 
 mod row;
 

@@ -133,8 +133,8 @@ pub enum Edit {
         /// On what condition.
         guard: Guard,
     },
-    /// Says what its checks have found, on condition that it is registered as it was at the base and
-    /// that nobody has said anything since.
+    /// Says what its checks have found, on condition that it is registered as it was at the base
+    /// and that nobody has said anything since.
     Health {
         /// Of which instance.
         key: InstanceKey,
