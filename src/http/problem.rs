@@ -61,6 +61,13 @@ const STORE_FAILED: Code =
     &("store-failed", StatusCode::SERVICE_UNAVAILABLE, "The change was not made durable");
 const STORE_FULL: Code =
     &("store-full", StatusCode::INSUFFICIENT_STORAGE, "The store has no room left");
+const STORE_UNREACHABLE: Code =
+    &("store-unreachable", StatusCode::SERVICE_UNAVAILABLE, "The shared store is out of reach");
+const STORE_UNSURE: Code = &(
+    "store-unsure",
+    StatusCode::SERVICE_UNAVAILABLE,
+    "The shared store may have taken the change, or not",
+);
 const TIMEOUT: Code = &("timeout", StatusCode::SERVICE_UNAVAILABLE, "The request took too long");
 const UNREAD_ENCODING: Code = &(
     "unread-encoding",
@@ -244,6 +251,13 @@ impl From<RegistryError> for Problem {
             RegistryError::NotDurable(JournalError::Failed(_)) => {
                 Self::new(STORE_FAILED, detail).retry_after(5)
             }
+            RegistryError::NotDurable(JournalError::Unreachable(_)) => {
+                Self::new(STORE_UNREACHABLE, detail).retry_after(5)
+            }
+            // To ask for the same again is safe, and settles it.
+            RegistryError::NotDurable(JournalError::Unsure(_)) => {
+                Self::new(STORE_UNSURE, detail).retry_after(1)
+            }
             RegistryError::Stopping => Self::stopping(),
             RegistryError::UnknownInstance(_) => Self::new(UNKNOWN_INSTANCE, detail),
             RegistryError::UnknownPolicy(_) => Self::new(UNKNOWN_POLICY, detail),
@@ -303,6 +317,9 @@ mod tests {
         let service = ServiceName::parse("web").unwrap();
         let key = InstanceKey::new(service.clone(), InstanceId::parse("web-1").unwrap());
         let full = || JournalError::Full("no space".into());
+        let failed = || JournalError::Failed("i/o".into());
+        let unreachable = || JournalError::Unreachable("no leader".into());
+        let unsure = || JournalError::Unsure("no reply in time".into());
         let invalid = || Invalid::new("instances", 5, "is above the limit of 4");
         let cases = [
             (RegistryError::Busy, 503, "busy", Some(1)),
@@ -311,12 +328,9 @@ mod tests {
             (RegistryError::Limit(invalid()), 422, "limit-reached", None),
             (RegistryError::NoTtlCheck(key.clone()), 409, "no-ttl-check", None),
             (RegistryError::NotDurable(full()), 507, "store-full", None),
-            (
-                RegistryError::NotDurable(JournalError::Failed("i/o".into())),
-                503,
-                "store-failed",
-                Some(5),
-            ),
+            (RegistryError::NotDurable(failed()), 503, "store-failed", Some(5)),
+            (RegistryError::NotDurable(unreachable()), 503, "store-unreachable", Some(5)),
+            (RegistryError::NotDurable(unsure()), 503, "store-unsure", Some(1)),
             (RegistryError::Stopping, 503, "stopping", Some(5)),
             (RegistryError::UnknownInstance(key), 404, "unknown-instance", None),
             (RegistryError::UnknownPolicy(service), 404, "unknown-policy", None),

@@ -36,7 +36,8 @@ pub struct Applied {
     pub changed: bool,
 }
 
-/// Why a command was refused. Nothing of it took effect.
+/// Why a command was refused. Nothing of it took effect, but for [`JournalError::Unsure`]: what that
+/// is about may take effect later.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RegistryError {
     /// The queue of the writer is full.
@@ -77,7 +78,7 @@ impl Registry {
     /// Has the writer carry out `command`, and waits until it is durable and visible.
     ///
     /// # Errors
-    /// When it was refused; then nothing of it took effect.
+    /// When it was refused.
     pub async fn submit(&self, mut command: Command) -> Result<Applied, RegistryError> {
         match &mut command {
             Command::Register(instances) => share(&self.snapshot(), instances),

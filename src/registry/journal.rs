@@ -41,13 +41,21 @@ pub struct Loaded {
     pub policies: Vec<(ServiceName, Policy)>,
 }
 
-/// Why a store did not take changes. Nothing of the batch was kept.
+/// Why a store did not take changes. But for [`JournalError::Unsure`], nothing of the batch was
+/// kept.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JournalError {
     /// There is no room left.
     #[error("the store is full: {0}")]
     Full(String),
-    /// It cannot be reached or written.
+    /// It cannot be read or written.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// It is shared with other servers, and out of reach.
+    #[error("the shared store is out of reach: {0}")]
+    Unreachable(String),
+    /// It is shared with other servers, and was lost before it had answered: nobody knows whether
+    /// the changes were kept.
+    #[error("nobody knows whether the shared store has taken the change; repeat it: {0}")]
+    Unsure(String),
 }

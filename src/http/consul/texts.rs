@@ -57,6 +57,16 @@ impl ConsulError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
     }
 
+    /// 500: a change while nobody can take it. Clients know it by its text.
+    pub(in crate::http) fn no_leader() -> Self {
+        Self::failed("No cluster leader")
+    }
+
+    /// 500: a change of which nobody knows whether it was taken.
+    pub(in crate::http) fn leadership_lost() -> Self {
+        Self::failed("leadership lost while committing log")
+    }
+
     // --- Bodies ---------------------------------------------------------------------------------
 
     /// A body that does not say what it should.

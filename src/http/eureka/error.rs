@@ -84,9 +84,10 @@ impl From<RegistryError> for EurekaError {
             RegistryError::NoTtlCheck(_)
             | RegistryError::UnknownInstance(_)
             | RegistryError::UnknownPolicy(_) => Self::new(StatusCode::NOT_FOUND, text),
-            RegistryError::Busy | RegistryError::Conflict(_) => Self::unavailable(text, 1),
-            RegistryError::NotDurable(JournalError::Full(_) | JournalError::Failed(_))
-            | RegistryError::Stopping => Self::unavailable(text, 5),
+            RegistryError::Busy
+            | RegistryError::Conflict(_)
+            | RegistryError::NotDurable(JournalError::Unsure(_)) => Self::unavailable(text, 1),
+            RegistryError::NotDurable(_) | RegistryError::Stopping => Self::unavailable(text, 5),
         }
     }
 }
@@ -118,6 +119,8 @@ mod tests {
         let key = || -> InstanceKey { testing::key("web/web-1") };
         let invalid = || Invalid::new("instances", 5, "is above the limit of 4");
         let (full, failed) = (JournalError::Full("f".into()), JournalError::Failed("f".into()));
+        let unreachable = JournalError::Unreachable("no leader".into());
+        let unsure = JournalError::Unsure("no reply in time".into());
         for (error, status, retry_after) in [
             (RegistryError::Busy, 503, Some("1")),
             (RegistryError::Conflict(key()), 503, Some("1")),
@@ -126,6 +129,8 @@ mod tests {
             (RegistryError::NoTtlCheck(key()), 404, None),
             (RegistryError::NotDurable(full), 503, Some("5")),
             (RegistryError::NotDurable(failed), 503, Some("5")),
+            (RegistryError::NotDurable(unreachable), 503, Some("5")),
+            (RegistryError::NotDurable(unsure), 503, Some("1")),
             (RegistryError::Stopping, 503, Some("5")),
             (RegistryError::UnknownInstance(key()), 404, None),
             (RegistryError::UnknownPolicy(ServiceName::parse("web").unwrap()), 404, None),

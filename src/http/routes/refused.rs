@@ -24,7 +24,11 @@ const NAMED: [(u16, &str); 2] = [
 ];
 const CHANGE: [(u16, &str); 3] = [
     (403, "A browser asks on behalf of a page of another site."),
-    (503, "The server is stopping or too busy, or the store failed; `Retry-After` says when."),
+    (
+        503,
+        "The server is stopping or too busy, or the store failed or is out of reach; `code` says \
+        which, and `Retry-After` when to try again.",
+    ),
     (507, "The store has no room left."),
 ];
 const BODY: [(u16, &str); 3] = [

@@ -6,5 +6,6 @@ mod gzip;
 mod refusals;
 mod routes;
 mod server;
+mod shared_store;
 pub(in crate::http) mod support;
 mod watch;

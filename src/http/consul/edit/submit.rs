@@ -14,7 +14,7 @@ use crate::{
         consul::{site::Host, texts::ConsulError, world::World},
     },
     model::{Command, Heartbeat, Status},
-    registry::RegistryError,
+    registry::{JournalError, RegistryError},
 };
 
 /// How often a change is worked out anew because somebody else was faster.
@@ -120,10 +120,44 @@ impl From<RegistryError> for ConsulError {
             | RegistryError::NoTtlCheck(_)
             | RegistryError::UnknownInstance(_)
             | RegistryError::UnknownPolicy(_) => Self::failed(text),
+            RegistryError::NotDurable(JournalError::Unreachable(_)) => Self::no_leader(),
+            RegistryError::NotDurable(JournalError::Unsure(_)) => Self::leadership_lost(),
             RegistryError::Busy
             | RegistryError::Conflict(_)
             | RegistryError::NotDurable(_)
             | RegistryError::Stopping => Self::unavailable(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ConsulError;
+    use crate::{
+        model::Invalid,
+        registry::{JournalError, RegistryError, testing},
+    };
+
+    #[test]
+    fn every_error_of_the_registry_is_said_as_consul_says_it() {
+        let invalid = || Invalid::new("instances", 5, "is above the limit of 4");
+        let full = JournalError::Full("no space".into());
+        let unreachable = JournalError::Unreachable("http://etcd:2379 refuses".into());
+        let unsure = JournalError::Unsure("no reply in time".into());
+        for (error, status, text) in [
+            (RegistryError::Busy, 503, "too busy"),
+            (RegistryError::Conflict(testing::key("web/a")), 503, "was changed meanwhile"),
+            (RegistryError::Invalid(invalid()), 400, "above the limit of 4"),
+            (RegistryError::Limit(invalid()), 500, "above the limit of 4"),
+            (RegistryError::NoTtlCheck(testing::key("web/a")), 500, "no check of type `ttl`"),
+            (RegistryError::NotDurable(full), 503, "no space"),
+            (RegistryError::NotDurable(unreachable), 500, "No cluster leader"),
+            (RegistryError::NotDurable(unsure), 500, "leadership lost while committing log"),
+            (RegistryError::Stopping, 503, "stopping"),
+        ] {
+            let refusal = ConsulError::from(error);
+            assert_eq!(refusal.status.as_u16(), status, "{refusal:?}");
+            assert!(refusal.text.contains(text), "{refusal:?}");
         }
     }
 }
