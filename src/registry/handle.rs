@@ -36,8 +36,8 @@ pub struct Applied {
     pub changed: bool,
 }
 
-/// Why a command was refused. Nothing of it took effect, but for [`JournalError::Unsure`]: what that
-/// is about may take effect later.
+/// Why a command was refused. Nothing of it took effect, but for [`JournalError::Unsure`]: what
+/// that is about may take effect later.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RegistryError {
     /// The queue of the writer is full.
