@@ -52,7 +52,7 @@ pub use records::{Records, Target};
 pub use selection::{FailOpen, Group, Outcome, Selection, Tier};
 pub use shards::Shards;
 pub use shared::{
-    Edit, Followed, Guard, Health, Proposal, Refused, Registration, Share, SharedRow, Weather,
+    Edit, Followed, Guard, Health, Kept, Proposal, Refused, Registration, Share, SharedRow, Weather,
 };
 pub use snapshot::{Counts, ServiceEntry, Snapshot};
 pub use writer::{Setup, Writer, start};

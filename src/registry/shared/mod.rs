@@ -8,5 +8,5 @@
 mod row;
 
 pub use row::{
-    Edit, Followed, Guard, Health, Proposal, Refused, Registration, Share, SharedRow, Weather,
+    Edit, Followed, Guard, Health, Kept, Proposal, Refused, Registration, Share, SharedRow, Weather,
 };

@@ -1,6 +1,6 @@
 //! Rows of the shared state, and changes of them that are proposed.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc};
 
 use crate::model::{CheckState, Instance, InstanceKey, Policy, Revision, ServiceName, Timestamp};
 
@@ -73,15 +73,27 @@ pub enum Followed {
         /// All changes up to this revision of the store are known now.
         upto: u64,
     },
-    /// All there is: what is not among the rows is gone.
+    /// All there is: what is neither among the rows nor kept is gone.
     Whole {
         /// Which rows, and at which revision of the store each was last changed.
         rows: Vec<(u64, SharedRow)>,
-        /// The revision of the store at which this is all.
+        /// What stays as it is, whatever the rows say.
+        kept: Kept,
+        /// The revision of the store at which this is all. It may be an earlier one than before:
+        /// then the store was restored from a backup.
         at: u64,
     },
     /// Whether the store is within reach.
     Weather(Weather),
+}
+
+/// What has a row that is there and cannot be read, for example because a later version wrote it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Instances of which any row is like that.
+    pub instances: BTreeSet<InstanceKey>,
+    /// Services whose policy is.
+    pub policies: BTreeSet<ServiceName>,
 }
 
 /// Whether the shared store is within reach.
