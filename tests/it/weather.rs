@@ -213,7 +213,7 @@ fn a_server_that_was_stopped_for_a_while_believes_what_came_meanwhile() {
     let mut events = Events::open(node.http[0], "?service=web", None);
     api.register("web", "i", &body);
     // A machine that is suspended, or so busy that the server does not run.
-    node.signal("STOP");
+    let paused = node.pause();
     let http = node.http[0];
     let stopped = Instant::now();
     eventually("its heartbeat is nearly due", || {
@@ -223,7 +223,7 @@ fn a_server_that_was_stopped_for_a_while_believes_what_came_meanwhile() {
     eventually("its ttl is over", || {
         (stopped.elapsed() > Duration::from_millis(2_500)).then_some(())
     });
-    node.signal("CONT");
+    drop(paused);
     assert_eq!(sender.join().unwrap(), 200);
     assert_eq!(node.resolver().service("web").len(), 1);
     api.deregister("web", "i");

@@ -27,13 +27,18 @@ pub(crate) fn rollcall<const N: usize>(words: [&str; N]) -> Command {
 
 /// Takes away what would decide in place of the test.
 pub(crate) fn clean(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("ROLLCALL_")) {
-            command.env_remove(name);
-        }
-    }
+    without_variables(command, "ROLLCALL_");
     for name in ["COLUMNS", "NO_COLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
+    }
+}
+
+/// Takes away all variables that begin like this.
+pub(crate) fn without_variables(command: &mut Command, beginning: &str) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with(beginning)) {
+            command.env_remove(name);
+        }
     }
 }
 

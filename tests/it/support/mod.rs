@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod peer;
+pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod tls;
 pub(crate) mod upstream;
