@@ -10,6 +10,7 @@
 )]
 
 mod cli;
+mod cluster;
 mod consul_agent;
 mod consul_checks;
 mod consul_hosts;

@@ -6,6 +6,7 @@ pub(crate) mod command;
 pub(crate) mod disk;
 pub(crate) mod dns;
 pub(crate) mod events;
+pub(crate) mod lab;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod peer;
