@@ -9,6 +9,7 @@ use std::{
 
 use crate::support::{
     PATIENCE,
+    etcd::Etcd,
     lab::{Host, Lab, alone},
 };
 
@@ -146,6 +147,28 @@ fn all_hosts_reach_the_test_and_are_reached_by_it() {
         }
         let done = crate::support::command::run(a.command("ip").args(["-4", "-br", "addr"]));
         assert!(done.ok().contains(&a.address.to_string()));
+    });
+}
+
+#[test]
+fn an_etcd_leader_that_is_cut_off_leads_no_more() {
+    alone(|| {
+        let names = ["etcd-1", "etcd-2", "etcd-3"];
+        let lab = Lab::new(&names);
+        let etcd = Etcd::builder().on(&names.map(|name| lab.host(name))).start();
+        etcd.put("key", "before");
+        let old = etcd.leader();
+        let others: Vec<&str> = names.into_iter().filter(|name| *name != names[old]).collect();
+        let cut = lab.cut_between(&[names[old]], &others);
+        let new = etcd.leader_after(old);
+        crate::support::eventually("it knows", || {
+            (etcd.metric(old, "etcd_server_has_leader") == Some(0.0)).then_some(())
+        });
+        etcd.ctl_on(new, &["put", "key", "after"]).ok();
+        assert_ne!(etcd.ctl_on(old, &["get", "key"]).code, Some(0));
+        drop(cut);
+        etcd.wait_until_healthy();
+        assert_eq!(etcd.value("key").as_deref(), Some("after"));
     });
 }
 

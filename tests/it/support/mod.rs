@@ -1,10 +1,12 @@
 //! The harness: a server, a resolver, an HTTP client and services to be checked.
 
 pub(crate) mod api;
+pub(crate) mod authority;
 pub(crate) mod backend;
 pub(crate) mod command;
 pub(crate) mod disk;
 pub(crate) mod dns;
+pub(crate) mod etcd;
 pub(crate) mod events;
 pub(crate) mod lab;
 pub(crate) mod namespace;
