@@ -2,6 +2,8 @@
 
 use std::{fmt, ops::Range};
 
+use super::secret::masked;
+
 /// The configuration cannot be used. Its text is one paragraph a mistake, in the form of
 /// compilers: message, place, the line, and a caret below what is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +64,7 @@ impl Text<'_> {
         let indent: String = before.chars().map(|c| if c == '\t' { c } else { ' ' }).collect();
         let gutter = " ".repeat(number.to_string().len());
         let carets = "^".repeat(marked);
-        let path = self.path;
+        let (path, line) = (self.path, masked(line));
         format!(
             "{message}\n{gutter}--> {path}:{number}:{column}\n{gutter} |\n{number} | {line}\n\
              {gutter} | {indent}{carets}"

@@ -7,6 +7,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use super::secret::masked;
 use crate::{
     model::Invalid,
     util::{format_duration, parse_duration},
@@ -96,7 +97,8 @@ impl Given {
 
     /// A refusal of this value; `problem` reads on from it.
     pub(super) fn refuse(&self, problem: impl Into<String>) -> Refusal {
-        Refusal { invalid: Invalid::new("", &self.shown, problem), span: self.span.clone() }
+        let shown = masked(&self.shown);
+        Refusal { invalid: Invalid::new("", shown, problem), span: self.span.clone() }
     }
 
     /// A refusal of this value by the model, whose own field names are not those of the file.

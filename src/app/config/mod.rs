@@ -25,6 +25,7 @@ mod given;
 mod nearest;
 mod parse;
 mod reload;
+mod secret;
 mod settings;
 mod sources;
 mod spec_v1;
