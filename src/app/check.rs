@@ -63,6 +63,7 @@ pub(super) fn can_start(config: &Config) -> anyhow::Result<(Settings, Option<Ide
     let identity = config.tls.files().map(|files| files.read()).transpose();
     let identity = identity.map_err(|error| config.certificate_mistake(&error))?;
     config.health_options().check()?;
+    config.etcd_user()?;
     zone_folder(config, &settings).check()?;
     Ok((settings, identity))
 }

@@ -1,7 +1,10 @@
 //! What spans several keys, each right by itself.
 
+mod store;
+
 use std::net::SocketAddr;
 
+pub(super) use self::store::unread;
 use super::Config;
 use crate::dns::{
     AccessRule,
@@ -53,6 +56,7 @@ pub(super) fn clashes(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<Cla
     clashes.extend(own_zone(config));
     clashes.extend(double_zone(config));
     clashes.extend(half_a_service(config));
+    clashes.extend(store::clashes(config, is_set));
     clashes
 }
 

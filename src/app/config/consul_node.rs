@@ -4,10 +4,13 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
-use super::ConsulSettings;
+use super::{
+    ConsulSettings,
+    route::{ELSEWHERE, address_towards, is_of_network},
+};
 
 /// A node, and the port at which this server is Consul's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +42,7 @@ impl ConsulNode {
 }
 
 /// The host's name, up to its first dot, as the kernel has it.
-fn host_name() -> Option<String> {
+pub(super) fn host_name() -> Option<String> {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name = name.trim().split('.').next().unwrap_or("");
     (!name.is_empty()).then(|| name.to_owned())
@@ -49,25 +52,8 @@ fn host_name() -> Option<String> {
 /// one of a network; else the one from which packets to other networks would be sent; else, on a
 /// host without a network, that of the loopback.
 fn own_address(http: &[SocketAddr]) -> IpAddr {
-    let is_of_network = |ip: &IpAddr| !ip.is_unspecified() && !ip.is_loopback();
     let listened = http.iter().map(|address| address.ip().to_canonical()).find(is_of_network);
-    let routed = || {
-        // Addresses of documentation: to connect a UDP socket chooses a route and sends nothing.
-        [
-            (IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from([192, 0, 2, 1])),
-            (
-                IpAddr::from(Ipv6Addr::UNSPECIFIED),
-                IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1_u16]),
-            ),
-        ]
-        .into_iter()
-        .find_map(|(from, to)| {
-            let socket = UdpSocket::bind((from, 0)).ok()?;
-            socket.connect((to, 9)).ok()?;
-            let ip = socket.local_addr().ok()?.ip();
-            is_of_network(&ip).then_some(ip)
-        })
-    };
+    let routed = || ELSEWHERE.into_iter().find_map(address_towards);
     listened.or_else(routed).unwrap_or(IpAddr::from(Ipv4Addr::LOCALHOST))
 }
 

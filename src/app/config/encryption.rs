@@ -113,7 +113,7 @@ impl Config {
         let unused = unused.map(|_| {
             "`dns.cookie_secret_file` is not read, as `dns.cookies` is `false`".to_owned()
         });
-        unused.into_iter().chain(self.shown_to_nobody()).collect()
+        unused.into_iter().chain(self.shown_to_nobody()).chain(self.store_warnings()).collect()
     }
 
     /// A certificate without an address to show it at.

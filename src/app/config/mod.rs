@@ -15,6 +15,7 @@
 
 mod across;
 mod clients;
+mod cluster;
 mod consul;
 mod consul_dns;
 mod consul_node;
@@ -24,22 +25,28 @@ mod forward;
 mod given;
 mod nearest;
 mod parse;
+mod password;
 mod reload;
+mod route;
 mod secret;
 mod settings;
 mod sources;
 mod spec_v1;
+mod store;
 
 #[cfg(test)]
 mod tests;
 
+pub use cluster::ClusterSettings;
 pub use consul::ConsulSettings;
 pub use consul_dns::ConsulDnsSettings;
 pub use consul_node::ConsulNode;
 pub use encryption::{EncryptedSettings, TlsSettings};
 pub use fault::ConfigError;
+pub use password::Password;
 pub use reload::Reload;
 pub use settings::{
     Config, DnsSettings, HealthSettings, HttpSettings, LogSettings, NameServer, ServerSettings,
 };
 pub use sources::Sources;
+pub use store::{EtcdEndpoint, EtcdSettings, StoreKind, StoreSettings};

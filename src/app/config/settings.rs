@@ -10,8 +10,8 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    ConfigError, ConsulDnsSettings, ConsulNode, ConsulSettings, EncryptedSettings, Sources,
-    TlsSettings,
+    ClusterSettings, ConfigError, ConsulDnsSettings, ConsulNode, ConsulSettings, EncryptedSettings,
+    Sources, StoreSettings, TlsSettings,
 };
 use crate::{
     dns::{self, CookieSecrets, forward::ForwardSpec},
@@ -44,6 +44,10 @@ pub struct Config {
     pub policy: Policy,
     /// The checks.
     pub health: HealthSettings,
+    /// Where the state is kept.
+    pub store: StoreSettings,
+    /// What this server is to those that share it.
+    pub cluster: ClusterSettings,
     /// The log.
     pub log: LogSettings,
     /// Where all this was read, to read it again on SIGHUP.
@@ -161,6 +165,8 @@ impl Default for Config {
             eureka: http::EurekaOptions::default(),
             policy: Policy::default(),
             health: HealthSettings::default(),
+            store: StoreSettings::default(),
+            cluster: ClusterSettings::default(),
             log: LogSettings { filter: "info".into(), format: LogFormat::Text },
             sources: Sources::default(),
         };

@@ -13,6 +13,8 @@ use crate::{
     telemetry::LogFormat,
 };
 
+mod store;
+
 const EXAMPLE: &str = include_str!("../../../examples/rollcall.toml");
 
 /// Loads a file called `rollcall.toml` with `text`.
@@ -27,7 +29,7 @@ pub(super) fn load(text: &str, change: impl FnOnce(&mut Sources)) -> Result<Conf
     loaded.map(|config| Config { sources: Sources::default(), ..config })
 }
 
-fn error_of(text: &str) -> String {
+pub(super) fn error_of(text: &str) -> String {
     load(text, |_| ()).unwrap_err()
 }
 
@@ -179,7 +181,7 @@ fn each_value_is_held_to_its_type_and_range() {
 }
 
 /// Each of these lines is refused by what is said of it, and shown.
-fn are_refused(cases: &[(&str, &str)]) {
+pub(super) fn are_refused(cases: &[(&str, &str)]) {
     for (line, expected) in cases {
         let error = error_of(&format!("version = 1\n{line}\n"));
         assert!(error.contains(expected), "{line}: {error}");
@@ -282,7 +284,7 @@ error: `ROLLCALL_LOG_COLOURS` is the variable of no key; `[log]` has `ROLLCALL_L
         "ROLLCALL_DNS_UDP_PORT_53_UDP_PROTO",
     ];
     assert_eq!(load(&foreign).map(drop), Ok(()));
-    for table in ["SERVER", "DNS", "HTTP", "POLICY", "HEALTH", "LOG"] {
+    for table in ["SERVER", "DNS", "HTTP", "POLICY", "HEALTH", "STORE", "CLUSTER", "LOG"] {
         assert!(load(&[&format!("ROLLCALL_{table}_NONSENSE")]).is_err(), "{table}");
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::{
     app::{
         self,
-        config::{Config, Sources},
+        config::{Config, Sources, StoreSettings},
     },
     cli::exit::Failure,
 };
@@ -50,6 +50,10 @@ pub(in crate::cli) struct ServeArgs {
     /// The folder of the store, made if it is not there [default: ./rollcall-data]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
+    /// Where the state is kept: `embedded`, or `etcd=URL,…` to share it with other servers
+    /// [default: embedded]
+    #[arg(long, value_name = "KIND[=URL]")]
+    store: Option<String>,
     /// The folder of static zone files [default: ./zones, if it is there]
     #[arg(long, value_name = "DIR")]
     zones: Option<String>,
@@ -92,7 +96,9 @@ impl ServeArgs {
             ("log.filter", one(self.log_filter)),
             ("log.format", one(self.log_format)),
         ];
-        let flags = flags.into_iter().filter(|(_, values)| !values.is_empty()).collect();
+        let store = self.store.iter().flat_map(|text| StoreSettings::flags(text));
+        let flags =
+            flags.into_iter().filter(|(_, values)| !values.is_empty()).chain(store).collect();
         Sources { file: self.config, environment, flags }
     }
 }
@@ -123,7 +129,8 @@ mod tests {
         let line = "serve --dns 127.0.0.1:0 --dns [::1]:0 --http [::1]:1 --domain corp.example \
                     --data /d --zones /z --forward 192.0.2.53 --forward [2001:db8::53]:5353 \
                     --log-filter warn --log-format json --dns-tls [::1]:2 --dns-https [::1]:4 \
-                    --dns-quic [::1]:3 --tls-certificate c --tls-key k";
+                    --dns-quic [::1]:3 --tls-certificate c --tls-key k \
+                    --store etcd=http://127.0.0.1,http://[::1]:4001";
         let serve = Line::parse_from(line.split_whitespace()).serve;
         let config = Config::load(serve.sources(Vec::new())).unwrap();
         let differ = config.diff_reload(&Config::default());
@@ -143,6 +150,8 @@ mod tests {
                 "tls.certificate",
                 "tls.key",
                 "http.listen",
+                "store.kind",
+                "store.endpoints",
                 "log.format"
             ]
         );

@@ -1,6 +1,9 @@
 //! All sections of the file, in their order.
 
-use super::{consul, dns, encrypted, eureka, forward, health, http, key::Key, log, policy, server};
+use super::{
+    cluster, consul, dns, encrypted, eureka, forward, health, http, key::Key, log, policy, server,
+    store,
+};
 
 /// The value of `version` in files of these keys.
 pub(in crate::app::config) const VERSION: u16 = 1;
@@ -16,6 +19,8 @@ static SECTIONS: &[&[Key]] = &[
     eureka::KEYS,
     policy::KEYS,
     health::KEYS,
+    store::KEYS,
+    cluster::KEYS,
     log::KEYS,
 ];
 

@@ -4,6 +4,7 @@
 //! the file gets a list of its own beside this one, and this one stays as it is.
 
 mod all;
+mod cluster;
 mod consul;
 mod dns;
 mod encrypted;
@@ -15,6 +16,7 @@ mod key;
 mod log;
 mod policy;
 mod server;
+mod store;
 mod value;
 
 pub(super) use self::{
