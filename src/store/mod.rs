@@ -62,6 +62,7 @@ mod migrate;
 mod record;
 mod rows;
 mod tables;
+mod text;
 mod witness;
 
 pub use backup::{ImportError, export, import};

@@ -4,11 +4,8 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use super::{
-    line::{EndLine, Header, InstanceLine, PolicyLine},
-    text::Instant,
-};
-use crate::{model::Timestamp, registry::Loaded};
+use super::line::{EndLine, Header, PolicyLine, line_of};
+use crate::{model::Timestamp, registry::Loaded, store::text::Instant};
 
 /// Writes everything in `loaded` as JSON lines.
 ///
@@ -23,7 +20,7 @@ pub fn export(loaded: &Loaded, exported_at: Timestamp, out: &mut dyn Write) -> i
     };
     write_line(&mut out, &header)?;
     for member in &loaded.members {
-        write_line(&mut out, &InstanceLine::from(member))?;
+        write_line(&mut out, &line_of(member))?;
     }
     for (service, policy) in &loaded.policies {
         write_line(&mut out, &PolicyLine::new(service, policy))?;

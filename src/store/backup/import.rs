@@ -8,10 +8,11 @@ use std::{
 use hashbrown::HashSet;
 use serde::Deserialize;
 
-use super::line::{EndLine, Header, InstanceLine, Kind, PolicyLine};
+use super::line::{EndLine, Header, Kind, PolicyLine, member_of};
 use crate::{
     model::{Instance, InstanceKey, Origin, Scope, ServiceName, limit},
     registry::Loaded,
+    store::text::InstanceText,
 };
 
 /// Why a backup was not accepted. Nothing was changed.
@@ -75,8 +76,8 @@ fn read(reader: &mut Reader<'_>) -> Result<Loaded, String> {
             }
             loaded.policies.push((service, policy));
         } else {
-            let line: InstanceLine = reader.parse()?;
-            let member = line.into_model(&header).map_err(|refusal| refusal.to_string())?;
+            let line: InstanceText = reader.parse()?;
+            let member = member_of(line, &header).map_err(|refusal| refusal.to_string())?;
             seen.take(&member.instance)?;
             loaded.members.push(member);
         }

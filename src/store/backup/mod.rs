@@ -15,11 +15,9 @@
 //!
 //! Both directions are pure: from and to [`Loaded`](crate::registry::Loaded).
 
-mod check;
 mod export;
 mod import;
 mod line;
-mod text;
 
 pub use export::export;
 pub use import::{ImportError, import};

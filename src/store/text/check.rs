@@ -1,10 +1,10 @@
-//! A check in a backup: its fields as the HTTP interface has them, and its last known state.
+//! A check as text: its fields as the HTTP interface has them, and its last known state.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{Instant, InterfaceText, Pairs, Period, ScopeFields, StatusText};
+use super::values::{Instant, InterfaceText, Pairs, Period, ScopeFields, StatusText};
 use crate::model::{
     AliasCheck, CheckKind, CheckSpec, CheckState, Expect, GrpcCheck, H2pingCheck, HttpCheck,
     HttpExtra, Invalid, Scope, Status, Target, TcpCheck, Thresholds, Timestamp, UdpCheck,
@@ -14,7 +14,7 @@ use crate::model::{
 /// One flat object for all types, as in the API; what a type does not have is left out.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct CheckLine {
+pub(crate) struct CheckText {
     #[serde(rename = "type")]
     kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub(super) struct CheckLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<StatusText>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    alias: Option<AliasLine>,
+    alias: Option<AliasText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ pub(super) struct CheckLine {
 /// Whom an `alias` check takes its state from.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AliasLine {
+struct AliasText {
     interface: InterfaceText,
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<String>,
@@ -82,9 +82,9 @@ struct AliasLine {
     id: String,
 }
 
-// === impl AliasLine ===
+// === impl AliasText ===
 
-impl From<&AliasCheck> for AliasLine {
+impl From<&AliasCheck> for AliasText {
     fn from(alias: &AliasCheck) -> Self {
         let AliasCheck { scope, id } = alias;
         let ScopeFields { interface, node, application } = ScopeFields::from(scope);
@@ -92,7 +92,7 @@ impl From<&AliasCheck> for AliasLine {
     }
 }
 
-impl AliasLine {
+impl AliasText {
     fn into_model(self) -> Result<AliasCheck, Invalid> {
         let Self { interface, node, application, id } = self;
         let scope = ScopeFields { interface, node, application }.into_model();
@@ -101,10 +101,11 @@ impl AliasLine {
     }
 }
 
-// === impl CheckLine ===
+// === impl CheckText ===
 
-impl CheckLine {
-    pub(super) fn new(spec: &CheckSpec, state: &CheckState) -> Self {
+impl CheckText {
+    /// The check, with its state if that is given.
+    pub(crate) fn new(spec: &CheckSpec, state: Option<&CheckState>) -> Self {
         let (target, thresholds) = (spec.target(), spec.thresholds());
         let mut line = Self {
             kind: spec.kind_name().into(),
@@ -118,14 +119,14 @@ impl CheckLine {
             warn_after: thresholds.map(|t| t.warn_after).filter(|count| *count > 0),
             initial_status: spec.start.map(StatusText),
             deregister_after: spec.deregister_after.map(Period),
-            status: Some(StatusText(state.status)),
-            output: Some(state.output.to_string()),
-            since: Some(Instant(state.since)),
+            status: state.map(|state| StatusText(state.status)),
+            output: state.map(|state| state.output.to_string()),
+            since: state.map(|state| Instant(state.since)),
             ..Self::default()
         };
         match &spec.kind {
             CheckKind::Manual | CheckKind::Ttl { .. } | CheckKind::Udp(_) => {}
-            CheckKind::Alias(alias) => line.alias = Some(AliasLine::from(&**alias)),
+            CheckKind::Alias(alias) => line.alias = Some(AliasText::from(&**alias)),
             CheckKind::Grpc(grpc) => {
                 line.service = (!grpc.service.is_empty()).then(|| grpc.service.to_string());
                 line.tls = grpc.tls.then_some(true);
@@ -165,6 +166,11 @@ impl CheckLine {
         self.follow_redirects = http.follow_redirects;
     }
 
+    /// The check and its state: what is left out of that is as it is before the first result, with
+    /// a registration at `at`.
+    ///
+    /// # Errors
+    /// Names the field that is not acceptable.
     pub(super) fn into_model(
         mut self,
         initial: Option<Status>,

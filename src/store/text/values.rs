@@ -14,23 +14,23 @@ use crate::{
 
 /// A duration: `"1m30s"`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Period(pub Duration);
+pub(crate) struct Period(pub Duration);
 
 /// An instant in UTC with milliseconds (RFC 3339).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Instant(pub Timestamp);
+pub(crate) struct Instant(pub Timestamp);
 
 /// A state by its name.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct StatusText(pub Status);
+pub(crate) struct StatusText(pub Status);
 
 /// An interface by its name.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct InterfaceText(pub Interface);
+pub(crate) struct InterfaceText(pub Interface);
 
 /// The fields that say within what an id is unique, as `origin` and `alias` have them.
 #[derive(Debug)]
-pub(super) struct ScopeFields {
+pub(crate) struct ScopeFields {
     pub interface: InterfaceText,
     pub node: Option<String>,
     pub application: Option<String>,
@@ -38,7 +38,7 @@ pub(super) struct ScopeFields {
 
 /// An object of strings; repeated keys are pairs of their own, as headers can have them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pairs(pub Vec<(String, String)>);
+pub(crate) struct Pairs(pub Vec<(String, String)>);
 
 // === impl Period ===
 
