@@ -12,7 +12,7 @@ use super::line::{EndLine, Header, Kind, PolicyLine, member_of};
 use crate::{
     model::{Instance, InstanceKey, Origin, Scope, ServiceName, limit},
     registry::Loaded,
-    store::text::InstanceText,
+    store::text::{InstanceText, read_strictly},
 };
 
 /// Why a backup was not accepted. Nothing was changed.
@@ -139,14 +139,7 @@ impl Reader<'_> {
     }
 
     fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, String> {
-        let json = &mut serde_json::Deserializer::from_slice(&self.buffer);
-        let parsed = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
-            let path = error.path().to_string();
-            let problem = shorten(&error.into_inner());
-            if path == "." { problem } else { format!("`{path}`: {problem}") }
-        })?;
-        json.end().map_err(|error| shorten(&error))?;
-        Ok(parsed)
+        read_strictly(&self.buffer)
     }
 
     fn parse_header(&self) -> Result<Header, String> {
@@ -160,18 +153,5 @@ impl Reader<'_> {
                 Header::VERSION
             )),
         }
-    }
-}
-
-/// serde_json counts lines too, but within the line that it was given.
-fn shorten(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    match text.strip_suffix(&place) {
-        Some(problem) if error.is_syntax() || error.is_eof() => {
-            format!("{problem} at column {}", error.column())
-        }
-        Some(problem) => problem.to_owned(),
-        None => text,
     }
 }

@@ -94,7 +94,7 @@ impl PolicyLine {
 
 /// The line of an instance, with what the registry knows of it.
 pub(super) fn line_of(member: &Member) -> InstanceText {
-    let mut line = InstanceText::new(&member.instance, Some(&member.checks));
+    let mut line = InstanceText::new(&member.instance, |index| member.checks.get(index));
     line.service = Some(member.instance.service.to_string());
     line.instance = Some(member.instance.id.to_string());
     line.drained = Some(member.drained);
@@ -109,6 +109,9 @@ pub(super) fn line_of(member: &Member) -> InstanceText {
 
 /// The instance; what is left out is as if it had been registered when the export was made.
 pub(super) fn member_of(mut line: InstanceText, header: &Header) -> Result<Member, Invalid> {
+    if let Some(refusal) = line.foreign().next() {
+        return Err(refusal);
+    }
     let name = |field, name: Option<String>| {
         name.ok_or_else(|| Invalid::new(field, "", "is missing, and said of all instances"))
     };

@@ -176,7 +176,6 @@ impl CheckText {
         initial: Option<Status>,
         at: Timestamp,
     ) -> Result<(CheckSpec, CheckState), Invalid> {
-        self.refuse_foreign()?;
         let kind = match self.kind.as_str() {
             "grpc" => CheckKind::Grpc(Box::new(self.take_grpc()?)),
             "h2ping" => CheckKind::H2ping(Box::new(H2pingCheck {
@@ -235,8 +234,8 @@ impl CheckText {
         Ok((spec, state))
     }
 
-    /// A field that the type of check does not have would be silently without effect.
-    fn refuse_foreign(&self) -> Result<(), Invalid> {
+    /// A field that the type of check does not have, which is without effect.
+    pub(super) fn foreign(&self) -> Option<Invalid> {
         let kind = self.kind.as_str();
         let is_http = matches!(kind, "http" | "https");
         let is_passive = matches!(kind, "ttl" | "manual" | "alias");
@@ -262,13 +261,8 @@ impl CheckText {
             ("tls_skip_verify", self.tls_skip_verify && !is_http && !may_use_tls),
             ("tls_name", self.tls_name.is_some() && !is_http && !may_use_tls),
         ];
-        match foreign.into_iter().find(|(_, is_foreign)| *is_foreign) {
-            None => Ok(()),
-            Some((field, _)) => {
-                let problem = format!("is no field of a check of type `{kind}`");
-                Err(Invalid::new(field, field, problem))
-            }
-        }
+        let (field, _) = foreign.into_iter().find(|(_, is_foreign)| *is_foreign)?;
+        Some(Invalid::new(field, field, format!("is no field of a check of type `{kind}`")))
     }
 
     fn take_grpc(&mut self) -> Result<GrpcCheck, Invalid> {

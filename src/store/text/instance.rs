@@ -96,11 +96,14 @@ fn one() -> u16 {
 // === impl InstanceText ===
 
 impl InstanceText {
-    /// What was registered, without its names, with the states of its checks if they are given.
-    pub(crate) fn new(instance: &Instance, states: Option<&[CheckState]>) -> Self {
+    /// What was registered, without its names; with the state of each check for which one is given,
+    /// by its index.
+    pub(crate) fn new<'s>(
+        instance: &Instance,
+        state_of: impl Fn(usize) -> Option<&'s CheckState>,
+    ) -> Self {
         let meta = instance.meta.pairs().iter();
         let checks = instance.checks.iter().enumerate();
-        let state = |index: usize| states.and_then(|states| states.get(index));
         Self {
             service: None,
             instance: None,
@@ -111,7 +114,7 @@ impl InstanceText {
             priority: instance.priority,
             tags: instance.tags.iter().map(ToString::to_string).collect(),
             meta: Pairs(meta.map(|(key, value)| (key.to_string(), value.to_string())).collect()),
-            checks: checks.map(|(index, spec)| CheckText::new(spec, state(index))).collect(),
+            checks: checks.map(|(index, spec)| CheckText::new(spec, state_of(index))).collect(),
             deregister_after: instance.deregister_after.map(Period),
             initial_status: instance.initial_status.map(StatusText),
             origin: instance.origin.as_deref().map(OriginText::from),
@@ -123,6 +126,15 @@ impl InstanceText {
             registered_at: None,
             revision: None,
         }
+    }
+
+    /// The first field of each check that its type does not have: a mistake, or of a later version,
+    /// in which it has one.
+    pub(crate) fn foreign(&self) -> impl Iterator<Item = Invalid> {
+        let foreign = |(index, check): (usize, &CheckText)| {
+            Some(check.foreign()?.under(format_args!("checks[{index}]")))
+        };
+        self.checks.iter().enumerate().filter_map(foreign)
     }
 
     /// What was registered, and the states of its checks: what is left out of these is as it is

@@ -9,8 +9,10 @@
 mod check;
 mod instance;
 mod policy;
+mod read;
 mod values;
 
 pub(crate) use instance::InstanceText;
 pub(crate) use policy::PolicyText;
+pub(crate) use read::read_strictly;
 pub(crate) use values::{Instant, StatusText};
