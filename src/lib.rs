@@ -6,7 +6,8 @@
 //!
 //! - L0: [`model`] the nouns, [`util`] the clock and the timer wheel, [`telemetry`] logs, metrics
 //!   and the board of conditions.
-//! - L1: [`registry`] state and its publication, [`store`] durability.
+//! - L1: [`registry`] state and its publication, [`store`] durability, [`cluster`] sharing through
+//!   etcd.
 //! - L2: the doors, which never import one another: [`dns`], [`http`], [`health`].
 //! - L3: [`app`] configuration, wiring and life cycle.
 //! - L4: [`cli`] the commands of the binary.
@@ -15,6 +16,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod cluster;
 pub mod dns;
 pub mod health;
 pub mod http;

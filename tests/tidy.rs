@@ -21,11 +21,29 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &["util"]),
     ("registry", &["model", "util", "telemetry"]),
     ("store", &["registry", "model", "util", "telemetry"]),
+    ("cluster", &["registry", "store", "model", "util", "telemetry"]),
     ("dns", &["registry", "store", "model", "util", "telemetry"]),
     ("http", &["registry", "store", "model", "util", "telemetry"]),
     ("health", &["registry", "store", "model", "util", "telemetry"]),
-    ("app", &["dns", "http", "health", "registry", "store", "model", "util", "telemetry"]),
-    ("cli", &["app", "dns", "http", "health", "registry", "store", "model", "util", "telemetry"]),
+    (
+        "app",
+        &["dns", "http", "health", "cluster", "registry", "store", "model", "util", "telemetry"],
+    ),
+    (
+        "cli",
+        &[
+            "app",
+            "dns",
+            "http",
+            "health",
+            "cluster",
+            "registry",
+            "store",
+            "model",
+            "util",
+            "telemetry",
+        ],
+    ),
 ];
 
 /// Crates whose types stay behind one door, so that replacing the crate touches one folder.

@@ -62,7 +62,7 @@ mod migrate;
 mod record;
 mod rows;
 mod tables;
-mod text;
+pub(crate) mod text;
 mod witness;
 
 pub use backup::{ImportError, export, import};
@@ -70,6 +70,6 @@ pub use embedded::Store;
 pub use error::StoreError;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -134,7 +134,7 @@ pub(super) fn encode_member(key: &[u8], member: &Member) -> Result<Vec<u8>, Reco
 }
 
 /// A plain member; `number` is its name, and shows in its content.
-pub(super) fn plain(number: u16) -> Member {
+pub(crate) fn plain(number: u16) -> Member {
     let instance = Instance {
         service: ServiceName::parse(&format!("service-{}", number % 7)).unwrap(),
         id: InstanceId::parse(&format!("i-{number}")).unwrap(),
@@ -180,7 +180,7 @@ fn key() -> impl Strategy<Value = InstanceKey> {
     (service(), id).prop_map(|(service, id)| InstanceKey { service, id })
 }
 
-pub(super) fn policy() -> impl Strategy<Value = Policy> {
+pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     let when = select(WhenNoneHealthy::ALL.to_vec());
     (0_u32..=86_400, 1_u16..=1_000, when, 0_u32..=1_000_000).prop_map(
         |(ttl_seconds, answer_limit, when_none_healthy, millionths)| {
@@ -190,7 +190,7 @@ pub(super) fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
-pub(super) fn member() -> impl Strategy<Value = Member> {
+pub(crate) fn member() -> impl Strategy<Value = Member> {
     let checks = vec((check(), status(), text(), instant()), 0..3);
     let known = (instant(), any::<bool>(), any::<u64>(), instant(), any::<u64>());
     (instance(), checks, known).prop_map(|(mut instance, checks, known)| {

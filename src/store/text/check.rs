@@ -234,6 +234,11 @@ impl CheckText {
         Ok((spec, state))
     }
 
+    /// Whether it says anything of the check's state.
+    pub(super) fn has_state(&self) -> bool {
+        self.status.is_some() || self.output.is_some() || self.since.is_some()
+    }
+
     /// A field that the type of check does not have, which is without effect.
     pub(super) fn foreign(&self) -> Option<Invalid> {
         let kind = self.kind.as_str();

@@ -128,6 +128,11 @@ impl InstanceText {
         }
     }
 
+    /// Whether it says anything of the state of a check.
+    pub(crate) fn has_states(&self) -> bool {
+        self.checks.iter().any(CheckText::has_state)
+    }
+
     /// The first field of each check that its type does not have: a mistake, or of a later version,
     /// in which it has one.
     pub(crate) fn foreign(&self) -> impl Iterator<Item = Invalid> {

@@ -8,11 +8,12 @@
 
 mod check;
 mod instance;
+mod lenient;
 mod policy;
 mod read;
 mod values;
 
 pub(crate) use instance::InstanceText;
 pub(crate) use policy::PolicyText;
-pub(crate) use read::read_strictly;
+pub(crate) use read::{read_leniently, read_strictly};
 pub(crate) use values::{Instant, StatusText};

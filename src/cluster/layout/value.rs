@@ -1,0 +1,144 @@
+//! Values: what each row of the registry has, as JSON.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Author;
+use crate::{
+    model::{CheckState, InstanceKey, Invalid, Revision, limit},
+    registry::{Health, Registration},
+    store::text::{InstanceText, Instant, StatusText},
+};
+
+/// What the checks of an instance have found.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HealthText {
+    of: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    suspect: bool,
+    #[serde(default)]
+    checks: Vec<StateText>,
+    /// For who reads it: the server that has found it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateText {
+    status: StatusText,
+    #[serde(default)]
+    output: String,
+    since: Instant,
+}
+
+/// For who reads it; that the row is there says all.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DrainedText {
+    at: Option<Instant>,
+    by: Option<String>,
+}
+
+/// Octets of a value of health: sixteen checks that say what a person reads, and each flip of one
+/// of them writes it all, to every server.
+pub(super) const HEALTH_OCTETS_MAX: usize = 64 << 10;
+
+// === registrations ===
+
+/// What is written of a registration.
+pub(super) fn registration_text(registration: &Registration) -> InstanceText {
+    let Registration { instance, registered, registered_at, created, checks } = registration;
+    let initial = instance.checks.iter();
+    let initial: Vec<CheckState> = initial
+        .map(|spec| CheckState::initial(spec, instance.initial_status, *registered_at))
+        .collect();
+    let state_of = |index: usize| {
+        let state = checks.as_ref()?.get(index)?;
+        (initial.get(index) != Some(state)).then_some(state)
+    };
+    let mut text = InstanceText::new(instance, state_of);
+    text.registered = registered.map(|revision| revision.0);
+    text.registered_at = Some(Instant(*registered_at));
+    text.created = created.map(|revision| revision.0);
+    text
+}
+
+/// What was written of one.
+pub(super) fn registration_of(
+    text: InstanceText,
+    key: InstanceKey,
+) -> Result<Registration, Invalid> {
+    let Some(Instant(registered_at)) = text.registered_at else {
+        // A guess would be another on each server, and an instance that is critical since a time
+        // that is long ago would be removed.
+        return Err(Invalid::new("registered_at", "", "is missing"));
+    };
+    let (registered, created) = (text.registered.map(Revision), text.created.map(Revision));
+    let has_states = text.has_states();
+    let (instance, states) = text.into_model(key, registered_at)?;
+    let checks = has_states.then(|| states.into());
+    Ok(Registration { instance: Arc::new(instance), registered, registered_at, created, checks })
+}
+
+// === health ===
+
+impl HealthText {
+    /// What is written; of outputs so much that it is no more than a row of health may be.
+    pub(super) fn new(health: &Health, author: &Author<'_>) -> Self {
+        let state = |state: &CheckState| StateText {
+            status: StatusText(state.status),
+            output: state.output.to_string(),
+            since: Instant(state.since),
+        };
+        let mut text = Self {
+            of: health.of.0,
+            suspect: health.suspect,
+            checks: health.checks.iter().map(state).collect(),
+            by: Some(author.server.to_owned()),
+        };
+        let mut most = limit::CHECK_OUTPUT_OCTETS_MAX;
+        while json(&text).len() > HEALTH_OCTETS_MAX && most > 0 {
+            most /= 2;
+            text.cut_outputs(most);
+        }
+        text
+    }
+
+    /// What was written.
+    pub(super) fn into_model(mut self) -> Result<Health, Invalid> {
+        if self.checks.len() > limit::INSTANCE_CHECKS_MAX {
+            let problem = format!("entries are above the limit of {}", limit::INSTANCE_CHECKS_MAX);
+            return Err(Invalid::new("checks", self.checks.len(), problem));
+        }
+        self.cut_outputs(limit::CHECK_OUTPUT_OCTETS_MAX);
+        let state = |StateText { status, output, since }| CheckState {
+            status: status.0,
+            output: output.into(),
+            since: since.0,
+        };
+        let checks = self.checks.into_iter().map(state).collect();
+        Ok(Health { of: Revision(self.of), checks, suspect: self.suspect })
+    }
+
+    fn cut_outputs(&mut self, most: usize) {
+        for StateText { output, .. } in &mut self.checks {
+            output.truncate(output.floor_char_boundary(most));
+        }
+    }
+}
+
+// === drains ===
+
+impl DrainedText {
+    pub(super) fn new(author: &Author<'_>) -> Self {
+        Self { at: Some(Instant(author.at)), by: Some(author.server.to_owned()) }
+    }
+}
+
+/// A value as it is written.
+pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("texts and finite numbers have a form in JSON")
+}
