@@ -47,7 +47,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates whose types stay behind one door, so that replacing the crate touches one folder.
-const HOMES: &[(&str, &str)] = &[("hickory", "dns"), ("axum", "http"), ("redb", "store")];
+const HOMES: &[(&str, &str)] =
+    &[("hickory", "dns"), ("axum", "http"), ("redb", "store"), ("prost", "cluster/etcd")];
 
 /// What the pure layers do without, by the beginning of the crate's name.
 const BARRED: &[(&str, &[&str])] =
@@ -271,7 +272,8 @@ impl Source<'_> {
     fn check_foreign(&mut self, word: &str, line: usize) {
         let layer = self.layer().unwrap_or_default().to_owned();
         for (name, home) in HOMES {
-            if begins_crate(word, name) && layer != *home {
+            let is_home = self.module.join("/").starts_with(home);
+            if begins_crate(word, name) && !is_home {
                 let instead =
                     format!("`{name}` stays in src/{home}; offer what is needed as our own type");
                 self.report(line, "foreign types", instead);
@@ -571,6 +573,10 @@ mod on_bad_input {
             ("src/http/a.rs", "use hickory_proto::op::Message;", "2 foreign types"),
             ("src/app/a.rs", "fn f(r: axum::Router) {}", "2 foreign types"),
             ("src/registry/a.rs", "use redb::Database;", "2 foreign types"),
+            ("src/cluster/a.rs", "use prost::Message;", "2 foreign types"),
+            ("src/cluster/a.rs", "use crate::dns::X;", "2 layers"),
+            ("src/registry/a.rs", "use crate::cluster::X;", "2 layers"),
+            ("src/store/a.rs", "use crate::cluster::X;", "2 layers"),
             ("src/model/a.rs", "#[derive(serde::Serialize)]\nstruct A;", "2 foreign types"),
             ("src/model/a.rs", "use tokio::sync::mpsc;", "2 foreign types"),
             ("src/registry/a.rs", "use serde_json::Value;", "2 foreign types"),
@@ -623,6 +629,8 @@ mod on_bad_input {
             ("examples/bench/floor.rs", "#![allow(unsafe_code)]\nfn f() { unsafe { g() } }"),
             ("src/dns/a.rs", "use super::super::model::A;\nuse hickory_proto::op::Message;"),
             ("src/dns/a/b.rs", "use super::super::store::A;"),
+            ("src/cluster/a.rs", "use crate::{registry::A, store::B};"),
+            ("src/cluster/etcd/a/b.rs", "use prost::Message;"),
             ("src/dns/mod.rs", "#![warn(x)]\nmod a;\npub(crate) mod b;\npub use a::{A, B};"),
             ("src/cli/a.rs", "use crate::{app::App, http::X};\nfn f() { println!(\"a\"); }"),
             ("src/dns/a.rs", "fn f() { g(ignore).expect(\"it is there\"); h.expect(b'x'); }"),

@@ -1,6 +1,14 @@
-//! State that several servers share, in etcd.
+//! Many servers that share one registry through an etcd cluster.
 //!
-//! [`layout`] has the keys and values, as every server, and whoever looks with `etcdctl`, finds
-//! them there.
+//! Every server holds all of it in memory, as with the embedded store, and answers from there. What
+//! etcd adds is one order of all changes, kept by a majority of its members: consensus, replication
+//! and leases are its work, and nothing of that kind is ours. So a server that loses sight of etcd
+//! loses nothing but the writing.
+//!
+//! [`etcd`] is the way there: a thin client, whose libraries' types end in that folder. [`layout`]
+//! has the keys and values, as every server, and whoever looks with `etcdctl`, finds them there.
 
+pub mod etcd;
 pub mod layout;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,0 +1,116 @@
+//! Logging in: the token that goes with each call where etcd's authentication is on.
+
+use hyper::http::uri::PathAndQuery;
+use parking_lot::Mutex;
+use tonic::{
+    Request,
+    metadata::{Ascii, MetadataValue},
+};
+use tonic_prost::ProstCodec;
+
+use super::{
+    connection::Connection,
+    failure::{Asked, Failure},
+    options::EtcdUser,
+    proto::{AuthenticateRequest, AuthenticateResponse},
+};
+
+/// Who we are, and the token for it.
+#[derive(Debug)]
+pub(super) struct Auth {
+    user: Option<EtcdUser>,
+    held: Mutex<Held>,
+    /// One logs in for all who wait: checking a password costs etcd a tenth of a second.
+    renewing: tokio::sync::Mutex<()>,
+}
+
+/// A token with its number.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Held {
+    /// Counts how often we have logged in; zero for never.
+    number: u64,
+    pub(super) token: Option<MetadataValue<Ascii>>,
+}
+
+// === impl Auth ===
+
+impl Auth {
+    pub(super) fn new(user: Option<EtcdUser>) -> Self {
+        Self { user, held: Mutex::default(), renewing: tokio::sync::Mutex::new(()) }
+    }
+
+    /// For messages: who we are to etcd.
+    pub(super) fn who(&self) -> String {
+        match &self.user {
+            Some(user) => format!("user `{}`", user.name),
+            None => "somebody without user and password".to_owned(),
+        }
+    }
+
+    /// The token to send along; logs in if that was never done.
+    ///
+    /// # Errors
+    /// When etcd does not answer, or refuses.
+    pub(super) async fn token(&self, on: &Connection, endpoint: &str) -> Result<Held, Failure> {
+        let held = self.held.lock().clone();
+        if self.user.is_none() || held.number > 0 {
+            return Ok(held);
+        }
+        self.renew(&held, on, endpoint).await
+    }
+
+    /// Another token than this one, which was refused.
+    ///
+    /// # Errors
+    /// When there is nobody to log in as, etcd does not answer, or refuses.
+    pub(super) async fn renew(
+        &self,
+        refused: &Held,
+        on: &Connection,
+        endpoint: &str,
+    ) -> Result<Held, Failure> {
+        let Some(user) = &self.user else {
+            return Err(Failure::no_user(endpoint));
+        };
+        let _turn = self.renewing.lock().await;
+        let held = self.held.lock().clone();
+        if held.number != refused.number {
+            return Ok(held);
+        }
+        let token = self.log_in(user, on, endpoint).await?;
+        let held = Held { number: held.number + 1, token };
+        *self.held.lock() = held.clone();
+        Ok(held)
+    }
+
+    async fn log_in(
+        &self,
+        user: &EtcdUser,
+        on: &Connection,
+        endpoint: &str,
+    ) -> Result<Option<MetadataValue<Ascii>>, Failure> {
+        let request =
+            AuthenticateRequest { name: user.name.clone(), password: user.password.clone() };
+        let codec = ProstCodec::<AuthenticateRequest, AuthenticateResponse>::default();
+        let path = PathAndQuery::from_static("/etcdserverpb.Auth/Authenticate");
+        match on.grpc().unary(Request::new(request), path, codec).await {
+            Ok(reply) => match MetadataValue::try_from(reply.into_inner().token) {
+                Ok(mut token) => {
+                    token.set_sensitive(true);
+                    Ok(Some(token))
+                }
+                Err(_) => Err(Failure::unsent("it gave a token that is none")),
+            },
+            Err(status) if status.message().contains("authentication is not enabled") => {
+                let user = &user.name;
+                tracing::warn!(endpoint, user, "etcd's authentication is off: anybody may write");
+                Ok(None)
+            }
+            Err(status) => {
+                let asked = Asked { what: "log in".to_owned(), ..Asked::default() };
+                let failure = Failure::of(&status, endpoint, &self.who(), &asked);
+                Err(Failure { may_be_done: false, ..failure })
+            }
+        }
+    }
+}

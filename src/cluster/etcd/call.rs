@@ -1,0 +1,193 @@
+//! One call: at one endpoint after the other, within its time, with a token if one is wanted.
+
+use std::time::Duration;
+
+use hyper::http::uri::PathAndQuery;
+use tokio::time::{Instant, timeout_at};
+use tonic::{Request, metadata::MetadataValue};
+use tonic_prost::ProstCodec;
+
+use super::{
+    EtcdError,
+    auth::{Auth, Held},
+    connection::Connection,
+    error::Attempt,
+    failure::{Asked, Failure, Kind},
+    pool::{Pool, Slot},
+};
+
+/// What clones of a client share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) pool: Pool,
+    pub(super) auth: Auth,
+    pub(super) deadline: Duration,
+}
+
+/// One of etcd's calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Method {
+    /// `/etcdserverpb.KV/Range`.
+    pub(super) path: &'static str,
+    /// Whether doing it twice is the same as doing it once.
+    pub(super) is_repeatable: bool,
+    /// Whether it is refused, rather than waiting, while the member knows no leader.
+    pub(super) needs_leader: bool,
+}
+
+/// The endpoints that were tried in vain.
+pub(super) struct Tour<'a> {
+    shared: &'a Shared,
+    is_repeatable: bool,
+    failures: Vec<(Attempt, Kind)>,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Calls, at other endpoints if the first ones cannot be used.
+    ///
+    /// # Errors
+    /// As [`EtcdError`] says.
+    pub(super) async fn call<Q, R>(
+        &self,
+        method: Method,
+        request: Q,
+        asked: Asked,
+    ) -> Result<R, EtcdError>
+    where
+        Q: prost::Message + Clone + 'static,
+        R: prost::Message + Default + 'static,
+    {
+        let mut tour = self.tour(method.is_repeatable);
+        for slot in self.pool.in_turn() {
+            match self.attempt(slot, method, request.clone(), &asked).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => tour.failed(slot, failure)?,
+            }
+        }
+        Err(tour.in_vain())
+    }
+
+    pub(super) fn tour(&self, is_repeatable: bool) -> Tour<'_> {
+        Tour { shared: self, is_repeatable, failures: Vec::new() }
+    }
+
+    /// Calls at one endpoint; a second time with a new token if the first was refused.
+    pub(super) async fn attempt<Q, R>(
+        &self,
+        slot: &Slot,
+        method: Method,
+        request: Q,
+        asked: &Asked,
+    ) -> Result<R, Failure>
+    where
+        Q: prost::Message + Clone + 'static,
+        R: prost::Message + Default + 'static,
+    {
+        let deadline = Instant::now() + self.deadline;
+        let (connection, held) = self.ready(slot, deadline).await?;
+        let once = async |held: &Held, request: Q| {
+            let codec = ProstCodec::<Q, R>::default();
+            let path = PathAndQuery::from_static(method.path);
+            let request = self.dressed(request, held, method.needs_leader);
+            connection
+                .grpc()
+                .unary(request, path, codec)
+                .await
+                .map_err(|status| Failure::of(&status, &slot.shown, &self.auth.who(), asked))
+        };
+        let calling = async {
+            match once(&held, request.clone()).await {
+                Err(Failure { kind: Kind::Token(_), .. }) => {
+                    let held = self.auth.renew(&held, &connection, &slot.shown).await?;
+                    once(&held, request).await
+                }
+                other => other,
+            }
+        };
+        match timeout_at(deadline, calling).await {
+            Ok(called) => called.map(tonic::Response::into_inner),
+            Err(_) => Err(self.silent(slot, &connection).await),
+        }
+    }
+
+    /// A connection to that endpoint, and the token for it.
+    pub(super) async fn ready(
+        &self,
+        slot: &Slot,
+        deadline: Instant,
+    ) -> Result<(Connection, Held), Failure> {
+        let connection = slot.connection(deadline).await?;
+        let token = self.auth.token(&connection, &slot.shown);
+        match timeout_at(deadline, token).await {
+            Ok(held) => Ok((connection, held?)),
+            Err(_) => {
+                let failure = self.silent(slot, &connection).await;
+                Err(Failure { may_be_done: false, ..failure })
+            }
+        }
+    }
+
+    /// What to make of a connection on which no answer came in time: a new one may lead further.
+    pub(super) async fn silent(&self, slot: &Slot, connection: &Connection) -> Failure {
+        slot.forget(connection.number).await;
+        Failure::lost(format!("no answer within {:?}", self.deadline))
+    }
+
+    /// A message with what goes along with it.
+    pub(super) fn dressed<Q>(&self, message: Q, held: &Held, needs_leader: bool) -> Request<Q> {
+        let mut request = Request::new(message);
+        let metadata = request.metadata_mut();
+        if needs_leader {
+            metadata.insert("hasleader", MetadataValue::from_static("true"));
+        }
+        if let Some(token) = &held.token {
+            metadata.insert("token", token.clone());
+        }
+        request
+    }
+}
+
+// === impl Tour ===
+
+impl Tour<'_> {
+    /// Takes note of a failure.
+    ///
+    /// # Errors
+    /// When there is no point, or a danger, in trying the next endpoint.
+    pub(super) fn failed(&mut self, slot: &Slot, failure: Failure) -> Result<(), EtcdError> {
+        if matches!(failure.kind, Kind::Certificate(_) | Kind::Elsewhere(_) | Kind::NoLeader(_)) {
+            self.shared.pool.avoid(slot);
+        }
+        if failure.may_be_done && !self.is_repeatable {
+            return Err(failure.unsure(&slot.shown));
+        }
+        let cause = match &failure.kind {
+            Kind::Certificate(cause) | Kind::Elsewhere(cause) | Kind::NoLeader(cause) => {
+                cause.clone()
+            }
+            Kind::Final(_) | Kind::Token(_) => {
+                return Err(failure.into_error(&slot.shown, &self.shared.auth.who()));
+            }
+        };
+        self.failures.push((Attempt { endpoint: slot.shown.clone(), cause }, failure.kind));
+        Ok(())
+    }
+
+    /// All were tried in vain. What all of them agree in is the cause; else each has its own.
+    pub(super) fn in_vain(self) -> EtcdError {
+        let all = |is: fn(&Kind) -> bool| self.failures.iter().all(|(_, kind)| is(kind));
+        // A member without a leader answers, and so says more than those that do not.
+        let no_leader = self.failures.iter().any(|(_, kind)| matches!(kind, Kind::NoLeader(_)));
+        let certificate = all(|kind| matches!(kind, Kind::Certificate(_)));
+        let attempts: Vec<Attempt> = self.failures.into_iter().map(|(it, _)| it).collect();
+        match attempts.first() {
+            Some(Attempt { endpoint, cause }) if certificate => {
+                EtcdError::Certificate { endpoint: endpoint.clone(), problem: cause.clone() }
+            }
+            _ if no_leader => EtcdError::NoLeader { attempts },
+            _ => EtcdError::Unreachable { attempts },
+        }
+    }
+}

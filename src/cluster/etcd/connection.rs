@@ -1,0 +1,151 @@
+//! From an endpoint to a connection that is known to lead to an etcd that will do.
+
+use std::{io, time::Duration};
+
+use hyper::{Uri, client::conn::http2::Builder};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tonic::{Request, client::Grpc};
+use tonic_prost::ProstCodec;
+
+use super::{
+    EtcdError, Member,
+    endpoint::Endpoint,
+    failure::{Asked, Failure, Kind},
+    member::Version,
+    proto::{StatusRequest, StatusResponse},
+    wire::Wire,
+};
+
+/// How long a connection with calls or streams on it may be silent before it is asked whether it is
+/// there. etcd hangs up on those who ask more often than every five seconds, and on those who ask
+/// while nothing is under way (`--grpc-keepalive-min-time`), so then nobody does.
+const PING_AFTER: Duration = Duration::from_secs(10);
+/// How long the answer to that may take.
+const PING_ANSWER: Duration = Duration::from_secs(5);
+/// What etcd may send of one reply or stream before it is read: a page of a list, so that listing
+/// does not wait for the way there and back.
+const STREAM_WINDOW: u32 = 2 << 20;
+/// The same for all of them together. More than some streams that nobody reads can fill, so that
+/// these hold up nothing.
+const CONNECTION_WINDOW: u32 = 16 << 20;
+/// What is read of one reply. Watches come in pieces of 2 MiB; of a list with larger values fewer
+/// are asked for.
+pub(super) const REPLY_OCTETS_MAX: usize = 64 << 20;
+
+/// A connection to a member; clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    wire: Wire,
+    origin: Uri,
+    pub(super) version: Version,
+    /// Tells it from the connections before it.
+    pub(super) number: u64,
+}
+
+/// What HTTP/2 runs on.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Connects and asks the member who it is, all of it until `deadline`.
+    ///
+    /// # Errors
+    /// When it does not come about, or the member is too old.
+    pub(super) async fn open(
+        endpoint: &Endpoint,
+        number: u64,
+        deadline: Instant,
+    ) -> Result<(Self, Member), Failure> {
+        let late = |_| Failure::unsent("no connection within the time for a call");
+        let stream = timeout_at(deadline, connect(endpoint)).await.map_err(late)??;
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_AFTER)
+            .keep_alive_timeout(PING_ANSWER)
+            .keep_alive_while_idle(false)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW);
+        let failed = |error| Failure::unsent(format!("it speaks no HTTP/2: {error}"));
+        let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(failed)?;
+        // Ends when the last call is done and nobody has the connection any more, or when it fails,
+        // which the calls on it are told.
+        tokio::spawn(async move {
+            let _ended = driver.await;
+        });
+        let mut connection = Self {
+            wire: Wire(sender),
+            origin: endpoint.origin.clone(),
+            version: Version::NONE,
+            number,
+        };
+        let late = |_| Failure::unsent("no answer within the time for a call");
+        let member = timeout_at(deadline, connection.ask(endpoint)).await.map_err(late)??;
+        let version = Version::parse(&member.version).filter(|it| it.is_recent_enough());
+        let Some(version) = version else {
+            let (endpoint, version) = (endpoint.to_string(), member.version);
+            return Err(Failure::certain(EtcdError::TooOld { endpoint, version }));
+        };
+        connection.version = version;
+        Ok((connection, member))
+    }
+
+    /// Asks the member who it is, which takes neither a leader nor a permission.
+    async fn ask(&self, endpoint: &Endpoint) -> Result<Member, Failure> {
+        let mut grpc = self.grpc();
+        let codec = ProstCodec::<StatusRequest, StatusResponse>::default();
+        let path = hyper::http::uri::PathAndQuery::from_static("/etcdserverpb.Maintenance/Status");
+        let shown = endpoint.to_string();
+        match grpc.unary(Request::new(StatusRequest {}), path, codec).await {
+            Ok(reply) => Ok(Member::new(shown, reply.into_inner())),
+            Err(status) => {
+                let asked = Asked { what: "say who it is".to_owned(), ..Asked::default() };
+                let failure = Failure::of(&status, &shown, "nobody", &asked);
+                Err(Failure { may_be_done: false, ..failure })
+            }
+        }
+    }
+
+    /// tonic's client on it.
+    pub(super) fn grpc(&self) -> Grpc<Wire> {
+        Grpc::with_origin(self.wire.clone(), self.origin.clone())
+            .max_decoding_message_size(REPLY_OCTETS_MAX)
+    }
+
+    /// Whether it takes no more calls.
+    pub(super) fn is_closed(&self) -> bool {
+        self.wire.0.is_closed()
+    }
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Transport>, Failure> {
+    let Endpoint { host, port, tls, .. } = endpoint;
+    if *tls {
+        let kind = Kind::Certificate("https is not spoken yet".to_owned());
+        return Err(Failure { kind, may_be_done: false });
+    }
+    let stream =
+        TcpStream::connect((host.as_str(), *port)).await.map_err(|error| refused(&error))?;
+    // Several small writes: waiting for the acknowledgement of one before the next only delays.
+    let _ = stream.set_nodelay(true);
+    Ok(Box::new(stream))
+}
+
+fn refused(error: &io::Error) -> Failure {
+    let text = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::HostUnreachable => "no route to the host".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "no route to the network".to_owned(),
+        io::ErrorKind::TimedOut => "connection timed out".to_owned(),
+        _ => error.to_string(),
+    };
+    Failure::unsent(text)
+}

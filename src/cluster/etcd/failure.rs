@@ -1,0 +1,207 @@
+//! What a failed attempt means: for the caller, and for the next endpoint.
+
+use tonic::{Code, Status};
+
+use super::{EtcdError, LeaseId, error::Attempt, wire::Unsent};
+
+/// Why one attempt at one endpoint failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) kind: Kind,
+    /// Whether etcd may have done, or may still do, what it was asked.
+    pub(super) may_be_done: bool,
+}
+
+/// What to do about it.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// A certificate was refused; another endpoint may have a better one.
+    Certificate(String),
+    /// It lies with this endpoint, or the way to it.
+    Elsewhere(String),
+    /// Everybody would say the same.
+    Final(EtcdError),
+    /// The member knows no leader; another one may.
+    NoLeader(String),
+    /// The token is not known, or not any more: a new one is wanted.
+    Token(String),
+}
+
+/// What the texts need to be of use.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    /// In words: "read `/rollcall/*`".
+    pub(super) what: String,
+    /// The lease it was about.
+    pub(super) lease: Option<LeaseId>,
+    /// The revision that was asked for.
+    pub(super) revision: u64,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// It never went out.
+    pub(super) fn unsent(cause: impl Into<String>) -> Self {
+        Self { kind: Kind::Elsewhere(cause.into()), may_be_done: false }
+    }
+
+    /// It went out, and no answer came.
+    pub(super) fn lost(cause: impl Into<String>) -> Self {
+        Self { kind: Kind::Elsewhere(cause.into()), may_be_done: true }
+    }
+
+    pub(super) fn certain(error: EtcdError) -> Self {
+        Self { kind: Kind::Final(error), may_be_done: false }
+    }
+
+    /// Reads what tonic, or etcd through it, says. Told apart by etcd's texts, because one code
+    /// stands for many things; they are the same in all its versions, 3.4 to 3.6.
+    pub(super) fn of(status: &Status, endpoint: &str, user: &str, asked: &Asked) -> Self {
+        if let Some(source) = std::error::Error::source(status) {
+            return Self::of_transport(source);
+        }
+        let message = status.message();
+        let says = |text: &str| message.contains(text);
+        let endpoint = || endpoint.to_owned();
+        let elsewhere = |may_be_done| Self { kind: Kind::Elsewhere(plain(message)), may_be_done };
+        let certain = |error| Self::certain(error);
+        if let Some(lease) = asked.lease
+            && says("lease not found")
+        {
+            return certain(EtcdError::LeaseGone { lease });
+        }
+        match status.code() {
+            _ if says("no leader") => {
+                Self { kind: Kind::NoLeader(plain(message)), may_be_done: false }
+            }
+            _ if says("invalid auth token")
+                || says("user name is empty")
+                || says("revision of auth store is old") =>
+            {
+                Self { kind: Kind::Token(plain(message)), may_be_done: false }
+            }
+            _ if says("database space exceeded") => {
+                certain(EtcdError::NoSpace { endpoint: endpoint() })
+            }
+            _ if says("has been compacted") => {
+                certain(EtcdError::Compacted { oldest: asked.revision.saturating_add(1) })
+            }
+            _ if says("is a future revision") => {
+                certain(EtcdError::Future { endpoint: endpoint(), revision: asked.revision })
+            }
+            _ if says("permission denied") || says("authentication failed") => {
+                certain(EtcdError::denied(endpoint(), user, asked, message))
+            }
+            _ if is_size(status) => certain(EtcdError::TooLarge {
+                endpoint: endpoint(),
+                problem: format!("{} ({})", plain(message), asked.what),
+            }),
+            // Refused before anything was proposed to the others.
+            Code::ResourceExhausted | Code::Unavailable
+                if says("too many requests") || says("not capable") || says("for learner") =>
+            {
+                elsewhere(false)
+            }
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => elsewhere(true),
+            code => certain(EtcdError::Other {
+                endpoint: endpoint(),
+                code: format!("{code:?}"),
+                message: plain(message),
+            }),
+        }
+    }
+
+    /// etcd wants to know who we are, and we have nothing to say.
+    pub(super) fn no_user(endpoint: &str) -> Self {
+        let problem = "etcd's authentication is on: a user and a password are wanted, or a client \
+                       certificate with a user's name (CN)";
+        let endpoint = endpoint.to_owned();
+        Self::certain(EtcdError::Denied { endpoint, problem: problem.to_owned() })
+    }
+
+    /// As an error of a call that must not be made twice.
+    pub(super) fn unsure(self, endpoint: &str) -> EtcdError {
+        let endpoint = endpoint.to_owned();
+        match self.kind {
+            Kind::Certificate(cause)
+            | Kind::Elsewhere(cause)
+            | Kind::NoLeader(cause)
+            | Kind::Token(cause) => EtcdError::Unsure { endpoint, cause },
+            Kind::Final(error) => error,
+        }
+    }
+
+    /// As an error of its own, where no other endpoint is tried.
+    pub(super) fn into_error(self, endpoint: &str, user: &str) -> EtcdError {
+        let endpoint = endpoint.to_owned();
+        let attempts = |cause| vec![Attempt { endpoint: endpoint.clone(), cause }];
+        match self.kind {
+            Kind::Certificate(problem) => EtcdError::Certificate { endpoint, problem },
+            Kind::Elsewhere(cause) => EtcdError::Unreachable { attempts: attempts(cause) },
+            Kind::Final(error) => error,
+            Kind::NoLeader(cause) => EtcdError::NoLeader { attempts: attempts(cause) },
+            Kind::Token(cause) => {
+                let problem = format!("etcd does not take the token that it gave {user}: {cause}");
+                EtcdError::Denied { endpoint, problem }
+            }
+        }
+    }
+
+    /// An error that no server sent: of the connection, or of what came by it.
+    fn of_transport(source: &(dyn std::error::Error + 'static)) -> Self {
+        let mut chain = Some(source);
+        while let Some(error) = chain {
+            if error.is::<Unsent>() {
+                return Self::unsent("the connection was closed");
+            }
+            chain = error.source();
+        }
+        Self::lost(format!("the connection failed: {}", innermost(source)))
+    }
+}
+
+// === impl EtcdError ===
+
+impl EtcdError {
+    /// A refusal of etcd's authentication, in words.
+    pub(super) fn denied(endpoint: String, user: &str, asked: &Asked, message: &str) -> Self {
+        let problem = if message.contains("authentication failed") {
+            format!("etcd does not accept the name and the password of {user}")
+        } else if message.contains("permission denied") {
+            format!(
+                "etcd does not let {user} {}; grant it: `etcdctl role grant-permission`",
+                asked.what
+            )
+        } else {
+            format!("etcd does not let {user} {}: {}", asked.what, plain(message))
+        };
+        Self::Denied { endpoint, problem }
+    }
+}
+
+/// Whether it is about the size of a message or the number of operations.
+fn is_size(status: &Status) -> bool {
+    let texts = [
+        "too many operations",
+        "request is too large",
+        "larger than max",
+        "message length too large",
+    ];
+    texts.iter().any(|text| status.message().contains(text))
+}
+
+/// etcd's text without the prefixes that say only where in its source it comes from.
+pub(super) fn plain(message: &str) -> String {
+    let text = message.strip_prefix("etcdserver: ").unwrap_or(message);
+    text.strip_prefix("mvcc: ").unwrap_or(text).to_owned()
+}
+
+/// The last cause, which says most.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
+}

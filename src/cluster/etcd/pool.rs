@@ -1,0 +1,153 @@
+//! The endpoints of a cluster, the connection to each, and which of them is used.
+//!
+//! One is used until it fails; then it is the next one's turn. Spreading calls over all of them
+//! would make each failure of a member everybody's, and gain nothing: members that do not lead pass
+//! writes on to the one that does.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{
+    EtcdError, Member, connection::Connection, endpoint::Endpoint, failure::Failure,
+    options::ENDPOINTS_MAX,
+};
+
+/// All endpoints.
+#[derive(Debug)]
+pub(super) struct Pool {
+    slots: Box<[Slot]>,
+    preferred: AtomicUsize,
+}
+
+/// One endpoint, with the connection to it if there is one.
+#[derive(Debug)]
+pub(super) struct Slot {
+    endpoint: Endpoint,
+    pub(super) shown: String,
+    pub(super) index: usize,
+    connection: tokio::sync::Mutex<Option<Connection>>,
+    member: Mutex<Option<Member>>,
+    warned: AtomicBool,
+    made: AtomicU64,
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// Reads the endpoints.
+    ///
+    /// # Errors
+    /// When there is none, too many, or one that is no URL.
+    pub(super) fn new(texts: &[String], begin_with: usize) -> Result<Self, EtcdError> {
+        let refuse = |problem: String| EtcdError::Options { field: "endpoints", problem };
+        if texts.is_empty() {
+            return Err(refuse("none is given; write http://10.0.0.1:2379".to_owned()));
+        }
+        if texts.len() > ENDPOINTS_MAX {
+            let given = texts.len();
+            return Err(refuse(format!("{given} are given, the limit is {ENDPOINTS_MAX}")));
+        }
+        let slots = texts.iter().enumerate().map(|(index, text)| Slot::new(text, index));
+        let slots = slots.collect::<Result<Box<[Slot]>, EtcdError>>()?;
+        let preferred = AtomicUsize::new(begin_with % slots.len());
+        Ok(Self { slots, preferred })
+    }
+
+    /// All endpoints, in the order in which they are tried now.
+    pub(super) fn in_turn(&self) -> impl Iterator<Item = &Slot> {
+        let first = self.preferred.load(Ordering::Relaxed);
+        (0..self.slots.len()).map(move |next| &self.slots[(first + next) % self.slots.len()])
+    }
+
+    /// The endpoint with this number.
+    pub(super) fn slot(&self, index: usize) -> Option<&Slot> {
+        self.slots.get(index)
+    }
+
+    /// After a failure of this endpoint it is another one's turn.
+    pub(super) fn avoid(&self, slot: &Slot) {
+        let next = (slot.index + 1) % self.slots.len();
+        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+        // Not if somebody else has moved on already.
+        let _ = self.preferred.compare_exchange(slot.index, next, success, failure);
+    }
+
+    /// What each member said of itself last.
+    pub(super) fn members(&self) -> Vec<Member> {
+        self.slots.iter().filter_map(|slot| slot.member.lock().clone()).collect()
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    fn new(text: &str, index: usize) -> Result<Self, EtcdError> {
+        let endpoint = Endpoint::parse(text)?;
+        Ok(Self {
+            shown: endpoint.to_string(),
+            endpoint,
+            index,
+            connection: tokio::sync::Mutex::new(None),
+            member: Mutex::new(None),
+            warned: AtomicBool::new(false),
+            made: AtomicU64::new(0),
+        })
+    }
+
+    /// The connection, which is made if there is none. Whoever comes meanwhile waits for that one.
+    ///
+    /// # Errors
+    /// When none comes about until the deadline.
+    pub(super) async fn connection(&self, deadline: Instant) -> Result<Connection, Failure> {
+        let late = |_| Failure::unsent("no connection within the time for a call");
+        let mut held =
+            tokio::time::timeout_at(deadline, self.connection.lock()).await.map_err(late)?;
+        if let Some(connection) = &*held
+            && !connection.is_closed()
+        {
+            return Ok(connection.clone());
+        }
+        *held = None;
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let (connection, member) = Connection::open(&self.endpoint, number, deadline).await?;
+        self.greet(&connection, &member);
+        *self.member.lock() = Some(member);
+        *held = Some(connection.clone());
+        Ok(connection)
+    }
+
+    /// Uses this connection for nothing new: it did not answer. What runs on it goes on.
+    pub(super) async fn forget(&self, number: u64) {
+        let mut held = self.connection.lock().await;
+        if held.as_ref().is_some_and(|connection| connection.number == number) {
+            *held = None;
+        }
+    }
+
+    /// Keeps what the member said of itself.
+    pub(super) fn learn(&self, member: Member) {
+        *self.member.lock() = Some(member);
+    }
+
+    fn greet(&self, connection: &Connection, member: &Member) {
+        let (endpoint, version) = (&self.shown, &member.version);
+        tracing::info!(
+            endpoint,
+            version,
+            cluster = format!("{:x}", member.header.cluster),
+            member = format!("{:x}", member.header.member),
+            "connected to etcd"
+        );
+        if let Some(defect) = connection.version.defects()
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                endpoint,
+                version,
+                "this version of etcd has a defect: {defect}; use 3.4.31, 3.5.13, 3.6 or later"
+            );
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What the tests of this layer share: a real etcd.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::{Ipv4Addr, TcpListener},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use super::etcd::{Client, EtcdOptions};
+
+/// Long enough for a loaded machine; a test that meets it has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An etcd of one member on ports of its own, with its data in a folder that goes with it.
+#[derive(Debug)]
+pub(crate) struct Etcd {
+    /// A shell that ends etcd and removes the folder when its standard input ends, which it does
+    /// with this process, however that ends.
+    shell: Child,
+    leash: Option<ChildStdin>,
+    pid: u32,
+    log: Arc<Mutex<String>>,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) url: String,
+}
+
+/// The first word is the folder, the others are etcd's flags. It prints etcd's number.
+const SHELL: &str = "trap : INT TERM
+folder=$1
+shift
+setpriv --pdeathsig KILL etcd --data-dir \"$folder\" \"$@\" 2>&1 &
+echo \"pid $!\"
+read -r _
+kill -KILL $!
+wait
+rm -rf \"$folder\"";
+
+/// The etcd of all tests that keep to a prefix of their own: starting one takes half a second.
+static SHARED: LazyLock<Etcd> = LazyLock::new(|| Etcd::start(&[]));
+
+/// A client of the etcd that tests share, and a prefix that no other test has.
+pub(crate) fn shared() -> (Client, String) {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    (SHARED.client(), format!("/test-{number}/"))
+}
+
+/// The endpoint of the etcd that tests share.
+pub(crate) fn shared_url() -> &'static str {
+    &SHARED.url
+}
+
+// === impl Etcd ===
+
+impl Etcd {
+    /// Starts an etcd with these flags besides its own, and waits until it serves.
+    ///
+    /// # Panics
+    /// When there is no etcd on this machine, or it does not start.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::start_as("http", flags)
+    }
+
+    /// The same for clients that come by `https`; the flags say with which certificate.
+    pub(crate) fn start_as(scheme: &str, flags: &[&str]) -> Self {
+        let mut last = String::new();
+        // Between our looking for a free port and its binding another process may take it.
+        for _ in 0..5 {
+            match Self::spawn(scheme, flags) {
+                Ok(etcd) => return etcd,
+                Err(log) => last = log,
+            }
+        }
+        panic!("etcd does not start (Debian: etcd-server): {last}");
+    }
+
+    fn spawn(scheme: &str, flags: &[&str]) -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("etcd-").tempdir().unwrap().keep();
+        let [client, peer] = two_free_ports();
+        let (url, peer) =
+            (format!("{scheme}://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
+        let mut shell = Command::new("sh")
+            .args(["-c", SHELL, "sh"])
+            .arg(folder)
+            .args(["--name", "test", "--logger", "zap"])
+            .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &format!("test={peer}")])
+            .args(["--heartbeat-interval", "50", "--election-timeout", "500"])
+            .args(flags)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(shell.stdout.take().expect("it is piped"));
+        let log = Arc::new(Mutex::new(String::new()));
+        let (ready, is_ready) = mpsc::channel();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                if line.contains("serving client traffic") {
+                    let _gone = ready.send(());
+                }
+                let mut kept = kept.lock();
+                kept.push_str(&line);
+                kept.push('\n');
+            }
+        });
+        let leash = shell.stdin.take();
+        let mut etcd = Self { shell, leash, pid: 0, log, url };
+        // A process that ends closes its log, and the channel with it.
+        if is_ready.recv_timeout(PATIENCE).is_err() {
+            return Err(etcd.log());
+        }
+        let pid = etcd.log().lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok());
+        etcd.pid = pid.expect("the shell prints it");
+        Ok(etcd)
+    }
+
+    /// A client of it.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(EtcdOptions::new([self.url.as_str()])).unwrap()
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().clone()
+    }
+
+    /// Sends it a signal: `STOP`, `CONT`, `KILL`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid.to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        drop(self.leash.take());
+        let _status = self.shell.wait();
+    }
+}
+
+fn two_free_ports() -> [u16; 2] {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let both = [bind(), bind()];
+    both.map(|listener| listener.local_addr().unwrap().port())
+}
