@@ -13,6 +13,7 @@ use super::{
     eureka::Recent,
     metrics::HttpMetrics,
     problem::Problem,
+    seen,
     shared::Shared,
 };
 use crate::{
@@ -58,6 +59,7 @@ struct Inner {
     watchers: Arc<Semaphore>,
     aside: Aside,
     bulks: Arc<Semaphore>,
+    waiting: Semaphore,
     bodies: Bodies,
     waiters: Waiters,
     answers: Shared,
@@ -92,6 +94,7 @@ impl Api {
             watchers,
             aside,
             bulks,
+            waiting: Semaphore::new(seen::WAITING_MAX),
             bodies,
             waiters,
             answers,
@@ -225,6 +228,11 @@ impl Api {
 
     pub(super) fn self_preservation(&self) -> SelfPreservation {
         self.0.setup.registry_options.borrow().self_preservation
+    }
+
+    /// The places of requests that wait for a revision.
+    pub(super) fn waiting(&self) -> &Semaphore {
+        &self.0.waiting
     }
 
     pub(super) fn bulks(&self) -> &Arc<Semaphore> {

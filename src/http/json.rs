@@ -35,7 +35,7 @@ pub(super) struct HeldBody {
     place: Place,
 }
 
-/// The revision at which a change is visible, as a header of its reply.
+/// The revision at which a change is visible, or that is shown, as a header of the reply.
 pub(super) const REVISION_HEADER: &str = "x-rollcall-revision";
 
 // === impl Json ===
@@ -124,10 +124,10 @@ pub(super) fn json_list<T: Serialize>(
         let piece = std::mem::take(&mut piece);
         (!piece.is_empty()).then_some(Ok(Bytes::from(piece)))
     });
-    json_response(Body::from_stream(futures_util::stream::iter(pieces)))
+    at_revision(revision, json_response(Body::from_stream(futures_util::stream::iter(pieces))))
 }
 
-/// The reply to a change: `reply`, and the revision at which the change is visible.
+/// The reply `reply`, and the revision that it shows, or at which the change is visible.
 pub(super) fn at_revision(revision: Revision, reply: impl IntoResponse) -> Response {
     ([(REVISION_HEADER, revision.to_string())], reply).into_response()
 }

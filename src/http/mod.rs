@@ -28,6 +28,7 @@ mod problem;
 mod query;
 mod router;
 mod routes;
+mod seen;
 mod server;
 mod shared;
 mod unread;

@@ -8,9 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::dto;
+use super::{dto, json::REVISION_HEADER};
 use crate::{
-    model::{InstanceKey, Invalid, ServiceName, limit},
+    model::{InstanceKey, Invalid, Revision, ServiceName, limit},
     registry::{JournalError, RegistryError},
 };
 
@@ -25,9 +25,11 @@ pub(super) struct Problem {
     /// The refused value.
     value: Option<String>,
     /// The limit that it went over.
-    limit: Option<String>,
+    limit: Option<Box<str>>,
     /// When to try again, seconds.
     retry_after: Option<u8>,
+    /// The revision that this server is at.
+    revision: Option<Revision>,
 }
 
 /// A stable word to tell refusals apart by, its status and its meaning.
@@ -54,6 +56,11 @@ const METHOD_NOT_ALLOWED: Code =
 const NO_SUCH_PATH: Code = &("no-such-path", StatusCode::NOT_FOUND, "There is nothing here");
 const NO_TTL_CHECK: Code =
     &("no-ttl-check", StatusCode::CONFLICT, "The instance takes no heartbeats");
+const REVISION_NOT_SEEN: Code = &(
+    "revision-not-seen",
+    StatusCode::SERVICE_UNAVAILABLE,
+    "This server has not seen that revision yet",
+);
 const SLOW_BODY: Code =
     &("slow-body", StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive");
 const STOPPING: Code = &("stopping", StatusCode::SERVICE_UNAVAILABLE, "The server is stopping");
@@ -86,7 +93,8 @@ const UNKNOWN_SERVICE: Code =
 impl Problem {
     fn new(code: Code, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { code, detail, field: None, value: None, limit: None, retry_after: None }
+        let (field, value, limit) = (None, None, None);
+        Self { code, detail, field, value, limit, retry_after: None, revision: None }
     }
 
     fn invalid(code: Code, invalid: Invalid) -> Self {
@@ -119,7 +127,7 @@ impl Problem {
     /// A body above its limit of octets.
     pub(super) fn body_too_large(limit: usize) -> Self {
         let detail = format!("the body is above the limit of {limit} octets");
-        Self { limit: Some(limit.to_string()), ..Self::new(BODY_TOO_LARGE, detail) }
+        Self { limit: Some(limit.to_string().into()), ..Self::new(BODY_TOO_LARGE, detail) }
     }
 
     /// Its status, and what is wrong in a sentence: for interfaces without such documents.
@@ -172,6 +180,20 @@ impl Problem {
         Self::new(NO_SUCH_PATH, detail)
     }
 
+    /// A revision that has not been seen here within the time for it.
+    pub(super) fn revision_not_seen(wanted: Revision, here: Revision, wait: &str) -> Self {
+        let detail = format!(
+            "this server is at revision {here} and has not seen {wanted} within {wait}; ask again, \
+             or another server"
+        );
+        Self {
+            field: Some("?min_revision".to_owned()),
+            value: Some(wanted.to_string()),
+            revision: Some(here),
+            ..Self::new(REVISION_NOT_SEEN, detail).retry_after(1)
+        }
+    }
+
     /// A body that did not arrive in time.
     pub(super) fn slow_body() -> Self {
         Self::new(SLOW_BODY, "the body did not arrive in time")
@@ -195,13 +217,20 @@ impl Problem {
         let detail = format!(
             "the bodies of all requests together are above the limit of {limit} octets; try again"
         );
-        Self { limit: Some(limit.to_string()), ..Self::busy(detail) }
+        Self { limit: Some(limit.to_string().into()), ..Self::busy(detail) }
+    }
+
+    /// More requests that wait for a revision than there may be.
+    pub(super) fn too_many_waiting(limit: usize) -> Self {
+        let detail =
+            format!("{limit} requests wait for a `min_revision`, which is the limit; try again");
+        Self { limit: Some(limit.to_string().into()), ..Self::busy(detail) }
     }
 
     /// More watchers than there may be.
     pub(super) fn too_many_watchers(limit: usize) -> Self {
         let detail = format!("there are {limit} watchers, which is the limit; try again");
-        Self { limit: Some(limit.to_string()), ..Self::busy(detail) }
+        Self { limit: Some(limit.to_string().into()), ..Self::busy(detail) }
     }
 
     /// An instance that there is not.
@@ -276,7 +305,8 @@ impl IntoResponse for Problem {
             detail: self.detail,
             field: self.field,
             value: self.value,
-            limit: self.limit,
+            limit: self.limit.map(String::from),
+            revision: self.revision.map(|revision| revision.0),
         };
         let body = serde_json::to_vec(&document).expect("a problem has only strings and a number");
         let mut response = (status, body).into_response();
@@ -285,6 +315,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, json);
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
+        }
+        if let Some(revision) = self.revision {
+            headers.insert(REVISION_HEADER, HeaderValue::from(revision.0));
         }
         response
     }
@@ -297,11 +330,11 @@ fn shortened(text: &str) -> String {
 
 /// The limit that a refusal's text ends with: the model words them `… the limit of 5` and
 /// `… the limits of 1 to 5`.
-fn limit_in(problem: &str) -> Option<String> {
+fn limit_in(problem: &str) -> Option<Box<str>> {
     let (_, limit) =
         problem.split_once("limit of ").or_else(|| problem.split_once("limits of "))?;
     let end = limit.find([',', ';', ':']).unwrap_or(limit.len());
-    Some(limit[..end].trim_end_matches(" octets").trim_end_matches(" seconds").to_owned())
+    Some(limit[..end].trim_end_matches(" octets").trim_end_matches(" seconds").into())
 }
 
 #[cfg(test)]

@@ -12,11 +12,6 @@ use crate::model::Invalid;
 #[derive(Debug, Default)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
-/// A request without parameters. One that has some is refused: `PUT …?weight=3` would look as if
-/// it had set the weight.
-#[derive(Debug)]
-pub(super) struct NoParameters;
-
 // === impl Parameters ===
 
 impl Parameters {
@@ -64,15 +59,5 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
             let query = parts.uri.query().unwrap_or("");
             Problem::bad_query(Invalid::new("", query, format!("cannot be read: {error}")))
         })
-    }
-}
-
-// === impl NoParameters ===
-
-impl<S: Send + Sync> FromRequestParts<S> for NoParameters {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Parameters::from_request_parts(parts, state).await?.only(&[]).map(|_| Self)
     }
 }

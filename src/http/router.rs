@@ -23,7 +23,7 @@ use super::{
     guard,
     metrics::Observed,
     problem::Problem,
-    routes,
+    routes, seen,
     unread::Unread,
 };
 
@@ -82,7 +82,7 @@ pub(super) fn layered(routes: Router<Api>, api: &Api) -> Router {
 /// layers in layers over again.
 async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
     let interface = Interface::of(&api, request.uri());
-    let waits = interface == Interface::Consul && waits(&request);
+    let waits = waits(interface, &request);
     let observed = Observed::new(&request, waits);
     let (request, unread) = Unread::of(request);
     let reply = reply(&api, request, next, (interface, waits)).await;
@@ -106,8 +106,12 @@ async fn reply(
     {
         return Ok(elsewhere);
     }
-    // A blocking query has a time of its own, which it keeps.
-    let patience = if waits { 2 * consul::WAIT_MAX } else { api.options().request_timeout };
+    // Waiting has a time of its own, which it keeps.
+    let patience = match (waits, interface) {
+        (false, _) => api.options().request_timeout,
+        (true, Interface::Consul) => 2 * consul::WAIT_MAX,
+        (true, _) => seen::WAIT_MAX + api.options().request_timeout,
+    };
     let reply = tokio::time::timeout(patience, next.run(request));
     match AssertUnwindSafe(reply).catch_unwind().await {
         Ok(reply) => reply.map_err(|_| Problem::timeout()),
@@ -115,11 +119,18 @@ async fn reply(
     }
 }
 
-/// Whether a request to Consul's interface may wait for a change: a read that says what it has.
-fn waits(request: &Request) -> bool {
-    let query = request.uri().query().unwrap_or("");
-    let says = |pair: &str| pair.starts_with("index=") || pair.starts_with("hash=");
-    *request.method() == Method::GET && query.split('&').any(says)
+/// Whether a request may wait for a change: by Consul's interface a read that says what it has, by
+/// the native one what says which change it is.
+fn waits(interface: Interface, request: &Request) -> bool {
+    let mut pairs = request.uri().query().unwrap_or("").split('&');
+    match interface {
+        Interface::Native => pairs.any(|pair| pair.starts_with("min_revision=")),
+        Interface::Consul => {
+            let says = |pair: &str| pair.starts_with("index=") || pair.starts_with("hash=");
+            *request.method() == Method::GET && pairs.any(says)
+        }
+        Interface::Eureka => false,
+    }
 }
 
 /// A panic is a fault of ours: it ends the request and not the server, and its text stays here.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Why a request was refused; nothing of it took effect unless the code is `timeout`.
+/// Why a request was refused; nothing of it took effect unless the code is `timeout` or
+/// `store-unsure`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `urn:rollcall:problem:` and the code.
@@ -27,4 +28,7 @@ pub struct Problem {
     /// The limit that it went over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
+    /// The revision that this server is at, where another was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
 }

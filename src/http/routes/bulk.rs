@@ -17,7 +17,7 @@ use crate::{
         dto::{Acknowledged, NamedRegistration, Object},
         json::{self, Json, at_revision},
         problem::Problem,
-        query::NoParameters,
+        seen::{Seen, SeenParameters},
     },
     model::{Command, Instance, Invalid, limit},
 };
@@ -28,6 +28,7 @@ use crate::{
     path = "/api/v1/instances",
     operation_id = "register_instances",
     tag = "instances",
+    params(SeenParameters),
     request_body(content = Vec<NamedRegistration>, description = "At most 100000 registrations"),
     responses(
         (status = 200, description = "All are registered", body = Acknowledged,
@@ -38,7 +39,7 @@ use crate::{
 )]
 pub(super) async fn register_many(
     State(api): State<Api>,
-    _: NoParameters,
+    _: Seen,
     Extension(Peer(peer)): Extension<Peer>,
     request: Request,
 ) -> Result<Response, Problem> {

@@ -14,7 +14,7 @@ use crate::{
         json::{Json, OptionalJson, at_revision},
         path::InstancePath,
         problem::Problem,
-        query::NoParameters,
+        seen::{Seen, SeenParameters},
     },
     model::{Command, InstanceKey},
 };
@@ -32,6 +32,7 @@ pub(super) struct Nothing {}
     operation_id = "drain_instance",
     tag = "instances",
     params(
+        SeenParameters,
         ("service" = String, Path, description = "The service"),
         ("instance" = String, Path, description = "The instance"),
     ),
@@ -45,7 +46,7 @@ pub(super) struct Nothing {}
 pub(super) async fn drain(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
-    _: NoParameters,
+    _: Seen,
     OptionalJson(Nothing {}): OptionalJson<Nothing>,
 ) -> Result<Response, Problem> {
     set(&api, key, true).await
@@ -58,6 +59,7 @@ pub(super) async fn drain(
     operation_id = "undrain_instance",
     tag = "instances",
     params(
+        SeenParameters,
         ("service" = String, Path, description = "The service"),
         ("instance" = String, Path, description = "The instance"),
     ),
@@ -71,7 +73,7 @@ pub(super) async fn drain(
 pub(super) async fn undrain(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
-    _: NoParameters,
+    _: Seen,
 ) -> Result<Response, Problem> {
     set(&api, key, false).await
 }

@@ -10,7 +10,7 @@ use crate::{
         json::{Json, OptionalJson, at_revision},
         path::InstancePath,
         problem::Problem,
-        query::NoParameters,
+        seen::{Seen, SeenParameters},
     },
     model::Command,
 };
@@ -24,6 +24,7 @@ use crate::{
     operation_id = "renew_instance",
     tag = "instances",
     params(
+        SeenParameters,
         ("service" = String, Path, description = "The service"),
         ("instance" = String, Path, description = "The instance"),
     ),
@@ -40,7 +41,7 @@ use crate::{
 pub(super) async fn heartbeat(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
-    _: NoParameters,
+    _: Seen,
     OptionalJson(heartbeat): OptionalJson<Heartbeat>,
 ) -> Result<Response, Problem> {
     let applied = api.submit(Command::Heartbeat(heartbeat.into_model(key))).await?;

@@ -18,10 +18,10 @@ use crate::{
         json::{Json, at_revision},
         path::InstancePath,
         problem::Problem,
-        query::NoParameters,
+        seen::{Seen, SeenParameters},
     },
     model::{Command, Instance, InstanceKey, Revision, Timestamp},
-    registry::{Member, ServiceEntry},
+    registry::{Member, ServiceEntry, Snapshot},
 };
 
 /// Registers an instance, or replaces it.
@@ -35,6 +35,7 @@ use crate::{
     operation_id = "register_instance",
     tag = "instances",
     params(
+        SeenParameters,
         ("service" = String, Path, description = "The service: letters, digits and inner hyphens"),
         ("instance" = String, Path,
             description = "The instance: letters, digits and inner hyphens"),
@@ -53,7 +54,7 @@ use crate::{
 pub(super) async fn register(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
-    _: NoParameters,
+    _: Seen,
     Extension(Peer(peer)): Extension<Peer>,
     Json(registration): Json<Registration>,
 ) -> Result<Response, Problem> {
@@ -72,17 +73,24 @@ pub(super) async fn register(
     operation_id = "read_instance",
     tag = "instances",
     params(
+        SeenParameters,
         ("service" = String, Path, description = "The service"),
         ("instance" = String, Path, description = "The instance"),
     ),
-    responses((status = 200, description = "The instance", body = InstanceView), Named),
+    responses(
+        (status = 200, description = "The instance", body = InstanceView,
+            headers(("X-Rollcall-Revision" = u64, description = "The revision that it shows"))),
+        Named,
+    ),
 )]
 pub(super) async fn read(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
-    _: NoParameters,
-) -> Result<Json<InstanceView>, Problem> {
-    view_of(&api, &key).map(Json).ok_or_else(|| Problem::unknown_instance(&key))
+    _: Seen,
+) -> Result<Response, Problem> {
+    let snapshot = api.registry().snapshot();
+    let view = view_in(&snapshot, &key).ok_or_else(|| Problem::unknown_instance(&key))?;
+    Ok(at_revision(snapshot.revision, Json(view)))
 }
 
 /// Removes an instance.
@@ -94,6 +102,7 @@ pub(super) async fn read(
     operation_id = "deregister_instance",
     tag = "instances",
     params(
+        SeenParameters,
         ("service" = String, Path, description = "The service"),
         ("instance" = String, Path, description = "The instance"),
     ),
@@ -107,7 +116,7 @@ pub(super) async fn read(
 pub(super) async fn deregister(
     State(api): State<Api>,
     InstancePath(key): InstancePath,
-    _: NoParameters,
+    _: Seen,
 ) -> Result<Response, Problem> {
     let applied = api.submit(Command::Deregister(key)).await?;
     Ok(at_revision(applied.revision, StatusCode::NO_CONTENT.into_response()))
@@ -115,7 +124,10 @@ pub(super) async fn deregister(
 
 /// The instance as the newest snapshot has it.
 pub(super) fn view_of(api: &Api, key: &InstanceKey) -> Option<InstanceView> {
-    let snapshot = api.registry().snapshot();
+    view_in(&api.registry().snapshot(), key)
+}
+
+fn view_in(snapshot: &Snapshot, key: &InstanceKey) -> Option<InstanceView> {
     let service = snapshot.service(key.service.as_str())?;
     let index = service.members.binary_search_by(|m| m.instance.id.cmp(&key.id)).ok()?;
     let answered = is_answered(service, index);

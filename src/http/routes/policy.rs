@@ -14,7 +14,7 @@ use crate::{
         json::{Json, at_revision},
         path::ServicePath,
         problem::Problem,
-        query::NoParameters,
+        seen::{Seen, SeenParameters},
     },
     model::Command,
 };
@@ -27,7 +27,7 @@ use crate::{
     path = "/api/v1/services/{service}/policy",
     operation_id = "set_policy",
     tag = "policies",
-    params(("service" = String, Path, description = "The service")),
+    params(SeenParameters, ("service" = String, Path, description = "The service")),
     request_body(content = PolicyBody, description = "All of the policy"),
     responses(
         (status = 200, description = "It is set", body = PolicyView,
@@ -38,7 +38,7 @@ use crate::{
 pub(super) async fn set(
     State(api): State<Api>,
     ServicePath(name): ServicePath,
-    _: NoParameters,
+    _: Seen,
     Json(body): Json<PolicyBody>,
 ) -> Result<Response, Problem> {
     let policy = body.into_model(api.default_policy())?;
@@ -52,17 +52,22 @@ pub(super) async fn set(
     path = "/api/v1/services/{service}/policy",
     operation_id = "read_policy",
     tag = "policies",
-    params(("service" = String, Path, description = "The service")),
-    responses((status = 200, description = "The policy", body = PolicyView), Named),
+    params(SeenParameters, ("service" = String, Path, description = "The service")),
+    responses(
+        (status = 200, description = "The policy", body = PolicyView,
+            headers(("X-Rollcall-Revision" = u64, description = "The revision that it shows"))),
+        Named,
+    ),
 )]
 pub(super) async fn read(
     State(api): State<Api>,
     ServicePath(name): ServicePath,
-    _: NoParameters,
-) -> Result<Json<PolicyView>, Problem> {
+    _: Seen,
+) -> Result<Response, Problem> {
     let snapshot = api.registry().snapshot();
     let entry = snapshot.service(name.as_str()).ok_or_else(|| Problem::unknown_service(&name))?;
-    Ok(Json(PolicyView::new(&entry.policy, entry.has_own_policy, entry.modified)))
+    let view = PolicyView::new(&entry.policy, entry.has_own_policy, entry.modified);
+    Ok(at_revision(snapshot.revision, Json(view)))
 }
 
 /// Forgets the policy of a service, which is then answered by the server's default.
@@ -71,7 +76,7 @@ pub(super) async fn read(
     path = "/api/v1/services/{service}/policy",
     operation_id = "remove_policy",
     tag = "policies",
-    params(("service" = String, Path, description = "The service")),
+    params(SeenParameters, ("service" = String, Path, description = "The service")),
     responses(
         (status = 204, description = "The default holds",
             headers(("X-Rollcall-Revision" = u64, description = "The revision at which it holds"))),
@@ -81,7 +86,7 @@ pub(super) async fn read(
 pub(super) async fn remove(
     State(api): State<Api>,
     ServicePath(name): ServicePath,
-    _: NoParameters,
+    _: Seen,
 ) -> Result<Response, Problem> {
     let applied = api.submit(Command::RemovePolicy(name)).await?;
     Ok(at_revision(applied.revision, StatusCode::NO_CONTENT.into_response()))

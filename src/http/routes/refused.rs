@@ -7,6 +7,9 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response::Response},
 };
 
+/// A path without names in it.
+pub(super) struct Read;
+
 /// A path with names in it that may be illegal or unknown.
 pub(super) struct Named;
 
@@ -22,12 +25,16 @@ const NAMED: [(u16, &str); 2] = [
     (404, "There is no such instance, service or policy."),
     (422, "A name, a field or a parameter is not acceptable; `field` says which."),
 ];
+const READ: [(u16, &str); 2] = [
+    (422, "A parameter is not acceptable; `field` says which."),
+    (503, "This server has not seen `min_revision` in time; ask again, or another one."),
+];
 const CHANGE: [(u16, &str); 3] = [
     (403, "A browser asks on behalf of a page of another site."),
     (
         503,
-        "The server is stopping or too busy, or the store failed or is out of reach; `code` says \
-        which, and `Retry-After` when to try again.",
+        "The server is stopping or too busy, has not seen `min_revision` in time, or its store \
+         failed or is out of reach; `code` says which, and `Retry-After` when to try again.",
     ),
     (507, "The store has no room left."),
 ];
@@ -37,9 +44,15 @@ const BODY: [(u16, &str); 3] = [
     (413, "The body is above its limit; `limit` says which."),
 ];
 
+impl IntoResponses for Read {
+    fn responses() -> Responses {
+        problems(&READ).collect()
+    }
+}
+
 impl IntoResponses for Named {
     fn responses() -> Responses {
-        problems(&NAMED).collect()
+        problems(&READ).chain(problems(&NAMED)).collect()
     }
 }
 

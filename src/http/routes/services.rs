@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 
-use super::refused::Named;
+use super::refused::{Named, Read};
 use crate::{
     http::{
         Api,
         dto::{InstanceList, InstanceView, ServiceList, ServiceView},
-        json::{Json, json_list},
+        json::{Json, at_revision, json_list},
         path::ServicePath,
         problem::Problem,
         query::Parameters,
+        seen::{Seen, SeenParameters, seen},
     },
     model::{Invalid, Status, Tag},
     registry::Member,
@@ -28,17 +29,14 @@ use crate::{
     path = "/api/v1/services",
     operation_id = "list_services",
     tag = "services",
+    params(SeenParameters),
     responses(
-        (status = 200, description = "The services", body = ServiceList),
-        (status = 422, description = "It takes no parameters",
-            body = crate::http::dto::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The services", body = ServiceList,
+            headers(("X-Rollcall-Revision" = u64, description = "The revision that they show"))),
+        Read,
     ),
 )]
-pub(super) async fn list(
-    State(api): State<Api>,
-    parameters: Parameters,
-) -> Result<Response, Problem> {
-    parameters.only(&[])?;
+pub(super) async fn list(State(api): State<Api>, _: Seen) -> Result<Response, Problem> {
     let snapshot = api.registry().snapshot();
     let revision = snapshot.revision;
     let sorted = move || {
@@ -57,18 +55,21 @@ pub(super) async fn list(
     path = "/api/v1/services/{service}",
     operation_id = "read_service",
     tag = "services",
-    params(("service" = String, Path, description = "The service")),
-    responses((status = 200, description = "The service", body = ServiceView), Named),
+    params(SeenParameters, ("service" = String, Path, description = "The service")),
+    responses(
+        (status = 200, description = "The service", body = ServiceView,
+            headers(("X-Rollcall-Revision" = u64, description = "The revision that it shows"))),
+        Named,
+    ),
 )]
 pub(super) async fn read(
     State(api): State<Api>,
     ServicePath(name): ServicePath,
-    parameters: Parameters,
-) -> Result<Json<ServiceView>, Problem> {
-    parameters.only(&[])?;
+    _: Seen,
+) -> Result<Response, Problem> {
     let snapshot = api.registry().snapshot();
     let entry = snapshot.service(name.as_str()).ok_or_else(|| Problem::unknown_service(&name))?;
-    Ok(Json(ServiceView::from(&**entry)))
+    Ok(at_revision(snapshot.revision, Json(ServiceView::from(&**entry))))
 }
 
 /// Lists the instances of a service, sorted by name.
@@ -78,6 +79,7 @@ pub(super) async fn read(
     operation_id = "list_instances",
     tag = "services",
     params(
+        SeenParameters,
         ("service" = String, Path, description = "The service"),
         ("tag" = Option<Vec<String>>, Query, description = "Only instances that carry the tag; \
             given again, that carry all of them"),
@@ -85,14 +87,18 @@ pub(super) async fn read(
             `passing`, `warning`, `critical`, `healthy` (passing or warning), `answered` (DNS \
             answers with them now), `drained` or `suspect`; given again, in any of them"),
     ),
-    responses((status = 200, description = "The instances", body = InstanceList), Named),
+    responses(
+        (status = 200, description = "The instances", body = InstanceList,
+            headers(("X-Rollcall-Revision" = u64, description = "The revision that they show"))),
+        Named,
+    ),
 )]
 pub(super) async fn instances(
     State(api): State<Api>,
     ServicePath(name): ServicePath,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let filter = Filter::parse(parameters)?;
+    let filter = Filter::parse(&seen(&api, parameters, &["tag", "health"]).await?)?;
     let snapshot = api.registry().snapshot();
     let entry = snapshot.service(name.as_str()).ok_or_else(|| Problem::unknown_service(&name))?;
     let wanted = move |member: &Member, answered| filter.wants(member, answered);
@@ -121,8 +127,7 @@ enum Health {
 // === impl Filter ===
 
 impl Filter {
-    fn parse(parameters: Parameters) -> Result<Self, Problem> {
-        let parameters = parameters.only(&["tag", "health"])?;
+    fn parse(parameters: &Parameters) -> Result<Self, Problem> {
         let tags = parameters.all("tag").map(Tag::parse).collect::<Result<_, _>>();
         let health = parameters.all("health").map(Health::parse).collect::<Result<_, _>>();
         Ok(Self {

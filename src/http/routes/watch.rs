@@ -22,7 +22,14 @@ use utoipa::ToSchema;
 
 use super::refused::Named;
 use crate::{
-    http::{Api, dto::EventView, metrics::Counted, problem::Problem, query::Parameters},
+    http::{
+        Api,
+        dto::EventView,
+        metrics::Counted,
+        problem::Problem,
+        query::Parameters,
+        seen::{SeenParameters, seen},
+    },
     model::{Event, EventKind, Invalid, Revision, ServiceName},
 };
 
@@ -48,6 +55,7 @@ const BATCH: usize = 256;
     operation_id = "watch",
     tag = "watch",
     params(
+        SeenParameters,
         ("service" = Option<String>, Query, description = "Only events of this service"),
         ("since" = Option<u64>, Query, description = "Begin after this revision"),
         ("Last-Event-ID" = Option<u64>, Header, description = "As `since`, and stronger: where a \
@@ -56,10 +64,11 @@ const BATCH: usize = 256;
     responses(
         (status = 200, description = "The events", body = EventView,
             content_type = "text/event-stream"),
-        (status = 503, description = "There are too many watchers",
+        Named,
+        (status = 503, description = "There are too many watchers, or this server has not seen \
+                `min_revision` in time",
             body = crate::http::dto::Problem,
             content_type = "application/problem+json"),
-        Named,
     ),
 )]
 pub(super) async fn watch(
@@ -67,7 +76,7 @@ pub(super) async fn watch(
     parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["service", "since"])?;
+    let parameters = seen(&api, parameters, &["service", "since"]).await?;
     let service = parameters.one("service")?.map(ServiceName::parse).transpose();
     let service = service.map_err(Problem::bad_query)?;
     let since = parameters.one("since")?.map(|text| revision("since", text)).transpose()?;

@@ -5,6 +5,7 @@ mod eureka;
 mod gzip;
 mod refusals;
 mod routes;
+mod seen;
 mod server;
 mod shared_store;
 pub(in crate::http) mod support;
