@@ -53,7 +53,7 @@ pub enum Addresses {
 }
 
 /// Metadata: `key=value` pairs, sorted by key, each key once, each pair one TXT string.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Meta(Arc<[(Arc<str>, Arc<str>)]>);
 
 // === impl Instance ===

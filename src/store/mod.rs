@@ -68,6 +68,7 @@ mod witness;
 pub use backup::{ImportError, export, import};
 pub use embedded::Store;
 pub use error::StoreError;
+pub(crate) use record::Interner;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -71,6 +71,7 @@
 //! know would end its reading); one row for each instance (each flip of a check would write, send
 //! and parse all of it); a key for each field (a registration would be as many operations).
 
+mod alike;
 mod bulk;
 mod fault;
 mod key;
@@ -78,6 +79,7 @@ mod row;
 mod server;
 mod value;
 
+pub use alike::Alike;
 pub use bulk::{BulkId, Marker, Part, encode_parts, shown};
 pub use fault::{Stray, TooLarge, Unreadable};
 pub use key::{Key, KeyRange, Layout, RowKey, server_id};

@@ -4,20 +4,21 @@
 //! text is kept once, and parsed once. So is each list of tags and of checks, of which a service
 //! rarely has two.
 
-use std::{borrow::Borrow, hash::Hash, sync::Arc};
+use std::{borrow::Borrow, convert::Infallible as Never, hash::Hash, sync::Arc};
 
 use hashbrown::HashSet;
 
-use crate::model::{CheckSpec, Invalid, ServiceName, Tag};
+use crate::model::{CheckSpec, Instance, Invalid, Meta, ServiceName, Tag};
 
 /// Remembers the texts it has seen.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Interner {
+pub(crate) struct Interner {
     services: HashSet<ServiceName>,
     tags: HashSet<Tag>,
     texts: HashSet<Arc<str>>,
     tag_lists: HashSet<Arc<[Tag]>>,
     check_lists: HashSet<Arc<[CheckSpec]>>,
+    metas: HashSet<Meta>,
 }
 
 // === impl Interner ===
@@ -26,6 +27,17 @@ impl Interner {
     /// Texts of each kind that are remembered; a text beyond them is kept as often as it occurs.
     /// Bounds the memory that distinct texts (versions, host names) would waste here.
     const KEPT_MAX: usize = 65_536;
+
+    /// Has an instance take from those before it what is equal, so that one copy of it remains.
+    pub(crate) fn share(&mut self, instance: &mut Instance) {
+        instance.tags = share_list(&mut self.tag_lists, &instance.tags);
+        instance.checks = share_list(&mut self.check_lists, &instance.checks);
+        if !instance.meta.pairs().is_empty() {
+            let Ok(meta) =
+                share(&mut self.metas, &instance.meta, |meta| Ok::<_, Never>(meta.clone()));
+            instance.meta = meta;
+        }
+    }
 
     pub(super) fn service(&mut self, text: &str) -> Result<ServiceName, Invalid> {
         share(&mut self.services, text, ServiceName::parse_kept)
@@ -41,9 +53,9 @@ impl Interner {
         share_list(&mut self.check_lists, checks)
     }
 
-    pub(super) fn text(&mut self, text: &str) -> Arc<str> {
-        let Ok(shared) =
-            share(&mut self.texts, text, |text| Ok::<_, std::convert::Infallible>(Arc::from(text)));
+    /// The text, in the one copy that there is of it.
+    pub(crate) fn text(&mut self, text: &str) -> Arc<str> {
+        let Ok(shared) = share(&mut self.texts, text, |text| Ok::<_, Never>(Arc::from(text)));
         shared
     }
 }
@@ -67,7 +79,7 @@ fn share_list<T: Clone + Eq + Hash>(kept: &mut HashSet<Arc<[T]>>, list: &[T]) ->
     if list.is_empty() {
         return Arc::default(); // which takes no memory
     }
-    let Ok(shared) = share(kept, list, |list| Ok::<_, std::convert::Infallible>(list.into()));
+    let Ok(shared) = share(kept, list, |list| Ok::<_, Never>(list.into()));
     shared
 }
 

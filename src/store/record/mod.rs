@@ -23,7 +23,7 @@ mod policy;
 mod seal;
 
 pub(super) use head::{Head, Totals};
-pub(super) use intern::Interner;
+pub(crate) use intern::Interner;
 pub(super) use member::{decode_member, member_key, seal_member};
 pub(super) use policy::{decode_policy, seal_policy};
 pub(super) use seal::RecordError;
