@@ -29,7 +29,9 @@ use rollcall::{
         Addresses, DnsName, Instance, InstanceId, Meta, Node, Origin, Revision, Scope, ServiceName,
         Tag, Timestamp,
     },
-    registry::{self, Change, Journal, JournalError, Loaded, Member, Options, Registry, Setup},
+    registry::{
+        self, Change, Journal, JournalError, Keeping, Loaded, Member, Options, Registry, Setup,
+    },
     telemetry::{Board, Metrics},
     util::Clock,
 };
@@ -145,8 +147,8 @@ fn registry(clock: Clock) -> Registry {
         tokio::sync::watch::channel(Options { index_addresses: true, ..Options::default() });
     let loaded = Loaded { members: members(), ..Loaded::default() };
     let (board, metrics) = (Board::default(), Metrics::new());
-    let journal = Box::new(Unused);
-    let setup = Setup { loaded, journal, options, clock, board, metrics };
+    let keeping = Keeping::Own(Box::new(Unused));
+    let setup = Setup { loaded, keeping, options, clock, board, metrics };
     registry::start(setup).expect("the members are in order").0
 }
 

@@ -200,7 +200,7 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
     let (registry_options, options) = watch::channel(config.registry_options());
     let (registry, writer) = registry::start(Setup {
         loaded,
-        journal: Box::new(store),
+        keeping: registry::Keeping::Own(Box::new(store)),
         options,
         clock: clock.clone(),
         board: board.clone(),

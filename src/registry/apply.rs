@@ -1,18 +1,9 @@
-//! What becomes of commands: what is seen takes effect at once, what is asked for with a commit.
-//!
-//! A commit is begun, runs while more is seen, and is settled. What was seen meanwhile has moved
-//! the newest snapshot on from the one that the commit was drafted on; then its commands are
-//! applied again on top of the newest. What is seen changes health, and removes instances: a
-//! command that finds its instance gone has been carried out all the same. So whatever is in the
-//! store becomes visible. Rows that may differ from what the store has by then are owed to it, and
-//! go with the next commit.
+//! What becomes of commands: what is seen takes effect at once, what is asked for with the store.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+mod own;
+mod shared;
+
+use std::{collections::HashSet, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -20,8 +11,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::shared::Sharing;
+use self::shared::heard;
 use super::{
-    Applied, Change, JournalError, Options, Registry, RegistryError, Snapshot,
+    Applied, Options, Registry, RegistryError, Snapshot,
     announce::Announcer,
     draft::{Carried, Draft, Finished, is_held},
     handle::Request,
@@ -29,7 +22,7 @@ use super::{
 };
 use crate::{
     model::{
-        Amendment, Carry, Command, Heartbeat, Instance, InstanceKey, Replacement, Revision,
+        Amendment, Carry, CheckReport, Command, Heartbeat, Instance, InstanceKey, Replacement,
         Timestamp, limit,
     },
     util::Clock,
@@ -52,6 +45,15 @@ pub(super) struct Queues {
     pub seen: mpsc::Receiver<Request>,
 }
 
+/// What an applier works with.
+pub(super) struct Means {
+    pub options: watch::Receiver<Options>,
+    pub clock: Clock,
+    pub announcer: Announcer,
+    /// `None` when the store is this server's own.
+    pub sharing: Option<Sharing>,
+}
+
 /// Applies commands to the newest snapshot, and knows what the store has yet to take.
 pub(super) struct Applier {
     registry: Registry,
@@ -68,6 +70,8 @@ pub(super) struct Applier {
     unconfirmed: Vec<(Reply, Applied)>,
     /// When a store that failed is asked again; `None` while it works or is being asked.
     retry_at: Option<Duration>,
+    /// What servers share; `None` when the store is this server's own.
+    sharing: Option<Sharing>,
     /// When it is looked again for old snapshots to let go of; `None` while there is none.
     sweep_at: Option<Duration>,
     /// Wakes for what is due, also for nothing; `None` while nothing is. Kept from step to step: a
@@ -75,32 +79,15 @@ pub(super) struct Applier {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// A commit between its beginning and its end.
-pub(super) struct Commit {
-    /// The snapshot that `finished` was drafted on.
-    base: Arc<Snapshot>,
-    finished: Finished,
-    requests: Vec<Request>,
-    outcomes: Vec<Outcome>,
-    /// What the store is no longer owed when it takes the commit.
-    paid: HashSet<InstanceKey>,
-    /// Replies that only wait for the commit.
-    confirmed: Vec<(Reply, Applied)>,
-}
-
 // === impl Applier ===
 
 impl Applier {
     /// Goes on from the registry's snapshot: each lease begins now, with a full ttl.
-    pub(super) fn new(
-        registry: Registry,
-        queues: Queues,
-        options: watch::Receiver<Options>,
-        clock: Clock,
-        announcer: Announcer,
-    ) -> Self {
+    pub(super) fn new(registry: Registry, queues: Queues, means: Means) -> Self {
+        let Means { options, clock, announcer, sharing } = means;
         let mut leases = Leases::new(options.borrow().self_preservation);
-        for member in registry.snapshot().members() {
+        let keeps = |key: &InstanceKey| sharing.as_ref().is_none_or(|it| it.keeps(key));
+        for member in registry.snapshot().members().filter(|member| keeps(&member.key())) {
             leases.follow(&member.key(), Some(member), clock.elapsed());
         }
         Self {
@@ -114,6 +101,7 @@ impl Applier {
             owed: HashSet::new(),
             unconfirmed: Vec::new(),
             retry_at: None,
+            sharing,
             sweep_at: None,
             timer: None,
         }
@@ -125,6 +113,7 @@ impl Applier {
         self.wind();
         let has_room = self.waiting.len() < limit::WRITER_BATCH_MAX;
         let (mut asked, mut seen) = (Vec::new(), Vec::new());
+        let mut told = None;
         tokio::select! {
             // The order is of no consequence: both queues are looked at whatever comes first.
             biased;
@@ -133,7 +122,11 @@ impl Applier {
             Ok(()) = self.options.changed() => self.adopt_options(),
             Some(request) = self.queues.seen.recv() => seen.push(request),
             Some(request) = self.queues.asked.recv(), if has_room => asked.push(request),
+            heard = heard(&mut self.sharing) => told = Some(heard),
             () = due(self.timer.as_mut()) => {}
+        }
+        if let Some(told) = told {
+            self.take_heard(told);
         }
         take_waiting(&mut self.queues.seen, &mut seen, limit::WRITER_BATCH_MAX);
         let room = limit::WRITER_BATCH_MAX - self.waiting.len();
@@ -143,10 +136,12 @@ impl Applier {
         let base = self.registry.snapshot();
         for request in seen.iter().chain(&asked) {
             self.hear(&request.command, &base);
+            self.hand_on(&request.command, &base);
         }
         seen.iter_mut().for_each(|request| self.pace(&mut request.command, &base));
         self.waiting.append(&mut asked);
         self.see(&base, seen);
+        self.reply_to_seen();
     }
 
     /// Sets the timer so that it wakes in time for what is due next.
@@ -158,7 +153,11 @@ impl Applier {
             (false, _) => Some(now + SWEEP_RETRY),
         };
         let speaks_at = self.announcer.speaks_at();
-        let due = [self.leases.next_at(), self.retry_at, self.sweep_at, speaks_at];
+        let store_at = match &self.sharing {
+            None => self.retry_at,
+            Some(sharing) => sharing.next_at(self.retry_at),
+        };
+        let due = [self.leases.next_at(), store_at, self.sweep_at, speaks_at];
         let Some(at) = due.into_iter().flatten().min() else {
             self.timer = None;
             return;
@@ -171,76 +170,10 @@ impl Applier {
         }
     }
 
-    /// Drafts a commit of what is asked for and what is owed, and its rows. `None` when there is
-    /// nothing for the store to do.
-    pub(super) fn begin(&mut self) -> Option<(Vec<Change>, Commit)> {
-        let is_due = match self.retry_at {
-            Some(at) => at <= self.clock.elapsed(),
-            None => !self.owed.is_empty() || !self.unconfirmed.is_empty(),
-        };
-        if self.waiting.is_empty() && !is_due {
-            return None;
-        }
-        let base = self.registry.snapshot();
-        let requests = std::mem::take(&mut self.waiting);
-        let (finished, outcomes) = self.draft(&base, &[], |draft| {
-            requests.iter().map(|request| draft.apply(&request.command)).collect()
-        });
-        if finished.is_none() && !is_due {
-            for (request, outcome) in requests.into_iter().zip(outcomes) {
-                reply(request.reply, outcome);
-            }
-            return None;
-        }
-        let mut finished = finished.unwrap_or_else(|| Finished::unchanged(&base));
-        let mut changes = std::mem::take(&mut finished.changes);
-        let batch: BTreeSet<&InstanceKey> = finished.touched.iter().collect();
-        for key in self.owed.iter().filter(|key| !batch.contains(key)) {
-            changes.push(match finished.next.member(key) {
-                Some(member) => Change::PutMember(member.clone()),
-                None => Change::DeleteMember(key.clone()),
-            });
-        }
-        let paid = std::mem::take(&mut self.owed);
-        let confirmed = std::mem::take(&mut self.unconfirmed);
-        self.retry_at = None;
-        Some((changes, Commit { base, finished, requests, outcomes, paid, confirmed }))
-    }
-
-    /// Says that a commit takes long.
-    pub(super) fn commit_is_slow(&mut self) {
-        self.announcer.commit_is_slow();
-    }
-
-    /// Takes the end of a commit: what was asked for is visible now, or refused.
-    pub(super) fn settle(&mut self, commit: Commit, result: Result<(), JournalError>) {
-        self.announcer.stored(&result);
-        let Commit { base, finished, requests, outcomes, paid, confirmed } = commit;
-        for (waiting, applied) in confirmed {
-            reply(waiting, Ok(applied));
-        }
-        if let Err(error) = result {
-            self.owed.extend(paid);
-            self.retry_at = Some(self.clock.elapsed() + STORE_RETRY);
-            for (waiting, applied) in std::mem::take(&mut self.unconfirmed) {
-                reply(waiting, Ok(applied)); // the answers follow what is seen, store or not
-            }
-            for request in requests {
-                reply(request.reply, Err(RegistryError::NotDurable(error.clone())));
-            }
-        } else if Arc::ptr_eq(&base, &self.registry.snapshot()) {
-            self.publish(&base, finished);
-            for (request, outcome) in requests.into_iter().zip(outcomes) {
-                reply(request.reply, outcome);
-            }
-        } else {
-            self.apply_again(&finished, requests, outcomes);
-        }
-    }
-
     /// How much waits for the next commit.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.len() + self.owed.len() + self.unconfirmed.len()
+        let shared = self.sharing.as_ref().map_or(0, Sharing::waiting);
+        self.waiting.len() + self.owed.len() + self.unconfirmed.len() + shared
     }
 
     /// Whether nothing more will come and everything is done.
@@ -249,6 +182,7 @@ impl Applier {
             && self.queues.seen.is_empty()
             && self.queues.asked.is_empty()
             && self.waiting.is_empty()
+            && self.sharing.as_ref().is_none_or(Sharing::is_done)
     }
 
     /// Takes no more; the store is asked a last time to take what it is owed.
@@ -303,7 +237,9 @@ impl Applier {
         };
         let is_silent = known.output.is_empty() || is_held(known);
         let is_word = known.status == *status && known.output != *output && !is_silent;
-        if is_word && !self.leases.may_speak(key, *check, self.clock.elapsed()) {
+        let is_too_soon = self.is_word_for_another(key)
+            || !self.leases.may_speak(key, *check, self.clock.elapsed());
+        if is_word && is_too_soon {
             *output = Arc::clone(&known.output);
         }
     }
@@ -329,57 +265,23 @@ impl Applier {
             // Most of what is seen is a heartbeat that says what is known.
             None => self.announcer.holding(&self.leases),
             Some(finished) => {
-                self.owed.extend(finished.touched.iter().cloned());
+                match self.sharing {
+                    None => self.owed.extend(finished.touched.iter().cloned()),
+                    Some(_) => self.note_seen(base, &finished),
+                }
                 self.publish(base, finished);
             }
         }
-        for (request, outcome) in seen.into_iter().zip(outcomes) {
-            self.confirm(request.reply, outcome);
-        }
-    }
-
-    /// Applies the commands of a commit that the store has taken on top of the newest snapshot.
-    fn apply_again(&mut self, stored: &Finished, requests: Vec<Request>, outcomes: Vec<Outcome>) {
-        if requests.is_empty() {
-            return;
-        }
-        let base = self.registry.snapshot();
-        let options = *self.options.borrow();
-        let mut draft = Draft::new(&base, &options, self.wall_time()).again(&stored.next);
-        let again = requests.iter().zip(outcomes);
-        // What was refused has no row in the store; what was not refused has been done, also when
-        // its instance is gone by now.
-        let apply = |(request, outcome): (&Request, Outcome)| {
-            outcome.map(|first| draft.apply(&request.command).unwrap_or(first))
-        };
-        let outcomes: Vec<Outcome> = again.map(apply).collect();
-        let mut finished = match draft.is_unchanged() {
-            true => Finished::unchanged(&base),
-            false => draft.finish(),
-        };
-        finished.next.revision = finished.next.revision.max(stored.next.revision);
-        self.owed.extend(stored.touched.iter().chain(&finished.touched).cloned());
-        self.publish(&base, finished);
-        // The revision that is replied has to be durable, too.
-        for (request, outcome) in requests.into_iter().zip(outcomes) {
-            self.confirm(request.reply, outcome);
-        }
-    }
-
-    /// Replies to a change that is visible when the store has taken it; at once when it does not
-    /// take anything.
-    fn confirm(&mut self, waiting: Reply, outcome: Outcome) {
-        let has_room = self.unconfirmed.len() < limit::WRITER_QUEUE_MAX;
-        match outcome {
-            Ok(applied)
-                if applied.changed
-                    && has_room
-                    && self.retry_at.is_none()
-                    && !waiting.is_closed() =>
-            {
-                self.unconfirmed.push((waiting, applied));
+        for (Request { command, reply }, outcome) in seen.into_iter().zip(outcomes) {
+            match command {
+                Command::Heartbeat(Heartbeat { key, .. })
+                | Command::Report(CheckReport { key, .. })
+                    if self.sharing.is_some() =>
+                {
+                    self.confirm_shared(reply, key, outcome);
+                }
+                _ => self.confirm(reply, outcome),
             }
-            outcome => reply(waiting, outcome),
         }
     }
 
@@ -407,7 +309,7 @@ impl Applier {
 
     fn publish(&mut self, base: &Snapshot, finished: Finished) {
         let Finished { next, events, touched, carried, .. } = finished;
-        if next.revision == base.revision {
+        if next.revision == base.revision && next.shared == base.shared {
             self.announcer.holding(&self.leases);
             return;
         }
@@ -418,8 +320,10 @@ impl Applier {
                 self.leases.carry(member, &from);
             }
         }
+        let sharing = self.sharing.as_ref();
         for key in &touched {
-            self.leases.follow(key, next.member(key).map(AsRef::as_ref), now);
+            let kept = next.member(key).filter(|_| sharing.is_none_or(|it| it.keeps(key)));
+            self.leases.follow(key, kept.map(AsRef::as_ref), now);
         }
         self.announcer.published(base, &next, &events, now);
         self.announcer.holding(&self.leases);
@@ -438,15 +342,6 @@ impl Applier {
 
     fn wall_time(&self) -> Timestamp {
         Timestamp(self.clock.wall_millis())
-    }
-}
-
-// === impl Commit ===
-
-impl Commit {
-    /// The newest revision that is in it.
-    pub(super) fn revision(&self) -> Revision {
-        self.finished.next.revision
     }
 }
 

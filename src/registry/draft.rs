@@ -11,6 +11,7 @@ mod limits;
 mod nodes;
 mod policy;
 mod service;
+mod shared;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,8 +24,8 @@ use super::{
     Snapshot, index,
 };
 use crate::model::{
-    Carry, CheckState, Command, Event, EventKind, Heartbeat, Instance, InstanceId, InstanceKey,
-    Interface, RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
+    Carry, CheckSpec, CheckState, Command, Event, EventKind, Heartbeat, Instance, InstanceId,
+    InstanceKey, Interface, RemovalReason, Revision, ServiceName, Status, Timestamp, limit,
 };
 
 /// What one that was not renewed says, with its ttl behind it.
@@ -40,6 +41,8 @@ pub(super) struct Draft<'s> {
     /// The world that a store has, when commands are carried out a second time that were accepted
     /// for it.
     accepted: Option<&'s Snapshot>,
+    /// The revision that all changes have; `None` for one after the other.
+    fixed: Option<Revision>,
     options: &'s Options,
     at: Timestamp,
     revision: Revision,
@@ -94,6 +97,7 @@ impl<'s> Draft<'s> {
         Self {
             base,
             accepted: None,
+            fixed: None,
             options,
             at,
             revision: base.revision,
@@ -318,7 +322,13 @@ impl<'s> Draft<'s> {
         let current = current.filter(|member| member.registered == report.registered);
         let Some(before) = current else { return unchanged(self.revision) };
         let mut next = Member::clone(&before);
-        let Some(check) = next.checks.get_mut(report.check) else {
+        // What an `alias` is in follows from another's state, and from nothing else.
+        let is_alias = |spec: &CheckSpec| spec.alias().is_some();
+        let Some(check) = next
+            .checks
+            .get_mut(report.check)
+            .filter(|_| !before.instance.checks.get(report.check).is_some_and(is_alias))
+        else {
             return unchanged(self.revision);
         };
         if check.status != report.status {
@@ -469,7 +479,7 @@ impl<'s> Draft<'s> {
     }
 
     fn step(&mut self) -> Revision {
-        self.revision = self.revision.next();
+        self.revision = self.fixed.unwrap_or_else(|| self.revision.next());
         self.revision
     }
 

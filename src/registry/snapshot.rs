@@ -12,6 +12,9 @@ use crate::model::{
 pub struct Snapshot {
     /// The revision of the last change that is in it.
     pub revision: Revision,
+    /// The revision of the store that servers share, up to which all its changes are in; `None`
+    /// when nothing is shared.
+    pub shared: Option<Revision>,
     /// How many instances there are, by state.
     pub counts: Counts,
     /// The services by name. A service is here while it has an instance or a policy.
@@ -79,6 +82,15 @@ pub struct Counts {
 // === impl Snapshot ===
 
 impl Snapshot {
+    /// Whether the change of that revision is in, or what came after it: one that this or, where
+    /// the state is shared, any other server has replied with.
+    pub fn has_seen(&self, revision: Revision) -> bool {
+        match self.shared {
+            None => self.revision >= revision,
+            Some(shared) => shared.shared_part() >= revision.shared_part(),
+        }
+    }
+
     /// The service of that name.
     pub fn service(&self, name: &str) -> Option<&Arc<ServiceEntry>> {
         self.services.get(name)

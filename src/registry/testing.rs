@@ -122,7 +122,7 @@ pub(crate) fn run(kept: Kept, options: Options) -> Running {
     let (options, receiver) = watch::channel(options);
     let setup = Setup {
         loaded: kept.load(),
-        journal: Box::new(kept.clone()),
+        keeping: super::Keeping::Own(Box::new(kept.clone())),
         options: receiver,
         clock: clock.clone(),
         board: board.clone(),

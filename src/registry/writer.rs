@@ -19,9 +19,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Journal, Loaded, Options, Registry,
+    Journal, Loaded, Options, Registry, Share, SharedSetup,
     announce::Announcer,
-    apply::{Applier, Queues},
+    apply::{Applier, Means, Queues, Sharing},
     publish::Publisher,
     restore::restore,
 };
@@ -36,7 +36,7 @@ pub struct Setup {
     /// What the store has kept.
     pub loaded: Loaded,
     /// Where changes are kept.
-    pub journal: Box<dyn Journal>,
+    pub keeping: Keeping,
     /// The operator's settings; a change applies to the next batch.
     pub options: watch::Receiver<Options>,
     /// The time.
@@ -47,11 +47,25 @@ pub struct Setup {
     pub metrics: Metrics,
 }
 
+/// Where a registry keeps its state.
+pub enum Keeping {
+    /// In a store of its own.
+    Own(Box<dyn Journal>),
+    /// In one that it shares with other servers.
+    Shared(SharedSetup),
+}
+
 /// The one task that changes the state.
 #[must_use = "commands wait until the writer runs"]
 pub struct Writer {
-    journal: Box<dyn Journal>,
+    store: StoreEnd,
     applier: Applier,
+}
+
+/// Where what is asked for goes.
+enum StoreEnd {
+    Own(Box<dyn Journal>),
+    Shared(Box<dyn Share>),
 }
 
 /// A commit that takes longer is spoken of: a thousand times what a disk takes.
@@ -71,17 +85,29 @@ const COMMIT_ENOUGH: usize = 32;
 /// # Errors
 /// When what was kept contradicts itself.
 pub fn start(setup: Setup) -> Result<(Registry, Writer), Invalid> {
-    let Setup { loaded, journal, options, clock, board, metrics } = setup;
+    let Setup { loaded, keeping, options, clock, board, metrics } = setup;
     let mut snapshot = restore(loaded, &options.borrow())?;
     let restored = snapshot.revision;
-    snapshot.revision = restored.after_restart();
+    match keeping {
+        Keeping::Own(_) => snapshot.revision = restored.after_restart(),
+        // Nobody has seen what another server had not, or it will be told of.
+        Keeping::Shared(_) => snapshot.shared = Some(restored),
+    }
+    let (store, sharing) = match keeping {
+        Keeping::Own(journal) => (StoreEnd::Own(journal), None),
+        Keeping::Shared(setup) => {
+            let (share, sharing) = Sharing::new(setup);
+            (StoreEnd::Shared(share), Some(sharing))
+        }
+    };
     let (asked, asked_receiver) = mpsc::channel(limit::WRITER_QUEUE_MAX);
     let (seen, seen_receiver) = mpsc::channel(limit::WRITER_QUEUE_MAX);
     let registry = Registry { asked, seen, published: Publisher::new(restored, snapshot).into() };
     let announcer = Announcer::new(board, &metrics, &registry);
     let queues = Queues { asked: asked_receiver, seen: seen_receiver };
-    let applier = Applier::new(registry.clone(), queues, options, clock, announcer);
-    Ok((registry, Writer { journal, applier }))
+    let applier =
+        Applier::new(registry.clone(), queues, Means { options, clock, announcer, sharing });
+    Ok((registry, Writer { store, applier }))
 }
 
 // === impl Writer ===
@@ -89,30 +115,61 @@ pub fn start(setup: Setup) -> Result<(Registry, Writer), Invalid> {
 impl Writer {
     /// Carries out commands until `stop`, then finishes those that were accepted before.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { mut journal, mut applier } = self;
-        let mut due = Instant::now();
-        loop {
-            gather(&mut applier, due, &stop).await;
-            while let Some((changes, commit)) = applier.begin() {
-                due = Instant::now() + COMMIT_PACE;
-                let mut committing = journal.commit(commit.revision(), changes);
-                let mut patience = std::pin::pin!(tokio::time::sleep(COMMIT_PATIENCE));
-                let result = loop {
-                    tokio::select! {
-                        biased;
-                        result = &mut committing => break result,
-                        () = &mut patience, if !patience.is_elapsed() => applier.commit_is_slow(),
-                        () = applier.step(&stop) => {}
-                    }
-                };
-                applier.settle(commit, result);
-                gather(&mut applier, due, &stop).await;
-            }
-            if applier.is_done() {
-                return;
-            }
-            applier.step(&stop).await;
+        let Self { store, applier } = self;
+        match store {
+            StoreEnd::Own(journal) => run_own(journal, applier, stop).await,
+            StoreEnd::Shared(share) => run_shared(share, applier, stop).await,
         }
+    }
+}
+
+async fn run_own(mut journal: Box<dyn Journal>, mut applier: Applier, stop: CancellationToken) {
+    let mut due = Instant::now();
+    loop {
+        gather(&mut applier, due, &stop).await;
+        while let Some((changes, commit)) = applier.begin() {
+            due = Instant::now() + COMMIT_PACE;
+            let mut committing = journal.commit(commit.revision(), changes);
+            let mut patience = std::pin::pin!(tokio::time::sleep(COMMIT_PATIENCE));
+            let result = loop {
+                tokio::select! {
+                    biased;
+                    result = &mut committing => break result,
+                    () = &mut patience, if !patience.is_elapsed() => applier.commit_is_slow(),
+                    () = applier.step(&stop) => {}
+                }
+            };
+            applier.settle(commit, result);
+            gather(&mut applier, due, &stop).await;
+        }
+        if applier.is_done() {
+            return;
+        }
+        applier.step(&stop).await;
+    }
+}
+
+async fn run_shared(mut share: Box<dyn Share>, mut applier: Applier, stop: CancellationToken) {
+    let mut due = Instant::now();
+    loop {
+        gather(&mut applier, due, &stop).await;
+        while let Some((proposal, proposed)) = applier.propose() {
+            due = Instant::now() + COMMIT_PACE;
+            let mut proposing = share.propose(proposal);
+            let result = loop {
+                tokio::select! {
+                    biased;
+                    result = &mut proposing => break result,
+                    () = applier.step(&stop) => {}
+                }
+            };
+            applier.conclude(proposed, result);
+            gather(&mut applier, due, &stop).await;
+        }
+        if applier.is_done() {
+            return;
+        }
+        applier.step(&stop).await;
     }
 }
 

@@ -39,7 +39,11 @@ impl Draft<'_> {
         Ok(applied)
     }
 
-    fn change_policy(&mut self, service: &ServiceName, policy: Option<Policy>) -> Applied {
+    pub(super) fn change_policy(
+        &mut self,
+        service: &ServiceName,
+        policy: Option<Policy>,
+    ) -> Applied {
         let revision = self.step();
         let draft = self.draft_of(service);
         draft.own_policy = policy;

@@ -5,8 +5,20 @@
 //! same changes in the same order. What is seen of the world is shown at once, as always, and
 //! written by the server whose task the instance is.
 
+mod edits;
+mod fold;
+mod overlay;
 mod row;
+#[cfg(test)]
+pub(super) mod testing;
 
+pub(super) use edits::edits;
+#[cfg(test)]
+pub(super) use fold::are_the_same;
+pub use fold::loaded;
+pub(super) use fold::{gathered, rank};
+pub(super) use overlay::Overlay;
 pub use row::{
-    Edit, Followed, Guard, Health, Kept, Proposal, Refused, Registration, Share, SharedRow, Weather,
+    Beat, Edit, Followed, Guard, Health, Kept, Proposal, Refused, Registration, Share, SharedRow,
+    SharedSetup, Weather,
 };

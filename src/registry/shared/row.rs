@@ -1,8 +1,13 @@
 //! Rows of the shared state, and changes of them that are proposed.
 
-use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use crate::model::{CheckState, Instance, InstanceKey, Policy, Revision, ServiceName, Timestamp};
+use tokio::sync::mpsc;
+
+use crate::{
+    model::{CheckState, Instance, InstanceKey, Policy, Revision, ServiceName, Status, Timestamp},
+    registry::{JournalError, Ownership},
+};
 
 /// One row of the shared state, as it is from a revision on.
 #[derive(Debug, Clone, PartialEq)]
@@ -204,6 +209,35 @@ pub enum Refused {
     Unsure(String),
 }
 
+/// A sign of life that reached a server whose task its instance is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// From whom.
+    pub key: InstanceKey,
+    /// Of which of its checks, counted from 0, and of which registration; `None` for all its `ttl`
+    /// checks.
+    pub check: Option<(usize, Revision)>,
+    /// The state it reports; `None` when it only was registered again as it is.
+    pub status: Option<Status>,
+    /// What it says of it.
+    pub output: Arc<str>,
+}
+
+/// How a registry shares its state.
+pub struct SharedSetup {
+    /// Where changes are proposed.
+    pub share: Box<dyn Share>,
+    /// What the store tells.
+    pub followed: mpsc::Receiver<Followed>,
+    /// Whose task which instance is.
+    pub ownership: Ownership,
+    /// Signs of life for other servers.
+    pub beats: mpsc::Sender<Beat>,
+    /// How long, after the store is within reach again, this server goes on to show what it has
+    /// found by itself of instances that are the task of others.
+    pub settling: Duration,
+}
+
 /// A store that several servers share, for those who write.
 pub trait Share: Send + 'static {
     /// Writes changes, all or none, and says at which revision of the store.
@@ -230,6 +264,15 @@ impl SharedRow {
     }
 }
 
+// === impl Beat ===
+
+impl Beat {
+    /// That of an instance that was registered again as it is.
+    pub fn of(key: InstanceKey) -> Self {
+        Self { key, check: None, status: None, output: Arc::default() }
+    }
+}
+
 // === impl Edit ===
 
 impl Edit {
@@ -241,6 +284,21 @@ impl Edit {
             | Self::Drain { key, .. }
             | Self::Health { key, .. } => Some(key),
             Self::Policy { .. } => None,
+        }
+    }
+}
+
+// === impl JournalError ===
+
+impl From<Refused> for JournalError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full(why) => Self::Full(why),
+            Refused::Unavailable(why) => Self::Unreachable(why),
+            Refused::Unsure(why) => Self::Unsure(why),
+            other @ (Refused::Conflict { .. } | Refused::NotOwner | Refused::TooLarge(_)) => {
+                Self::Failed(other.to_string())
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The writer with the clock stopped: durability before visibility, and weather.
 
+mod shared;
 mod weather;
 
 use std::{sync::Arc, time::Duration};

@@ -20,7 +20,7 @@ use crate::{
 
 /// What a step of a script does.
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     /// A command whose key and content follow from the numbers.
     Command(u8, u8, u8),
     Fail(bool),
@@ -28,7 +28,7 @@ enum Step {
     Wait(u64),
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
+pub(super) fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..12_u8, 0..4_u8, 0..6_u8).prop_map(|(k, who, how)| Step::Command(k, who, how)),
         1 => any::<bool>().prop_map(Step::Fail),
@@ -48,7 +48,7 @@ fn instance(name: &str, how: u8) -> Instance {
     Instance { weight: how.into(), deregister_after, ..base }
 }
 
-fn command(running: &Running, kind: u8, who: u8, how: u8) -> Command {
+pub(super) fn command(running: &Running, kind: u8, who: u8, how: u8) -> Command {
     let name = format!("s{}/i{}", who / 2, who % 2);
     let key: InstanceKey = testing::key(&name);
     let status = Status::ALL[usize::from(how % 3)];

@@ -1,0 +1,236 @@
+//! What becomes of commands where servers share their state.
+//!
+//! What is asked for is drafted, proposed, and shown when the store gives it back; then it is
+//! replied to. One proposal after the other: the next is drafted on a snapshot that has the one
+//! before, so that no server stands in its own way. What is seen is shown at once; of what is this
+//! server's task the rows are owed to the store, and go with the next proposal.
+
+mod follow;
+mod propose;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{Applier, Outcome, Reply, is_the_same, reply};
+use crate::{
+    model::{Amendment, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
+    registry::{
+        Applied, Beat, Followed, JournalError, Ownership, RegistryError, Share, SharedSetup,
+        Snapshot, Weather, handle::Request, shared::Overlay,
+    },
+};
+
+/// How long a reply waits for the store to give back what it has taken.
+const ECHO_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the writer knows of the store that servers share.
+pub(in crate::registry) struct Sharing {
+    followed: mpsc::Receiver<Followed>,
+    ownership: Ownership,
+    ownership_changes: watch::Receiver<u64>,
+    beats: mpsc::Sender<Beat>,
+    overlay: Overlay,
+    weather: Weather,
+    /// How long what differs for another reason than that it is owed stays after the weather has
+    /// become fair: the owner needs to write what it has found meanwhile.
+    settling: Duration,
+    /// When that time is over.
+    settled_at: Option<Duration>,
+    /// What the store has taken, and has not given back yet.
+    taken: Option<Taken>,
+    /// What others were faster than: drafted again when their changes are seen.
+    parked: Vec<Parked>,
+    /// Replies to what is seen, for when the store has it too.
+    unwritten: Vec<Unwritten>,
+    /// Whether a proposal is under way.
+    is_proposing: bool,
+    /// Whether the last proposal was of what is owed, so that what is asked for comes next.
+    has_paid: bool,
+}
+
+/// A change that the store has taken at a revision.
+struct Taken {
+    at: u64,
+    until: Duration,
+    replies: Vec<(Reply, Outcome)>,
+}
+
+struct Parked {
+    request: Request,
+    at: u64,
+    tries: u8,
+    until: Duration,
+    /// The instance that others were faster with, if it is about it.
+    lost: Option<InstanceKey>,
+}
+
+struct Unwritten {
+    reply: Reply,
+    applied: Applied,
+    key: InstanceKey,
+    until: Duration,
+}
+
+/// A proposal that is under way.
+pub(in crate::registry) struct Proposed {
+    requests: Vec<(Request, u8)>,
+    outcomes: Vec<Outcome>,
+}
+
+/// What wakes the writer, beside its queues.
+pub(super) enum Heard {
+    Followed(Followed),
+    Ownership,
+}
+
+// === impl Sharing ===
+
+impl Sharing {
+    /// What the writer keeps of a setup, and where it proposes changes.
+    pub(in crate::registry) fn new(setup: SharedSetup) -> (Box<dyn Share>, Self) {
+        let SharedSetup { share, followed, ownership, beats, settling } = setup;
+        let sharing = Self {
+            followed,
+            ownership_changes: ownership.subscribe(),
+            ownership,
+            beats,
+            overlay: Overlay::default(),
+            weather: Weather::Fair,
+            settling,
+            settled_at: None,
+            taken: None,
+            parked: Vec::new(),
+            unwritten: Vec::new(),
+            is_proposing: false,
+            has_paid: false,
+        };
+        (share, sharing)
+    }
+
+    /// Whether this server counts the heartbeats of the instance, and writes what is found of it.
+    pub(super) fn keeps(&self, key: &InstanceKey) -> bool {
+        self.ownership.keeps(key)
+    }
+
+    /// When the writer has something to do next, given when it may ask for what is owed again.
+    pub(super) fn next_at(&self, retry_at: Option<Duration>) -> Option<Duration> {
+        let taken = self.taken.as_ref().map(|taken| taken.until);
+        let unwritten = self.unwritten.iter().map(|unwritten| unwritten.until).min();
+        // What cannot be proposed now does not wake it.
+        let is_idle = !self.is_proposing && taken.is_none() && self.weather == Weather::Fair;
+        let parked = self.parked.iter().map(|parked| parked.until).min();
+        let idle = [parked, retry_at].into_iter().flatten().min().filter(|_| is_idle);
+        [self.settled_at, taken, unwritten, idle].into_iter().flatten().min()
+    }
+
+    /// How much waits for the next proposal.
+    pub(super) fn waiting(&self) -> usize {
+        self.overlay.owed().len() + self.parked.len()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.taken.is_none() && self.parked.is_empty() && self.unwritten.is_empty()
+    }
+}
+
+/// Waits for what is told by others. Cancel safe.
+pub(super) async fn heard(sharing: &mut Option<Sharing>) -> Heard {
+    let Some(sharing) = sharing else { return std::future::pending().await };
+    tokio::select! {
+        biased;
+        Ok(()) = sharing.ownership_changes.changed() => Heard::Ownership,
+        Some(followed) = sharing.followed.recv() => Heard::Followed(followed),
+        else => std::future::pending().await,
+    }
+}
+
+// === impl Applier ===
+
+impl Applier {
+    /// Hands signs of life on to the server whose task the instance is.
+    pub(super) fn hand_on(&mut self, command: &Command, base: &Snapshot) {
+        let Some(sharing) = &mut self.sharing else { return };
+        let hand_on = |beat: Beat| {
+            if !sharing.ownership.keeps(&beat.key) && base.member(&beat.key).is_some() {
+                // When the queue is full, the next one comes in time.
+                let _full = sharing.beats.try_send(beat);
+            }
+        };
+        match command {
+            Command::Heartbeat(Heartbeat { key, check, status, output }) => {
+                let (key, output) = (key.clone(), Arc::clone(output));
+                hand_on(Beat { key, check: *check, status: Some(*status), output });
+            }
+            Command::Register(instances) => instances
+                .iter()
+                .filter(|instance| is_the_same(instance, base))
+                .map(|instance| Beat::of(instance.key()))
+                .for_each(hand_on),
+            Command::Amend(amendments) => amendments
+                .iter()
+                .filter(|amendment| is_renewed(amendment, base))
+                .map(|amendment| Beat::of(amendment.key.clone()))
+                .for_each(hand_on),
+            _ => {}
+        }
+    }
+
+    /// Replies to a change that is visible when the store has taken it, too.
+    pub(super) fn confirm_shared(&mut self, reply_to: Reply, key: InstanceKey, outcome: Outcome) {
+        let until = self.clock.elapsed() + ECHO_PATIENCE;
+        let Some(sharing) = &mut self.sharing else { return };
+        let has_room = sharing.unwritten.len() < limit::WRITER_QUEUE_MAX;
+        match outcome {
+            Ok(applied)
+                if applied.changed
+                    && has_room
+                    && sharing.weather == Weather::Fair
+                    && !reply_to.is_closed() =>
+            {
+                sharing.unwritten.push(Unwritten { reply: reply_to, applied, key, until });
+            }
+            outcome => reply(reply_to, outcome),
+        }
+    }
+
+    /// Keeps a word that a heartbeat brings to another server than its instance's own for that one:
+    /// it decides how often a new one is taken.
+    pub(super) fn is_word_for_another(&self, key: &InstanceKey) -> bool {
+        self.sharing.as_ref().is_some_and(|sharing| !sharing.keeps(key))
+    }
+}
+
+// === impl Taken ===
+
+impl Taken {
+    fn reply(self) {
+        let revision = Revision::shared(self.at);
+        for (to, outcome) in self.replies {
+            let seen = |applied: Applied| match applied.changed {
+                true => Applied { revision, ..applied },
+                false => applied,
+            };
+            reply(to, outcome.map(seen));
+        }
+    }
+
+    fn reply_unseen(self) {
+        let why = format!(
+            "revision {} was written, but has not come back within {} s; read it, or repeat it",
+            Revision::shared(self.at),
+            ECHO_PATIENCE.as_secs()
+        );
+        for (to, _) in self.replies {
+            let error = JournalError::Unsure(why.clone());
+            reply(to, Err(RegistryError::NotDurable(error)));
+        }
+    }
+}
+
+/// Whether a registration is put in place of itself, by somebody who is alive.
+fn is_renewed(amendment: &Amendment, base: &Snapshot) -> bool {
+    let Some(to) = &amendment.to else { return false };
+    is_the_same(&to.instance, base)
+        && to.checks.iter().any(|carry| matches!(carry, Carry::Renewed(_)))
+}

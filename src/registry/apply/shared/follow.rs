@@ -1,0 +1,226 @@
+//! What the store tells: changes of all servers, lists, weather; and whose task is what.
+
+use std::collections::BTreeSet;
+
+use super::{Heard, Taken, Unwritten};
+use crate::{
+    model::{InstanceKey, Revision},
+    registry::{
+        Applied, Followed, Kept, SharedRow, Snapshot, Weather,
+        apply::{Applier, reply},
+        draft::{Draft, Finished},
+        shared::{Overlay, gathered, rank},
+    },
+};
+
+/// Rows that are taken in one go, so that a list does not hold up results.
+const ROWS_MAX: usize = 16_384;
+
+// === impl Applier ===
+
+impl Applier {
+    /// Takes what was heard, and whatever else is there already.
+    pub(in crate::registry::apply) fn take_heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Ownership => self.adopt_ownership(),
+            Heard::Followed(Followed::Weather(weather)) => self.adopt_weather(weather),
+            Heard::Followed(Followed::Whole { rows, kept, at }) => {
+                self.take_whole(rows, &kept, at);
+            }
+            Heard::Followed(Followed::Changes { rows, upto }) => self.take_changes(rows, upto),
+        }
+    }
+
+    fn take_changes(&mut self, mut rows: Vec<(u64, SharedRow)>, mut upto: u64) {
+        let mut next = None;
+        let Some(sharing) = &mut self.sharing else { return };
+        while rows.len() < ROWS_MAX {
+            match sharing.followed.try_recv() {
+                Ok(Followed::Changes { rows: more, upto: to }) => {
+                    rows.extend(more);
+                    upto = to;
+                }
+                Ok(other) => {
+                    next = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        // Stable, so that revisions stay in their order.
+        rows.sort_by_key(|(at, row)| (*at, rank(row)));
+        self.follow(upto, |draft, overlay| {
+            let mut last = None;
+            for (at, row) in &rows {
+                let revision = Revision::shared(*at);
+                if last.replace(*at) != Some(*at) {
+                    draft.at_shared(revision);
+                }
+                match (row, row.key()) {
+                    (SharedRow::Policy { service, to }, _) => draft.show_policy(service, *to),
+                    (row, Some(key)) => {
+                        let next = overlay.take(key, row, revision, draft.shown(key).as_ref());
+                        draft.show(key, next);
+                    }
+                    (_, None) => {}
+                }
+            }
+        });
+        if let Some(next) = next {
+            self.take_heard(Heard::Followed(next));
+        }
+    }
+
+    /// Takes a whole list as a difference: what is the same is not touched.
+    fn take_whole(&mut self, rows: Vec<(u64, SharedRow)>, kept: &Kept, at: u64) {
+        let base = self.registry.snapshot();
+        let (mut members, mut policies) = gathered(rows);
+        members.retain(|key, _| !kept.instances.contains(key));
+        policies.retain(|service, _| !kept.policies.contains(service));
+        self.follow(at, |draft, overlay| {
+            draft.at_shared(Revision::shared(at));
+            let known = base.members().map(|member| member.key());
+            let keys: BTreeSet<InstanceKey> = known.chain(overlay.keys().cloned()).collect();
+            // What is on a node comes after it.
+            let (nodes, others): (Vec<_>, Vec<_>) = keys
+                .into_iter()
+                .filter(|key| !kept.instances.contains(key))
+                .partition(|key| key.service.is_nodes());
+            for key in nodes.into_iter().chain(others) {
+                let next = overlay.replace(&key, members.remove(&key), draft.shown(&key).as_ref());
+                draft.show(&key, next);
+            }
+            let (nodes, others): (Vec<_>, Vec<_>) =
+                members.into_iter().partition(|(key, _)| key.service.is_nodes());
+            for (key, member) in nodes.into_iter().chain(others) {
+                draft.show(&key, Some(member));
+            }
+            let known = base.services.iter().filter(|(_, entry)| entry.has_own_policy);
+            for (service, _) in known.filter(|(service, _)| !kept.policies.contains(*service)) {
+                draft.show_policy(service, policies.remove(service));
+            }
+            for (service, policy) in policies {
+                draft.show_policy(&service, Some(policy));
+            }
+        });
+    }
+
+    /// Publishes what `take` makes of the newest snapshot: all changes of the store up to a
+    /// revision are in it.
+    fn follow(&mut self, upto: u64, take: impl FnOnce(&mut Draft<'_>, &mut Overlay)) {
+        let base = self.registry.snapshot();
+        let options = *self.options.borrow();
+        let Some(mut sharing) = self.sharing.take() else { return };
+        let mut draft = Draft::new(&base, &options, self.wall_time());
+        take(&mut draft, &mut sharing.overlay);
+        self.sharing = Some(sharing);
+        let mut finished = match draft.is_unchanged() {
+            true => Finished::unchanged(&base),
+            false => draft.finish(),
+        };
+        let shared = Revision::shared(upto);
+        finished.next.shared = Some(shared);
+        finished.next.revision = finished.next.revision.max(shared);
+        self.publish(&base, finished);
+        self.reply_to_seen();
+    }
+
+    /// Replies to what the newest snapshot shows, or no longer need wait for.
+    pub(in crate::registry) fn reply_to_seen(&mut self) {
+        let (snapshot, now) = (self.registry.snapshot(), self.clock.elapsed());
+        let is_stopping = self.queues.are_closed();
+        let Some(sharing) = &mut self.sharing else { return };
+        let shared = snapshot.shared.unwrap_or_default().shared_part();
+        if let Some(taken) = &sharing.taken {
+            if taken.at <= shared {
+                sharing.taken.take().into_iter().for_each(Taken::reply);
+            } else if taken.until <= now {
+                sharing.taken.take().into_iter().for_each(Taken::reply_unseen);
+            }
+        }
+        let is_lost = sharing.weather != Weather::Fair || is_stopping;
+        for waiting in std::mem::take(&mut sharing.unwritten) {
+            let Unwritten { reply: to, applied, key, until } = waiting;
+            if sharing.overlay.is_clean(&key) {
+                let revision = snapshot.member(&key).map_or(snapshot.revision, |m| m.modified);
+                reply(to, Ok(Applied { revision, ..applied }));
+            } else if is_lost || until <= now {
+                reply(to, Ok(applied)); // the answers follow what is seen, store or not
+            } else {
+                sharing.unwritten.push(Unwritten { reply: to, applied, key, until });
+            }
+        }
+        if sharing.settled_at.is_some_and(|at| at <= now) {
+            sharing.settled_at = None;
+            self.drop_others();
+        }
+    }
+
+    /// Shows again what the store has of instances that are the task of others.
+    fn drop_others(&mut self) {
+        let Some(sharing) = &mut self.sharing else { return };
+        let dropped = sharing.overlay.drop_others();
+        if dropped.is_empty() {
+            return;
+        }
+        let base = self.registry.snapshot();
+        let (finished, _) = self.draft(&base, &[], |draft| {
+            for (key, member) in dropped {
+                draft.show(&key, Some(member));
+            }
+            Vec::new()
+        });
+        if let Some(finished) = finished {
+            self.publish(&base, finished);
+        }
+    }
+
+    /// Begins the leases of instances that have become this server's task, each with a full ttl,
+    /// and ends those of others.
+    fn adopt_ownership(&mut self) {
+        let (snapshot, now) = (self.registry.snapshot(), self.clock.elapsed());
+        let Some(sharing) = &mut self.sharing else { return };
+        sharing.ownership_changes.mark_unchanged();
+        for member in snapshot.members() {
+            let key = member.key();
+            let kept = sharing.ownership.keeps(&key).then_some(&**member);
+            self.leases.follow(&key, kept, now);
+        }
+        if sharing.overlay.divide(|key| sharing.ownership.keeps(key)) {
+            sharing.settled_at = Some(now + sharing.settling);
+        }
+        self.retry_at = None;
+    }
+
+    fn adopt_weather(&mut self, weather: Weather) {
+        let now = self.clock.elapsed();
+        let Some(sharing) = &mut self.sharing else { return };
+        let was_lost = sharing.weather != Weather::Fair;
+        let is_fair = weather == Weather::Fair;
+        sharing.weather = weather;
+        if is_fair && was_lost {
+            self.retry_at = None;
+            sharing.settled_at = Some(now + sharing.settling);
+        }
+        if !is_fair {
+            sharing.settled_at = None;
+        }
+        self.reply_to_seen();
+    }
+
+    /// Notes where what is shown from now on differs from what the store has.
+    pub(in crate::registry) fn note_seen(&mut self, base: &Snapshot, finished: &Finished) {
+        let Some(sharing) = &mut self.sharing else { return };
+        let mut has_others = false;
+        for key in &finished.touched {
+            let is_mine = sharing.ownership.keeps(key);
+            let (before, now) = (base.member(key), finished.next.member(key));
+            sharing.overlay.note(key, before, now, is_mine);
+            has_others |= !is_mine;
+        }
+        let is_fair = sharing.weather == Weather::Fair;
+        if has_others && is_fair && sharing.settled_at.is_none() {
+            sharing.settled_at = Some(self.clock.elapsed() + sharing.settling);
+        }
+    }
+}

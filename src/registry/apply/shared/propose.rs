@@ -1,0 +1,218 @@
+//! What is written: what was asked for, and what is owed.
+
+use std::time::Duration;
+
+use super::{ECHO_PATIENCE, Parked, Proposed, Taken};
+use crate::{
+    model::{Command, InstanceKey, Invalid},
+    registry::{
+        Edit, Guard, Health, JournalError, Proposal, Refused, RegistryError, Snapshot, Weather,
+        apply::{Applier, is_the_same, reply},
+        handle::Request,
+        shared::edits,
+    },
+};
+
+/// Rows of one proposal: with their conditions they stay within what etcd takes in a transaction
+/// by default. A single command may have more.
+const PROPOSAL_ROWS_MAX: usize = 60;
+
+/// How often a proposal is drafted again that others were faster than.
+const TRIES_MAX: u8 = 4;
+
+/// How soon the store is asked again to take what it is owed.
+const OWED_RETRY: Duration = Duration::from_secs(1);
+
+// === impl Applier ===
+
+impl Applier {
+    /// Drafts a proposal of what is asked for, or else of what is owed. `None` when there is
+    /// nothing to write, or what was written before is not seen yet.
+    pub(in crate::registry) fn propose(&mut self) -> Option<(Proposal, Proposed)> {
+        self.reply_to_seen();
+        self.refuse_in_bad_weather();
+        let sharing = self.sharing.as_mut()?;
+        if sharing.taken.is_some() || sharing.weather != Weather::Fair {
+            return None;
+        }
+        let asks = !self.waiting.is_empty() || !sharing.parked.is_empty();
+        if asks && (sharing.has_paid || sharing.overlay.owed().is_empty()) {
+            sharing.has_paid = false;
+            if let Some(proposal) = self.propose_asked() {
+                return Some(proposal);
+            }
+        }
+        self.propose_owed()
+    }
+
+    fn propose_asked(&mut self) -> Option<(Proposal, Proposed)> {
+        let base = self.registry.snapshot();
+        let requests = self.next_requests(&base);
+        if requests.is_empty() {
+            return None;
+        }
+        let (finished, outcomes) = self.draft(&base, &[], |draft| {
+            requests.iter().map(|(request, _)| draft.apply(&request.command)).collect()
+        });
+        let edits = finished.map(|finished| edits(&base, &finished.changes)).unwrap_or_default();
+        if edits.is_empty() {
+            for ((request, _), outcome) in requests.into_iter().zip(outcomes) {
+                reply(request.reply, outcome);
+            }
+            return None;
+        }
+        let base = base.shared.unwrap_or_default().shared_part();
+        self.sharing.as_mut()?.is_proposing = true;
+        let proposal = Proposal { base, edits, as_owner: false };
+        Some((proposal, Proposed { requests, outcomes }))
+    }
+
+    /// Takes what waits for one proposal: those first that were drafted before.
+    fn next_requests(&mut self, base: &Snapshot) -> Vec<(Request, u8)> {
+        let shared = base.shared.unwrap_or_default().shared_part();
+        let Some(sharing) = &mut self.sharing else { return Vec::new() };
+        let now = self.clock.elapsed();
+        let mut requests = Vec::new();
+        for parked in std::mem::take(&mut sharing.parked) {
+            if parked.at > shared && parked.until > now {
+                sharing.parked.push(parked);
+                continue;
+            }
+            let Parked { request, tries, lost, .. } = parked;
+            match lost {
+                Some(key) if tries >= TRIES_MAX || !stands(&request.command, base) => {
+                    reply(request.reply, Err(RegistryError::Conflict(key)));
+                }
+                None if tries >= TRIES_MAX => reply(request.reply, Err(RegistryError::Busy)),
+                _ => requests.push((request, tries)),
+            }
+        }
+        let mut rows: usize = requests.iter().map(|(request, _)| rows_of(&request.command)).sum();
+        let fits = |request: &Request| {
+            let own = rows_of(&request.command);
+            let fits = rows == 0 || rows + own <= PROPOSAL_ROWS_MAX;
+            rows += own;
+            fits
+        };
+        let count = self.waiting.iter().map(fits).take_while(|fits| *fits).count();
+        requests.extend(self.waiting.drain(..count).map(|request| (request, 0)));
+        requests
+    }
+
+    fn propose_owed(&mut self) -> Option<(Proposal, Proposed)> {
+        if self.retry_at.is_some_and(|at| at > self.clock.elapsed()) {
+            return None;
+        }
+        self.retry_at = None;
+        let snapshot = self.registry.snapshot();
+        let sharing = self.sharing.as_mut()?;
+        sharing.has_paid = true;
+        let owed = sharing.overlay.owed().iter().take(PROPOSAL_ROWS_MAX);
+        let edit = |key: &InstanceKey| match snapshot.member(key) {
+            Some(member) => {
+                let (of, checks) = (member.registered, member.checks.clone());
+                let to = Health { of, checks, suspect: member.suspect };
+                Edit::Health { key: key.clone(), to }
+            }
+            None => Edit::Deregister { key: key.clone(), guard: Guard::PresentUnchanged },
+        };
+        let edits: Vec<Edit> = owed.map(edit).collect();
+        if edits.is_empty() {
+            return None;
+        }
+        let base = snapshot.shared.unwrap_or_default().shared_part();
+        sharing.is_proposing = true;
+        let proposal = Proposal { base, edits, as_owner: true };
+        Some((proposal, Proposed { requests: Vec::new(), outcomes: Vec::new() }))
+    }
+
+    /// Nobody waits for a store that is out of reach.
+    fn refuse_in_bad_weather(&mut self) {
+        let Some(sharing) = &mut self.sharing else { return };
+        let Weather::Lost(why) = &sharing.weather else { return };
+        let error = RegistryError::NotDurable(JournalError::Unreachable(why.clone()));
+        let parked = std::mem::take(&mut sharing.parked);
+        let requests = parked.into_iter().map(|parked| parked.request);
+        for request in requests.chain(self.waiting.drain(..)) {
+            reply(request.reply, Err(error.clone()));
+        }
+    }
+
+    /// Takes the end of a proposal.
+    pub(in crate::registry) fn conclude(
+        &mut self,
+        proposed: Proposed,
+        result: Result<u64, Refused>,
+    ) {
+        let now = self.clock.elapsed();
+        let until = now + ECHO_PATIENCE;
+        let Proposed { requests, outcomes } = proposed;
+        let is_owed = requests.is_empty();
+        let Some(sharing) = &mut self.sharing else { return };
+        sharing.is_proposing = false;
+        match result {
+            Ok(at) => {
+                let replies = requests.into_iter().map(|(request, _)| request.reply).zip(outcomes);
+                sharing.taken = Some(Taken { at, until, replies: replies.collect() });
+                self.announcer.stored(&Ok(()));
+                self.reply_to_seen();
+            }
+            Err(Refused::Conflict { keys, at }) => {
+                for (request, tries) in requests {
+                    let lost = keys.iter().find(|key| concerns(&request.command, key)).cloned();
+                    sharing.parked.push(Parked { request, at, tries: tries + 1, until, lost });
+                }
+                if is_owed {
+                    // What others have written is to be seen first.
+                    sharing.taken = Some(Taken { at, until, replies: Vec::new() });
+                }
+            }
+            Err(refused) => {
+                if is_owed {
+                    self.retry_at = Some(now + OWED_RETRY);
+                }
+                let error = match refused {
+                    Refused::TooLarge(why) => {
+                        RegistryError::Limit(Invalid::new("body", requests.len(), why))
+                    }
+                    refused => {
+                        let error = JournalError::from(refused);
+                        self.announcer.stored(&Err(error.clone()));
+                        RegistryError::NotDurable(error)
+                    }
+                };
+                for (request, _) in requests {
+                    reply(request.reply, Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a registration that others were faster with still stands: what they have made of it is
+/// the same, or it is gone.
+fn stands(command: &Command, base: &Snapshot) -> bool {
+    match command {
+        Command::Register(instances) => instances
+            .iter()
+            .all(|instance| is_the_same(instance, base) || base.member_like(instance).is_none()),
+        _ => true, // drafted again, it is refused by itself if it has to be
+    }
+}
+
+fn concerns(command: &Command, key: &InstanceKey) -> bool {
+    match command {
+        Command::Register(instances) => instances.iter().any(|i| i.key() == *key),
+        Command::Amend(amendments) => amendments.iter().any(|amendment| amendment.key == *key),
+        Command::Deregister(own) | Command::Drain { key: own, .. } => own == key,
+        _ => false,
+    }
+}
+
+fn rows_of(command: &Command) -> usize {
+    match command {
+        Command::Register(instances) => instances.len(),
+        Command::Amend(amendments) => 2 * amendments.len(),
+        _ => 1,
+    }
+}

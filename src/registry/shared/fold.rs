@@ -1,0 +1,131 @@
+//! What a row makes of an instance. Pure, and the same on every server.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Health, Registration, SharedRow};
+use crate::{
+    model::{InstanceKey, Policy, Revision, ServiceName, Status},
+    registry::{Loaded, Member},
+};
+
+/// The instance as it is in the shared state after a row of revision `at`; `None` when it is not
+/// there. `before` is itself if the row says nothing new.
+pub(in crate::registry) fn folded(
+    before: Option<Arc<Member>>,
+    row: &SharedRow,
+    at: Revision,
+) -> Option<Arc<Member>> {
+    match row {
+        SharedRow::Registration { to: None, .. } => None,
+        SharedRow::Registration { to: Some(to), .. } => Some(registered(before, to, at)),
+        SharedRow::Health { to: Some(to), .. } => before.map(|before| found(before, to, at)),
+        SharedRow::Drained { on, .. } => before.map(|before| {
+            if before.drained == *on {
+                return before;
+            }
+            Arc::new(Member { drained: *on, modified: at, ..Member::clone(&before) })
+        }),
+        SharedRow::Health { to: None, .. } | SharedRow::Policy { .. } => before,
+    }
+}
+
+/// Whether two states of an instance are the same to those who share them. The states of `alias`
+/// checks and of its node are found out by each server for itself.
+pub(in crate::registry) fn are_the_same(one: &Member, other: &Member) -> bool {
+    let mut checks = one.instance.checks.iter().zip(&one.checks).zip(&other.checks);
+    one.registered == other.registered
+        && one.drained == other.drained
+        && one.suspect == other.suspect
+        && one.instance == other.instance
+        && checks.all(|((spec, one), other)| spec.alias().is_some() || one == other)
+}
+
+/// All instances and policies of a whole list.
+pub(in crate::registry) fn gathered(
+    mut rows: Vec<(u64, SharedRow)>,
+) -> (BTreeMap<InstanceKey, Arc<Member>>, BTreeMap<ServiceName, Policy>) {
+    let (mut members, mut policies) = (BTreeMap::new(), BTreeMap::new());
+    rows.sort_by_key(|(_, row)| rank(row));
+    for (at, row) in rows {
+        let at = Revision::shared(at);
+        if let SharedRow::Policy { service, to } = row {
+            policies.extend(to.map(|policy| (service, policy)));
+        } else if let Some(key) = row.key().cloned()
+            && let Some(member) = folded(members.remove(&key), &row, at)
+        {
+            members.insert(key, member);
+        }
+    }
+    (members, policies)
+}
+
+/// What a registry starts with that shares its state, from a list of all rows at revision `at` of
+/// the store.
+pub fn loaded(rows: Vec<(u64, SharedRow)>, at: u64) -> Loaded {
+    let (members, policies) = gathered(rows);
+    // Nobody else has them.
+    let members = members.into_values().map(Arc::unwrap_or_clone).collect();
+    Loaded { revision: Revision::shared(at), members, policies: policies.into_iter().collect() }
+}
+
+/// In which order rows of one revision are taken: what is said of an instance comes after it.
+pub(in crate::registry) fn rank(row: &SharedRow) -> u8 {
+    match row {
+        SharedRow::Policy { .. } => 0,
+        SharedRow::Registration { to: None, .. } => 1,
+        SharedRow::Registration { key, .. } if key.service.is_nodes() => 2,
+        SharedRow::Registration { .. } => 3,
+        SharedRow::Drained { .. } => 4,
+        SharedRow::Health { .. } => 5,
+    }
+}
+
+fn registered(before: Option<Arc<Member>>, to: &Registration, at: Revision) -> Arc<Member> {
+    let registered = to.registered.unwrap_or(at);
+    if let Some(before) = &before
+        && before.registered == registered
+        && before.instance == to.instance
+    {
+        return Arc::clone(before);
+    }
+    let mut next = Member::new(Arc::clone(&to.instance), registered, to.registered_at);
+    if let Some(checks) = to.checks.as_ref().filter(|checks| checks.len() == next.checks.len()) {
+        next.checks.clone_from(checks);
+    }
+    next.created = to.created.unwrap_or(registered);
+    next.modified = at;
+    next.status = own_status(&next);
+    if let Some(before) = before {
+        next.drained = before.drained;
+        if before.status == next.status {
+            next.since = before.since;
+        }
+    }
+    Arc::new(next)
+}
+
+/// What is said of another registration, or of other checks, means nothing.
+fn found(before: Arc<Member>, to: &Health, at: Revision) -> Arc<Member> {
+    if to.of != before.registered || to.checks.len() != before.checks.len() {
+        return before;
+    }
+    let mut next = Member::clone(&before);
+    let specs = before.instance.checks.iter();
+    for ((spec, state), to) in specs.zip(next.checks.iter_mut()).zip(&to.checks) {
+        if spec.alias().is_none() {
+            state.clone_from(to);
+        }
+    }
+    (next.suspect, next.modified) = (to.suspect, at);
+    next.status = own_status(&next);
+    if next.status != before.status {
+        let changed = next.checks.iter().zip(&before.checks).filter(|(is, was)| is != was);
+        next.since = changed.map(|(is, _)| is.since).max().unwrap_or(before.since);
+    }
+    if are_the_same(&before, &next) { before } else { Arc::new(next) }
+}
+
+/// Without that of its node, which each server adds.
+fn own_status(member: &Member) -> Status {
+    Status::worst(member.checks.iter().map(|check| check.status))
+}

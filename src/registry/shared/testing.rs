@@ -1,0 +1,340 @@
+//! A shared store in memory, for tests of several registries: it judges conditions, gives each
+//! change back to all, and can be cut off, made to hang, to fail, or to lose its answers.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    Beat, Edit, Followed, Guard, Proposal, Refused, Share, SharedRow, SharedSetup, Weather,
+    fold::gathered,
+};
+use crate::{
+    model::{Instance, InstanceKey, ServiceName},
+    registry::{
+        Keeping, Member, Options, Ownership, Peer, Setup, View, loaded, start,
+        testing::{Kept, Running},
+    },
+    telemetry::{Board, Metrics},
+    util::Clock,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum RowKey {
+    Registration(InstanceKey),
+    Health(InstanceKey),
+    Drained(InstanceKey),
+    Policy(ServiceName),
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    revision: u64,
+    rows: BTreeMap<RowKey, (u64, SharedRow)>,
+    /// What was asked for, as of each revision from the first.
+    history: Vec<Asked>,
+    servers: Vec<Server>,
+}
+
+#[derive(Debug)]
+struct Server {
+    followed: mpsc::Sender<Followed>,
+    ownership: Ownership,
+    is_cut: bool,
+    is_buried: bool,
+    failure: Option<Refused>,
+}
+
+/// Who is registered as what, and whether it is drained.
+pub(crate) type Asked = BTreeMap<InstanceKey, (Arc<Instance>, bool)>;
+
+/// The store; clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Commons {
+    inner: Arc<Mutex<Inner>>,
+    hangs: Arc<watch::Sender<bool>>,
+}
+
+/// The store as one server reaches it.
+struct End {
+    commons: Commons,
+    server: usize,
+}
+
+// === impl Commons ===
+
+impl Commons {
+    /// Starts a registry that shares what is here, and says where the heartbeats for others go.
+    pub(crate) fn join(&self, options: Options) -> (Running, mpsc::Receiver<Beat>) {
+        let (followed, receiver) = mpsc::channel(10_000);
+        let mut inner = self.inner.lock();
+        let server = inner.servers.len();
+        let ownership = Ownership::of(view(server, server + 1));
+        let rows = inner.rows.values().cloned().collect();
+        let loaded = loaded(rows, inner.revision);
+        let count = server + 1;
+        for (index, other) in inner.servers.iter().enumerate() {
+            other.ownership.set(view(index, count));
+        }
+        let (beats, heard) = mpsc::channel(10_000);
+        let keeping = Keeping::Shared(SharedSetup {
+            share: Box::new(End { commons: self.clone(), server }),
+            followed: receiver,
+            ownership: ownership.clone(),
+            beats,
+            settling: Duration::from_secs(10),
+        });
+        inner.servers.push(Server {
+            followed,
+            ownership,
+            is_cut: false,
+            is_buried: false,
+            failure: None,
+        });
+        drop(inner);
+        let (board, metrics) = (Board::default(), Metrics::new());
+        let clock = Clock::starting_at(Duration::from_secs(1_800_000_000));
+        let (options, receiver) = watch::channel(options);
+        let setup = Setup {
+            loaded,
+            keeping,
+            options: receiver,
+            clock: clock.clone(),
+            board: board.clone(),
+            metrics: metrics.clone(),
+        };
+        let (registry, writer) = start(setup).expect("what is shared is whole");
+        let stop = tokio_util::sync::CancellationToken::new();
+        tokio::spawn(writer.run(stop.clone()));
+        let kept = Kept::default();
+        (Running { registry, kept, board, metrics, clock, options, stop }, heard)
+    }
+
+    /// Makes each proposal hang from now on, the one under way too, or go on.
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
+    }
+
+    /// Makes the proposals of a server fail from now on, or succeed again.
+    pub(crate) fn fail(&self, server: usize, failure: Option<Refused>) {
+        self.inner.lock().servers[server].failure = failure;
+    }
+
+    /// Cuts a server off, or lets it come back: it is given a list then.
+    pub(crate) fn cut(&self, server: usize, is_cut: bool) {
+        let mut inner = self.inner.lock();
+        let (rows, at) = (inner.rows.values().cloned().collect(), inner.revision);
+        let server = &mut inner.servers[server];
+        if server.is_cut == is_cut {
+            return;
+        }
+        server.is_cut = is_cut;
+        let mut view = server.ownership.view().expect("there is one");
+        view.is_cut_off = is_cut;
+        server.ownership.set(view);
+        if is_cut {
+            server.tell(Followed::Weather(Weather::Lost("cut off".into())));
+        } else {
+            server.tell(Followed::Whole { rows, kept: super::Kept::default(), at });
+            server.tell(Followed::Weather(Weather::Fair));
+        }
+    }
+
+    /// Gives each server a list of all there is, as after a compaction.
+    pub(crate) fn list_again(&self) {
+        let inner = self.inner.lock();
+        let rows: Vec<_> = inner.rows.values().cloned().collect();
+        for server in inner.servers.iter().filter(|server| !server.is_cut) {
+            server.tell(Followed::Whole {
+                rows: rows.clone(),
+                kept: super::Kept::default(),
+                at: inner.revision,
+            });
+        }
+    }
+
+    /// The instances that are shared, by name.
+    pub(crate) fn members(&self) -> Vec<Arc<Member>> {
+        let rows = self.inner.lock().rows.values().cloned().collect();
+        gathered(rows).0.into_values().collect()
+    }
+
+    /// Writes edits in the place of somebody who is no server of this test.
+    pub(crate) fn write(&self, edits: Vec<Edit>) -> u64 {
+        let mut inner = self.inner.lock();
+        let base = inner.revision;
+        inner.take(Proposal { base, edits, as_owner: false }).expect("nothing stands against it")
+    }
+
+    /// The revision of the last change.
+    pub(crate) fn revision(&self) -> u64 {
+        self.inner.lock().revision
+    }
+
+    /// What was asked for up to a revision.
+    pub(crate) fn asked_up_to(&self, revision: u64) -> Asked {
+        let index = usize::try_from(revision).unwrap();
+        index
+            .checked_sub(1)
+            .map(|index| self.inner.lock().history[index].clone())
+            .unwrap_or_default()
+    }
+
+    /// Whose task the instance is, as the first server that lives sees it.
+    pub(crate) fn owner(&self, key: &InstanceKey) -> usize {
+        let inner = self.inner.lock();
+        let keeps = |server: &Server| !server.is_buried && server.ownership.keeps(key);
+        inner.servers.iter().position(keeps).expect("somebody's")
+    }
+
+    /// Whether a server checks the instance.
+    pub(crate) fn checks(&self, server: usize, key: &InstanceKey) -> bool {
+        self.inner.lock().servers[server].ownership.checks(key)
+    }
+
+    /// Has `server` be gone: what was its task is that of others.
+    pub(crate) fn bury(&self, server: usize) {
+        let mut inner = self.inner.lock();
+        inner.servers[server].is_buried = true;
+        for (index, other) in inner.servers.iter().enumerate() {
+            let mut view = other.ownership.view().expect("there is one");
+            view.servers.retain(|peer| *peer.id != *format!("server-{server}"));
+            if index != server {
+                other.ownership.set(view);
+            }
+        }
+    }
+}
+
+fn view(me: usize, count: usize) -> View {
+    let id = |index: usize| format!("server-{index}").into();
+    let servers = (0..count).map(|index| Peer { id: id(index), http: [].into() }).collect();
+    View { me: id(me), servers, checkers: 1, is_cut_off: false }
+}
+
+impl Share for End {
+    fn propose(
+        &mut self,
+        proposal: Proposal,
+    ) -> Pin<Box<dyn Future<Output = Result<u64, Refused>> + Send + '_>> {
+        Box::pin(async move {
+            let going_on = self.commons.hangs.subscribe().wait_for(|hangs| !hangs).await.is_ok();
+            assert!(going_on, "the sender is in `self`");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let mut inner = self.commons.inner.lock();
+            let server = &inner.servers[self.server];
+            if server.is_cut {
+                return Err(Refused::Unavailable("cut off".into()));
+            }
+            if server.is_buried && proposal.as_owner {
+                return Err(Refused::NotOwner);
+            }
+            match server.failure.clone() {
+                // Taken, and the answer lost.
+                Some(Refused::Unsure(why)) => {
+                    inner.take(proposal)?;
+                    Err(Refused::Unsure(why))
+                }
+                Some(failure) => Err(failure),
+                None => inner.take(proposal),
+            }
+        })
+    }
+}
+
+// === impl Server ===
+
+impl Server {
+    fn tell(&self, followed: Followed) {
+        self.followed.try_send(followed).expect("a test tells less than there is room for");
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    fn take(&mut self, proposal: Proposal) -> Result<u64, Refused> {
+        let Proposal { base, edits, .. } = proposal;
+        let keys: Vec<InstanceKey> = edits
+            .iter()
+            .filter(|edit| !self.holds(edit, base))
+            .filter_map(Edit::key)
+            .cloned()
+            .collect();
+        if !keys.is_empty() {
+            return Err(Refused::Conflict { keys, at: self.revision });
+        }
+        self.revision += 1;
+        let at = self.revision;
+        let mut rows = Vec::new();
+        for edit in edits {
+            self.write(edit, at, &mut rows);
+        }
+        let members = gathered(self.rows.values().cloned().collect()).0;
+        let asked = members
+            .into_iter()
+            .map(|(key, member)| (key, (Arc::clone(&member.instance), member.drained)));
+        self.history.push(asked.collect());
+        for server in self.servers.iter().filter(|server| !server.is_cut) {
+            server.tell(Followed::Changes { rows: rows.clone(), upto: at });
+        }
+        Ok(at)
+    }
+
+    fn holds(&self, edit: &Edit, base: u64) -> bool {
+        let at = |key: RowKey| self.rows.get(&key).map(|(at, _)| *at);
+        let registration = |key: &InstanceKey| at(RowKey::Registration(key.clone()));
+        match edit {
+            Edit::Register { key, guard, .. }
+            | Edit::Deregister { key, guard }
+            | Edit::Drain { key, guard, .. } => match guard {
+                Guard::None => true,
+                Guard::Present => registration(key).is_some(),
+                Guard::PresentUnchanged => registration(key).is_some_and(|at| at <= base),
+                Guard::Unchanged => registration(key).is_none_or(|at| at <= base),
+            },
+            Edit::Health { key, .. } => {
+                let health = at(RowKey::Health(key.clone()));
+                registration(key).is_some_and(|at| at <= base) && health.is_none_or(|at| at <= base)
+            }
+            Edit::Policy { .. } => true,
+        }
+    }
+
+    fn write(&mut self, edit: Edit, at: u64, told: &mut Vec<(u64, SharedRow)>) {
+        let mut put = |key: RowKey, row: SharedRow, stays: bool| {
+            told.push((at, row.clone()));
+            match stays {
+                true => drop(self.rows.insert(key, (at, row))),
+                false => drop(self.rows.remove(&key)),
+            }
+        };
+        match edit {
+            Edit::Register { key, to, .. } => {
+                let row = SharedRow::Registration { key: key.clone(), to: Some(to) };
+                put(RowKey::Registration(key), row, true);
+            }
+            Edit::Deregister { key, .. } => {
+                let row = SharedRow::Registration { key: key.clone(), to: None };
+                put(RowKey::Registration(key.clone()), row, false);
+                let row = SharedRow::Health { key: key.clone(), to: None };
+                put(RowKey::Health(key.clone()), row, false);
+                let row = SharedRow::Drained { key: key.clone(), on: false };
+                put(RowKey::Drained(key), row, false);
+            }
+            Edit::Drain { key, on, .. } => {
+                let row = SharedRow::Drained { key: key.clone(), on };
+                put(RowKey::Drained(key), row, on);
+            }
+            Edit::Health { key, to } => {
+                let row = SharedRow::Health { key: key.clone(), to: Some(to) };
+                put(RowKey::Health(key), row, true);
+            }
+            Edit::Policy { service, to } => {
+                let row = SharedRow::Policy { service: service.clone(), to };
+                put(RowKey::Policy(service), row, to.is_some());
+            }
+        }
+    }
+}

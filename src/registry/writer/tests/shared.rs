@@ -1,0 +1,396 @@
+//! Several registries that share their state, with the clock stopped.
+
+use std::{sync::Arc, time::Duration};
+
+use proptest::{collection::vec, prelude::*};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::{
+    register, report, status,
+    weather::{Step, any_step, command},
+};
+use crate::{
+    model::{Command, Heartbeat, InstanceKey, Revision, Status},
+    registry::{
+        Applied, Beat, Edit, Guard, JournalError, Member, Options, Refused, Registration, Registry,
+        RegistryError,
+        shared::{are_the_same, testing::Commons},
+        testing::{self, Running, key},
+    },
+};
+
+/// Servers that share what is in `commons`; heartbeats for others reach them.
+struct Fleet {
+    commons: Commons,
+    servers: Vec<Running>,
+}
+
+impl Fleet {
+    fn start(count: usize) -> Self {
+        let commons = Commons::default();
+        let (servers, beats): (Vec<Running>, Vec<_>) =
+            (0..count).map(|_| commons.join(Options::default())).unzip();
+        let registries: Vec<Registry> = servers.iter().map(|it| it.registry.clone()).collect();
+        for beats in beats {
+            tokio::spawn(deliver(beats, commons.clone(), registries.clone()));
+        }
+        Self { commons, servers }
+    }
+
+    fn registry(&self, server: usize) -> &Registry {
+        &self.servers[server].registry
+    }
+
+    /// Whose task the instance is, and one whose task it is not.
+    fn owner_and_other(&self, name: &str) -> (usize, usize) {
+        let owner = self.commons.owner(&key(name));
+        (owner, (owner + 1) % self.servers.len())
+    }
+
+    async fn submit(&self, server: usize, command: Command) -> Result<Applied, RegistryError> {
+        self.registry(server).submit(command).await
+    }
+
+    fn status(&self, name: &str) -> Vec<Option<Status>> {
+        self.servers.iter().map(|server| status(server, name)).collect()
+    }
+
+    fn registered(&self, server: usize, name: &str) -> Revision {
+        self.registry(server).snapshot().member(&key(name)).unwrap().registered
+    }
+}
+
+/// What the servers' HTTP interfaces do for one another.
+async fn deliver(mut beats: mpsc::Receiver<Beat>, commons: Commons, to: Vec<Registry>) {
+    while let Some(Beat { key, check, status, output }) = beats.recv().await {
+        let registry = &to[commons.owner(&key)];
+        let command = match status {
+            Some(status) => Command::Heartbeat(Heartbeat { key, check, status, output }),
+            None => match registry.snapshot().member(&key) {
+                Some(member) => Command::Register(vec![Arc::clone(&member.instance)]),
+                None => continue,
+            },
+        };
+        let _stopping = registry.enqueue(command).await;
+    }
+}
+
+fn beat(name: &str, status: Status) -> Command {
+    Command::Heartbeat(Heartbeat { key: key(name), check: None, status, output: "said".into() })
+}
+
+async fn pass(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+fn unreachable_or_not<T>(result: &Result<T, RegistryError>) -> bool {
+    matches!(result, Err(RegistryError::NotDurable(JournalError::Unreachable(_))))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_comes_when_this_server_shows_it_and_its_revision_means_the_same_on_others() {
+    let fleet = Fleet::start(2);
+    let applied = fleet.submit(0, register(testing::instance("web/a", "10.0.0.1"))).await.unwrap();
+    assert_eq!((applied.created, applied.revision), (1, Revision::shared(1)));
+    assert_eq!(status(&fleet.servers[0], "web/a"), Some(Status::Passing));
+    pass(1).await;
+    assert!(fleet.registry(1).snapshot().has_seen(applied.revision));
+    assert_eq!(fleet.status("web/a"), [Some(Status::Passing); 2]);
+    assert_eq!(fleet.registered(0, "web/a"), fleet.registered(1, "web/a"));
+    let same = fleet.submit(1, register(testing::instance("web/a", "10.0.0.1"))).await.unwrap();
+    assert!(!same.changed, "it is there already");
+    assert_eq!(fleet.commons.revision(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_who_replace_one_instance_at_once_one_is_told_that_it_lost() {
+    let fleet = Fleet::start(2);
+    fleet.submit(0, register(testing::instance("web/a", "10.0.0.1"))).await.unwrap();
+    pass(1).await;
+    let one = fleet.submit(0, register(testing::instance("web/a", "10.0.0.2")));
+    let other = fleet.submit(1, register(testing::instance("web/a", "10.0.0.3")));
+    let (one, other) = tokio::join!(one, other);
+    let (won, lost) = if one.is_ok() { (one, other) } else { (other, one) };
+    assert!(won.unwrap().changed);
+    let Err(RegistryError::Conflict(of)) = lost else { panic!("{lost:?}") };
+    assert_eq!(of, key("web/a"));
+    // Who wanted the same has what it wanted.
+    let one = fleet.submit(0, register(testing::instance("web/a", "10.0.0.9")));
+    let other = fleet.submit(1, register(testing::instance("web/a", "10.0.0.9")));
+    let (one, other) = tokio::join!(one, other);
+    assert_eq!((one.unwrap().changed as u8) + (other.unwrap().changed as u8), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_drains_what_another_has_just_replaced_drains_what_is_there_now() {
+    let fleet = Fleet::start(2);
+    fleet.submit(0, register(testing::instance("web/a", "10.0.0.1"))).await.unwrap();
+    pass(1).await;
+    let replaced = fleet.submit(0, register(testing::instance("web/a", "10.0.0.2")));
+    let drained = fleet.submit(1, Command::Drain { key: key("web/a"), on: true });
+    let (replaced, drained) = tokio::join!(replaced, drained);
+    assert!(replaced.unwrap().changed && drained.unwrap().changed);
+    pass(5).await;
+    for server in 0..2 {
+        let snapshot = fleet.registry(server).snapshot();
+        let member = snapshot.member(&key("web/a")).unwrap();
+        assert!(member.drained, "on {server}");
+        assert_eq!(member.instance.addresses.as_ips()[0].to_string(), "10.0.0.2");
+    }
+    let gone = fleet.submit(1, Command::Deregister(key("web/a")));
+    let again = fleet.submit(0, Command::Deregister(key("web/a")));
+    let (gone, again) = tokio::join!(gone, again);
+    assert!(gone.is_ok() != again.is_ok(), "one of them was too late");
+    fleet.submit(0, register(testing::instance("web/a", "10.0.0.2"))).await.unwrap();
+    let snapshot = fleet.registry(0).snapshot();
+    assert!(!snapshot.member(&key("web/a")).unwrap().drained, "nothing is left of the one before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_owner_finds_is_shown_there_at_once_and_by_all_soon() {
+    let fleet = Fleet::start(3);
+    let (owner, _) = fleet.owner_and_other("web/a");
+    fleet.submit(0, register(super::tcp_checked("web/a"))).await.unwrap();
+    pass(2).await;
+    let registered = fleet.registered(owner, "web/a");
+    fleet.commons.hang(true);
+    let found = report("web/a", registered, Status::Passing);
+    let submitted = tokio::spawn({
+        let registry = fleet.registry(owner).clone();
+        async move { registry.submit(found).await }
+    });
+    pass(1).await;
+    assert_eq!(status(&fleet.servers[owner], "web/a"), Some(Status::Passing), "whatever etcd does");
+    assert_eq!(fleet.commons.revision(), 1);
+    fleet.commons.hang(false);
+    assert!(submitted.await.unwrap().is_ok());
+    pass(5).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Passing); 3]);
+    let modified: Vec<_> = (0..3)
+        .map(|s| fleet.registry(s).snapshot().member(&key("web/a")).unwrap().modified)
+        .collect();
+    assert_eq!(modified, [Revision::shared(2); 3], "the same on all");
+    // The same again is nothing to write.
+    fleet.submit(owner, report("web/a", registered, Status::Passing)).await.unwrap();
+    pass(5).await;
+    assert_eq!(fleet.commons.revision(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_may_come_to_any_server_and_are_never_written() {
+    let fleet = Fleet::start(3);
+    let (owner, other) = fleet.owner_and_other("web/a");
+    let ttl = Duration::from_secs(3);
+    fleet.submit(0, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
+    for turn in 0..20 {
+        let server = turn % 3;
+        fleet.submit(server, beat("web/a", Status::Passing)).await.unwrap();
+        pass(2_000).await;
+        assert_eq!(fleet.status("web/a"), [Some(Status::Passing); 3]);
+    }
+    // The first one says something where nothing was said before.
+    assert!(fleet.commons.revision() <= 2, "{}", fleet.commons.revision());
+    let down = fleet.submit(other, beat("web/a", Status::Critical)).await.unwrap();
+    assert_eq!(status(&fleet.servers[other], "web/a"), Some(Status::Critical));
+    assert!(fleet.registry(owner).snapshot().has_seen(down.revision), "it was written");
+    pass(5).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3]);
+    fleet.submit(other, beat("web/a", Status::Passing)).await.unwrap();
+    pass(5_000).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3], "silent for its ttl");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_over_gives_each_silent_one_a_full_ttl() {
+    let fleet = Fleet::start(3);
+    let (owner, other) = fleet.owner_and_other("web/a");
+    let ttl = Duration::from_secs(10);
+    fleet.submit(other, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
+    pass(9_000).await;
+    fleet.commons.bury(owner);
+    pass(9_900).await;
+    assert_eq!(status(&fleet.servers[other], "web/a"), Some(Status::Passing));
+    pass(1_000).await;
+    let seen = fleet.status("web/a");
+    let living = seen.iter().enumerate().filter(|(server, _)| *server != owner);
+    assert!(living.map(|(_, status)| *status).all(|it| it == Some(Status::Critical)), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn cut_off_it_refuses_changes_and_shows_what_it_finds() {
+    let fleet = Fleet::start(2);
+    let (owner, other) = fleet.owner_and_other("web/a");
+    fleet.submit(0, register(super::tcp_checked("web/a"))).await.unwrap();
+    pass(2).await;
+    let registered = fleet.registered(other, "web/a");
+    fleet.submit(owner, report("web/a", registered, Status::Passing)).await.unwrap();
+    pass(2).await;
+    fleet.commons.cut(other, true);
+    pass(1).await;
+    let refused = fleet.submit(other, register(testing::instance("web/b", "10.0.0.2"))).await;
+    assert!(unreachable_or_not(&refused), "{refused:?}");
+    fleet.submit(other, report("web/a", registered, Status::Critical)).await.unwrap();
+    assert_eq!(status(&fleet.servers[other], "web/a"), Some(Status::Critical));
+    assert_eq!(status(&fleet.servers[owner], "web/a"), Some(Status::Passing), "its own finding");
+    let written = fleet.submit(owner, register(testing::instance("web/c", "10.0.0.3"))).await;
+    assert!(written.is_ok());
+    fleet.commons.cut(other, false);
+    pass(100).await;
+    assert_eq!(status(&fleet.servers[other], "web/c"), Some(Status::Passing));
+    assert_eq!(status(&fleet.servers[other], "web/a"), Some(Status::Critical), "for a while");
+    pass(10_000).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Passing); 2], "what its owner says");
+    assert_eq!(fleet.commons.members().len(), 2, "nothing of what was refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_taken_as_a_difference() {
+    let fleet = Fleet::start(1);
+    for name in ["web/a", "api/a", "db/a"] {
+        fleet.submit(0, register(testing::instance(name, "10.0.0.1"))).await.unwrap();
+    }
+    let before = fleet.registry(0).snapshot();
+    fleet.commons.list_again();
+    pass(5).await;
+    let after = fleet.registry(0).snapshot();
+    for name in ["web", "api", "db"] {
+        assert!(Arc::ptr_eq(before.service(name).unwrap(), after.service(name).unwrap()), "{name}");
+    }
+    // While it is away, one goes, one comes and one is replaced.
+    fleet.commons.cut(0, true);
+    let put = |name: &str, ip: &str| {
+        let instance = Arc::new(testing::instance(name, ip));
+        let to = Registration {
+            instance,
+            registered: None,
+            registered_at: crate::model::Timestamp(1),
+            created: None,
+            checks: None,
+        };
+        Edit::Register { key: key(name), to: Box::new(to), guard: Guard::None }
+    };
+    let gone = Edit::Deregister { key: key("db/a"), guard: Guard::None };
+    fleet.commons.write(vec![put("web/b", "10.0.0.2"), put("api/a", "10.0.0.9"), gone]);
+    let since = fleet.registry(0).snapshot().revision;
+    fleet.commons.cut(0, false);
+    pass(5).await;
+    let (events, _) = fleet.registry(0).events().after(since, 9).unwrap();
+    assert_eq!(events.len(), 3, "{events:?}");
+    let snapshot = fleet.registry(0).snapshot();
+    assert!(snapshot.service("db").is_none());
+    assert_eq!(snapshot.service("web").unwrap().members.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_an_answer_was_lost_is_said() {
+    let fleet = Fleet::start(1);
+    fleet.commons.fail(0, Some(Refused::Unsure("no reply in time".into())));
+    let unsure = fleet.submit(0, register(testing::instance("web/a", "10.0.0.1"))).await;
+    assert!(
+        matches!(unsure, Err(RegistryError::NotDurable(JournalError::Unsure(_)))),
+        "{unsure:?}"
+    );
+    pass(5).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Passing)], "this time it was taken");
+}
+
+type Submission = JoinHandle<(bool, Result<Applied, RegistryError>)>;
+
+async fn play(steps: &[(u8, Step)]) {
+    let fleet = Fleet::start(3);
+    let mut submissions: Vec<Submission> = Vec::new();
+    for (server, step) in steps {
+        let server = usize::from(*server);
+        match *step {
+            Step::Command(kind, who, how) => {
+                let command = command(&fleet.servers[server], kind, who, how);
+                let server = match &command {
+                    // Nobody checks what is the task of others.
+                    Command::Report(report) if !fleet.commons.checks(server, &report.key) => {
+                        fleet.commons.owner(&report.key)
+                    }
+                    _ => server,
+                };
+                let registry = fleet.registry(server).clone();
+                submissions.push(tokio::spawn(async move {
+                    let asked = command.must_be_durable();
+                    let outcome = registry.submit(command).await;
+                    if let Ok(applied) = &outcome {
+                        assert!(!asked || registry.snapshot().has_seen(applied.revision));
+                    }
+                    (asked, outcome)
+                }));
+            }
+            Step::Fail(fails) => fleet.commons.cut(server, fails),
+            Step::Hang(hangs) => fleet.commons.hang(hangs),
+            Step::Wait(millis) => pass(millis).await,
+        }
+        what_is_asked_for_is_that_of_the_revision(&fleet);
+    }
+    fleet.commons.hang(false);
+    (0..3).for_each(|server| fleet.commons.cut(server, false));
+    pass(40_000).await;
+    what_is_asked_for_is_that_of_the_revision(&fleet);
+    all_show_what_is_shared(&fleet);
+    for submission in submissions {
+        assert!(submission.is_finished(), "every command has its reply");
+        let (asked, outcome) = submission.await.unwrap();
+        assert!(asked || !matches!(outcome, Err(RegistryError::NotDurable(_))), "{outcome:?}");
+    }
+}
+
+/// Registrations and drains on each server are those of the revision that it has seen: none is
+/// there before its time, and none is lost. What was silent for too long may be gone already.
+fn what_is_asked_for_is_that_of_the_revision(fleet: &Fleet) {
+    for server in &fleet.servers {
+        let snapshot = server.registry.snapshot();
+        let shared = fleet.commons.asked_up_to(snapshot.shared.unwrap().shared_part());
+        for member in snapshot.members() {
+            let asked = (Arc::clone(&member.instance), member.drained);
+            assert_eq!(shared.get(&member.key()), Some(&asked), "{}", member.key());
+        }
+        for (key, (instance, _)) in shared {
+            let may_be_gone = instance.deregister_after.is_some() || instance.has_ttl_check();
+            assert!(snapshot.member(&key).is_some() || may_be_gone, "{key} is lost");
+        }
+    }
+}
+
+fn all_show_what_is_shared(fleet: &Fleet) {
+    let shared = fleet.commons.members();
+    for (index, server) in fleet.servers.iter().enumerate() {
+        let snapshot = server.registry.snapshot();
+        let mut shown: Vec<Arc<Member>> = snapshot.members().cloned().collect();
+        shown.sort_by_key(|member| member.key());
+        let keys = |all: &[Arc<Member>]| all.iter().map(|m| m.key()).collect::<Vec<InstanceKey>>();
+        assert_eq!(keys(&shown), keys(&shared), "on {index}");
+        for (shown, shared) in shown.iter().zip(&shared) {
+            assert!(are_the_same(shown, shared), "on {index}:\n{shown:?}\n{shared:?}");
+        }
+    }
+    let derived = |server: &Running| {
+        let snapshot = server.registry.snapshot();
+        let mut all: Vec<_> = snapshot.members().map(|m| (m.key(), m.status)).collect();
+        all.sort();
+        all
+    };
+    for server in &fleet.servers[1..] {
+        assert_eq!(derived(server), derived(&fleet.servers[0]), "also what each finds by itself");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn whatever_happens_all_servers_come_to_show_what_is_shared(
+        steps in vec((0..3_u8, any_step()), 1..80),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(play(&steps));
+    }
+}
