@@ -18,7 +18,6 @@ use utoipa::IntoParams;
 use super::{Api, problem::Problem, query::Parameters};
 use crate::{
     model::{Invalid, Revision},
-    registry::Snapshot,
     util::{format_duration, parse_duration},
 };
 
@@ -73,7 +72,7 @@ pub(super) async fn seen(
 }
 
 async fn wait_for(api: &Api, wanted: Revision, wait: Duration) -> Result<(), Problem> {
-    let has_seen = || has_seen(&api.registry().snapshot(), wanted);
+    let has_seen = || api.registry().snapshot().has_seen(wanted);
     if has_seen() {
         return Ok(());
     }
@@ -95,11 +94,6 @@ async fn wait_for(api: &Api, wanted: Revision, wait: Duration) -> Result<(), Pro
         }
     }
     Ok(())
-}
-
-/// Whether a change is in a snapshot.
-fn has_seen(snapshot: &Snapshot, revision: Revision) -> bool {
-    snapshot.revision >= revision
 }
 
 fn revision(text: &str) -> Result<Revision, Problem> {
