@@ -5,6 +5,7 @@ use super::{
     unasked,
 };
 use crate::{
+    cluster::etcd::Client,
     dns::{
         CookieSecrets, Settings,
         forward::check_resolv_conf,
@@ -63,7 +64,9 @@ pub(super) fn can_start(config: &Config) -> anyhow::Result<(Settings, Option<Ide
     let identity = config.tls.files().map(|files| files.read()).transpose();
     let identity = identity.map_err(|error| config.certificate_mistake(&error))?;
     config.health_options().check()?;
-    config.etcd_user()?;
+    if let Some(options) = config.etcd_options(0)? {
+        Client::new(options).map_err(|error| config.etcd_mistake(&error))?;
+    }
     zone_folder(config, &settings).check()?;
     Ok((settings, identity))
 }

@@ -20,12 +20,12 @@ mod consul;
 mod consul_dns;
 mod consul_node;
 mod encryption;
+mod etcd;
 mod fault;
 mod forward;
 mod given;
 mod nearest;
 mod parse;
-mod password;
 mod reload;
 mod route;
 mod secret;
@@ -43,7 +43,6 @@ pub use consul_dns::ConsulDnsSettings;
 pub use consul_node::ConsulNode;
 pub use encryption::{EncryptedSettings, TlsSettings};
 pub use fault::ConfigError;
-pub use password::Password;
 pub use reload::Reload;
 pub use settings::{
     Config, DnsSettings, HealthSettings, HttpSettings, LogSettings, NameServer, ServerSettings,

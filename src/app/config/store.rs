@@ -10,7 +10,10 @@ use super::{
     given::{Given, Refusal},
     parse::distinct,
 };
-use crate::model::limit;
+use crate::{
+    cluster::etcd::{DEADLINE, ENDPOINTS_MAX},
+    model::limit,
+};
 
 /// `[store]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -109,7 +112,7 @@ impl Default for EtcdSettings {
             certificate: None,
             key: None,
             server_name: None,
-            request_timeout: Duration::from_secs(3),
+            request_timeout: DEADLINE,
         }
     }
 }
@@ -156,7 +159,7 @@ pub(super) fn kind(given: &Given) -> Result<StoreKind, Refusal> {
 /// The members of etcd, each once.
 pub(super) fn endpoints(given: &Given) -> Result<Vec<EtcdEndpoint>, Refusal> {
     let list = given.list()?;
-    let (count, limit) = (list.len(), limit::ETCD_ENDPOINTS_MAX);
+    let (count, limit) = (list.len(), ENDPOINTS_MAX);
     if count > limit {
         return Err(given.refuse(format!("has {count} endpoints, above the limit of {limit}")));
     }

@@ -76,6 +76,31 @@ mod tests {
     }
 
     #[test]
+    fn the_password_of_etcd_is_looked_at_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let text = format!(
+            "version = 1\n[store]\nkind = \"etcd\"\nendpoints = [\"http://127.0.0.1\"]\n\
+             user = \"root\"\npassword_file = \"{}\"\n",
+            at("password").display()
+        );
+        fs::write(at("rollcall.toml"), text).unwrap();
+        let check = || {
+            let args = CheckConfigArgs { file: at("rollcall.toml") };
+            let buffer = Buffer::default();
+            args.run(&mut buffer.output(false), &mut Vec::new(), &Clock::system())
+        };
+        let missing = check().unwrap_err();
+        assert_eq!(missing.code(), 78);
+        assert!(missing.message().unwrap().contains("`store.password_file`: "), "{missing}");
+        fs::write(at("password"), "sesame\nsesame\n").unwrap();
+        let wrong = check().unwrap_err().message().unwrap();
+        assert!(wrong.contains("has more than one line") && !wrong.contains("sesame"), "{wrong}");
+        fs::write(at("password"), "sesame\n").unwrap();
+        check().unwrap();
+    }
+
+    #[test]
     fn a_file_is_right_or_its_mistake_is_pointed_at() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rollcall.toml");
