@@ -23,7 +23,8 @@ use rollcall::{
         Addresses, DnsName, Instance, InstanceId, Meta, Revision, ServiceName, Tag, Timestamp,
     },
     registry::{
-        self, Change, Journal, JournalError, Loaded, Member, Options, Registry, Setup, Snapshot,
+        self, Change, Journal, JournalError, Keeping, Loaded, Member, Options, Registry, Setup,
+        Snapshot,
     },
     telemetry::{Board, Metrics},
     util::Clock,
@@ -122,7 +123,7 @@ fn registry(services: u32) -> Registry {
     let (_, options) = tokio::sync::watch::channel(Options::default());
     let setup = Setup {
         loaded: Loaded { members, ..Loaded::default() },
-        journal: Box::new(Unused),
+        keeping: Keeping::Own(Box::new(Unused)),
         options,
         clock: Clock::system(),
         board: Board::default(),

@@ -12,7 +12,7 @@ use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 use super::record::{CheckId, Record, Records};
 use crate::{
     model::{CheckSpec, CheckState, EventKind, Instance, InstanceKey, Revision, Streak},
-    registry::{Gone, Member, Registry, Snapshot},
+    registry::{Gone, Member, Ownership, Registry, Snapshot},
 };
 
 /// Events that are followed in one go, so that a bulk registration does not hold up results.
@@ -28,6 +28,8 @@ pub(super) struct Roster {
     hasher: DefaultHashBuilder,
     /// The set is complete up to here.
     since: Revision,
+    /// Which instances are checked here, and which by other servers.
+    ownership: Ownership,
 }
 
 /// What changed in the set.
@@ -52,12 +54,13 @@ pub(super) enum FirstRun {
 
 impl Roster {
     /// No checks yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(ownership: Ownership) -> Self {
         Self {
             records: Records::default(),
             by_key: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             since: Revision::default(),
+            ownership,
         }
     }
 
@@ -80,7 +83,9 @@ impl Roster {
     pub(super) fn resync(&mut self, snapshot: &Snapshot, now: Duration) -> Turnover {
         let mut turnover = Turnover::default();
         let keys = self.by_key.iter().filter_map(|id| Some(self.get(*id)?.instance.key()));
-        let left: Vec<_> = keys.filter(|key| snapshot.member(key).is_none()).collect();
+        let is_here = |key: &InstanceKey| snapshot.member(key).is_some();
+        let left = keys.filter(|key| !is_here(key) || !self.ownership.checks(key));
+        let left: Vec<_> = left.collect();
         for key in left {
             self.drop_checks(&key, &mut turnover);
         }
@@ -127,13 +132,14 @@ impl Roster {
         now: Duration,
         turnover: &mut Turnover,
     ) {
+        let member = member.filter(|member| is_checked(member) && self.ownership.checks(key));
         let current = member.map(|member| member.registered);
         let first = self.first_of(key);
         let known = first.and_then(|id| self.get(id)).map(|record| record.registered);
         if current.is_some() && known == current {
             return;
         }
-        let Some(member) = member.filter(|member| is_checked(member)) else {
+        let Some(member) = member else {
             self.drop_checks(key, turnover);
             return;
         };
@@ -291,7 +297,7 @@ mod tests {
         health::probe::testing::tcp_check,
         model::{CheckKind, Command, Instance, Status, Thresholds, limit},
         registry::{
-            Registry,
+            Ownership, Peer, Registry, View,
             testing::{instance, key, registry},
         },
     };
@@ -315,8 +321,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_becomes_the_task_of_another_server_is_checked_there() {
+        let peer = |id: &str| Peer { id: id.into(), http: [].into() };
+        let alone =
+            View { me: "a".into(), servers: vec![peer("a")], checkers: 1, is_cut_off: false };
+        let ownership = Ownership::of(alone.clone());
+        let (registry, mut roster) = (registry(), Roster::new(ownership.clone()));
+        let names: Vec<String> = (0..40).map(|n| format!("web/i{n}")).collect();
+        register(&registry, names.iter().map(|name| checked(name, 1))).await;
+        let mut synced = || counts(&roster.resync(&registry.snapshot(), Duration::ZERO));
+        assert_eq!(synced(), (80, 0));
+        let two = View { servers: vec![peer("a"), peer("b")], ..alone.clone() };
+        ownership.set(two.clone());
+        let kept = names.iter().filter(|name| ownership.checks(&key(name))).count();
+        assert!((10..30).contains(&kept), "{kept}");
+        assert_eq!(synced(), (0, 80 - 2 * kept));
+        assert_eq!(synced(), (0, 0));
+        ownership.set(View { is_cut_off: true, ..two });
+        assert_eq!(synced(), (80 - 2 * kept, 0), "nobody tells it what others find");
+        let elsewhere = View { servers: vec![peer("b")], ..alone };
+        ownership.set(elsewhere);
+        assert_eq!(synced(), (0, 80));
+        register(&registry, [checked("web/new", 1)]).await;
+        assert_eq!(counts(&roster.catch_up(&registry, Duration::ZERO).0), (0, 0));
+    }
+
+    #[tokio::test]
     async fn events_bring_and_take_checks() {
-        let (registry, mut roster) = (registry(), Roster::new());
+        let (registry, mut roster) = (registry(), Roster::new(Ownership::all()));
         let now = Duration::ZERO;
         roster.resync(&registry.snapshot(), now);
         register(
@@ -361,7 +393,7 @@ mod tests {
             Instance { checks, port, initial_status, ..instance("web/a", "10.0.0.1") }
         };
         for (port, goes_on) in [(1, true), (2, false)] {
-            let (registry, mut roster) = (registry(), Roster::new());
+            let (registry, mut roster) = (registry(), Roster::new(Ownership::all()));
             register(&registry, [with(1, 10)]).await;
             roster.catch_up(&registry, Duration::ZERO);
             let first = checks_of(&roster, "web/a")[0];
@@ -378,7 +410,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_fell_behind_goes_on_by_difference() {
-        let (registry, mut roster) = (registry(), Roster::new());
+        let (registry, mut roster) = (registry(), Roster::new(Ownership::all()));
         let now = Duration::ZERO;
         register(&registry, ["web/same", "web/gone", "web/changed"].map(|name| checked(name, 1)))
             .await;

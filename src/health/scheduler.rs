@@ -77,9 +77,9 @@ impl<P: Probe> Scheduler<P> {
     pub(super) fn new(registry: Registry, runner: Runner<P>, clock: Clock, stats: Stats) -> Self {
         Self {
             reader: registry.reader(),
+            roster: Roster::new(registry.ownership().clone()),
             registry,
             clock,
-            roster: Roster::new(),
             wheel: Wheel::new(TICK),
             waiting: Queue::default(),
             runner,
@@ -93,9 +93,9 @@ impl<P: Probe> Scheduler<P> {
     /// Checks until `stop`, or until the registry takes no more results.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut revisions = self.registry.events().subscribe();
+        let mut tasks = self.registry.ownership().subscribe();
         self.wheel.advance(self.clock.elapsed(), &mut Vec::new());
-        let turnover = self.roster.resync(&self.registry.snapshot(), self.clock.elapsed());
-        self.take(turnover);
+        self.resync();
         // One timer for all turns: a new one for each would wake the driver each time.
         let mut timer = pin!(sleep_until(self.clock.instant(Duration::ZERO)));
         loop {
@@ -108,6 +108,7 @@ impl<P: Probe> Scheduler<P> {
                         revisions.mark_changed();
                     }
                 }
+                Ok(()) = tasks.changed() => self.resync(),
                 done = self.runner.next(), if self.runner.in_flight() > 0 => self.finish_all(done),
                 sent = send(&self.registry, self.reports.front()) => {
                     if sent.is_err() || self.send_on().is_err() {
@@ -139,6 +140,12 @@ impl<P: Probe> Scheduler<P> {
             self.reports.pop_front();
         }
         Ok(())
+    }
+
+    /// Makes the checks those of what is there, and this server's task.
+    fn resync(&mut self) {
+        let turnover = self.roster.resync(&self.registry.snapshot(), self.clock.elapsed());
+        self.take(turnover);
     }
 
     /// Follows the registry, and says whether that was all there is for now.

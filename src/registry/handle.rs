@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Events, JournalError, Reader, Snapshot, publish::Publisher};
+use super::{Events, JournalError, Ownership, Reader, Snapshot, publish::Publisher};
 use crate::model::{Command, Instance, InstanceKey, Invalid, Revision, limit};
 
 /// A handle to the registry. Cloning is cheap; all clones speak to the one writer.
@@ -16,6 +16,7 @@ pub struct Registry {
     /// what waits for the store must not stand before it.
     pub(super) seen: mpsc::Sender<Request>,
     pub(super) published: Arc<Publisher>,
+    pub(super) ownership: Ownership,
 }
 
 /// A command on its way to the writer.
@@ -116,6 +117,11 @@ impl Registry {
     /// A reader that looks at the newest snapshot for next to nothing; one per thread.
     pub fn reader(&self) -> Reader {
         self.published.reader()
+    }
+
+    /// Whose task which instance is.
+    pub fn ownership(&self) -> &Ownership {
+        &self.ownership
     }
 
     /// What happened and what happens.
