@@ -7,8 +7,10 @@
 //!
 //! [`etcd`] is the way there: a thin client, whose libraries' types end in that folder. [`layout`]
 //! has the keys and values, as every server, and whoever looks with `etcdctl`, finds them there.
+//! [`transfer`] moves a registry into it, and out of it.
 
 pub mod etcd;
 pub mod layout;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod transfer;

@@ -22,14 +22,14 @@ use crate::{
 
 /// The state in memory, against which stores are held.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Model {
+pub(crate) struct Model {
     pub revision: Revision,
     pub members: BTreeMap<InstanceKey, Member>,
     pub policies: BTreeMap<ServiceName, Policy>,
 }
 
 impl Model {
-    pub(super) fn apply(&mut self, revision: Revision, changes: &[Change]) {
+    pub(crate) fn apply(&mut self, revision: Revision, changes: &[Change]) {
         self.revision = revision;
         for change in changes.iter().cloned() {
             match change {
@@ -158,7 +158,7 @@ pub(super) fn put(number: u16) -> Change {
 }
 
 /// Batches of changes among a few services and instances, so that they meet.
-pub(super) fn batches() -> impl Strategy<Value = Vec<Vec<Change>>> {
+pub(crate) fn batches() -> impl Strategy<Value = Vec<Vec<Change>>> {
     vec(vec(change(), 0..8), 1..8)
 }
 

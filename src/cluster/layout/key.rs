@@ -148,6 +148,16 @@ impl Layout {
         self.below("")
     }
 
+    /// The rows of all instances.
+    pub fn instances(&self) -> KeyRange {
+        self.below(&format!("{INSTANCES}/"))
+    }
+
+    /// The policies.
+    pub fn policies(&self) -> KeyRange {
+        self.below(&format!("{POLICIES}/"))
+    }
+
     /// All rows of an instance.
     pub fn instance(&self, key: &InstanceKey) -> KeyRange {
         self.below(&format!("{INSTANCES}/{}/{}/", key.service, key.id))

@@ -1,0 +1,326 @@
+//! Into a real etcd, and out of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use proptest::prelude::*;
+
+use super::{Found, How, Restored, TransferError, load, plan::Batches, restore};
+use crate::{
+    cluster::{
+        etcd::{Client, KeyRange, Op, Range, Txn},
+        layout::{Key, Layout, Meta, Write, testing::AUTHOR},
+        testing::{Etcd, shared},
+        transfer::plan::Step,
+    },
+    model::{InstanceKey, Origin, Policy, Revision, Scope, ServiceName, Status, Timestamp},
+    registry::{Loaded, Member},
+    store::testing,
+};
+
+/// A prefix that no other test has.
+fn place() -> (Client, Layout) {
+    let (client, prefix) = shared();
+    (client, Layout::new(prefix.trim_end_matches('/')).unwrap())
+}
+
+fn how(replace: bool) -> How {
+    How { replace, at: AUTHOR.at, cluster: "5f0c".into() }
+}
+
+async fn put(client: &Client, layout: &Layout, loaded: Loaded, replace: bool) -> Restored {
+    restore(client, layout, loaded, how(replace), &mut |_, _| {}).await.unwrap()
+}
+
+async fn refusal(client: &Client, layout: &Layout, loaded: Loaded) -> String {
+    let refused = restore(client, layout, loaded, how(false), &mut |_, _| {}).await;
+    refused.unwrap_err().to_string()
+}
+
+async fn found(client: &Client, layout: &Layout) -> Found {
+    load(client, layout).await.unwrap()
+}
+
+/// Instances of those numbers.
+fn members(numbers: impl IntoIterator<Item = u16>) -> Vec<Member> {
+    numbers.into_iter().map(testing::plain).collect()
+}
+
+fn of(members: Vec<Member>) -> Loaded {
+    Loaded { members, ..Loaded::default() }
+}
+
+/// What of a registry is the same wherever it is.
+#[derive(Debug, PartialEq)]
+struct Content {
+    members: BTreeMap<InstanceKey, Member>,
+    policies: BTreeMap<ServiceName, Policy>,
+}
+
+impl From<Loaded> for Content {
+    fn from(loaded: Loaded) -> Self {
+        let none = Revision(0);
+        let alike = |member: Member| Member {
+            // Since when follows from the checks, and revisions are the store's own.
+            since: Timestamp(0),
+            created: none,
+            registered: none,
+            modified: none,
+            ..member
+        };
+        let members = loaded.members.into_iter().map(|member| (member.key(), alike(member)));
+        Self { members: members.collect(), policies: loaded.policies.into_iter().collect() }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn what_is_put_into_etcd_comes_out_of_it(batches in testing::batches()) {
+        let mut model = testing::Model::default();
+        for batch in &batches {
+            model.apply(Revision(7), batch);
+        }
+        let loaded = || Loaded {
+            revision: Revision(7),
+            members: model.members.values().cloned().collect(),
+            policies: model.policies.clone().into_iter().collect(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (once, again) = runtime.block_on(async {
+            let (client, layout) = place();
+            put(&client, &layout, loaded(), false).await;
+            let once = found(&client, &layout).await;
+            put(&client, &layout, loaded(), true).await;
+            (once, found(&client, &layout).await)
+        });
+        prop_assert!(once.passed_over.is_empty());
+        prop_assert_eq!(Content::from(once.loaded), Content::from(loaded()));
+        prop_assert_eq!(Content::from(again.loaded), Content::from(loaded()));
+    }
+}
+
+/// An import is a registration like any other: what was seen of the one before is over.
+#[tokio::test]
+async fn an_import_takes_the_place_of_what_is_there() {
+    let (client, layout) = place();
+    let mut before = members(0..3);
+    before[1].drained = true;
+    let mut loaded = of(before);
+    let services = ["a", "b"].map(|name| ServiceName::parse(name).unwrap());
+    loaded.policies = services.iter().map(|name| (name.clone(), Policy::default())).collect();
+    put(&client, &layout, loaded, false).await;
+    let health = layout.all().from + "instances/service-1/i-1/health";
+    client.put(health.clone(), "{\"of\":1}", None).await.unwrap();
+
+    let mut loaded = of(members([1, 2, 9]));
+    loaded.members[1].drained = true;
+    loaded.policies = vec![(services[1].clone(), Policy::default())];
+    let restored = put(&client, &layout, loaded, true).await;
+    assert_eq!(restored.removed, 2);
+    let Found { loaded, .. } = found(&client, &layout).await;
+    assert_eq!(loaded.revision, restored.revision);
+    let is: Vec<_> =
+        loaded.members.iter().map(|m| (m.instance.id.to_string(), m.drained)).collect();
+    let expected = [("i-1", false), ("i-2", true), ("i-9", false)];
+    assert_eq!(is, expected.map(|(id, drained)| (id.to_owned(), drained)));
+    assert_eq!(loaded.policies, [(services[1].clone(), Policy::default())]);
+    let left = client.range(Range::of(KeyRange::key(health))).await.unwrap();
+    assert_eq!(left.count, 0, "what is of the registration before is of no use");
+}
+
+/// An import deleted all first, and for seconds there was nothing.
+#[tokio::test]
+async fn servers_see_no_less_than_either_registry_while_one_replaces_the_other() {
+    let (client, layout) = place();
+    let before = put(&client, &layout, of(members(0..300)), false).await;
+    let after = put(&client, &layout, of(members(200..500)), true).await;
+    let (first, last) = (before.revision.shared_part(), after.revision.shared_part());
+    assert!(last > first + 4, "{first} {last}");
+    for revision in first..=last {
+        let instances = layout.instances();
+        let keys = KeyRange::between(instances.from, instances.to);
+        let there = client.range(Range { revision, ..Range::of(keys) }).await.unwrap();
+        let ids = there.kvs.iter().filter_map(|kv| match layout.parse(&kv.key) {
+            Ok(Key::Row(row)) => Some(row.to_string()),
+            _ => None,
+        });
+        let ids: Vec<String> = ids.collect();
+        for number in 200_u16..300 {
+            let row = format!("instances/service-{}/i-{number}/registration", number % 7);
+            assert!(ids.contains(&row), "{row} at {revision}");
+        }
+        assert!(ids.len() >= 300, "{} at {revision}", ids.len());
+    }
+}
+
+#[tokio::test]
+async fn what_is_there_is_not_replaced_unless_that_is_said() {
+    let (client, layout) = place();
+    let mut loaded = of(members(0..2));
+    loaded.policies = vec![(ServiceName::parse("web").unwrap(), Policy::default())];
+    put(&client, &layout, loaded, false).await;
+    let refused = refusal(&client, &layout, of(members(5..6))).await;
+    let expected = format!(
+        "there is a registry below `{}` already (instances: 2, policies: 1); use another prefix, \
+         or --replace",
+        layout.all().from
+    );
+    assert!(refused.starts_with(&expected), "{refused}");
+    assert_eq!(found(&client, &layout).await.loaded.members.len(), 2);
+}
+
+#[tokio::test]
+async fn servers_that_are_alive_are_not_surprised() {
+    let (client, layout) = place();
+    client.put(layout.key(&Key::Server("host-1".into())), "{}", None).await.unwrap();
+    let refused = refusal(&client, &layout, of(members(0..1))).await;
+    assert!(refused.contains("(host-1), and would answer with a part"), "{refused}");
+    put(&client, &layout, of(members(0..1)), true).await;
+    let server = Range::of(KeyRange::key(layout.key(&Key::Server("host-1".into()))));
+    assert_eq!(client.range(server).await.unwrap().count, 1, "only rows of the registry go");
+}
+
+#[tokio::test]
+async fn a_state_says_once_what_it_is() {
+    let (client, layout) = place();
+    let refused = load(&client, &layout).await.unwrap_err().to_string();
+    assert!(refused.starts_with("there is no registry below `/test-"), "{refused}");
+    put(&client, &layout, Loaded::default(), false).await;
+    assert!(found(&client, &layout).await.loaded.members.is_empty());
+    let meta = || Range::of(KeyRange::key(layout.key(&Key::Meta)));
+    let kvs = client.range(meta()).await.unwrap().kvs;
+    let expected = Meta { schema: 1, cluster: "5f0c".into() };
+    assert_eq!(layout.decode_meta(&kvs[0].value, 1), Ok(expected));
+    let other = How { cluster: "another".into(), ..how(true) };
+    restore(&client, &layout, Loaded::default(), other, &mut |_, _| {}).await.unwrap();
+    assert_eq!(client.range(meta()).await.unwrap().kvs, kvs);
+    let later = r#"{"schema":2,"cluster":"5f0c"}"#;
+    client.put(layout.key(&Key::Meta), later, None).await.unwrap();
+    let told = "is of schema 2, this version of Rollcall knows schema 1";
+    let refused = refusal(&client, &layout, Loaded::default()).await;
+    assert!(refused.contains(told), "{refused}");
+    let refused = load(&client, &layout).await.unwrap_err().to_string();
+    assert!(refused.contains(told), "{refused}");
+}
+
+#[tokio::test]
+async fn nothing_is_exported_that_lacks_something() {
+    let (client, layout) = place();
+    put(&client, &layout, of(members(0..1)), false).await;
+    let root = layout.all().from;
+    for (key, value) in [
+        ("zones/a", "x"),
+        ("policies/WEB", "{}"),
+        ("policies/web", r#"{"ttl":"7s","zone":"a"}"#),
+        ("bulks/0000000000000001/00000", "a part of one that was given up"),
+        ("beats/host-1", "x"),
+    ] {
+        client.put(format!("{root}{key}"), value, None).await.unwrap();
+    }
+    let Found { loaded, passed_over } = found(&client, &layout).await;
+    assert_eq!((loaded.members.len(), loaded.policies[0].1.ttl_seconds), (1, 7));
+    let mistyped = format!("{root}policies/WEB");
+    assert_eq!(passed_over, ["zone", "zones", &mistyped].map(String::from).into());
+
+    let bulk = format!("{root}bulks/0000000000000001");
+    client.put(bulk.clone(), "x", None).await.unwrap();
+    let refused = load(&client, &layout).await.unwrap_err();
+    assert_eq!(refused, TransferError::UnderWay { key: bulk.clone() });
+    let refused = restore(&client, &layout, Loaded::default(), how(true), &mut |_, _| {}).await;
+    assert_eq!(refused.unwrap_err(), TransferError::UnderWay { key: bulk.clone() });
+
+    let then = vec![Op::Delete(KeyRange::key(bulk))];
+    client.txn(Txn { then, ..Txn::default() }).await.unwrap();
+    client.put(format!("{root}policies/web"), r#"{"answer_limit":0}"#, None).await.unwrap();
+    let refused = load(&client, &layout).await.unwrap_err().to_string();
+    assert!(
+        refused.starts_with("what cannot be read would be missing (rows: 1): `/test-"),
+        "{refused}"
+    );
+    assert!(refused.contains("policies/web`, revision "), "{refused}");
+}
+
+fn with_document(number: u16, octets: usize) -> Member {
+    let mut member = testing::plain(number);
+    Arc::make_mut(&mut member.instance).origin = Some(Arc::new(Origin {
+        scope: Scope::node("n"),
+        id: format!("{number}").into(),
+        document: "x".repeat(octets).into(),
+        other_tags: [].into(),
+        service: None,
+        node: None,
+    }));
+    member
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_found_before_anything_is_written() {
+    let (client, layout) = place();
+    let loaded = of([members(0..200), vec![with_document(300, 1_500_000)]].concat());
+    let refused = refusal(&client, &layout, loaded).await;
+    assert!(refused.ends_with("above the limit of 1433600; nothing was changed"), "{refused}");
+    let all = layout.all();
+    let left = client.range(Range::of(KeyRange::between(all.from, all.to))).await.unwrap();
+    assert_eq!(left.count, 0);
+}
+
+#[tokio::test]
+async fn an_import_that_etcd_does_not_take_whole_says_how_far_it_came() {
+    let etcd = Etcd::start(&["--quota-backend-bytes", &(4 << 20).to_string()]);
+    let (client, layout) = (etcd.client(), Layout::new("/rollcall").unwrap());
+    let loaded = of((0..200).map(|number| with_document(number, 100_000)).collect());
+    let mut told = Vec::new();
+    let mut progress = |written, all| told.push((written, all));
+    let refused = restore(&client, &layout, loaded, how(false), &mut progress).await.unwrap_err();
+    let TransferError::Interrupted { written, all: 200, .. } = refused else { panic!("{refused}") };
+    assert_eq!(told.last(), Some(&(written, 200)));
+    let text = refused.to_string();
+    assert!(text.contains("NOSPACE") && text.ends_with("repeat it with --replace"), "{text}");
+    let there = found(&client, &layout).await.loaded.members.len();
+    assert!(there >= written && there < 200, "{written} {there}");
+}
+
+#[test]
+fn a_transaction_is_as_large_as_etcd_takes_and_no_larger() {
+    let step = |writes: usize, octets: usize| {
+        let write = |_| Write::Put { key: String::new(), value: vec![0; octets] };
+        Step((0..writes).map(write).collect())
+    };
+    let packed = |steps: Vec<Step>| -> Vec<(usize, usize)> {
+        Batches::new(steps).map(|batch| (batch.steps, batch.writes.len())).collect()
+    };
+    let three = |_| step(3, 1);
+    assert_eq!(packed((0..100).map(three).collect()), [(42, 126), (42, 126), (16, 48)]);
+    let large = |_| step(1, 400 << 10);
+    assert_eq!(packed((0..5).map(large).collect()), [(2, 2), (2, 2), (1, 1)]);
+    let steps = vec![step(1, 1), step(1, 1_300 << 10), step(1, 1)];
+    assert_eq!(packed(steps), [(1, 1), (1, 1), (1, 1)]);
+    assert_eq!(packed(vec![]), []);
+}
+
+/// Who imports while a client registers would take its place without having said so.
+#[tokio::test]
+async fn whoever_comes_first_is_not_written_over() {
+    let (client, layout) = place();
+    let row = format!("{}instances/web/web-1/registration", layout.all().from);
+    // Not what the look beforehand counts, but something.
+    client.put(row.replace("web-1", "WEB-1"), "{}", None).await.unwrap();
+    let refused = restore(&client, &layout, of(members(0..1)), how(false), &mut |_, _| {}).await;
+    assert_eq!(refused.unwrap_err(), TransferError::Raced);
+    assert!(found(&client, &layout).await.loaded.members.is_empty());
+}
+
+#[tokio::test]
+async fn the_states_of_checks_are_kept() {
+    let (client, layout) = place();
+    let mut member = testing::plain(1);
+    member.checks[0].status = Status::Critical;
+    member.checks[0].output = "silent for 15s".into();
+    (member.status, member.checks[0].since) = (Status::Critical, Timestamp(1_795_000_007_000));
+    put(&client, &layout, of(vec![member.clone()]), false).await;
+    let read = found(&client, &layout).await.loaded.members.remove(0);
+    assert_eq!((read.status, read.checks), (Status::Critical, member.checks));
+    assert_eq!(read.registered_at, member.registered_at);
+    assert_eq!(read.registered, read.created);
+}
