@@ -136,6 +136,16 @@ impl Etcd {
         self.log.lock().clone()
     }
 
+    /// Runs `etcdctl` against it, with these words and those of a line.
+    #[track_caller]
+    pub(crate) fn etcdctl(&self, words: &[&str], line: &str) {
+        let mut command = Command::new("etcdctl");
+        command.env("ETCDCTL_API", "3").args(["--endpoints", &self.url]).args(words);
+        let done = command.args(line.split(' ')).output().expect("Debian: etcd-client");
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "{line}: {said}");
+    }
+
     /// Sends it a signal: `STOP`, `CONT`, `KILL`.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.pid.to_string()]).status();

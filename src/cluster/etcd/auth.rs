@@ -19,6 +19,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Auth {
     user: Option<EtcdUser>,
+    /// Whether a client certificate says who we are.
+    has_certificate: bool,
     held: Mutex<Held>,
     /// One logs in for all who wait: checking a password costs etcd a tenth of a second.
     renewing: tokio::sync::Mutex<()>,
@@ -35,14 +37,16 @@ pub(super) struct Held {
 // === impl Auth ===
 
 impl Auth {
-    pub(super) fn new(user: Option<EtcdUser>) -> Self {
-        Self { user, held: Mutex::default(), renewing: tokio::sync::Mutex::new(()) }
+    pub(super) fn new(user: Option<EtcdUser>, has_certificate: bool) -> Self {
+        let renewing = tokio::sync::Mutex::new(());
+        Self { user, has_certificate, held: Mutex::default(), renewing }
     }
 
     /// For messages: who we are to etcd.
     pub(super) fn who(&self) -> String {
         match &self.user {
             Some(user) => format!("user `{}`", user.name),
+            None if self.has_certificate => "the user (CN) of our certificate".to_owned(),
             None => "somebody without user and password".to_owned(),
         }
     }

@@ -118,7 +118,7 @@ impl Shared {
         slot: &Slot,
         deadline: Instant,
     ) -> Result<(Connection, Held), Failure> {
-        let connection = slot.connection(deadline).await?;
+        let connection = self.pool.connection(slot, deadline).await?;
         let token = self.auth.token(&connection, &slot.shown);
         match timeout_at(deadline, token).await {
             Ok(held) => Ok((connection, held?)),

@@ -48,9 +48,10 @@ impl Client {
     /// # Errors
     /// With [`EtcdError::Options`] when they cannot be used.
     pub fn new(options: EtcdOptions) -> Result<Self, EtcdError> {
-        let EtcdOptions { endpoints, tls: _, user, deadline, begin_with } = options;
-        let pool = Pool::new(&endpoints, begin_with)?;
-        Ok(Self(Arc::new(Shared { pool, auth: Auth::new(user), deadline })))
+        let EtcdOptions { endpoints, tls, user, deadline, begin_with } = options;
+        let auth = Auth::new(user, tls.certificate_file.is_some());
+        let pool = Pool::new(&endpoints, tls, begin_with)?;
+        Ok(Self(Arc::new(Shared { pool, auth, deadline })))
     }
 
     /// Reads keys.

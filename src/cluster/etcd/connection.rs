@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use hyper::{Uri, client::conn::http2::Builder};
+use hyper::{Uri, client::conn::http2::Builder, http::uri::PathAndQuery};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -15,9 +15,10 @@ use tonic_prost::ProstCodec;
 use super::{
     EtcdError, Member,
     endpoint::Endpoint,
-    failure::{Asked, Failure, Kind},
+    failure::{Asked, Failure},
     member::Version,
     proto::{StatusRequest, StatusResponse},
+    tls::{Judge, Tls},
     wire::Wire,
 };
 
@@ -55,40 +56,30 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 // === impl Connection ===
 
 impl Connection {
-    /// Connects and asks the member who it is, all of it until `deadline`.
+    /// Connects, by `tls` if the endpoint is one of https, and asks the member who it is, all of it
+    /// until `deadline`.
     ///
     /// # Errors
     /// When it does not come about, or the member is too old.
     pub(super) async fn open(
         endpoint: &Endpoint,
+        tls: Option<&Tls>,
         number: u64,
         deadline: Instant,
     ) -> Result<(Self, Member), Failure> {
         let late = |_| Failure::unsent("no connection within the time for a call");
-        let stream = timeout_at(deadline, connect(endpoint)).await.map_err(late)??;
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_AFTER)
-            .keep_alive_timeout(PING_ANSWER)
-            .keep_alive_while_idle(false)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW);
-        let failed = |error| Failure::unsent(format!("it speaks no HTTP/2: {error}"));
-        let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(failed)?;
-        // Ends when the last call is done and nobody has the connection any more, or when it fails,
-        // which the calls on it are told.
-        tokio::spawn(async move {
-            let _ended = driver.await;
-        });
-        let mut connection = Self {
-            wire: Wire(sender),
-            origin: endpoint.origin.clone(),
-            version: Version::NONE,
-            number,
-        };
+        let connected = timeout_at(deadline, connect(endpoint, tls)).await;
+        let (stream, judge) = connected.map_err(late)??;
+        let wire = begin(stream).await?;
+        let origin = endpoint.origin.clone();
+        let mut connection = Self { wire, origin, version: Version::NONE, number };
         let late = |_| Failure::unsent("no answer within the time for a call");
-        let member = timeout_at(deadline, connection.ask(endpoint)).await.map_err(late)??;
+        let asked = timeout_at(deadline, connection.ask(endpoint)).await.map_err(late)?;
+        let member = asked.map_err(|failure| match &judge {
+            // A certificate that was refused shows itself as a connection that ended.
+            Some(judge) => judge.judge(failure),
+            None => failure.with_hint("is its URL https, not http?"),
+        })?;
         let version = Version::parse(&member.version).filter(|it| it.is_recent_enough());
         let Some(version) = version else {
             let (endpoint, version) = (endpoint.to_string(), member.version);
@@ -100,11 +91,10 @@ impl Connection {
 
     /// Asks the member who it is, which takes neither a leader nor a permission.
     async fn ask(&self, endpoint: &Endpoint) -> Result<Member, Failure> {
-        let mut grpc = self.grpc();
         let codec = ProstCodec::<StatusRequest, StatusResponse>::default();
-        let path = hyper::http::uri::PathAndQuery::from_static("/etcdserverpb.Maintenance/Status");
+        let path = PathAndQuery::from_static("/etcdserverpb.Maintenance/Status");
         let shown = endpoint.to_string();
-        match grpc.unary(Request::new(StatusRequest {}), path, codec).await {
+        match self.grpc().unary(Request::new(StatusRequest {}), path, codec).await {
             Ok(reply) => Ok(Member::new(shown, reply.into_inner())),
             Err(status) => {
                 let asked = Asked { what: "say who it is".to_owned(), ..Asked::default() };
@@ -126,17 +116,42 @@ impl Connection {
     }
 }
 
-async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Transport>, Failure> {
-    let Endpoint { host, port, tls, .. } = endpoint;
-    if *tls {
-        let kind = Kind::Certificate("https is not spoken yet".to_owned());
-        return Err(Failure { kind, may_be_done: false });
-    }
+/// Begins HTTP/2; nothing is waited for.
+async fn begin(stream: Box<dyn Transport>) -> Result<Wire, Failure> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PING_ANSWER)
+        .keep_alive_while_idle(false)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
+    let failed = |error| Failure::unsent(format!("no HTTP/2 with it: {error}"));
+    let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    // Ends when the last call is done and nobody has the connection any more, or when it fails,
+    // which the calls on it are told.
+    tokio::spawn(async move {
+        let _ended = driver.await;
+    });
+    Ok(Wire(sender))
+}
+
+/// Connected, and who knows what TLS has said.
+type Connected = (Box<dyn Transport>, Option<Judge>);
+
+async fn connect(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Connected, Failure> {
+    let Endpoint { host, port, .. } = endpoint;
     let stream =
         TcpStream::connect((host.as_str(), *port)).await.map_err(|error| refused(&error))?;
     // Several small writes: waiting for the acknowledgement of one before the next only delays.
     let _ = stream.set_nodelay(true);
-    Ok(Box::new(stream))
+    match tls {
+        Some(tls) => {
+            let (stream, judge) = tls.connect(stream, host).await?;
+            Ok((Box::new(stream), Some(judge)))
+        }
+        None => Ok((Box::new(stream), None)),
+    }
 }
 
 fn refused(error: &io::Error) -> Failure {

@@ -55,6 +55,16 @@ impl Failure {
         Self { kind: Kind::Final(error), may_be_done: false }
     }
 
+    /// The same with a guess at the reason, if it lies with the connection.
+    pub(super) fn with_hint(self, hint: &str) -> Self {
+        match self.kind {
+            Kind::Elsewhere(cause) => {
+                Self { kind: Kind::Elsewhere(format!("{cause}; {hint}")), ..self }
+            }
+            kind => Self { kind, ..self },
+        }
+    }
+
     /// Reads what tonic, or etcd through it, says. Told apart by etcd's texts, because one code
     /// stands for many things; they are the same in all its versions, 3.4 to 3.6.
     pub(super) fn of(status: &Status, endpoint: &str, user: &str, asked: &Asked) -> Self {

@@ -17,6 +17,7 @@ mod pages;
 mod pool;
 mod proto;
 mod range;
+mod tls;
 mod txn;
 mod watch;
 mod wire;

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
-    EtcdError, Member, connection::Connection, endpoint::Endpoint, failure::Failure,
-    options::ENDPOINTS_MAX,
+    EtcdError, EtcdTls, Member, connection::Connection, endpoint::Endpoint, failure::Failure,
+    options::ENDPOINTS_MAX, tls::Tls,
 };
 
 /// All endpoints.
@@ -19,6 +19,8 @@ use super::{
 pub(super) struct Pool {
     slots: Box<[Slot]>,
     preferred: AtomicUsize,
+    /// There is one if any endpoint is of https.
+    tls: Option<Tls>,
 }
 
 /// One endpoint, with the connection to it if there is one.
@@ -39,8 +41,13 @@ impl Pool {
     /// Reads the endpoints.
     ///
     /// # Errors
-    /// When there is none, too many, or one that is no URL.
-    pub(super) fn new(texts: &[String], begin_with: usize) -> Result<Self, EtcdError> {
+    /// When there is none, too many, or one that is no URL; when the files for TLS cannot be used,
+    /// or no endpoint would use them.
+    pub(super) fn new(
+        texts: &[String],
+        tls: EtcdTls,
+        begin_with: usize,
+    ) -> Result<Self, EtcdError> {
         let refuse = |problem: String| EtcdError::Options { field: "endpoints", problem };
         if texts.is_empty() {
             return Err(refuse("none is given; write http://10.0.0.1:2379".to_owned()));
@@ -51,14 +58,32 @@ impl Pool {
         }
         let slots = texts.iter().enumerate().map(|(index, text)| Slot::new(text, index));
         let slots = slots.collect::<Result<Box<[Slot]>, EtcdError>>()?;
+        let is_https = slots.iter().any(|slot| slot.endpoint.tls);
+        if !is_https && (tls.ca_file.is_some() || tls.certificate_file.is_some()) {
+            let problem = "certificates are given, and all endpoints are http; write https";
+            return Err(refuse(problem.to_owned()));
+        }
         let preferred = AtomicUsize::new(begin_with % slots.len());
-        Ok(Self { slots, preferred })
+        let tls = is_https.then(|| Tls::new(tls)).transpose()?;
+        Ok(Self { slots, preferred, tls })
     }
 
     /// All endpoints, in the order in which they are tried now.
     pub(super) fn in_turn(&self) -> impl Iterator<Item = &Slot> {
         let first = self.preferred.load(Ordering::Relaxed);
         (0..self.slots.len()).map(move |next| &self.slots[(first + next) % self.slots.len()])
+    }
+
+    /// The connection to an endpoint, which is made if there is none.
+    ///
+    /// # Errors
+    /// When none comes about until the deadline.
+    pub(super) async fn connection(
+        &self,
+        slot: &Slot,
+        deadline: Instant,
+    ) -> Result<Connection, Failure> {
+        slot.connection(self.tls.as_ref().filter(|_| slot.endpoint.tls), deadline).await
     }
 
     /// The endpoint with this number.
@@ -96,11 +121,12 @@ impl Slot {
         })
     }
 
-    /// The connection, which is made if there is none. Whoever comes meanwhile waits for that one.
-    ///
-    /// # Errors
-    /// When none comes about until the deadline.
-    pub(super) async fn connection(&self, deadline: Instant) -> Result<Connection, Failure> {
+    /// Whoever comes while a connection is made waits for that one.
+    async fn connection(
+        &self,
+        tls: Option<&Tls>,
+        deadline: Instant,
+    ) -> Result<Connection, Failure> {
         let late = |_| Failure::unsent("no connection within the time for a call");
         let mut held =
             tokio::time::timeout_at(deadline, self.connection.lock()).await.map_err(late)?;
@@ -111,7 +137,7 @@ impl Slot {
         }
         *held = None;
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let (connection, member) = Connection::open(&self.endpoint, number, deadline).await?;
+        let (connection, member) = Connection::open(&self.endpoint, tls, number, deadline).await?;
         self.greet(&connection, &member);
         *self.member.lock() = Some(member);
         *held = Some(connection.clone());

@@ -1,7 +1,10 @@
 //! Every call, made of a real etcd.
 
+mod auth;
+mod fake;
 mod faults;
 mod kv;
 mod lease;
 mod member;
+mod tls;
 mod watch;

@@ -1,0 +1,240 @@
+//! TLS with a real etcd: who is trusted, who is not, and what is said then.
+
+use std::{path::PathBuf, time::Duration};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+
+use super::super::{Client, EtcdError, EtcdOptions, EtcdTls, KeyRange, Range};
+use crate::cluster::testing::Etcd;
+
+/// An authority with a folder for what it issues.
+struct Authority {
+    folder: tempfile::TempDir,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate and its key, as files.
+struct Issued {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "an authority");
+        let key = KeyPair::generate().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        std::fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();
+        Self { folder, issuer: Issuer::new(params, key) }
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// Issues a certificate for a name, with the same as its CN, after a last touch.
+    fn issue(&self, name: &str, touch: impl FnOnce(&mut CertificateParams)) -> Issued {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        touch(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let issued = Issued {
+            certificate: self.folder.path().join(format!("{name}.pem")),
+            key: self.folder.path().join(format!("{name}.key")),
+        };
+        std::fs::write(&issued.certificate, certificate.pem()).unwrap();
+        std::fs::write(&issued.key, key.serialize_pem()).unwrap();
+        issued
+    }
+
+    /// An etcd with this certificate, which wants one of clients if that is said.
+    fn etcd(&self, shown: &Issued, wants_certificates: bool) -> Etcd {
+        let (certificate, key, ca) = (text(&shown.certificate), text(&shown.key), text(&self.ca()));
+        let mut flags = vec!["--cert-file", &certificate, "--key-file", &key];
+        if wants_certificates {
+            flags.extend(["--client-cert-auth", "--trusted-ca-file", &ca]);
+        }
+        Etcd::start_as("https", &flags)
+    }
+
+    /// Trusts this authority, and shows this certificate.
+    fn tls(&self, own: Option<&Issued>) -> EtcdTls {
+        EtcdTls {
+            ca_file: Some(self.ca()),
+            certificate_file: own.map(|own| own.certificate.clone()),
+            key_file: own.map(|own| own.key.clone()),
+            server_name: None,
+        }
+    }
+}
+
+fn text(path: &std::path::Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+fn client(server: &Etcd, tls: EtcdTls) -> Result<Client, EtcdError> {
+    Client::new(EtcdOptions { tls, ..EtcdOptions::new([server.url.as_str()]) })
+}
+
+async fn error_with(server: &Etcd, tls: EtcdTls) -> String {
+    let etcd = client(server, tls).unwrap();
+    let error = etcd.range(Range::of(KeyRange::key("/a"))).await.unwrap_err();
+    assert!(matches!(error, EtcdError::Certificate { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.starts_with(&format!("{}: ", server.url)), "{text}");
+    text
+}
+
+#[tokio::test]
+async fn etcd_is_believed_by_its_authority_and_its_name() {
+    let authority = Authority::new();
+    let server = authority.etcd(&authority.issue("127.0.0.1", |_| {}), false);
+    let etcd = client(&server, authority.tls(None)).unwrap();
+    etcd.put("/a", "1", None).await.unwrap();
+
+    let stranger = Authority::new();
+    let said = error_with(&server, stranger.tls(None)).await;
+    assert!(said.contains("issued by nobody who is trusted here"), "{said}");
+    // The system's authorities know nothing of it either.
+    let said = error_with(&server, EtcdTls::default()).await;
+    assert!(said.contains("issued by nobody who is trusted here"), "{said}");
+    let name = Some("etcd.example".to_owned());
+    let said = error_with(&server, EtcdTls { server_name: name, ..authority.tls(None) }).await;
+    assert!(said.contains("its certificate is for 127.0.0.1, not for `etcd.example`"), "{said}");
+}
+
+#[tokio::test]
+async fn a_name_can_be_expected_that_is_not_the_hosts() {
+    let authority = Authority::new();
+    let server = authority.etcd(&authority.issue("etcd.example", |_| {}), false);
+    let said = error_with(&server, authority.tls(None)).await;
+    assert!(said.contains("its certificate is for etcd.example, not for `127.0.0.1`"), "{said}");
+    let name = Some("etcd.example".to_owned());
+    let etcd = client(&server, EtcdTls { server_name: name, ..authority.tls(None) }).unwrap();
+    etcd.put("/a", "1", None).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_told_with_its_date() {
+    let authority = Authority::new();
+    let expired = |params: &mut CertificateParams| {
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+    };
+    let server = authority.etcd(&authority.issue("127.0.0.1", expired), false);
+    let said = error_with(&server, authority.tls(None)).await;
+    assert!(said.contains("its certificate expired 2021-01-01T00:00:00Z; here it is 20"), "{said}");
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_and_missed_and_refused() {
+    let authority = Authority::new();
+    let server = authority.etcd(&authority.issue("127.0.0.1", |_| {}), true);
+    let own = authority.issue("rollcall", |_| {});
+    let etcd = client(&server, authority.tls(Some(&own))).unwrap();
+    etcd.put("/a", "1", None).await.unwrap();
+
+    let said = error_with(&server, authority.tls(None)).await;
+    assert!(said.contains("it wants a client certificate"), "{said}");
+    let stranger = Authority::new();
+    let other = stranger.issue("rollcall", |_| {});
+    let said = error_with(&server, authority.tls(Some(&other))).await;
+    assert!(said.contains("it refuses our certificate") && said.contains("valid until"), "{said}");
+    let expired = authority.issue("old", |params| {
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+    });
+    let said = error_with(&server, authority.tls(Some(&expired))).await;
+    assert!(said.contains("old.pem` expired 2021-01-01T00:00:00Z; it was refused"), "{said}");
+}
+
+#[tokio::test]
+async fn the_name_of_a_client_certificate_is_a_user() {
+    let authority = Authority::new();
+    let server = authority.etcd(&authority.issue("127.0.0.1", |_| {}), true);
+    let own = authority.issue("rollcall", |_| {});
+    let root = authority.issue("root", |_| {});
+    let (ca, certificate, key) = (text(&authority.ca()), text(&root.certificate), text(&root.key));
+    for words in [
+        "user add root --no-password",
+        "user add rollcall --no-password",
+        "role add rollcall",
+        "role grant-permission rollcall readwrite /rollcall/ --prefix",
+        "user grant-role rollcall rollcall",
+        "user grant-role root root",
+        "auth enable",
+    ] {
+        let files = ["--cacert", &ca, "--cert", &certificate, "--key", &key];
+        server.etcdctl(&files, words);
+    }
+    let etcd = client(&server, authority.tls(Some(&own))).unwrap();
+    etcd.put("/rollcall/a", "1", None).await.unwrap();
+    let error = etcd.put("/other", "1", None).await.unwrap_err();
+    let expected = "does not let the user (CN) of our certificate write `/other`; grant it";
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[tokio::test]
+async fn certificates_that_were_renewed_are_shown_by_the_next_connection() {
+    let authority = Authority::new();
+    let server = authority.etcd(&authority.issue("127.0.0.1", |_| {}), true);
+    let expire = |params: &mut CertificateParams| {
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+    };
+    let own = authority.issue("rollcall", expire);
+    let etcd = client(&server, authority.tls(Some(&own))).unwrap();
+    let error = etcd.range(Range::of(KeyRange::key("/a"))).await.unwrap_err();
+    assert!(matches!(error, EtcdError::Certificate { .. }), "{error:?}");
+    authority.issue("rollcall", |_| {});
+    etcd.put("/a", "1", None).await.expect("the files have a new one");
+}
+
+#[tokio::test]
+async fn http_to_https_and_the_other_way_round_are_told() {
+    let authority = Authority::new();
+    let plain = Etcd::start(&[]);
+    let url = plain.url.replace("http:", "https:");
+    let options = EtcdOptions { tls: authority.tls(None), ..EtcdOptions::new([url.as_str()]) };
+    let error = Client::new(options).unwrap().status().await.unwrap_err();
+    assert!(error.to_string().contains("is its URL http, not https?"), "{error}");
+    let server = authority.etcd(&authority.issue("127.0.0.1", |_| {}), false);
+    let url = server.url.replace("https:", "http:");
+    let deadline = Duration::from_secs(2);
+    let etcd = Client::new(EtcdOptions { deadline, ..EtcdOptions::new([url.as_str()]) }).unwrap();
+    let error = etcd.status().await.unwrap_err();
+    assert!(error.to_string().contains("is its URL https, not http?"), "{error}");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_refused_by_field_and_file() {
+    let authority = Authority::new();
+    let own = authority.issue("rollcall", |_| {});
+    let other = authority.issue("other", |_| {});
+    let https = |tls| Client::new(EtcdOptions { tls, ..EtcdOptions::new(["https://127.0.0.1"]) });
+    let whole = || authority.tls(Some(&own));
+    let none = Some(PathBuf::from("/none.pem"));
+    for (tls, expected) in [
+        (
+            EtcdTls { ca_file: none.clone(), ..whole() },
+            "ca_file of etcd: `/none.pem` cannot be read",
+        ),
+        (EtcdTls { ca_file: Some(own.key.clone()), ..whole() }, "has no certificate"),
+        (EtcdTls { key_file: none, ..whole() }, "key_file of etcd: `/none.pem` cannot be read"),
+        (EtcdTls { key_file: Some(own.certificate.clone()), ..whole() }, "has no private key"),
+        (EtcdTls { key_file: Some(other.key), ..whole() }, "do not go together"),
+        (EtcdTls { key_file: None, ..whole() }, "a certificate is given without its key"),
+        (EtcdTls { certificate_file: None, ..whole() }, "a key is given without its certificate"),
+        (EtcdTls { server_name: Some("a b".into()), ..whole() }, "`a b` is neither a host's name"),
+    ] {
+        let error = https(tls).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let options = EtcdOptions { tls: whole(), ..EtcdOptions::new(["http://127.0.0.1"]) };
+    let error = Client::new(options).unwrap_err().to_string();
+    assert!(error.contains("all endpoints are http; write https"), "{error}");
+}
