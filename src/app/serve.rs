@@ -267,6 +267,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         options: config.http_options(),
         consul: config.consul.options(&node, &bound.dns.local_addrs(), &bound.http.local_addrs()),
         eureka: config.eureka,
+        peers: None,
     });
     tasks.spawn("writer", writer.run(ends.writer.clone()));
     tasks.spawn("checks", checker.run(ends.http.clone()));

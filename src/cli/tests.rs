@@ -37,6 +37,7 @@ impl Session {
             options: Options::default(),
             consul: ConsulOptions::default(),
             eureka: EurekaOptions::default(),
+            peers: None,
         });
         let server = HttpServer::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))]).unwrap();
         let url = format!("http://{}", server.local_addrs()[0]);

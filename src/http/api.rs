@@ -6,7 +6,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ConsulOptions, EurekaOptions, Options,
+    ConsulOptions, EurekaOptions, Options, Peers,
     aside::Aside,
     bodies::Bodies,
     consul::{self, CheckIds, Turns, Waiters},
@@ -47,6 +47,8 @@ pub struct Setup {
     pub consul: ConsulOptions,
     /// The operator's settings of Eureka's interface.
     pub eureka: EurekaOptions,
+    /// The other servers, where there are some that share the registry.
+    pub peers: Option<Peers>,
 }
 
 /// The API's state; clones share it.
@@ -224,6 +226,10 @@ impl Api {
     pub(super) fn follow_changes(&self) -> impl Future<Output = ()> + use<> {
         let (registry, clock) = (self.registry().clone(), self.clock().clone());
         self.recent().clone().run(registry, clock, self.stop().clone())
+    }
+
+    pub(super) fn peers(&self) -> Option<&Peers> {
+        self.0.setup.peers.as_ref()
     }
 
     pub(super) fn self_preservation(&self) -> SelfPreservation {

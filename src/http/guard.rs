@@ -20,7 +20,7 @@ use axum::{
     http::{HeaderMap, Method, header},
 };
 
-use super::{Api, problem::Problem};
+use super::{Api, problem::Problem, routes};
 
 /// Looks whether a request may pass.
 ///
@@ -38,12 +38,14 @@ pub(super) fn check(api: &Api, request: &Request) -> Result<(), Problem> {
 }
 
 /// Whether the path is `/api/v1/services/{S}/instances/{I}/heartbeat`, or one of those by which
-/// clients of Consul (`/v1/agent/check/pass/{check}`) and of Eureka say how they are.
+/// clients of Consul (`/v1/agent/check/pass/{check}`) and of Eureka say how they are, or that by
+/// which other servers hand heartbeats on.
 fn is_heartbeat(method: &Method, path: &str) -> bool {
     let said = path.strip_prefix("/v1/agent/check/").and_then(|rest| rest.split_once('/'));
     path.split('/').skip(7).eq(["heartbeat"])
         || said.is_some_and(|(verb, _)| matches!(verb, "pass" | "warn" | "fail" | "update"))
         || is_renewal(method, path)
+        || path == routes::BEATS
 }
 
 /// Whether it is `PUT /eureka/apps/{A}/{I}`, or a batch, which sorts out what it takes.
@@ -100,6 +102,7 @@ mod tests {
             ("/eureka/v2/apps/PAY/a/", true),
             ("/eureka/apps/PAY/a/status", false),
             ("/eureka/peerreplication/batch/", true),
+            ("/internal/v1/beats", true),
         ] {
             assert_eq!(is_heartbeat(&Method::PUT, path), is, "{path}");
         }

@@ -36,6 +36,8 @@ pub(super) struct HttpMetrics {
     pub(super) bodies_refused: Counter,
     /// Requests refused because too many waited for answers that take long to make.
     pub(super) aside_refused: Counter,
+    /// Heartbeats that other servers handed on.
+    beats: Family<BeatLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -48,6 +50,11 @@ struct RequestLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
     route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BeatLabels {
+    outcome: &'static str,
 }
 
 /// A request that is under way.
@@ -81,6 +88,7 @@ impl HttpMetrics {
             body_octets: Gauge::default(),
             bodies_refused: Counter::default(),
             aside_refused: Counter::default(),
+            beats: Family::default(),
         };
         metrics.register(|registry| {
             let help = "Requests by method, route and status";
@@ -100,8 +108,20 @@ impl HttpMetrics {
             registry.register("http_bodies_refused", help, families.bodies_refused.clone());
             let help = "Requests refused because too many waited for long answers to be made";
             registry.register("http_aside_refused", help, families.aside_refused.clone());
+            let help =
+                "Heartbeats that other servers handed on to this one, by what became of them";
+            registry.register("cluster_beats_received", help, families.beats.clone());
         });
         families
+    }
+
+    /// Counts heartbeats that another server handed on.
+    pub(super) fn count_beats(&self, taken: usize, unknown: usize, elsewhere: usize) {
+        let outcomes = [("taken", taken), ("unknown", unknown), ("elsewhere", elsewhere)];
+        for (outcome, count) in outcomes.into_iter().filter(|(_, count)| *count > 0) {
+            let count = u64::try_from(count).unwrap_or(u64::MAX);
+            self.beats.get_or_create(&BeatLabels { outcome }).inc_by(count);
+        }
     }
 }
 

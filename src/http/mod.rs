@@ -24,6 +24,7 @@ mod metrics;
 mod options;
 mod path;
 mod patient;
+mod peers;
 mod problem;
 mod query;
 mod router;
@@ -42,5 +43,6 @@ pub use eureka::Options as EurekaOptions;
 #[cfg(any(test, fuzzing))]
 pub use eureka::eureka_body;
 pub use options::Options;
+pub use peers::{PeerGate, PeerToken, Peers};
 pub use routes::openapi_document;
 pub use server::{BindError, HttpServer};

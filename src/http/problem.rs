@@ -54,6 +54,8 @@ const MALFORMED_BODY: Code = &("malformed-body", StatusCode::BAD_REQUEST, "The b
 const METHOD_NOT_ALLOWED: Code =
     &("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "The method does not exist here");
 const NO_SUCH_PATH: Code = &("no-such-path", StatusCode::NOT_FOUND, "There is nothing here");
+const NO_PEER: Code =
+    &("no-peer", StatusCode::UNAUTHORIZED, "Only servers of the same cluster may ask for this");
 const NO_TTL_CHECK: Code =
     &("no-ttl-check", StatusCode::CONFLICT, "The instance takes no heartbeats");
 const REVISION_NOT_SEEN: Code = &(
@@ -170,6 +172,13 @@ impl Problem {
         let path = shortened(path);
         let detail = format!("`{path}` has no method {method}; `Allow` names those that it has");
         Self::new(METHOD_NOT_ALLOWED, detail)
+    }
+
+    /// A request for servers alone, by somebody who does not know this one's token.
+    pub(super) fn no_peer() -> Self {
+        let detail = "a server shows this server's token as `Authorization: Bearer TOKEN`; the row \
+                      of this server in the shared store has it";
+        Self::new(NO_PEER, detail)
     }
 
     /// A path that is nobody's.
@@ -315,6 +324,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, json);
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(revision) = self.revision {
             headers.insert(REVISION_HEADER, HeaderValue::from(revision.0));

@@ -8,6 +8,7 @@ use axum::{
     http::{Method, Uri},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
+    routing::post,
 };
 use futures_util::FutureExt;
 use tower_http::{
@@ -38,6 +39,9 @@ enum Interface {
 /// All of the API.
 pub(super) fn router(api: &Api) -> Router {
     let mut all = routes::all().split_for_parts().0;
+    if api.peers().is_some() {
+        all = all.route(routes::BEATS, post(routes::take_beats));
+    }
     if api.consul().enabled {
         all = all.merge(consul::routes().layer(gzip()));
     }

@@ -87,6 +87,11 @@ pub const EUREKA_BODY_ATTRIBUTES_MAX: usize = 16;
 pub const EUREKA_BODY_PARTS_MAX: usize = 100_000;
 /// Registrations in one bulk request: about 30 MiB of JSON, one transaction of the store.
 pub const BULK_REGISTRATIONS_MAX: usize = 100_000;
+/// Heartbeats in one batch from another server: what 100,000 instances that beat every two seconds
+/// send in a fifth of one.
+pub const BEATS_MAX: usize = 10_000;
+/// Octets of such a batch: each heartbeat takes some 100, unless it says much.
+pub const BEATS_OCTETS_MAX: usize = 8 << 20;
 /// Commands that wait for the writer: at 20,000/s half a second of work. A full queue refuses.
 pub const WRITER_QUEUE_MAX: usize = 10_000;
 /// Commands in one group commit: long enough to share an fsync among all who wait, short enough

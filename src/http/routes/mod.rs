@@ -1,5 +1,6 @@
 //! The routes, one file per resource, and the contract that is generated from them.
 
+mod beats;
 mod bulk;
 mod drain;
 mod heartbeat;
@@ -15,6 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Api;
 
+pub(super) use beats::{PATH as BEATS, take as take_beats};
 pub use openapi::openapi_document;
 pub(super) use status::metrics;
 

@@ -3,6 +3,7 @@
 mod contract;
 mod eureka;
 mod gzip;
+mod peers;
 mod refusals;
 mod routes;
 mod seen;

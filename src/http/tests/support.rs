@@ -67,6 +67,7 @@ impl Door {
             options,
             consul: ConsulOptions::default(),
             eureka: EurekaOptions::default(),
+            peers: None,
         };
         change(&mut setup);
         let api = Api::new(setup);
