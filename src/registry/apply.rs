@@ -237,9 +237,11 @@ impl Applier {
         };
         let is_silent = known.output.is_empty() || is_held(known);
         let is_word = known.status == *status && known.output != *output && !is_silent;
-        let is_too_soon = self.is_word_for_another(key)
-            || !self.leases.may_speak(key, *check, self.clock.elapsed());
-        if is_word && is_too_soon {
+        // What is no word does not begin the time in which the next one is too soon.
+        let is_too_soon = is_word
+            && (self.is_word_for_another(key)
+                || !self.leases.may_speak(key, *check, self.clock.elapsed()));
+        if is_too_soon {
             *output = Arc::clone(&known.output);
         }
     }
