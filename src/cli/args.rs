@@ -92,14 +92,19 @@ pub(super) enum Verb {
     #[command(after_long_help = examples::after(examples::RESOLVE))]
     #[command(mut_arg("server", |server| server.hide(true)))]
     Resolve(WithClient<verbs::resolve::ResolveArgs>),
-    /// Write the store of a stopped server as JSON lines
+    /// Write the store of a stopped server, or what servers share in etcd, as JSON lines
     ///
-    /// The server must be stopped: a data directory belongs to one process.
+    /// With an embedded store the server must be stopped: a data directory belongs to one process.
+    /// What is in etcd is read as of one moment, while servers go on.
     #[command(after_long_help = examples::after(examples::EXPORT))]
     Export(verbs::export::ExportArgs),
-    /// Put an export into the place of a store
+    /// Put an export into the place of a store, or into etcd
     ///
-    /// All or nothing; the server must be stopped.
+    /// Into an embedded store all or nothing; the server must be stopped. Into etcd it goes in many
+    /// transactions, after all of it was read and found to fit. With --replace, also while servers
+    /// go on: what is new is put over what is there first, and what the export does not have goes
+    /// last, so that no server ever has less than is in either. If it is interrupted, what is there
+    /// is partly from the export: repeat it with --replace.
     #[command(after_long_help = examples::after(examples::IMPORT))]
     Import(verbs::import::ImportArgs),
     /// Print the completions for a shell

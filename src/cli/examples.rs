@@ -46,12 +46,16 @@ pub(super) const RESOLVE: &[&str] = &[
     "rollcall resolve 10.0.1.6",
 ];
 
-pub(super) const EXPORT: &[&str] =
-    &["rollcall export backup.jsonl", "rollcall export --data /var/lib/rollcall -"];
+pub(super) const EXPORT: &[&str] = &[
+    "rollcall export backup.jsonl",
+    "rollcall export --data /var/lib/rollcall -",
+    "rollcall export --store etcd=http://10.0.0.1:2379 backup.jsonl",
+];
 
 pub(super) const IMPORT: &[&str] = &[
     "rollcall import backup.jsonl --data /var/lib/rollcall",
     "rollcall import backup.jsonl --replace",
+    "rollcall import backup.jsonl --store etcd=http://10.0.0.1:2379",
 ];
 
 pub(super) const COMPLETIONS: &[&str] = &[

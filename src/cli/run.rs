@@ -57,7 +57,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         }
         Verb::Import(import) => {
             no_client(&before, "import")?;
-            import.run(std::io::stdin().lock(), &mut Output::stdout(false))
+            let (mut output, clock) = (Output::stdout(false), Clock::system());
+            import.run(std::io::stdin().lock(), &mut output, std::io::stderr(), &clock)
         }
         verb => {
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,4 +1,4 @@
-//! `rollcall export`: writes the store of a stopped server as JSON lines.
+//! `rollcall export`: writes the store of a stopped server, or what servers share, as JSON lines.
 
 use std::{
     fs::File,
@@ -8,9 +8,10 @@ use std::{
 
 use clap::Args;
 
-use super::data::{DataArgs, counted};
+use super::data::{DataArgs, InEtcd, Place, counted, mention, wait_for};
 use crate::{
     cli::exit::Failure,
+    cluster::transfer::load,
     model::Timestamp,
     registry::Loaded,
     store::{Store, export},
@@ -38,8 +39,12 @@ impl ExportArgs {
         mut stderr: impl Write,
         clock: &Clock,
     ) -> Result<(), Failure> {
-        let folder = self.data.folder()?;
-        let loaded = Store::read(&folder).map_err(|error| Failure::Negative(error.to_string()))?;
+        let loaded = match self.data.place()? {
+            Place::Folder(folder) => {
+                Store::read(&folder).map_err(|error| Failure::Negative(error.to_string()))?
+            }
+            Place::Etcd(etcd) => read(&etcd, &mut stderr)?,
+        };
         let at = Timestamp(clock.wall_millis());
         if self.file == Path::new("-") {
             let mut out = BufWriter::new(stdout);
@@ -50,10 +55,22 @@ impl ExportArgs {
                 Failure::Negative(format!("`{}` cannot be written: {error}", self.file.display()))
             })?;
         }
-        // The export is whole, also where nobody reads of it.
-        let _unread = writeln!(stderr, "exported {}", counted(&loaded));
+        mention(&mut stderr, &format!("exported {}", counted(&loaded)));
         Ok(())
     }
+}
+
+/// Reads what servers share, and names what of it is not in the export.
+fn read(
+    InEtcd { client, layout, shown }: &InEtcd,
+    stderr: &mut impl Write,
+) -> Result<Loaded, Failure> {
+    let found = wait_for(load(client, layout))?;
+    for name in &found.passed_over {
+        let what = "is of a later version of Rollcall, or mistyped, and is not in the export";
+        mention(stderr, &format!("warning: in {shown}, `{name}` {what}"));
+    }
+    Ok(found.loaded)
 }
 
 /// Writes beside the file and renames, so that an old export is lost only to a whole new one.

@@ -1,17 +1,21 @@
-//! `rollcall import`: puts an export into the place of a store.
+//! `rollcall import`: puts an export into the place of a store, or into etcd.
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 
-use super::data::{DataArgs, counted};
+use super::data::{DataArgs, InEtcd, Place, counted, mention, wait_for};
 use crate::{
     cli::{exit::Failure, output::Output},
+    cluster::transfer::{How, Restored, restore},
+    model::Timestamp,
+    registry::Loaded,
     store::{Store, import},
+    util::Clock,
 };
 
 /// From where to where.
@@ -23,7 +27,7 @@ pub(in crate::cli) struct ImportArgs {
     #[command(flatten)]
     data: DataArgs,
     /// Put a store that is there aside, be it sound or damaged: as rollcall.redb.old, or .old.1 and
-    /// so on if there is one already
+    /// so on if there is one already. In etcd: write over the registry that is there
     #[arg(long)]
     replace: bool,
 }
@@ -36,8 +40,10 @@ impl ImportArgs {
         self,
         stdin: impl BufRead,
         output: &mut Output,
+        stderr: impl Write + Send,
+        clock: &Clock,
     ) -> Result<(), Failure> {
-        let folder = self.data.folder()?;
+        let place = self.data.place()?;
         let file = self.file.display();
         let read = if self.file == Path::new("-") {
             let mut stdin = stdin;
@@ -50,14 +56,14 @@ impl ImportArgs {
         let loaded = read.map_err(|error| {
             Failure::Negative(format!("`{file}`, {error}; nothing was changed"))
         })?;
-        let count = counted(&loaded);
-        let kept = Store::restore(&folder, loaded, self.replace)
-            .map_err(|error| Failure::Negative(error.to_string()))?;
-        let mut line = format!("imported {count} into `{}`", folder.display());
-        if !kept.is_empty() {
-            let kept: Vec<_> = kept.iter().map(|file| format!("`{}`", file.display())).collect();
-            line += &format!("; the store that was there is kept as {}", kept.join(", "));
-        }
+        let line = match place {
+            Place::Folder(folder) => into_folder(&folder, loaded, self.replace)?,
+            Place::Etcd(etcd) => {
+                let at = Timestamp(clock.wall_millis());
+                let cluster = format!("{:016x}", fastrand::u64(..));
+                into_etcd(&etcd, loaded, How { replace: self.replace, at, cluster }, stderr)?
+            }
+        };
         Ok(output.line(&line)?)
     }
 
@@ -65,4 +71,42 @@ impl ImportArgs {
     pub(super) fn of(file: &Path, folder: &Path, replace: bool) -> Self {
         Self { file: file.to_owned(), data: DataArgs::of(folder), replace }
     }
+}
+
+fn into_folder(folder: &Path, loaded: Loaded, replace: bool) -> Result<String, Failure> {
+    let count = counted(&loaded);
+    let kept = Store::restore(folder, loaded, replace)
+        .map_err(|error| Failure::Negative(error.to_string()))?;
+    let mut line = format!("imported {count} into `{}`", folder.display());
+    if !kept.is_empty() {
+        let kept: Vec<_> = kept.iter().map(|file| format!("`{}`", file.display())).collect();
+        line += &format!("; the store that was there is kept as {}", kept.join(", "));
+    }
+    Ok(line)
+}
+
+/// Says on standard error how far it is, where it takes long.
+fn into_etcd(
+    InEtcd { client, layout, shown }: &InEtcd,
+    loaded: Loaded,
+    how: How,
+    mut stderr: impl Write + Send,
+) -> Result<String, Failure> {
+    /// Changes after which it is said: about a second's.
+    const TOLD_EACH: usize = 10_000;
+    let count = counted(&loaded);
+    let mut told = 0;
+    let mut progress = |written: usize, all: usize| {
+        if written / TOLD_EACH > told && written < all {
+            told = written / TOLD_EACH;
+            mention(&mut stderr, &format!("{written} of {all} written"));
+        }
+    };
+    let Restored { revision, removed } =
+        wait_for(restore(client, layout, loaded, how, &mut progress))?;
+    let mut line = format!("imported {count} into {shown}, complete as of revision {revision}");
+    if removed > 0 {
+        line += &format!("; removed what was there besides: {removed}");
+    }
+    Ok(line)
 }

@@ -3,6 +3,7 @@
 mod backup;
 mod config;
 mod defaults;
+mod etcd;
 mod help;
 mod output;
 mod refusals;

@@ -22,9 +22,10 @@ async fn export(file: &Path, folder: &Path) -> Result<String, Failure> {
 }
 
 fn import(text: &str, folder: &Path, replace: bool) -> Result<String, Failure> {
-    let buffer = Buffer::default();
+    let (buffer, clock) = (Buffer::default(), Clock::system());
     let verb = ImportArgs::of(Path::new("-"), folder, replace);
-    verb.run(text.as_bytes(), &mut buffer.output(false)).map(|()| buffer.text())
+    verb.run(text.as_bytes(), &mut buffer.output(false), std::io::sink(), &clock)
+        .map(|()| buffer.text())
 }
 
 /// Time stands still, so that two exports have the same.
