@@ -107,8 +107,6 @@ pub const DOMAIN_OCTETS_MAX: usize = NAME_OCTETS_MAX - (64 + 9 + 64 + 8);
 pub const LISTEN_ADDRESSES_MAX: usize = 16;
 /// Networks with reverse zones: each is a zone that the full path compares a name with.
 pub const REVERSE_NETWORKS_MAX: usize = 64;
-/// Octets of what all keys in etcd begin with: it is in each of them, a million times.
-pub const ETCD_PREFIX_OCTETS_MAX: usize = 128;
 /// Octets of a server's name among those that share a store: a label, which host names have.
 pub const SERVER_ID_OCTETS_MAX: usize = LABEL_OCTETS_MAX;
 /// Longest lame duck: what stops services (systemd, Kubernetes) loses patience after 30 to 90 s.

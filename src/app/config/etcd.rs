@@ -48,7 +48,8 @@ impl Config {
     pub fn etcd_mistake(&self, error: &EtcdError) -> ConfigError {
         let (path, problem) = match error {
             EtcdError::Options { field: "ca_file", problem } => ("store.ca_file", problem.clone()),
-            EtcdError::Options { field: "certificate_file", problem } => {
+            // What is wrong with both together is said of the first.
+            EtcdError::Options { field: "certificate_file" | "tls", problem } => {
                 ("store.certificate", problem.clone())
             }
             EtcdError::Options { field: "key_file", problem } => ("store.key", problem.clone()),

@@ -11,7 +11,10 @@ use super::{
     parse::distinct,
 };
 use crate::{
-    cluster::etcd::{DEADLINE, ENDPOINTS_MAX},
+    cluster::{
+        etcd::{DEADLINE, ENDPOINTS_MAX},
+        layout::Layout,
+    },
     model::limit,
 };
 
@@ -105,7 +108,7 @@ impl Default for EtcdSettings {
     fn default() -> Self {
         Self {
             endpoints: Vec::new(),
-            prefix: "/rollcall".into(),
+            prefix: Layout::DEFAULT_PREFIX.into(),
             user: None,
             password_file: None,
             ca_file: None,
@@ -199,22 +202,7 @@ fn endpoint(given: &Given) -> Result<EtcdEndpoint, Refusal> {
 /// What all keys begin with.
 pub(super) fn prefix(given: &Given) -> Result<String, Refusal> {
     let text = given.text()?;
-    let Some(rest) = text.strip_prefix('/').filter(|rest| !rest.is_empty()) else {
-        return Err(given.refuse("does not begin with `/` and a word, as in `/rollcall`"));
-    };
-    if text.len() > limit::ETCD_PREFIX_OCTETS_MAX {
-        let limit = limit::ETCD_PREFIX_OCTETS_MAX;
-        return Err(given.refuse(format!("has {} octets, above the limit of {limit}", text.len())));
-    }
-    let is_wrong = |c: &char| !c.is_ascii_alphanumeric() && !"/-._".contains(*c);
-    if let Some(wrong) = text.chars().find(is_wrong) {
-        let legal = "a prefix has letters, digits and `/-._`";
-        return Err(given.refuse(format!("has the character {wrong:?}; {legal}")));
-    }
-    if rest.split('/').any(str::is_empty) {
-        return Err(given.refuse("has a `/` at its end, or two in a row"));
-    }
-    Ok(text.to_owned())
+    Layout::new(text).map(|_| text.to_owned()).map_err(|invalid| given.refused_as(invalid))
 }
 
 /// A user of etcd; empty for none.

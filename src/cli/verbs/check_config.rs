@@ -101,6 +101,27 @@ mod tests {
     }
 
     #[test]
+    fn the_certificates_for_etcd_are_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let text = format!(
+            "version = 1\n[store]\nkind = \"etcd\"\nendpoints = [\"https://127.0.0.1\"]\n\
+             ca_file = \"{}\"\n",
+            at("ca.pem").display()
+        );
+        fs::write(at("rollcall.toml"), text).unwrap();
+        fs::write(at("ca.pem"), "no certificate\n").unwrap();
+        let args = CheckConfigArgs { file: at("rollcall.toml") };
+        let buffer = Buffer::default();
+        let refused = args.run(&mut buffer.output(false), &mut Vec::new(), &Clock::system());
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), 78);
+        let text = refused.message().unwrap();
+        assert!(text.starts_with("error: `store.ca_file`: `"), "{text}");
+        assert!(text.contains("has no certificate") && text.contains("rollcall.toml:5:"), "{text}");
+    }
+
+    #[test]
     fn a_file_is_right_or_its_mistake_is_pointed_at() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rollcall.toml");
