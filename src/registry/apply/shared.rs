@@ -159,7 +159,7 @@ impl Applier {
         };
         match command {
             Command::Heartbeat(Heartbeat { key, check, status, output }) => {
-                let (key, output) = (key.clone(), Arc::clone(output));
+                let (key, output) = (key.clone(), Some(Arc::clone(output)));
                 hand_on(Beat { key, check: *check, status: Some(*status), output });
             }
             Command::Register(instances) => instances

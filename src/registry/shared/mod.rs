@@ -5,6 +5,7 @@
 //! same changes in the same order. What is seen of the world is shown at once, as always, and
 //! written by the server whose task the instance is.
 
+mod beat;
 mod edits;
 mod fold;
 mod overlay;
@@ -12,6 +13,7 @@ mod row;
 #[cfg(test)]
 pub(super) mod testing;
 
+pub use beat::{Astray, Beat};
 pub(super) use edits::edits;
 #[cfg(test)]
 pub(super) use fold::are_the_same;
@@ -19,6 +21,6 @@ pub use fold::loaded;
 pub(super) use fold::{gathered, rank};
 pub(super) use overlay::Overlay;
 pub use row::{
-    Beat, Edit, Followed, Guard, Health, Kept, Proposal, Refused, Registration, Share, SharedRow,
+    Edit, Followed, Guard, Health, Kept, Proposal, Refused, Registration, Share, SharedRow,
     SharedSetup, Weather,
 };

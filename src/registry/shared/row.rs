@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc, time::Dura
 use tokio::sync::mpsc;
 
 use crate::{
-    model::{CheckState, Instance, InstanceKey, Policy, Revision, ServiceName, Status, Timestamp},
-    registry::{JournalError, Ownership},
+    model::{CheckState, Instance, InstanceKey, Policy, Revision, ServiceName, Timestamp},
+    registry::{Beat, JournalError, Ownership},
 };
 
 /// One row of the shared state, as it is from a revision on.
@@ -209,20 +209,6 @@ pub enum Refused {
     Unsure(String),
 }
 
-/// A sign of life that reached a server whose task its instance is not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beat {
-    /// From whom.
-    pub key: InstanceKey,
-    /// Of which of its checks, counted from 0, and of which registration; `None` for all its `ttl`
-    /// checks.
-    pub check: Option<(usize, Revision)>,
-    /// The state it reports; `None` when it only was registered again as it is.
-    pub status: Option<Status>,
-    /// What it says of it.
-    pub output: Arc<str>,
-}
-
 /// How a registry shares its state.
 pub struct SharedSetup {
     /// Where changes are proposed.
@@ -261,15 +247,6 @@ impl SharedRow {
             | Self::Drained { key, .. } => Some(key),
             Self::Policy { .. } => None,
         }
-    }
-}
-
-// === impl Beat ===
-
-impl Beat {
-    /// That of an instance that was registered again as it is.
-    pub fn of(key: InstanceKey) -> Self {
-        Self { key, check: None, status: None, output: Arc::default() }
     }
 }
 

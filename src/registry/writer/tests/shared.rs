@@ -62,16 +62,12 @@ impl Fleet {
 
 /// What the servers' HTTP interfaces do for one another.
 async fn deliver(mut beats: mpsc::Receiver<Beat>, commons: Commons, to: Vec<Registry>) {
-    while let Some(Beat { key, check, status, output }) = beats.recv().await {
-        let registry = &to[commons.owner(&key)];
-        let command = match status {
-            Some(status) => Command::Heartbeat(Heartbeat { key, check, status, output }),
-            None => match registry.snapshot().member(&key) {
-                Some(member) => Command::Register(vec![Arc::clone(&member.instance)]),
-                None => continue,
-            },
-        };
-        let _stopping = registry.enqueue(command).await;
+    while let Some(beat) = beats.recv().await {
+        let registry = &to[commons.owner(&beat.key)];
+        let heard = beat.heartbeats(&registry.snapshot(), registry.ownership());
+        for heartbeat in heard.unwrap_or_default() {
+            let _stopping = registry.enqueue(Command::Heartbeat(heartbeat)).await;
+        }
     }
 }
 
