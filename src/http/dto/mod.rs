@@ -5,7 +5,6 @@
 //! change inside a change of the contract.
 
 mod acknowledged;
-mod beats;
 mod check;
 mod event;
 mod heartbeat;
@@ -24,7 +23,6 @@ mod time;
 mod tests;
 
 pub use acknowledged::Acknowledged;
-pub(super) use beats::{Beat, Beats, BeatsTaken};
 pub use check::{Check, CheckType, Expected};
 pub use event::EventView;
 pub use heartbeat::Heartbeat;
