@@ -74,6 +74,8 @@ pub struct WatchStream {
     shared: Arc<Shared>,
     watch: Watch,
     at: usize,
+    /// The connection's number there.
+    connection: u64,
     header: Header,
     id: i64,
     requests: mpsc::Sender<WatchRequest>,
@@ -183,6 +185,7 @@ impl WatchStream {
             shared: Arc::clone(shared),
             watch: watch.clone(),
             at: slot.index,
+            connection: connection.number,
             header,
             id: created.watch_id,
             requests,
@@ -230,6 +233,15 @@ impl WatchStream {
         let asked = request(WatchRequestUnion::Progress(WatchProgressRequest {}));
         // No room: questions are waiting. Closed: `next` says so.
         let _ = self.requests.try_send(asked);
+    }
+
+    /// Leaves a member that does not answer: the next watch is opened elsewhere first, and by
+    /// another connection in any case.
+    pub async fn give_up(&self) {
+        if let Some(slot) = self.shared.pool.slot(self.at) {
+            slot.forget(self.connection).await;
+            self.shared.pool.avoid(slot);
+        }
     }
 
     /// Asks etcd to end it; [`Watched::Canceled`] is the last that comes.
