@@ -7,10 +7,20 @@
 //!
 //! [`etcd`] is the way there: a thin client, whose libraries' types end in that folder. [`layout`]
 //! has the keys and values, as every server, and whoever looks with `etcdctl`, finds them there.
-//! [`transfer`] moves a registry into it, and out of it.
+//! [`transfer`] moves a registry into it, and out of it. [`follow`] tells the registry what others
+//! change, and [`members`] says which servers are alive, so that each instance is the task of one
+//! of them. What these know together is in [`Common`].
 
+mod common;
 pub mod etcd;
+pub mod follow;
 pub mod layout;
+pub mod members;
+mod meta;
+mod metrics;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transfer;
+
+pub use common::{Common, Roster};
+pub use metrics::ClusterMetrics;

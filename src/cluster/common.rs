@@ -1,0 +1,166 @@
+//! What following, writing and membership know together.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::watch,
+    time::{Duration, Instant},
+};
+
+use super::{
+    etcd::{Client, KeyRange},
+    layout::{self, Layout},
+    members::Servers,
+    metrics::ClusterMetrics,
+};
+use crate::{
+    telemetry::{Board, Metrics},
+    util::Clock,
+};
+
+/// The name of the condition that says that the store is full.
+pub(super) const FULL: &str = "etcd space";
+
+/// The shared store, and what is known of it; clones share it.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// The store.
+    pub client: Client,
+    /// Where in it our rows are.
+    pub layout: Layout,
+    /// Where conditions are pinned.
+    pub board: Board,
+    /// What is counted.
+    pub metrics: ClusterMetrics,
+    /// The time.
+    pub clock: Clock,
+    pub(super) heard: LastWord,
+    pub(super) fence: Fence,
+    news: Arc<News>,
+}
+
+/// What the follower tells the others.
+#[derive(Debug)]
+struct News {
+    followed: watch::Sender<u64>,
+    roster: watch::Sender<Roster>,
+    read_only: Mutex<Option<Arc<str>>>,
+}
+
+/// The rows of the servers.
+#[derive(Debug, Clone, Default)]
+pub struct Roster {
+    /// As of this revision of the store.
+    pub at: u64,
+    /// Those that are there.
+    pub servers: Arc<Servers>,
+}
+
+/// When the store was last heard of: it answered, or told of something.
+#[derive(Debug, Clone)]
+pub(super) struct LastWord {
+    clock: Clock,
+    /// Milliseconds on the clock.
+    at: Arc<AtomicU64>,
+}
+
+/// The revision that made this server's row, which is proof that it is alive as long as the row has
+/// it. Zero while there is none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fence(Arc<AtomicU64>);
+
+// === impl Common ===
+
+impl Common {
+    /// Of a store, with metrics registered.
+    pub fn new(
+        client: Client,
+        layout: Layout,
+        board: Board,
+        metrics: &Metrics,
+        clock: Clock,
+    ) -> Self {
+        let heard = LastWord { clock: clock.clone(), at: Arc::default() };
+        heard.touch();
+        let metrics = ClusterMetrics::new(metrics, &heard);
+        let news = Arc::new(News {
+            followed: watch::Sender::new(0),
+            roster: watch::Sender::default(),
+            read_only: Mutex::default(),
+        });
+        Self { client, layout, board, metrics, clock, heard, fence: Fence::default(), news }
+    }
+
+    /// The servers that have a row, as they come and go.
+    pub fn roster(&self) -> watch::Receiver<Roster> {
+        self.news.roster.subscribe()
+    }
+
+    /// The revision of the store up to which the registry was told everything, as it grows.
+    pub fn followed(&self) -> watch::Receiver<u64> {
+        self.news.followed.subscribe()
+    }
+
+    /// Why nothing may be written by this server, if it is so.
+    pub fn read_only(&self) -> Option<Arc<str>> {
+        self.news.read_only.lock().clone()
+    }
+
+    pub(super) fn set_roster(&self, roster: Roster) {
+        self.news.roster.send_replace(roster);
+    }
+
+    pub(super) fn set_followed(&self, revision: u64) {
+        self.metrics.followed(revision);
+        self.news.followed.send_replace(revision);
+    }
+
+    pub(super) fn set_read_only(&self, why: Option<Arc<str>>) {
+        *self.news.read_only.lock() = why;
+    }
+}
+
+// === impl LastWord ===
+
+impl LastWord {
+    pub(super) fn touch(&self) {
+        let now = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.at.fetch_max(now, Relaxed);
+    }
+
+    pub(super) fn at(&self) -> Instant {
+        self.clock.instant(self.elapsed())
+    }
+
+    pub(super) fn silence(&self) -> Duration {
+        self.clock.elapsed().saturating_sub(self.elapsed())
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.at.load(Relaxed))
+    }
+}
+
+// === impl Fence ===
+
+impl Fence {
+    pub(super) fn get(&self) -> Option<u64> {
+        Some(self.0.load(Relaxed)).filter(|revision| *revision != 0)
+    }
+
+    pub(super) fn set(&self, revision: Option<u64>) {
+        self.0.store(revision.unwrap_or(0), Relaxed);
+    }
+}
+
+// === impl KeyRange ===
+
+impl From<layout::KeyRange> for KeyRange {
+    fn from(keys: layout::KeyRange) -> Self {
+        Self::between(keys.from, keys.to)
+    }
+}

@@ -1,0 +1,124 @@
+//! Whether what was known of the store still goes for the store that answers. Pure.
+//!
+//! The revision that a server has come to means something in one history only. An etcd whose data
+//! were restored from a backup has another one, which may have overtaken the old number already;
+//! and one that was emptied has nothing of ours at all. Both look like any other connection.
+
+use bytes::Bytes;
+
+use crate::cluster::{
+    etcd::{Client, EtcdError, Header, KeyRange, Range},
+    layout::Meta,
+};
+
+/// How far this server has come, and in which history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Position {
+    /// All changes up to this revision are known.
+    pub(super) revision: u64,
+    /// The id of etcd's cluster.
+    pub(super) cluster: u64,
+    /// The number of etcd's last election that was heard of.
+    pub(super) term: u64,
+    /// The name of the shared state.
+    pub(super) state: String,
+    /// A key, and the revision at which it was seen to be written: there it has to stand for ever.
+    pub(super) mark: Option<(Bytes, u64)>,
+}
+
+/// How to go on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// From where this server has come to.
+    Resume,
+    /// From a new list, because the store has another history now, for this reason.
+    List(String),
+    /// Not at all: this is not the state that is shown. What is shown stays.
+    Hold(String),
+}
+
+// === impl Position ===
+
+impl Position {
+    /// Judges what was read, not from a member's own memory, which may be behind.
+    pub(super) fn judge(&self, meta: Option<&Meta>, header: Header) -> Course {
+        match meta {
+            None => Course::Hold(
+                "etcd has nothing of this cluster any more: it was emptied, or is another one. \
+                 What was known stays in the answers. Restore a backup of etcd; or, to begin \
+                 anew, restart the servers"
+                    .to_owned(),
+            ),
+            Some(meta) if meta.cluster != self.state => Course::Hold(format!(
+                "etcd has the state of another cluster (`{}`, before it was `{}`): it was emptied \
+                 and begun anew, or is another one. What was known stays in the answers; restart \
+                 this server to take the new state",
+                meta.cluster, self.state
+            )),
+            Some(_) if header.cluster != self.cluster => Course::List(format!(
+                "etcd's cluster is {:x}, before it was {:x}: its data were restored from a backup",
+                header.cluster, self.cluster
+            )),
+            Some(_) if header.revision < self.revision => Course::List(format!(
+                "etcd's revision went back from {} to {}: its data were restored from a backup",
+                self.revision, header.revision
+            )),
+            Some(_) if header.term < self.term => Course::List(format!(
+                "etcd's elections are counted anew ({}, before {}): its data were restored from a \
+                 backup",
+                header.term, self.term
+            )),
+            Some(_) => Course::Resume,
+        }
+    }
+
+    /// Whether the store has, as of the mark's revision, what was seen there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) async fn is_in(&self, client: &Client) -> Result<bool, EtcdError> {
+        let Some((key, revision)) = &self.mark else { return Ok(true) };
+        let range =
+            Range { revision: *revision, keys_only: true, ..Range::of(KeyRange::key(key.clone())) };
+        match client.range(range).await {
+            Ok(found) => Ok(found.kvs.first().is_some_and(|kv| kv.mod_revision == *revision)),
+            // It was seen once; whether the rest is there the watch finds out.
+            Err(EtcdError::Compacted { .. }) => Ok(true),
+            Err(EtcdError::Future { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Course, Header, Meta, Position};
+
+    fn meta(cluster: &str) -> Meta {
+        Meta { schema: Meta::SCHEMA, cluster: cluster.to_owned() }
+    }
+
+    #[test]
+    fn a_history_that_is_another_one_is_noticed() {
+        let state = "a".to_owned();
+        let known = Position { revision: 100, cluster: 7, term: 3, state, mark: None };
+        let judge = |meta: Option<Meta>, cluster, revision, term| {
+            known.judge(meta.as_ref(), Header { cluster, revision, term, member: 1 })
+        };
+        assert_eq!(judge(Some(meta("a")), 7, 100, 3), Course::Resume);
+        assert_eq!(judge(Some(meta("a")), 7, 5_000, 4), Course::Resume);
+        for (cluster, revision, term, told) in [
+            (7, 99, 3, "went back from 100 to 99"),
+            (8, 5_000, 3, "cluster is 8, before it was 7"),
+            (7, 5_000, 2, "counted anew (2, before 3)"),
+        ] {
+            let course = judge(Some(meta("a")), cluster, revision, term);
+            let Course::List(why) = course else { panic!("{told}") };
+            assert!(why.contains(told), "{why}");
+        }
+        for (meta, told) in [(None, "was emptied"), (Some(meta("b")), "`b`, before it was `a`")] {
+            let Course::Hold(why) = judge(meta, 7, 5_000, 3) else { panic!("{told}") };
+            assert!(why.contains(told), "{why}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Looks at etcd itself now and then: its size, and what it holds to be wrong.
+
+use tokio::time::{Duration, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::cluster::{
+    common::{Common, FULL},
+    etcd::{Alarm, AlarmKind},
+};
+
+/// How often: as often as metrics are read.
+const PERIOD: Duration = Duration::from_secs(15);
+
+/// The name of the condition that says that members' data differ.
+const CORRUPT: &str = "etcd alarm";
+
+/// Looks after etcd until it is told to stop.
+pub async fn inspect(common: Common, mut rng: fastrand::Rng, stop: CancellationToken) {
+    let look = async {
+        loop {
+            look(&common).await;
+            // Servers that were started together do not ask together.
+            sleep(PERIOD.mul_f64(0.8 + 0.4 * rng.f64())).await;
+        }
+    };
+    stop.run_until_cancelled(look).await;
+}
+
+/// What cannot be asked is told by those who follow and write.
+async fn look(common: &Common) {
+    if let Ok(member) = common.client.status().await {
+        common.metrics.sized(member.db_size);
+    }
+    if let Ok(alarms) = common.client.alarms().await {
+        tell(common, &alarms);
+    }
+}
+
+fn tell(common: &Common, alarms: &[Alarm]) {
+    let has = |kind| alarms.iter().any(|alarm| alarm.kind == kind);
+    let pin = |is_on: bool, name: &str, message: &str| {
+        if !is_on {
+            if common.board.conditions().iter().any(|(pinned, _)| pinned == name) {
+                info!(condition = name, "is over");
+            }
+            common.board.clear(name);
+        } else if common.board.note(name, message) {
+            warn!("{message}");
+        }
+    };
+    pin(
+        has(AlarmKind::NoSpace),
+        FULL,
+        "etcd's database is full (alarm NOSPACE): changes are refused. Compact it, `etcdctl defrag \
+         --cluster`, raise --quota-backend-bytes if need be, and then `etcdctl alarm disarm`",
+    );
+    pin(
+        has(AlarmKind::Corrupt),
+        CORRUPT,
+        "etcd's members have different data (alarm CORRUPT): see etcd's documentation on data \
+         corruption",
+    );
+}

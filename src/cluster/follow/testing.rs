@@ -1,0 +1,282 @@
+//! What the tests of following, members and writing share: a way to etcd that can be cut, and a
+//! registry that only keeps the rows.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{mpsc, watch},
+    time::{Duration, timeout},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::Follower;
+use crate::{
+    cluster::{
+        common::Common,
+        etcd::{Client, EtcdOptions, KeyValue},
+        layout::Layout,
+        testing::PATIENCE,
+    },
+    registry::{Followed, SharedRow, Weather},
+    telemetry::{Board, Metrics},
+    util::Clock,
+};
+
+/// Waits until that holds, which nothing rings for.
+pub(in crate::cluster) async fn until(holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("it does not come about");
+}
+
+/// A row of a list.
+pub(in crate::cluster) fn kv(key: &str, value: &str, revision: u64) -> KeyValue {
+    KeyValue {
+        key: key.to_owned().into(),
+        value: value.to_owned().into(),
+        create_revision: revision,
+        mod_revision: revision,
+        version: 1,
+        lease: None,
+    }
+}
+
+/// A way to etcd, as `http://127.0.0.1:PORT`, which can be cut, held up, and led elsewhere.
+pub(in crate::cluster) struct Link {
+    pub(in crate::cluster) url: String,
+    to: Arc<Mutex<Option<String>>>,
+    open: Arc<Mutex<CancellationToken>>,
+    flow: watch::Sender<Flow>,
+    _stop: DropGuard,
+}
+
+/// Which way octets go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cluster) enum Flow {
+    Both,
+    None,
+}
+
+impl Link {
+    pub(in crate::cluster) async fn to(url: &str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let own = format!("http://{}", listener.local_addr().unwrap());
+        let (to, open) = (Arc::new(Mutex::new(Some(address(url)))), Arc::default());
+        let (flow, stop) = (watch::Sender::new(Flow::Both), CancellationToken::new());
+        let link = Self { url: own, to, open, flow, _stop: stop.clone().drop_guard() };
+        let (to, open, flow) = (link.to.clone(), link.open.clone(), link.flow.clone());
+        tokio::spawn(stop.run_until_cancelled_owned(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let Some(to) = to.lock().clone() else { continue };
+                let (open, flow) = (open.lock().clone(), flow.clone());
+                tokio::spawn(open.run_until_cancelled_owned(async move {
+                    let Ok(far) = TcpStream::connect(to).await else { return };
+                    let ((near_in, near_out), (far_in, far_out)) =
+                        (near.into_split(), far.into_split());
+                    let may_go = |flow: &Flow| *flow == Flow::Both;
+                    tokio::select! {
+                        () = pass(near_in, far_out, flow.subscribe(), may_go) => {}
+                        () = pass(far_in, near_out, flow.subscribe(), may_go) => {}
+                    }
+                }));
+            }
+        }));
+        link
+    }
+
+    /// Ends all connections and takes none.
+    pub(in crate::cluster) fn cut(&self) {
+        self.lead(None);
+    }
+
+    /// Leads there from now on.
+    pub(in crate::cluster) fn lead_to(&self, url: &str) {
+        self.lead(Some(address(url)));
+    }
+
+    /// Holds up what is on its way, without a word to anybody.
+    pub(in crate::cluster) fn set_flow(&self, flow: Flow) {
+        self.flow.send_replace(flow);
+    }
+
+    fn lead(&self, to: Option<String>) {
+        *self.to.lock() = to;
+        std::mem::take(&mut *self.open.lock()).cancel();
+    }
+}
+
+/// Passes octets on while they may go.
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut flow: watch::Receiver<Flow>,
+    may_go: impl Fn(&Flow) -> bool,
+) {
+    let mut octets = vec![0; 64 << 10];
+    while let Ok(count @ 1..) = from.read(&mut octets).await {
+        if flow.wait_for(&may_go).await.is_err() || to.write_all(&octets[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn address(url: &str) -> String {
+    url.trim_start_matches("http://").to_owned()
+}
+
+/// What a server has of an etcd under a prefix, with metrics that can be read.
+pub(in crate::cluster) fn common(client: Client, prefix: &str) -> (Common, Metrics) {
+    let layout = Layout::new(prefix.trim_end_matches('/')).unwrap();
+    let metrics = Metrics::new();
+    (Common::new(client, layout, Board::default(), &metrics, Clock::system()), metrics)
+}
+
+/// A client of that URL which gives up soon.
+pub(in crate::cluster) fn client(url: &str) -> Client {
+    let deadline = Duration::from_secs(1);
+    Client::new(EtcdOptions { deadline, ..EtcdOptions::new([url]) }).unwrap()
+}
+
+/// The rows as a registry has them that follows, by what they are about.
+pub(in crate::cluster) struct Mirror {
+    pub(in crate::cluster) common: Common,
+    pub(in crate::cluster) metrics: Metrics,
+    pub(in crate::cluster) rows: BTreeMap<String, SharedRow>,
+    pub(in crate::cluster) upto: u64,
+    pub(in crate::cluster) weather: Weather,
+    /// How often all was listed, after the first time.
+    pub(in crate::cluster) lists: usize,
+    told: mpsc::Receiver<Followed>,
+    _stop: DropGuard,
+}
+
+impl Mirror {
+    /// Begins to follow an etcd under a prefix.
+    pub(in crate::cluster) async fn start(client: Client, prefix: &str) -> Self {
+        Self::of(client, prefix, |_| {}).await
+    }
+
+    /// The same with a follower that is adjusted before.
+    pub(in crate::cluster) async fn of(
+        client: Client,
+        prefix: &str,
+        adjust: impl FnOnce(&mut Follower),
+    ) -> Self {
+        let (common, metrics) = common(client, prefix);
+        let mut follower = Follower::new(common.clone(), None, fastrand::Rng::new());
+        adjust(&mut follower);
+        let stop = CancellationToken::new();
+        let first = timeout(PATIENCE, follower.first(&stop)).await;
+        let (rows, upto) = first.expect("etcd answers").expect("it was not stopped");
+        // Short, so that a slow registry holds up the watch.
+        let (sender, told) = mpsc::channel(2);
+        tokio::spawn(follower.run(sender, stop.clone()));
+        let mut mirror = Self {
+            common,
+            metrics,
+            rows: BTreeMap::new(),
+            upto,
+            weather: Weather::Fair,
+            lists: 0,
+            told,
+            _stop: stop.drop_guard(),
+        };
+        mirror.apply(rows);
+        mirror
+    }
+
+    /// Takes what is told until that holds.
+    pub(in crate::cluster) async fn until(&mut self, holds: impl Fn(&Self) -> bool) {
+        let wait = async {
+            while !holds(self) {
+                self.next().await;
+            }
+        };
+        let waited = timeout(PATIENCE, wait).await;
+        assert!(waited.is_ok(), "at {}: {:#?}, {:?}", self.upto, self.rows.keys(), self.weather);
+    }
+
+    /// Takes what is told until all is known up to a revision.
+    pub(in crate::cluster) async fn until_seen(&mut self, revision: u64) {
+        self.until(|mirror| mirror.upto >= revision).await;
+    }
+
+    async fn next(&mut self) {
+        match self.told.recv().await.expect("the follower runs") {
+            Followed::Changes { rows, upto } => {
+                assert!(upto > self.upto, "{upto} after {}", self.upto);
+                let revisions: Vec<u64> = rows.iter().map(|(revision, _)| *revision).collect();
+                assert!(revisions.is_sorted(), "{revisions:?}");
+                assert!(revisions.iter().all(|it| *it > self.upto && *it <= upto), "{revisions:?}");
+                self.upto = upto;
+                self.apply(rows);
+            }
+            Followed::Whole { rows, kept, at } => {
+                self.lists += 1;
+                self.upto = at;
+                self.rows.retain(|_, row| match row.key() {
+                    Some(key) => kept.instances.contains(key),
+                    None => false,
+                });
+                self.apply(rows);
+            }
+            Followed::Weather(weather) => {
+                assert_ne!(weather, self.weather, "told twice");
+                self.weather = weather;
+            }
+        }
+    }
+
+    fn apply(&mut self, rows: Vec<(u64, SharedRow)>) {
+        for (_, row) in rows {
+            let name = name(&row);
+            let is_gone = match &row {
+                SharedRow::Registration { to, .. } => to.is_none(),
+                SharedRow::Health { to, .. } => to.is_none(),
+                SharedRow::Drained { on, .. } => !on,
+                SharedRow::Policy { to, .. } => to.is_none(),
+            };
+            if is_gone {
+                self.rows.remove(&name);
+            } else {
+                self.rows.insert(name, row);
+            }
+        }
+    }
+
+    /// The names of the rows: `registration web/a`.
+    pub(in crate::cluster) fn names(&self) -> Vec<&str> {
+        self.rows.keys().map(String::as_str).collect()
+    }
+
+    /// What is pinned on the board, as one text.
+    pub(in crate::cluster) fn board(&self) -> String {
+        let conditions = self.common.board.conditions();
+        conditions.iter().map(|(name, it)| format!("{name}: {}\n", it.message)).collect()
+    }
+
+    /// The value of a metric, with its labels.
+    pub(in crate::cluster) fn metric(&self, name: &str) -> String {
+        let text = self.metrics.encode().unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().to_owned()
+    }
+}
+
+fn name(row: &SharedRow) -> String {
+    match row {
+        SharedRow::Registration { key, .. } => format!("registration {key}"),
+        SharedRow::Health { key, .. } => format!("health {key}"),
+        SharedRow::Drained { key, .. } => format!("drained {key}"),
+        SharedRow::Policy { service, .. } => format!("policy {service}"),
+    }
+}

@@ -1,0 +1,105 @@
+//! Rows that cannot be read, and what a later version has written.
+
+use super::{Etcd, Link, Mirror, WEB, client, delete, put, register, registration, shared};
+use crate::{
+    cluster::{
+        etcd::{KeyRange, Range},
+        follow::testing::until,
+    },
+    registry::{SharedRow, Weather},
+};
+
+fn is_as_it_was(row: &SharedRow) -> bool {
+    matches!(row, SharedRow::Registration { to: Some(to), .. } if to.instance.port == 80)
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_leaves_what_was_known_and_is_told_of() {
+    let etcd = Etcd::start(&[]);
+    let (direct, link) = (etcd.client(), Link::to(&etcd.url).await);
+    for name in ["web/a", "web/b", "web/c"] {
+        register(&direct, "/rollcall/", name).await;
+    }
+    put(&direct, "/rollcall/", "policies/web", r#"{"ttl":"9s"}"#).await;
+    let mut mirror = Mirror::start(client(&link.url), "/rollcall/").await;
+    put(&direct, "/rollcall/", &registration("web/a"), r#"{"addresses":7}"#).await;
+    let at = put(&direct, "/rollcall/", &registration("web/d"), "what?").await;
+    mirror.until_seen(at).await;
+    assert_eq!(mirror.names().len(), 4, "{:?}", mirror.names());
+    assert!(is_as_it_was(&mirror.rows["registration web/a"]));
+    let key = "/rollcall/v1/instances/web/a/registration";
+    assert!(mirror.board().contains(&format!("etcd row {key}: `{key}`")), "{}", mirror.board());
+    assert!(mirror.board().contains("; since 20"), "{}", mirror.board());
+    assert_eq!(mirror.metric("rollcall_cluster_rows_unreadable"), "2");
+
+    // A list must not take it for gone, nor one that became so unseen.
+    link.cut();
+    mirror.until(|mirror| mirror.weather != Weather::Fair).await;
+    put(&direct, "/rollcall/", &registration("web/b"), "what?").await;
+    let at = delete(&direct, "/rollcall/", "instances/web/c/").await;
+    direct.compact(at).await.unwrap();
+    link.lead_to(&etcd.url);
+    mirror.until_seen(at).await;
+    assert_eq!(mirror.lists, 1);
+    assert_eq!(mirror.names(), ["policy web", "registration web/a", "registration web/b"]);
+    assert_eq!(mirror.metric("rollcall_cluster_rows_unreadable"), "3");
+
+    // Mended, or deleted, they are as all others.
+    put(&direct, "/rollcall/", &registration("web/b"), WEB).await;
+    delete(&direct, "/rollcall/", "instances/web/a/").await;
+    let at = delete(&direct, "/rollcall/", "instances/web/d/").await;
+    mirror.until_seen(at).await;
+    assert_eq!(mirror.names(), ["policy web", "registration web/b"]);
+    assert_eq!(mirror.metric("rollcall_cluster_rows_unreadable"), "0");
+    mirror.until(|mirror| mirror.board().is_empty()).await;
+}
+
+#[tokio::test]
+async fn of_many_rows_that_cannot_be_read_some_are_listed_and_all_are_counted() {
+    let (etcd, prefix) = shared();
+    let mut mirror = Mirror::start(etcd.clone(), &prefix).await;
+    let mut at = 0;
+    for n in 0..50 {
+        at = put(&etcd, &prefix, &registration(&format!("web/i{n}")), "what?").await;
+    }
+    mirror.until_seen(at).await;
+    let board = mirror.board();
+    assert_eq!(board.lines().count(), 21, "{board}");
+    assert!(board.contains("etcd rows: 50 rows of etcd cannot be read"), "{board}");
+    let at = delete(&etcd, &prefix, "instances/web/").await;
+    mirror.until_seen(at).await;
+    assert_eq!(mirror.board(), "");
+}
+
+#[tokio::test]
+async fn what_a_later_version_writes_is_passed_over_and_told_of_once() {
+    let (etcd, prefix) = shared();
+    let mut mirror = Mirror::start(etcd.clone(), &prefix).await;
+    put(&etcd, &prefix, "zones/example", "{}").await;
+    put(&etcd, &prefix, "zones/other", "{}").await;
+    let later = WEB.replace("\"port\"", "\"zone\":\"a\",\"port\"");
+    let at = put(&etcd, &prefix, &registration("web/a"), &later).await;
+    mirror.until_seen(at).await;
+    assert!(is_as_it_was(&mirror.rows["registration web/a"]));
+    let board = mirror.board();
+    assert!(board.starts_with("etcd later: ") && board.contains("zone, zones;"), "{board}");
+}
+
+#[tokio::test]
+async fn a_later_schema_is_followed_and_not_written() {
+    let (etcd, prefix) = shared();
+    let mut mirror = Mirror::start(etcd.clone(), &prefix).await;
+    let found = etcd.range(Range::of(KeyRange::key(format!("{prefix}v1/meta")))).await.unwrap();
+    let ours = String::from_utf8(found.kvs[0].value.to_vec()).unwrap();
+    let later = ours.replace("\"schema\":1", "\"schema\":2");
+    put(&etcd, &prefix, "meta", &later).await;
+    let at = register(&etcd, &prefix, "web/a").await;
+    mirror.until_seen(at).await;
+    until(|| mirror.common.read_only().is_some()).await;
+    assert!(mirror.board().contains("upgrade this server"), "{}", mirror.board());
+    put(&etcd, &prefix, "meta", &ours).await;
+    until(|| mirror.common.read_only().is_none()).await;
+    let at = register(&etcd, &prefix, "web/b").await;
+    mirror.until_seen(at).await;
+    assert_eq!(mirror.board(), "");
+}

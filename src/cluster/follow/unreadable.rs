@@ -1,0 +1,124 @@
+//! Rows that cannot be read: counted, pinned on the board, and remembered, because a list must not
+//! take them for gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    cluster::{layout::RowKey, metrics::ClusterMetrics},
+    registry::Kept,
+    telemetry::Board,
+};
+
+/// Those that are pinned one by one; a person reads no more. The rest is counted.
+const PINNED_MAX: usize = 20;
+
+/// The name of the condition that counts.
+const CONDITION: &str = "etcd rows";
+
+/// The rows that cannot be read, by their keys.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    rows: BTreeMap<String, Fault>,
+    pinned: BTreeSet<String>,
+    board: Board,
+    metrics: ClusterMetrics,
+}
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// What the row is about, if its key says it.
+    pub(super) about: Option<RowKey>,
+    /// What is wrong with it, and where.
+    pub(super) problem: String,
+    /// Since when, for people (RFC 3339).
+    pub(super) since: String,
+}
+
+// === impl Unreadable ===
+
+impl Unreadable {
+    pub(super) fn new(board: Board, metrics: ClusterMetrics) -> Self {
+        Self { rows: BTreeMap::new(), pinned: BTreeSet::new(), board, metrics }
+    }
+
+    /// A row cannot be read.
+    pub(super) fn add(&mut self, key: String, mut fault: Fault) {
+        if let Some(known) = self.rows.get(&key) {
+            if known.problem == fault.problem {
+                return;
+            }
+            fault.since.clone_from(&known.since);
+        }
+        tracing::warn!(
+            key,
+            problem = fault.problem,
+            "a row of etcd cannot be read; what was known of it stays"
+        );
+        self.rows.insert(key, fault);
+    }
+
+    /// A row can be read, or is gone.
+    pub(super) fn remove(&mut self, key: &str) {
+        self.rows.remove(key);
+    }
+
+    /// Whether all rows can be read, as nearly always.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// All rows but these can be read: those of a list.
+    pub(super) fn replace(&mut self, rows: Vec<(String, Fault)>) {
+        let listed: BTreeSet<&String> = rows.iter().map(|(key, _)| key).collect();
+        self.rows.retain(|key, _| listed.contains(key));
+        for (key, fault) in rows {
+            self.add(key, fault);
+        }
+    }
+
+    /// What a list must leave as it is.
+    pub(super) fn kept(&self) -> Kept {
+        let mut kept = Kept::default();
+        for about in self.rows.values().filter_map(|fault| fault.about.clone()) {
+            match about {
+                RowKey::Registration(key) | RowKey::Health(key) | RowKey::Drained(key) => {
+                    kept.instances.insert(key);
+                }
+                RowKey::Policy(service) => {
+                    kept.policies.insert(service);
+                }
+            }
+        }
+        kept
+    }
+
+    /// Brings board and metrics up to date.
+    pub(super) fn publish(&mut self) {
+        let now: BTreeSet<String> = self.rows.keys().take(PINNED_MAX).cloned().collect();
+        for key in self.pinned.difference(&now) {
+            self.board.clear(&condition(key));
+        }
+        for (key, fault) in self.rows.iter().take(PINNED_MAX) {
+            let Fault { problem, since, .. } = fault;
+            let message = format!(
+                "{problem}; since {since}. What was known of it stays; mend the row, or upgrade \
+                 this server if a later version wrote it"
+            );
+            self.board.note(&condition(key), message);
+        }
+        self.pinned = now;
+        match self.rows.len() {
+            ..=PINNED_MAX => self.board.clear(CONDITION),
+            count => {
+                let message = format!("{count} rows of etcd cannot be read, more than are listed");
+                self.board.note(CONDITION, message);
+            }
+        }
+        self.metrics.unreadable(self.rows.len());
+    }
+}
+
+fn condition(key: &str) -> String {
+    format!("etcd row {key}")
+}

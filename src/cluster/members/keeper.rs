@@ -1,0 +1,214 @@
+//! Keeps this server's own row, and the lease that holds it.
+
+use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{row::Server, views::Views};
+use crate::{
+    cluster::{
+        common::Common,
+        etcd::{
+            Compare, EtcdError, Granted, KeyRange, KeyValue, LeaseId, Op, Range, Relation, Txn,
+        },
+        follow::Backoff,
+        layout::{Key, ServerRow},
+    },
+    registry::ServerId,
+};
+
+/// The name of the condition that says that another server has this one's name.
+const TWICE: &str = "server id";
+
+/// How long taking leave may take: the lease runs out by itself if it takes longer.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// Keeps a server known as alive.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    pub(super) common: Common,
+    pub(super) id: ServerId,
+    pub(super) row: ServerRow,
+    /// How long a lease is asked for.
+    pub(super) lease: Duration,
+    pub(super) views: Views,
+    /// Whether there was a row of this life already.
+    pub(super) was_in: bool,
+    pub(super) rng: fastrand::Rng,
+}
+
+/// A row that is there.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    lease: LeaseId,
+    /// How long it lives without a beat.
+    ttl: Duration,
+    /// The revision that made the row.
+    fence: u64,
+}
+
+/// Why this server is not known as alive any more.
+enum Lost {
+    /// Its lease, or its row, is gone.
+    Gone(String),
+    /// Another server has put its row there.
+    Taken(Server),
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    /// Keeps the row until it is told to stop; then takes it away, so that others take over at
+    /// once.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut held = None;
+        stop.run_until_cancelled(self.keep(&mut held)).await;
+        self.views.left();
+        if let Some(Held { lease, .. }) = held {
+            match timeout(LEAVE, self.common.client.revoke(lease)).await {
+                Ok(Ok(())) => info!("this server has taken leave of the others"),
+                Ok(Err(error)) => warn!(%error, "could not take leave; the lease runs out"),
+                Err(_) => warn!("could not take leave in time; the lease runs out"),
+            }
+        }
+    }
+
+    async fn keep(&mut self, held: &mut Option<Held>) {
+        let mut backoff = Backoff::new(self.rng.fork());
+        loop {
+            match self.join().await {
+                Ok(Some(joined)) => {
+                    backoff.reset();
+                    *held = Some(joined);
+                    self.common.board.clear(TWICE);
+                    info!(server = &*self.id, "this server is known to the others");
+                    self.views.joined(joined.fence);
+                    let lost = self.until_lost(joined).await;
+                    // Before anything else: nothing more is written as owner.
+                    self.views.left();
+                    *held = None;
+                    self.give_up(lost, joined).await;
+                }
+                Ok(None) => {}
+                Err(error) => warn!(%error, "this server cannot make itself known to the others"),
+            }
+            sleep(backoff.wait()).await;
+        }
+    }
+
+    /// Takes a lease and writes the row; `None` when that has to wait.
+    async fn join(&mut self) -> Result<Option<Held>, EtcdError> {
+        if self.common.read_only().is_some() {
+            return Ok(None); // whoever knows says so
+        }
+        let client = self.common.client.clone();
+        let key = self.common.layout.key(&Key::Server(self.id.clone()));
+        let own = KeyRange::key(key.clone());
+        let found = client.range(Range::of(own.clone())).await?;
+        if let Some(old) = found.kvs.first() {
+            if !self.may_replace(old) {
+                return Ok(None);
+            }
+            // In two steps, so that the row is made anew: what is written in the name of the old
+            // one is refused from now on.
+            let same = Compare::mod_revision(own.clone(), Relation::Equal, old.mod_revision);
+            let then = vec![Op::Delete(own)];
+            client.txn(Txn { compare: vec![same], then, ..Txn::default() }).await?;
+        }
+        let Granted { lease, ttl } = client.grant(self.lease).await?;
+        let (compare, value) = (vec![Compare::absent(key.clone())], self.row.encode().into());
+        let then = vec![Op::Put { key: key.into(), value, lease: Some(lease) }];
+        let reply = client.txn(Txn { compare, then, ..Txn::default() }).await?;
+        let fence = reply.header.revision;
+        self.was_in |= reply.succeeded;
+        Ok(reply.succeeded.then_some(Held { lease, ttl, fence }))
+    }
+
+    /// Whether a row that is there may be put away: it is this server's own, or of the life before.
+    /// Once this server was in, another row is that of a server with the same name.
+    fn may_replace(&self, old: &KeyValue) -> bool {
+        let read = self.common.layout.decode_server(&self.id, &old.value, old.mod_revision);
+        let row = read.ok();
+        let is_own = row.as_ref().is_some_and(|row| row.token == self.row.token);
+        if self.was_in && !is_own {
+            self.tell_of_twin(row.as_ref());
+        }
+        is_own || !self.was_in
+    }
+
+    async fn until_lost(&mut self, held: Held) -> Lost {
+        let rng = self.rng.fork();
+        tokio::select! {
+            lost = self.renew(held, rng) => lost,
+            lost = self.mind(held) => lost,
+        }
+    }
+
+    /// Renews the lease, three times in its life, until it is gone.
+    async fn renew(&self, held: Held, mut rng: fastrand::Rng) -> Lost {
+        let mut lease = self.common.client.keep_alive(held.lease);
+        let every = held.ttl / 3;
+        let mut backoff = Backoff::new(rng.fork());
+        let mut due = Instant::now() + every;
+        loop {
+            sleep_until(due).await;
+            let wait = match lease.beat().await {
+                Ok(_) => {
+                    self.views.renewed();
+                    backoff.reset();
+                    // Servers that were started together do not beat together.
+                    every.mul_f64(0.8 + 0.2 * rng.f64())
+                }
+                Err(error @ EtcdError::LeaseGone { .. }) => return Lost::Gone(error.to_string()),
+                Err(error) => {
+                    debug!(%error, "the lease was not renewed");
+                    backoff.wait().min(every)
+                }
+            };
+            due = Instant::now() + wait;
+        }
+    }
+
+    /// Looks whether the row is there, until it is not.
+    async fn mind(&self, held: Held) -> Lost {
+        let mut roster = self.common.roster();
+        let mut newest = 0;
+        loop {
+            let now = roster.borrow_and_update().clone();
+            // What is known may be from before the row was made; unless etcd was restored.
+            if now.at >= held.fence || now.at < newest {
+                match now.servers.get(&self.id) {
+                    None => return Lost::Gone("its row was deleted".to_owned()),
+                    Some(Server { since, .. }) if *since == held.fence => {}
+                    Some(other) => return Lost::Taken(other.clone()),
+                }
+            }
+            newest = newest.max(now.at);
+            if roster.changed().await.is_err() {
+                return std::future::pending().await; // nobody looks any more: the end is near
+            }
+        }
+    }
+
+    async fn give_up(&self, lost: Lost, held: Held) {
+        match lost {
+            Lost::Gone(why) => {
+                warn!(why, "this server was not known to the others any more; it joins anew");
+            }
+            Lost::Taken(twin) => self.tell_of_twin(twin.row.as_ref()),
+        }
+        // The lease may live on without its row.
+        let _gone = timeout(LEAVE, self.common.client.revoke(held.lease)).await;
+    }
+
+    fn tell_of_twin(&self, twin: Option<&ServerRow>) {
+        let (id, at) = (&self.id, twin.map(|row| row.http.join(", ")).unwrap_or_default());
+        let message = format!(
+            "another server, at {at}, is known as `{id}` too: each needs a name of its own \
+             (`[cluster] server_id`). This one checks nothing until that name is free"
+        );
+        if self.common.board.note(TWICE, &message) {
+            warn!("{message}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Who is alive, and since when it is safe to believe that somebody is not. Pure.
+//!
+//! A server whose row vanishes is dead, and what it had to do is done by others at once. Unless
+//! etcd itself was away: then the leases of all servers may have run out together, or a leader that
+//! was paused revokes them all when it wakes, and every server is back within moments. To move
+//! everything away and back again would give the checks of all instances two new homes for nothing.
+//! So a server that has missed an answer to its own lease believes in no death until a lease's time
+//! after answers came again, or until all are back.
+
+use std::collections::BTreeMap;
+
+use tokio::time::{Duration, Instant};
+
+use super::{Servers, row::Server};
+use crate::registry::{Peer, ServerId, View};
+
+/// What this server takes for the truth about all of them.
+#[derive(Debug)]
+pub(super) struct Roll {
+    me: Peer,
+    checkers: usize,
+    /// How long a lease lives.
+    lease: Duration,
+    /// The others, as they were shown last.
+    others: BTreeMap<ServerId, Peer>,
+    /// When the own lease was renewed last.
+    renewed: Instant,
+    /// Until when nobody's death is believed.
+    unsettled_until: Option<Instant>,
+}
+
+// === impl Roll ===
+
+impl Roll {
+    pub(super) fn new(me: Peer, checkers: usize, lease: Duration, now: Instant) -> Self {
+        let others = BTreeMap::new();
+        Self { me, checkers, lease, others, renewed: now, unsettled_until: None }
+    }
+
+    /// etcd has renewed the own lease, or given a new one.
+    pub(super) fn renewed(&mut self, now: Instant) {
+        if self.is_rough(now) {
+            self.unsettled_until = Some(now + self.lease);
+        }
+        self.renewed = now;
+    }
+
+    /// The view from now on: `live` are the rows that are there, `is_in` is whether the own row is,
+    /// `heard` is when etcd has last said anything.
+    pub(super) fn view(
+        &mut self,
+        live: &Servers,
+        is_in: bool,
+        heard: Instant,
+        now: Instant,
+    ) -> View {
+        let is_other = |(id, _): &(&ServerId, &Server)| **id != self.me.id;
+        let live: BTreeMap<_, _> =
+            live.iter().filter(is_other).map(|(id, row)| (id.clone(), row.peer(id))).collect();
+        if self.others.keys().all(|id| live.contains_key(id)) {
+            self.unsettled_until = None;
+        }
+        if self.is_rough(now) || self.unsettled_until.is_some_and(|until| now < until) {
+            self.others.extend(live);
+        } else {
+            self.unsettled_until = None;
+            self.others = live;
+        }
+        let me = is_in.then(|| self.me.clone());
+        View {
+            me: self.me.id.clone(),
+            servers: self.others.values().cloned().chain(me).collect(),
+            checkers: self.checkers,
+            is_cut_off: now.duration_since(heard) >= self.lease,
+        }
+    }
+
+    /// When the view may be another one although nothing was said.
+    pub(super) fn next_look(&self, heard: Instant, now: Instant) -> Option<Instant> {
+        let cut_off = Some(heard + self.lease).filter(|at| *at > now);
+        let settled = self.unsettled_until.filter(|at| *at > now);
+        cut_off.into_iter().chain(settled).min()
+    }
+
+    /// Whether an answer to the own lease is missing: they come every third of its time.
+    fn is_rough(&self, now: Instant) -> bool {
+        now.duration_since(self.renewed) > self.lease * 2 / 3
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::{Duration, Instant};
+
+    use super::{Roll, Server, Servers};
+    use crate::registry::{Peer, View};
+
+    const LEASE: Duration = Duration::from_secs(9);
+
+    /// A roll of server `me`, and a clock that is moved by hand.
+    struct World {
+        roll: Roll,
+        start: Instant,
+    }
+
+    fn servers(ids: &[&str]) -> Servers {
+        ids.iter().map(|id| ((*id).into(), Server { row: None, since: 1 })).collect()
+    }
+
+    fn names(view: &View) -> String {
+        let mut ids: Vec<_> = view.servers.iter().map(|peer| &*peer.id).collect();
+        ids.sort_unstable();
+        ids.join(" ")
+    }
+
+    impl World {
+        fn new() -> Self {
+            let start = Instant::now();
+            let me = Peer { id: "me".into(), http: Arc::default() };
+            Self { roll: Roll::new(me, 1, LEASE, start), start }
+        }
+
+        /// The view when etcd has been heard right now.
+        fn view(&mut self, second: u64, live: &[&str]) -> String {
+            let now = self.start + Duration::from_secs(second);
+            names(&self.roll.view(&servers(live), live.contains(&"me"), now, now))
+        }
+
+        fn renewed(&mut self, second: u64) {
+            self.roll.renewed(self.start + Duration::from_secs(second));
+        }
+    }
+
+    #[test]
+    fn who_dies_in_fair_weather_is_believed_at_once() {
+        let mut world = World::new();
+        assert_eq!(world.view(1, &["me", "a", "b"]), "a b me");
+        world.renewed(3);
+        assert_eq!(world.view(4, &["me", "b"]), "b me");
+        assert_eq!(world.view(5, &["me", "a", "b", "c"]), "a b c me");
+    }
+
+    #[test]
+    fn without_its_own_row_a_server_is_not_in_its_view() {
+        let mut world = World::new();
+        assert_eq!(world.view(1, &["me", "a"]), "a me");
+        assert_eq!(world.view(2, &["a"]), "a");
+        assert_eq!(world.view(3, &["me", "a"]), "a me");
+    }
+
+    #[test]
+    fn leases_that_end_together_move_nothing_if_all_are_back_in_time() {
+        let mut world = World::new();
+        assert_eq!(world.view(0, &["me", "a", "b"]), "a b me");
+        // Nothing is heard for long; then the watch tells first, of deaths by a leader that woke.
+        assert_eq!(world.view(30, &["me", "b"]), "a b me");
+        assert_eq!(world.view(30, &[]), "a b");
+        world.renewed(30);
+        assert_eq!(world.view(31, &["me", "b"]), "a b me");
+        assert_eq!(world.view(32, &["me", "a", "b"]), "a b me");
+        // All are back: from now on the weather is fair.
+        world.renewed(33);
+        assert_eq!(world.view(34, &["me", "b"]), "b me");
+    }
+
+    #[test]
+    fn who_is_not_back_within_a_lease_is_dead() {
+        let mut world = World::new();
+        world.view(0, &["me", "a", "b"]);
+        world.renewed(30);
+        assert_eq!(world.view(31, &["me", "b"]), "a b me");
+        world.renewed(33);
+        world.renewed(36);
+        assert_eq!(world.view(38, &["me", "b"]), "a b me");
+        let next = world.roll.next_look(world.start + LEASE * 4, world.start + LEASE * 4);
+        assert_eq!(next, Some(world.start + Duration::from_secs(39)));
+        assert_eq!(world.view(39, &["me", "b"]), "b me");
+    }
+
+    #[test]
+    fn a_server_that_hears_nothing_for_a_lease_is_cut_off_and_keeps_its_view() {
+        let mut world = World::new();
+        let live = servers(&["me", "a"]);
+        let at = |second| world.start + Duration::from_secs(second);
+        for (now, cut_off) in [(8, false), (9, true), (90, true)] {
+            let view = world.roll.view(&live, true, at(0), at(now));
+            assert_eq!((names(&view).as_str(), view.is_cut_off), ("a me", cut_off), "{now} s");
+        }
+        assert_eq!(world.roll.next_look(at(0), at(5)), Some(at(9)));
+        assert!(!world.roll.view(&live, true, at(91), at(91)).is_cut_off);
+    }
+}

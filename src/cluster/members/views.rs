@@ -1,0 +1,113 @@
+//! Who is alive: put together from the rows, the own lease and the silence, for all who ask.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::roll::Roll;
+use crate::{
+    cluster::common::{Common, Roster},
+    registry::{Ownership, ServerId, View},
+};
+
+/// The view, and what it is made of; clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Views {
+    common: Common,
+    roll: Arc<Mutex<Roll>>,
+    roster: watch::Receiver<Roster>,
+    ownership: Ownership,
+    /// Rings when the own lease has changed something.
+    nudge: watch::Sender<()>,
+}
+
+// === impl Views ===
+
+impl Views {
+    pub(super) fn new(common: Common, roll: Roll, ownership: Ownership) -> Self {
+        let roster = common.roster();
+        let (roll, nudge) = (Arc::new(Mutex::new(roll)), watch::Sender::new(()));
+        Self { common, roll, roster, ownership, nudge }
+    }
+
+    /// Keeps the view up to date until it is told to stop.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut nudged = self.nudge.subscribe();
+        loop {
+            let next = self.look();
+            let later = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = later => {}
+                Ok(()) = self.roster.changed() => {}
+                Ok(()) = nudged.changed() => {}
+                else => return,
+            }
+        }
+    }
+
+    /// The own row was made at a revision.
+    pub(super) fn joined(&self, revision: u64) {
+        self.common.fence.set(Some(revision));
+        self.renewed();
+    }
+
+    /// The own row is gone, or may not be relied on: from now on nothing is this server's task.
+    pub(super) fn left(&self) {
+        self.common.fence.set(None);
+        self.look();
+    }
+
+    /// The own lease was renewed.
+    pub(super) fn renewed(&self) {
+        self.common.heard.touch();
+        self.roll.lock().renewed(Instant::now());
+        self.look();
+        self.nudge.send_replace(());
+    }
+
+    /// Brings the view up to date; says when to look again.
+    pub(super) fn look(&self) -> Option<Instant> {
+        let (heard, now) = (self.common.heard.at(), Instant::now());
+        // Held until the view is set: of two views the newer one is set last.
+        let mut roll = self.roll.lock();
+        let servers = self.roster.borrow().servers.clone();
+        let view = roll.view(&servers, self.common.fence.get().is_some(), heard, now);
+        self.tell(&view);
+        self.common.metrics.servers(view.servers.len());
+        self.ownership.set(view);
+        roll.next_look(heard, now)
+    }
+
+    /// One line of the log for each server that comes or goes.
+    fn tell(&self, view: &View) {
+        let Some(before) = self.ownership.view() else { return };
+        let ids = |view: &View| -> Vec<ServerId> {
+            view.servers.iter().map(|peer| peer.id.clone()).collect()
+        };
+        let (was, is) = (ids(&before), ids(view));
+        for id in is.iter().filter(|id| !was.contains(id)) {
+            info!(server = &**id, "a server is there");
+        }
+        for id in was.iter().filter(|id| !is.contains(id)) {
+            info!(server = &**id, "a server is gone");
+        }
+        if view.is_cut_off && !before.is_cut_off {
+            warn!("etcd was not heard of for a lease's time: this server checks everything itself");
+        }
+        if !view.is_cut_off && before.is_cut_off {
+            info!("etcd is heard of again");
+        }
+    }
+}
