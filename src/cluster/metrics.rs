@@ -1,6 +1,6 @@
 //! What is counted of the store that servers share.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
@@ -9,6 +9,7 @@ use prometheus_client::{
         counter::Counter,
         family::Family,
         gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
     },
     registry::Unit,
 };
@@ -23,6 +24,8 @@ pub struct ClusterMetrics {
     lists: Counter,
     restarts: Family<Reason, Counter>,
     unreadable: Gauge,
+    transactions: Family<Outcome, Counter>,
+    seconds: Histogram,
     size: Gauge,
     servers: Gauge,
     owned: Gauge,
@@ -34,6 +37,12 @@ struct Reason {
     reason: &'static str,
 }
 
+/// What became of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
 /// How long nothing was heard, as of the moment of the scrape.
 #[derive(Debug)]
 struct Silence(LastWord);
@@ -41,12 +50,18 @@ struct Silence(LastWord);
 // === impl ClusterMetrics ===
 
 impl ClusterMetrics {
+    /// From a fast commit of three members to the longest that anybody waits.
+    const BUCKETS_SECONDS: [f64; 11] =
+        [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
+
     pub(super) fn new(metrics: &Metrics, heard: &LastWord) -> Self {
         let new = Self {
             revision: Gauge::default(),
             lists: Counter::default(),
             restarts: Family::default(),
             unreadable: Gauge::default(),
+            transactions: Family::default(),
+            seconds: Histogram::new(Self::BUCKETS_SECONDS),
             size: Gauge::default(),
             servers: Gauge::default(),
             owned: Gauge::default(),
@@ -70,6 +85,10 @@ impl ClusterMetrics {
             registry.register("cluster_servers", help, self.servers);
             let help = "Instances whose heartbeats this server counts";
             registry.register("cluster_instances_owned", help, self.owned);
+            let help = "Transactions sent to the shared store, by outcome";
+            registry.register("store_transactions", help, self.transactions);
+            let help = "Time from a transaction to the shared store's answer";
+            registry.register("store_transaction_duration_seconds", help, self.seconds);
             let help = "Size of the shared store's database, of the member asked last";
             registry.register("store_size_bytes", help, self.size);
             registry.register_collector(silence);
@@ -91,6 +110,11 @@ impl ClusterMetrics {
 
     pub(super) fn unreadable(&self, rows: usize) {
         self.unreadable.set(i64::try_from(rows).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn transacted(&self, outcome: &'static str, took: Duration) {
+        self.transactions.get_or_create(&Outcome { outcome }).inc();
+        self.seconds.observe(took.as_secs_f64());
     }
 
     pub(super) fn sized(&self, octets: u64) {

@@ -63,6 +63,8 @@ pub(in crate::cluster) struct Link {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cluster) enum Flow {
     Both,
+    /// Requests go out, and answers do not come back.
+    Out,
     None,
 }
 
@@ -82,10 +84,11 @@ impl Link {
                     let Ok(far) = TcpStream::connect(to).await else { return };
                     let ((near_in, near_out), (far_in, far_out)) =
                         (near.into_split(), far.into_split());
-                    let may_go = |flow: &Flow| *flow == Flow::Both;
+                    let back = |flow: &Flow| *flow == Flow::Both;
+                    let forth = |flow: &Flow| *flow != Flow::None;
                     tokio::select! {
-                        () = pass(near_in, far_out, flow.subscribe(), may_go) => {}
-                        () = pass(far_in, near_out, flow.subscribe(), may_go) => {}
+                        () = pass(near_in, far_out, flow.subscribe(), forth) => {}
+                        () = pass(far_in, near_out, flow.subscribe(), back) => {}
                     }
                 }));
             }

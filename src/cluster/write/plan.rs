@@ -1,0 +1,293 @@
+//! A proposal as transactions of etcd. Pure.
+//!
+//! Conditions become comparisons. When they do not hold, the same transaction reads what they are
+//! about, so that the refusal names those instances that were changed, and no others, as of the one
+//! moment of the judgement.
+
+use std::ops::Range;
+
+use crate::{
+    cluster::{
+        etcd::{self, Compare, KeyRange, KeyValue, Op, OpReply, Relation, Txn, TxnReply},
+        layout::{Author, Key, Layout, RowKey, TooLarge, Write},
+    },
+    model::InstanceKey,
+    registry::{Edit, Guard, Proposal, Refused},
+};
+
+/// Comparisons of a transaction, and operations of each branch: etcd's `--max-txn-ops`.
+const OPERATIONS_MAX: usize = 128;
+
+/// Octets of a transaction: below etcd's `--max-request-bytes`, 1.5 MiB, with room for what is
+/// around them. A registration at all its limits fits, alone.
+const OCTETS_MAX: usize = 1_500 << 10;
+
+/// What gRPC and etcd add to an operation or a comparison, at the most.
+const OVERHEAD_OCTETS: usize = 40;
+
+/// A proposal, in one transaction or several.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) parts: Vec<Part>,
+}
+
+/// One transaction, and what its answer means.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) txn: Txn,
+    /// The fence, if there is one: the first that is read when not all holds.
+    fence: Option<u64>,
+    /// What is read behind it.
+    conditions: Vec<Condition>,
+    base: u64,
+}
+
+/// What has to hold of an instance.
+#[derive(Debug)]
+struct Condition {
+    key: InstanceKey,
+    guard: Guard,
+    /// Whether its health must not have been written since the base.
+    of_health: bool,
+    registration: String,
+    health: String,
+}
+
+/// One change, with its price.
+struct Step {
+    compare: Vec<Compare>,
+    op: Op,
+    condition: Option<Condition>,
+    octets: usize,
+}
+
+/// Whose proposal it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Writer<'a> {
+    pub(super) layout: &'a Layout,
+    pub(super) author: Author<'a>,
+    /// The revision that made this server's row, where the proposal depends on it.
+    pub(super) fence: Option<u64>,
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// Plans a proposal. What is proposed as owner may be written in several transactions: each
+    /// change of it is good without the others. Anything else is all or none.
+    ///
+    /// # Errors
+    /// When it is more than one transaction takes, and has to be one.
+    pub(super) fn of(proposal: &Proposal, writer: Writer<'_>) -> Result<Self, Refused> {
+        let steps = proposal.edits.iter().map(|edit| Step::of(edit, proposal.base, writer));
+        let steps: Vec<Step> = steps
+            .collect::<Result<_, TooLarge>>()
+            .map_err(|refusal| Refused::TooLarge(refusal.to_string()))?;
+        let ranges = divided(&steps, writer.fence.is_some());
+        if ranges.len() > 1 && !proposal.as_owner {
+            return Err(too_large(&steps));
+        }
+        let mut steps = steps.into_iter();
+        let parts = ranges
+            .into_iter()
+            .map(|range| Part::of(steps.by_ref().take(range.len()), proposal.base, writer))
+            .collect();
+        Ok(Self { parts })
+    }
+}
+
+/// As few transactions as will do, in their order.
+fn divided(steps: &[Step], is_fenced: bool) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let fence = usize::from(is_fenced);
+    let (mut compares, mut octets) = (0, 0);
+    for (index, step) in steps.iter().enumerate() {
+        compares += step.compare.len();
+        octets += step.octets;
+        match ranges.last_mut() {
+            Some(range)
+                if compares <= OPERATIONS_MAX
+                    && range.len() + fence < OPERATIONS_MAX
+                    && octets <= OCTETS_MAX =>
+            {
+                range.end = index + 1;
+            }
+            _ => {
+                ranges.push(index..index + 1);
+                (compares, octets) = (fence + step.compare.len(), step.octets);
+            }
+        }
+    }
+    ranges
+}
+
+fn too_large(steps: &[Step]) -> Refused {
+    let compares: usize = steps.iter().map(|step| step.compare.len()).sum();
+    let octets: usize = steps.iter().map(|step| step.octets).sum();
+    let count = steps.len();
+    Refused::TooLarge(format!(
+        "{count} changes with {compares} conditions have {octets} octets; what is written all or \
+         none may have {OPERATIONS_MAX} changes, as many conditions, and {OCTETS_MAX} octets"
+    ))
+}
+
+// === impl Part ===
+
+impl Part {
+    fn of(steps: impl Iterator<Item = Step>, base: u64, writer: Writer<'_>) -> Self {
+        let mut part =
+            Self { txn: Txn::default(), fence: writer.fence, conditions: Vec::new(), base };
+        if let Some(fence) = writer.fence {
+            let own = KeyRange::key(writer.layout.key(&Key::Server(writer.author.server.into())));
+            part.txn.compare.push(Compare::create_revision(own.clone(), Relation::Equal, fence));
+            part.txn.otherwise.push(keys_only(own));
+        }
+        for Step { compare, op, condition, .. } in steps {
+            part.txn.compare.extend(compare);
+            part.txn.then.push(op);
+            if let Some(condition) = condition {
+                let rows = writer.layout.instance(&condition.key);
+                part.txn.otherwise.push(keys_only(rows.into()));
+                part.conditions.push(condition);
+            }
+        }
+        part
+    }
+
+    /// What the answer means: the revision at which the changes were made, or why they were not.
+    /// The revision is that of the store, which may be one at which nothing of ours changed.
+    pub(super) fn judge(&self, reply: &TxnReply) -> Result<u64, Refused> {
+        if reply.succeeded {
+            return Ok(reply.header.revision);
+        }
+        let mut listings = reply.replies.iter().map(|reply| match reply {
+            OpReply::Range(listing) => listing.kvs.as_slice(),
+            OpReply::Deleted(_) | OpReply::Put => &[],
+        });
+        if let Some(fence) = self.fence {
+            let own = listings.next().and_then(<[KeyValue]>::first);
+            if own.is_none_or(|own| own.create_revision != fence) {
+                return Err(Refused::NotOwner);
+            }
+        }
+        let rows = self.conditions.iter().zip(listings);
+        let failed = rows.filter(|(condition, rows)| !condition.holds(rows, self.base));
+        let (mut keys, mut at) = (Vec::new(), 0);
+        for (condition, rows) in failed {
+            keys.push(condition.key.clone());
+            at = at.max(condition.known_at(rows, reply.header.revision));
+        }
+        Err(Refused::Conflict { keys, at })
+    }
+
+    /// Whether the transaction was taken although nobody has heard so, by what is there now; at
+    /// which revision, if it was. `rows` are the rows that it puts, or those of what it deletes,
+    /// one list for each of its changes. If it is not to be seen, it may still be taken later.
+    pub(super) fn was_taken(&self, rows: &[Vec<KeyValue>], now: u64) -> Option<u64> {
+        let mut puts = 0;
+        for (op, rows) in self.txn.then.iter().zip(rows) {
+            if let Op::Put { value, .. } = op {
+                puts += 1;
+                let own = rows.iter().find(|kv| kv.mod_revision > self.base && kv.value == *value);
+                if let Some(own) = own {
+                    return Some(own.mod_revision); // all or none
+                }
+            }
+        }
+        let is_gone = puts == 0 && rows.iter().all(Vec::is_empty);
+        is_gone.then_some(now)
+    }
+
+    /// What to read to find that out.
+    pub(super) fn question(&self) -> Txn {
+        let read = |op: &Op| match op {
+            Op::Put { key, .. } => Op::Range(etcd::Range::of(KeyRange::key(key.clone()))),
+            Op::Delete(keys) => keys_only(keys.clone()),
+            Op::Range(range) => Op::Range(range.clone()),
+        };
+        Txn { then: self.txn.then.iter().map(read).collect(), ..Txn::default() }
+    }
+}
+
+// === impl Step ===
+
+impl Step {
+    fn of(edit: &Edit, base: u64, writer: Writer<'_>) -> Result<Self, TooLarge> {
+        let Writer { layout, author, .. } = writer;
+        let write = layout.encode(edit, &author)?;
+        let mut octets = write.octets() + OVERHEAD_OCTETS;
+        let op = match write {
+            Write::Put { key, value } => Op::put(key, value),
+            Write::Delete { key } => Op::Delete(KeyRange::key(key)),
+            Write::DeleteAll(keys) => Op::Delete(keys.into()),
+        };
+        let condition = Condition::of(edit, layout);
+        let compare = condition.as_ref().map(|it| it.compare(base)).unwrap_or_default();
+        if let Some(condition) = &condition {
+            // In each comparison, and twice where it is read.
+            let key = condition.registration.len() + OVERHEAD_OCTETS;
+            octets += key * (compare.len() + 2);
+        }
+        Ok(Self { compare, op, condition, octets })
+    }
+}
+
+// === impl Condition ===
+
+impl Condition {
+    fn of(edit: &Edit, layout: &Layout) -> Option<Self> {
+        let guard = match edit {
+            Edit::Register { guard, .. }
+            | Edit::Deregister { guard, .. }
+            | Edit::Drain { guard, .. } => *guard,
+            Edit::Health { .. } => Guard::PresentUnchanged,
+            Edit::Policy { .. } => Guard::None,
+        };
+        let key = edit.key().filter(|_| guard != Guard::None)?.clone();
+        let of_health = matches!(edit, Edit::Health { .. });
+        let registration = layout.registration(&key);
+        let health = layout.row(&RowKey::Health(key.clone()));
+        Some(Self { key, guard, of_health, registration, health })
+    }
+
+    fn compare(&self, base: u64) -> Vec<Compare> {
+        let registration = || KeyRange::key(self.registration.clone());
+        let mut compare = Vec::with_capacity(3);
+        if matches!(self.guard, Guard::Present | Guard::PresentUnchanged) {
+            compare.push(Compare::present(self.registration.clone()));
+        }
+        if matches!(self.guard, Guard::Unchanged | Guard::PresentUnchanged) {
+            compare.push(Compare::unchanged_since(registration(), base));
+        }
+        if self.of_health {
+            compare.push(Compare::unchanged_since(KeyRange::key(self.health.clone()), base));
+        }
+        compare
+    }
+
+    /// The same of the rows that were found.
+    fn holds(&self, rows: &[KeyValue], base: u64) -> bool {
+        let find = |key: &str| rows.iter().find(|kv| kv.key == key.as_bytes());
+        let registration = find(&self.registration);
+        let is_old = |kv: &KeyValue| kv.mod_revision <= base;
+        let holds = match self.guard {
+            Guard::None => true,
+            Guard::Present => registration.is_some(),
+            Guard::PresentUnchanged => registration.is_some_and(is_old),
+            Guard::Unchanged => registration.is_none_or(is_old),
+        };
+        holds && (!self.of_health || find(&self.health).is_none_or(is_old))
+    }
+
+    /// From which revision on a server knows that it does not hold: that of the row which says so,
+    /// or, of a row that is gone, the store's own.
+    fn known_at(&self, rows: &[KeyValue], now: u64) -> u64 {
+        let is_there = rows.iter().any(|kv| kv.key == self.registration.as_bytes());
+        let newest = rows.iter().map(|kv| kv.mod_revision).max().unwrap_or(0);
+        if is_there { newest } else { now }
+    }
+}
+
+fn keys_only(keys: KeyRange) -> Op {
+    Op::Range(etcd::Range { keys_only: true, ..etcd::Range::of(keys) })
+}

@@ -1,0 +1,159 @@
+//! What is written on which condition, and what a refusal names.
+
+use super::{World, deregister, drain, health, policy, register};
+use crate::{
+    cluster::etcd::{KeyRange, Op, Range, Txn},
+    model::Status::{Critical, Passing},
+    registry::{Edit, Guard, Refused, testing::key},
+};
+
+/// The instances that a refusal names, and the revision from which on they are known.
+fn lost(refused: Result<u64, Refused>) -> (Vec<String>, u64) {
+    match refused {
+        Err(Refused::Conflict { keys, at }) => (keys.iter().map(ToString::to_string).collect(), at),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_proposed_is_seen_at_the_revision_that_is_said() {
+    let mut world = World::new().await;
+    let at = world
+        .write(vec![register("web/a", Guard::Unchanged), drain("web/a", true, Guard::None)])
+        .await;
+    assert_eq!((world.mirror.upto, world.mirror.names().len()), (at, 2));
+    world.join().await;
+    let at = world.as_owner(vec![health("web/a", Passing, "")]).await.unwrap();
+    world.mirror.until_seen(at).await;
+    let names = ["drained web/a", "health web/a", "registration web/a"];
+    assert_eq!(world.mirror.names(), names);
+    world.write(vec![drain("web/a", false, Guard::Present)]).await;
+    assert_eq!(world.mirror.names().len(), 2);
+    // An instance goes with all that is known of it, and no other.
+    world.write(vec![register("web/a0", Guard::None), register("web/a-a", Guard::None)]).await;
+    world.write(vec![deregister("web/a", Guard::PresentUnchanged)]).await;
+    assert_eq!(world.mirror.names(), ["registration web/a-a", "registration web/a0"]);
+    let outcomes = world.mirror.metric("rollcall_store_transactions_total{outcome=\"written\"}");
+    assert_eq!(outcomes, "5");
+}
+
+/// Of a change with each condition: whether it is taken when the registration is not there, was
+/// there before the base, was changed since, or was deleted since.
+#[tokio::test]
+async fn a_condition_holds_when_it_says_so() {
+    let cases = [
+        (Guard::None, [true, true, true, true]),
+        (Guard::Present, [false, true, true, false]),
+        (Guard::PresentUnchanged, [false, true, false, false]),
+        (Guard::Unchanged, [true, true, false, true]),
+    ];
+    type Make = fn(&str, Guard) -> Edit;
+    let edits: [Make; 3] = [register, deregister, |name, guard| drain(name, true, guard)];
+    let mut world = World::new().await;
+    for (number, edit) in edits.into_iter().enumerate() {
+        for (guard, expected) in cases {
+            let names = ["absent", "there", "changed", "deleted"];
+            let names = names.map(|name| format!("{name}-{number}/a"));
+            for name in &names[1..] {
+                world.write(vec![register(name, Guard::None)]).await;
+            }
+            let base = world.mirror.upto;
+            world.write(vec![register(&names[2], Guard::None)]).await;
+            world.write(vec![deregister(&names[3], Guard::None)]).await;
+            for (name, expected) in names.iter().zip(expected) {
+                let outcome = world.propose_on(base, vec![edit(name, guard)]).await;
+                match expected {
+                    true => assert!(outcome.is_ok(), "{guard:?} {name}: {outcome:?}"),
+                    false => assert_eq!(lost(outcome).0, std::slice::from_ref(name), "{guard:?}"),
+                }
+            }
+            let gone = names.iter().map(|name| deregister(name, Guard::None)).collect();
+            world.write(gone).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn health_is_written_of_what_is_as_it_was_and_by_one_server_only() {
+    let mut world = World::new().await;
+    world.join().await;
+    let names = ["web/a", "web/b", "web/c", "web/d"];
+    world.write(names.map(|name| register(name, Guard::None)).into()).await;
+    let base = world.mirror.upto;
+    // Somebody has registered one anew, removed one, and said something of one.
+    world.put("instances/web/b/registration", "{}").await;
+    world.propose(vec![deregister("web/c", Guard::None)]).await.unwrap();
+    let last = world.put("instances/web/d/health", "{}").await;
+    world.mirror.upto = base;
+    let all = || names.map(|name| health(name, Critical, "down")).to_vec();
+    let (keys, at) = lost(world.as_owner(all()).await);
+    assert_eq!(keys, ["web/b", "web/c", "web/d"]);
+    assert!(at >= last, "{at} is before {last}");
+    // All or none within a transaction.
+    let at = world.as_owner(vec![health("web/a", Critical, "down")]).await.unwrap();
+    world.mirror.until_seen(at).await;
+    assert_eq!(world.mirror.names().iter().filter(|name| name.starts_with("health")).count(), 1);
+}
+
+/// The case of two servers that replace one instance at the same time.
+#[tokio::test]
+async fn of_two_that_replace_one_instance_the_loser_is_told() {
+    let mut world = World::new().await;
+    world.write(vec![register("web/a", Guard::Unchanged)]).await;
+    let base = world.mirror.upto;
+    let replace = || vec![register("web/a", Guard::PresentUnchanged), policy("web")];
+    let won = world.propose_on(base, replace()).await.unwrap();
+    assert_eq!(lost(world.propose_on(base, replace()).await), (vec!["web/a".to_owned()], won));
+    // On what it has seen by then it may try again.
+    world.mirror.until_seen(won).await;
+    assert!(world.propose(replace()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_conflict_names_those_that_changed_and_nothing_is_written() {
+    let mut world = World::new().await;
+    let names: Vec<String> = (0..40).map(|n| format!("web/i{n}")).collect();
+    let all = |guard| names.iter().map(|name| register(name, guard)).collect::<Vec<_>>();
+    world.write(all(Guard::Unchanged)).await;
+    let base = world.mirror.upto;
+    for name in ["web/i7", "web/i23"] {
+        world.write(vec![register(name, Guard::None)]).await;
+    }
+    let (keys, at) = lost(world.propose_on(base, all(Guard::PresentUnchanged)).await);
+    assert_eq!((keys, at), (vec!["web/i7".to_owned(), "web/i23".to_owned()], world.mirror.upto));
+    world.write(vec![policy("web"), register("web/x", Guard::None)]).await;
+    let all = Range::of(KeyRange::prefix(world.prefix.clone()));
+    let later = world.etcd.range(Range { min_mod_revision: at + 1, ..all }).await.unwrap();
+    assert_eq!(later.kvs.len(), 1, "nothing of the refused proposal was written");
+}
+
+/// etcd issue 15247, and any pause: who is not known as alive writes no health.
+#[tokio::test]
+async fn who_is_not_known_as_alive_any_more_writes_nothing_as_owner() {
+    let mut world = World::new().await;
+    world.write(vec![register("web/a", Guard::Unchanged)]).await;
+    let edits = || vec![health("web/a", Critical, "down")];
+    assert_eq!(world.as_owner(edits()).await, Err(Refused::NotOwner), "it never was");
+    let first = world.join().await;
+    assert!(world.as_owner(edits()).await.is_ok());
+    // Its row is gone, and made anew by its next life: the first one's word counts no more.
+    world.propose(vec![]).await.unwrap();
+    let own = format!("{}v1/servers/me", world.prefix);
+    delete_key(&world, &own).await;
+    let base = world.mirror.upto;
+    assert_eq!(world.as_owner(edits()).await, Err(Refused::NotOwner));
+    world.join().await;
+    world.fence().set(Some(first));
+    world.mirror.upto = base.max(world.mirror.upto);
+    assert_eq!(world.as_owner(edits()).await, Err(Refused::NotOwner));
+    world.fence().set(None);
+    assert_eq!(world.as_owner(edits()).await, Err(Refused::NotOwner));
+    assert!(
+        world.mirror.rows.contains_key("registration web/a") && key("web/a").id.as_str() == "a"
+    );
+}
+
+async fn delete_key(world: &World, key: &str) {
+    let then = vec![Op::Delete(KeyRange::key(key.to_owned()))];
+    world.etcd.txn(Txn { then, ..Txn::default() }).await.unwrap();
+}

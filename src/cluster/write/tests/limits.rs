@@ -1,0 +1,71 @@
+//! What one transaction takes, and what is divided.
+
+use super::{World, drain, health, register};
+use crate::{
+    model::Status::{Critical, Passing},
+    registry::{Guard, Refused},
+};
+
+#[tokio::test]
+async fn what_is_more_than_one_transaction_is_refused_with_its_size() {
+    let mut world = World::new().await;
+    let all = |count: usize, guard| {
+        (0..count).map(|n| register(&format!("web/i{n}"), guard)).collect::<Vec<_>>()
+    };
+    world.write(all(128, Guard::Unchanged)).await;
+    for (edits, told) in [
+        (all(129, Guard::Unchanged), "129 changes with 129 conditions"),
+        (all(65, Guard::PresentUnchanged), "65 changes with 130 conditions"),
+    ] {
+        match world.propose(edits).await {
+            Err(Refused::TooLarge(why)) => assert!(why.starts_with(told), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    world.write(all(64, Guard::PresentUnchanged)).await;
+}
+
+#[tokio::test]
+async fn what_is_said_as_owner_is_divided_as_needed() {
+    let mut world = World::new().await;
+    world.join().await;
+    let names: Vec<String> = (0..100).map(|n| format!("web/i{n}")).collect();
+    world.write(names.iter().map(|name| register(name, Guard::Unchanged)).collect()).await;
+    let all = |status| names.iter().map(|name| health(name, status, "")).collect::<Vec<_>>();
+    let at = world.as_owner(all(Critical)).await.unwrap();
+    world.mirror.until_seen(at).await;
+    assert_eq!(world.mirror.rows.len(), 200);
+    // One that is lost takes those of its own transaction with it; the others are written.
+    let base = world.mirror.upto;
+    world.write(vec![register("web/i50", Guard::None)]).await;
+    world.mirror.upto = base;
+    match world.as_owner(all(Passing)).await {
+        Err(Refused::Conflict { keys, at }) => {
+            assert_eq!(keys.iter().map(ToString::to_string).collect::<Vec<_>>(), ["web/i50"]);
+            world.mirror.upto = 0;
+            world.mirror.until_seen(at).await;
+        }
+        other => panic!("{other:?}"),
+    }
+    let rows = world.mirror.rows.values();
+    let told = rows.filter(|row| format!("{row:?}").contains("Passing")).count();
+    assert_eq!(told, 100 - 42, "all but the 42 of that transaction");
+}
+
+#[tokio::test]
+async fn octets_are_limited_too() {
+    let mut world = World::new().await;
+    world.join().await;
+    let names: Vec<String> = (0..40).map(|n| format!("web/i{n}")).collect();
+    world.write(names.iter().map(|name| register(name, Guard::Unchanged)).collect()).await;
+    let long = "x".repeat(60 << 10);
+    let all = || names.iter().map(|name| health(name, Critical, &long)).collect::<Vec<_>>();
+    match world.propose(all()).await {
+        Err(Refused::TooLarge(why)) => {
+            assert!(why.contains("octets; what is written all"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(world.as_owner(all()).await.is_ok());
+    assert!(world.propose(vec![drain("web/i1", true, Guard::Present)]).await.is_ok());
+}

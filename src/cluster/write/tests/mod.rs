@@ -1,0 +1,8 @@
+//! Proposals to a real etcd: conditions, conflicts, limits, and answers that were lost.
+
+mod conditions;
+mod limits;
+mod support;
+mod weather;
+
+use support::{World, deregister, drain, health, policy, register};

@@ -1,0 +1,117 @@
+//! Answers that were lost, stores that are full, and who must not write.
+
+use tokio::time::Duration;
+
+use super::{World, deregister, policy, register};
+use crate::{
+    cluster::{
+        etcd::{Client, EtcdOptions},
+        follow::testing::{Flow, Link, client, until},
+        testing::{Etcd, shared, shared_url},
+    },
+    registry::{Guard, Refused},
+};
+
+/// A writer whose answers are lost on its first way to etcd, and come on the second.
+async fn half_deaf() -> (World, Link, Link) {
+    let (etcd, prefix) = shared();
+    let (one, other) = (Link::to(shared_url()).await, Link::to(shared_url()).await);
+    let deadline = Duration::from_millis(500);
+    let writes = EtcdOptions { deadline, ..EtcdOptions::new([&*one.url, &*other.url]) };
+    let mut world = World::of(etcd, Client::new(writes).unwrap(), &prefix).await;
+    world.write(vec![register("web/a", Guard::Unchanged)]).await;
+    (world, one, other)
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_out() {
+    let (mut world, one, _other) = half_deaf().await;
+    one.set_flow(Flow::Out);
+    let edits = vec![register("web/b", Guard::Unchanged), policy("web")];
+    let at = world.propose(edits).await.unwrap();
+    world.mirror.until_seen(at).await;
+    assert_eq!((world.mirror.upto, world.mirror.rows.len()), (at, 2));
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_deletion_is_found_out() {
+    let (mut world, one, _other) = half_deaf().await;
+    one.set_flow(Flow::Out);
+    let at = world.propose(vec![deregister("web/a", Guard::PresentUnchanged)]).await.unwrap();
+    world.mirror.until_seen(at).await;
+    assert!(world.mirror.rows.is_empty());
+}
+
+/// What has not arrived may still arrive, so nobody may say that it was not done.
+#[tokio::test]
+async fn what_is_on_its_way_is_unsure() {
+    let (mut world, one, _other) = half_deaf().await;
+    one.set_flow(Flow::None);
+    match world.propose(vec![register("web/b", Guard::Unchanged)]).await {
+        Err(Refused::Unsure(why)) => assert!(why.contains("may have taken the change"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_out_of_reach_is_unavailable() {
+    let (etcd, prefix) = shared();
+    let link = Link::to(shared_url()).await;
+    link.cut();
+    let mut world = World::of(etcd, client(&link.url), &prefix).await;
+    match world.propose(vec![register("web/a", Guard::None)]).await {
+        Err(Refused::Unavailable(why)) => assert!(why.contains(&link.url), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    link.lead_to(shared_url());
+    world.write(vec![register("web/a", Guard::Unchanged)]).await;
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_as_full_and_is_told_of() {
+    let etcd = Etcd::start(&["--quota-backend-bytes", "1000000"]);
+    let mut world = World::of(etcd.client(), etcd.client(), "/rollcall/").await;
+    let filler = vec![b'x'; 100 << 10];
+    for n in 0.. {
+        if world.etcd.put(format!("/other/{n}"), filler.clone(), None).await.is_err() {
+            break;
+        }
+    }
+    match world.propose(vec![register("web/a", Guard::None)]).await {
+        Err(Refused::Full(why)) => assert!(why.contains("etcdctl alarm disarm"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(world.mirror.board().starts_with("etcd space: "), "{}", world.mirror.board());
+}
+
+#[tokio::test]
+async fn a_later_schema_is_not_written() {
+    let mut world = World::new().await;
+    world.put("meta", r#"{"schema":2,"cluster":"a"}"#).await;
+    // Another state, too: but for that it is not looked at before it is asked for.
+    world.mirror.common.set_read_only(Some("schema 2".into()));
+    let refused = world.propose(vec![register("web/a", Guard::None)]).await;
+    assert_eq!(refused, Err(Refused::Unavailable("schema 2".into())));
+}
+
+/// Other programs may use the same etcd: revisions at which nothing of ours changed are not told
+/// of.
+#[tokio::test]
+async fn a_revision_that_the_watch_does_not_tell_of_is_made_one_that_it_does() {
+    let mut world = World::new().await;
+    world.write(vec![register("web/a", Guard::Unchanged)]).await;
+    let base = world.mirror.upto;
+    world.write(vec![deregister("web/a", Guard::Present)]).await;
+    let others = world.etcd.put("/others/key", "", None).await.unwrap().revision;
+    assert!(others > world.mirror.upto);
+    // It is gone already: nothing changes, at a revision of somebody else.
+    let at = world.propose_on(base, vec![deregister("web/a", Guard::Unchanged)]).await.unwrap();
+    world.mirror.until_seen(at).await;
+    world.etcd.put("/others/key", "", None).await.unwrap();
+    match world.propose_on(base, vec![deregister("web/a", Guard::Present)]).await {
+        Err(Refused::Conflict { at, .. }) => world.mirror.until_seen(at).await,
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.mirror.board(), "");
+    until(|| world.mirror.common.read_only().is_none()).await;
+}

@@ -1,0 +1,224 @@
+//! Carries proposals out.
+
+use std::{future::Future, pin::Pin};
+
+use futures_util::{StreamExt, stream};
+use tokio::time::{Duration, Instant, timeout, timeout_at};
+use tracing::warn;
+
+use super::plan::{self, Part, Plan};
+use crate::{
+    cluster::{
+        common::{Common, FULL},
+        etcd::{Compare, EtcdError, KeyRange, Op, OpReply, Range, Relation, Txn},
+        layout::{Author, Key},
+    },
+    model::{InstanceKey, Timestamp},
+    registry::{Proposal, Refused, ServerId, Share},
+};
+
+/// How long a proposal may take, with asking again what became of it: longer than an election, and
+/// shorter than what a client of ours waits.
+const DEADLINE: Duration = Duration::from_secs(6);
+
+/// How long a revision may be on its way by the watch before it is taken for one at which nothing
+/// of ours changed, so that the watch says nothing of it: a hundred times what it takes.
+const ECHO: Duration = Duration::from_millis(200);
+
+/// Transactions that are under way at once, where a proposal may be divided: enough to fill the
+/// pauses of a disk, and no crowd.
+const AT_ONCE: usize = 4;
+
+/// Writes what the registry proposes.
+#[derive(Debug)]
+pub struct Writer {
+    common: Common,
+    me: ServerId,
+    deadline: Duration,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Of the server of that name.
+    pub fn new(common: Common, me: ServerId) -> Self {
+        Self { common, me, deadline: DEADLINE }
+    }
+
+    async fn write(&self, proposal: &Proposal) -> Result<u64, Refused> {
+        if let Some(why) = self.common.read_only() {
+            return Err(Refused::Unavailable(why.to_string()));
+        }
+        let fence = match proposal.as_owner {
+            true => Some(self.common.fence.get().ok_or(Refused::NotOwner)?),
+            false => None,
+        };
+        let at = Timestamp(self.common.clock.wall_millis());
+        let author = Author { server: &self.me, at };
+        let writer = plan::Writer { layout: &self.common.layout, author, fence };
+        let plan = Plan::of(proposal, writer)?;
+        let deadline = Instant::now() + self.deadline;
+        let carry_out = |part| self.carry_out(part, deadline);
+        let mut ends = stream::iter(plan.parts).map(carry_out).buffer_unordered(AT_ONCE);
+        let mut all = Ok(0);
+        while let Some(end) = ends.next().await {
+            all = merged(all, end);
+        }
+        all
+    }
+
+    async fn carry_out(&self, part: Part, deadline: Instant) -> Result<u64, Refused> {
+        let began = Instant::now();
+        let end = match timeout_at(deadline, self.common.client.txn(part.txn.clone())).await {
+            Ok(Ok(reply)) => {
+                let changed = reply.replies.iter().any(|reply| *reply != OpReply::Deleted(0));
+                match part.judge(&reply) {
+                    Ok(at) if changed => Ok(at),
+                    Ok(at) => Ok(self.shown(at, deadline).await),
+                    Err(Refused::Conflict { keys, at }) if at == reply.header.revision => {
+                        Err(Refused::Conflict { keys, at: self.shown(at, deadline).await })
+                    }
+                    Err(refused) => Err(refused),
+                }
+            }
+            Ok(Err(EtcdError::Unsure { endpoint, cause })) => {
+                self.find_out(&part, format!("{endpoint}: {cause}"), deadline).await
+            }
+            Ok(Err(error)) => Err(refused(&error)),
+            Err(_) => Err(Refused::Unsure(unsure("no answer in time"))),
+        };
+        self.account(&end, began);
+        end
+    }
+
+    /// A transaction may have been taken: looks whether it was.
+    async fn find_out(
+        &self,
+        part: &Part,
+        cause: String,
+        deadline: Instant,
+    ) -> Result<u64, Refused> {
+        let look = async {
+            loop {
+                match self.common.client.txn(part.question()).await {
+                    Ok(reply) => break reply,
+                    // While there is time: an election is over soon.
+                    Err(_) => tokio::time::sleep(ECHO).await,
+                }
+            }
+        };
+        let Ok(reply) = timeout_at(deadline, look).await else {
+            return Err(Refused::Unsure(unsure(&cause)));
+        };
+        let now = reply.header.revision;
+        let rows: Vec<_> = reply
+            .replies
+            .into_iter()
+            .map(|reply| match reply {
+                OpReply::Range(listing) => listing.kvs,
+                OpReply::Deleted(_) | OpReply::Put => Vec::new(),
+            })
+            .collect();
+        match part.was_taken(&rows, now) {
+            Some(at) if at == now => Ok(self.shown(at, deadline).await),
+            Some(at) => Ok(at),
+            None => Err(Refused::Unsure(unsure(&cause))),
+        }
+    }
+
+    /// A revision that the watch is sure to tell of, at which all is seen that is at `revision`.
+    ///
+    /// Where nothing of ours changed at a revision, the watch has nothing to say about it: other
+    /// programs may use the same etcd. Then a row is written again as it is.
+    async fn shown(&self, revision: u64, deadline: Instant) -> u64 {
+        let mut followed = self.common.followed();
+        let seen = followed.wait_for(|followed| *followed >= revision);
+        if timeout(ECHO, seen).await.is_ok() {
+            return revision;
+        }
+        let touched = async {
+            let key = self.common.layout.key(&Key::Meta);
+            let found =
+                self.common.client.range(Range::of(KeyRange::key(key.clone()))).await.ok()?;
+            let row = found.kvs.into_iter().next()?;
+            let own = KeyRange::key(key.clone());
+            let same = Compare::mod_revision(own, Relation::Equal, row.mod_revision);
+            let then = vec![Op::put(key, row.value)];
+            let txn = Txn { compare: vec![same], then, ..Txn::default() };
+            let reply = self.common.client.txn(txn).await.ok()?;
+            reply.succeeded.then_some(reply.header.revision)
+        };
+        // Where even that fails, the watch says sooner or later how far it has come.
+        timeout_at(deadline, touched).await.ok().flatten().unwrap_or(revision)
+    }
+
+    fn account(&self, end: &Result<u64, Refused>, began: Instant) {
+        let Common { board, metrics, .. } = &self.common;
+        let outcome = match end {
+            Ok(_) => "written",
+            Err(Refused::Conflict { .. }) => "conflict",
+            Err(Refused::NotOwner) => "not_owner",
+            Err(Refused::Full(_)) => "full",
+            Err(Refused::TooLarge(_)) => "too_large",
+            Err(Refused::Unavailable(_)) => "unavailable",
+            Err(Refused::Unsure(_)) => "unsure",
+        };
+        metrics.transacted(outcome, began.elapsed());
+        match end {
+            Ok(_) => board.clear(FULL),
+            Err(Refused::Full(why)) => {
+                if board.note(FULL, why) {
+                    warn!("{why}");
+                }
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl Share for Writer {
+    fn propose(
+        &mut self,
+        proposal: Proposal,
+    ) -> Pin<Box<dyn Future<Output = Result<u64, Refused>> + Send + '_>> {
+        Box::pin(async move { self.write(&proposal).await })
+    }
+}
+
+/// What became of two parts of a proposal. The graver one counts; of conflicts all.
+fn merged(one: Result<u64, Refused>, other: Result<u64, Refused>) -> Result<u64, Refused> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok(one.max(other)),
+        (Err(Refused::Conflict { keys, at }), Ok(other))
+        | (Ok(other), Err(Refused::Conflict { keys, at })) => {
+            Err(Refused::Conflict { keys, at: at.max(other) })
+        }
+        (
+            Err(Refused::Conflict { mut keys, at }),
+            Err(Refused::Conflict { keys: more, at: later }),
+        ) => {
+            keys.extend::<Vec<InstanceKey>>(more);
+            Err(Refused::Conflict { keys, at: at.max(later) })
+        }
+        (Err(Refused::Conflict { .. }), Err(graver)) | (Err(graver), _) | (Ok(_), Err(graver)) => {
+            Err(graver)
+        }
+    }
+}
+
+/// What an error of the store means for who proposes.
+fn refused(error: &EtcdError) -> Refused {
+    match error {
+        EtcdError::NoSpace { .. } => Refused::Full(error.to_string()),
+        EtcdError::TooLarge { .. } => Refused::TooLarge(error.to_string()),
+        EtcdError::Unsure { .. } => Refused::Unsure(error.to_string()),
+        _ => Refused::Unavailable(error.to_string()),
+    }
+}
+
+fn unsure(cause: &str) -> String {
+    format!(
+        "etcd may have taken the change, or may still: {cause}. Read it, or repeat the request: it \
+         changes nothing twice"
+    )
+}
