@@ -8,6 +8,7 @@ mod fault;
 mod forwarding;
 mod reload;
 mod serve;
+mod shared;
 mod signal;
 mod supervise;
 mod unasked;

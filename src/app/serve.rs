@@ -14,6 +14,7 @@ use super::{
     config::{Config, ConsulNode},
     encryption, forwarding,
     reload::{ReloadOutcome, Reloader},
+    shared::{Sharing, SharingTasks},
     signal::{Asked, Signals},
     supervise::Tasks,
     unasked::Unasked,
@@ -27,7 +28,7 @@ use crate::{
         zone::{ZoneWatcher, ZonesHandle},
     },
     health, http,
-    registry::{self, Registry, Setup, Writer},
+    registry::{self, Keeping, Registry, Setup, Writer},
     store::Store,
     telemetry::{Board, LogFormat, Logging, Metrics, init_logging},
     util::Clock,
@@ -58,6 +59,20 @@ struct Built {
     forward: ForwardHandle,
     dns_limits: Arc<ArcSwap<Limits>>,
     certificate: Option<CertificateWatcher>,
+    sharing: Option<SharingTasks>,
+}
+
+/// What is made of the configuration alone.
+struct Prepared {
+    settings: Settings,
+    certificate: Option<CertificateWatcher>,
+}
+
+/// What the store has, and how it goes on.
+struct Kept {
+    loaded: registry::Loaded,
+    keeping: Keeping,
+    sharing: Option<SharingTasks>,
 }
 
 /// The sockets, all bound before anything is served, so that a mistake is known at once.
@@ -83,6 +98,8 @@ struct Ends {
     http: CancellationToken,
     /// The writer finishes what was accepted.
     writer: CancellationToken,
+    /// Other servers are told that this one goes.
+    sharing: CancellationToken,
     /// DNS answers no more.
     dns: CancellationToken,
 }
@@ -106,7 +123,10 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     let bound = bind(&config)?;
     let node = ConsulNode::of(&config.consul, &bound.http.local_addrs());
     let common = Common { clock, board, metrics, files, own_cookies, node };
-    let built = build(&config, &common)?;
+    // Before anything is read: what is wrong here is a mistake of the configuration.
+    let prepared = prepare(&config, &common)?;
+    let Some(kept) = read(&config, &common, &bound, &mut signals).await? else { return Ok(()) };
+    let built = build(&config, &common, prepared, kept)?;
     let (dns, http) = (bound.dns.local_addrs(), bound.http.local_addrs());
     let encrypted = bound.dns.encrypted_addrs();
     tell_of_listening(&dns, &encrypted, &http);
@@ -189,24 +209,64 @@ fn bind(config: &Config) -> anyhow::Result<Bound> {
     Ok(Bound { dns, http })
 }
 
-fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
-    let Common { clock, board, metrics, files, own_cookies, node } = common;
+fn prepare(config: &Config, common: &Common) -> anyhow::Result<Prepared> {
+    let Common { own_cookies, node, .. } = common;
     let settings = Settings::new(&config.dns_settings(own_cookies, node)?)?;
-    // Before anything is made: what is wrong here is a mistake of the configuration.
     let certificate = encryption::certificate(config, settings.origin(), common)?;
-    let (mut store, loaded) = Store::open(&config.server.data)?;
-    store.register(metrics);
-    store.report_to(board.clone());
+    Ok(Prepared { settings, certificate })
+}
+
+/// Reads what is kept, from the store that is configured; `None` when a signal came before that was
+/// done.
+async fn read(
+    config: &Config,
+    common: &Common,
+    bound: &Bound,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<Kept>> {
+    let Common { clock, board, metrics, .. } = common;
+    let parts = (clock, board, metrics);
+    let Some(sharing) = Sharing::new(config, &bound.http.local_addrs(), parts)? else {
+        let (mut store, loaded) = Store::open(&config.server.data)?;
+        store.register(metrics);
+        store.report_to(board.clone());
+        return Ok(Some(Kept { loaded, keeping: Keeping::Own(Box::new(store)), sharing: None }));
+    };
+    let stop = CancellationToken::new();
+    tokio::select! {
+        read = sharing.read(&stop) => {
+            let kept = |(loaded, keeping, tasks)| Kept { loaded, keeping, sharing: Some(tasks) };
+            Ok(read.map(kept))
+        }
+        signal = signals.stop() => {
+            info!(signal, "stopping, before anything was read");
+            Ok(None)
+        }
+    }
+}
+
+fn build(
+    config: &Config,
+    common: &Common,
+    prepared: Prepared,
+    kept: Kept,
+) -> anyhow::Result<Built> {
+    let Common { clock, board, metrics, files, .. } = common;
+    let Prepared { settings, certificate } = prepared;
+    let Kept { loaded, keeping, sharing } = kept;
     let (registry_options, options) = watch::channel(config.registry_options());
     let (registry, writer) = registry::start(Setup {
         loaded,
-        keeping: registry::Keeping::Own(Box::new(store)),
+        keeping,
         options,
         clock: clock.clone(),
         board: board.clone(),
         metrics: metrics.clone(),
     })
-    .with_context(|| format!("the store in `{}`", config.server.data.display()))?;
+    .with_context(|| match config.is_shared() {
+        true => format!("what is in etcd below `{}`", config.store.etcd.prefix),
+        false => format!("the store in `{}`", config.server.data.display()),
+    })?;
     let folder = check::zone_folder(config, &settings);
     let zones = ZoneWatcher::open(folder, board.clone(), metrics)?;
     let options = config.health_options().within(*files);
@@ -222,6 +282,7 @@ fn build(config: &Config, common: &Common) -> anyhow::Result<Built> {
         forward: ForwardHandle::new(board.clone(), metrics, clock.clone()),
         dns_limits: Arc::new(ArcSwap::from_pointee(config.dns_limits())),
         certificate,
+        sharing,
     })
 }
 
@@ -270,6 +331,9 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         peers: None,
     });
     tasks.spawn("writer", writer.run(ends.writer.clone()));
+    if let Some(sharing) = built.sharing {
+        sharing.start(&mut tasks, &ends.sharing);
+    }
     tasks.spawn("checks", checker.run(ends.http.clone()));
     tasks.spawn("zones", zones.run(ends.http.clone()));
     tasks.spawn("forward zones", built.unasked.run(ends.http.clone()));
@@ -327,6 +391,8 @@ impl Running {
         self.ends.http.cancel();
         self.tasks.ended("http").await;
         self.ends.writer.cancel();
+        self.tasks.ended("writer").await;
+        self.ends.sharing.cancel();
         self.tasks.all_ended().await;
         self.ends.dns.cancel();
         self.dns.stopped().await;

@@ -1,0 +1,148 @@
+//! A store that servers share: what is made of it at the start, and what runs beside the registry.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{config::Config, supervise::Tasks};
+use crate::{
+    cluster::{
+        self,
+        etcd::Client,
+        follow::{Follower, inspect},
+        layout::{Layout, ServerRow},
+        members::{Members, MembersSetup},
+        write::Writer,
+    },
+    http::{PeerToken, Peers},
+    model::Timestamp,
+    registry::{Followed, Keeping, Loaded, Ownership, Peer, SharedSetup, View, loaded},
+    telemetry::{Board, Metrics},
+    util::Clock,
+};
+
+/// Batches of the store that wait for the registry; more wait in etcd.
+const FOLLOWED_MAX: usize = 64;
+
+/// Heartbeats for others that wait to be sent: those of half a second, where each of a million
+/// instances beats every ten.
+const BEATS_MAX: usize = 50_000;
+
+/// The parts that share the state, before anything runs.
+pub(super) struct Sharing {
+    common: cluster::Common,
+    me: Peer,
+    row: ServerRow,
+    ownership: Ownership,
+    follower: Follower,
+    lease: Duration,
+    checkers: usize,
+}
+
+/// What runs beside the registry.
+pub(super) struct SharingTasks {
+    sharing: Sharing,
+    followed: mpsc::Sender<Followed>,
+    beats: mpsc::Receiver<crate::registry::Beat>,
+}
+
+// === impl Sharing ===
+
+impl Sharing {
+    /// What is configured; `None` when the store is this server's own. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// When the client cannot be made of its keys, or others could not reach this server.
+    pub(super) fn new(
+        config: &Config,
+        http: &[SocketAddr],
+        (clock, board, metrics): (&Clock, &Board, &Metrics),
+    ) -> anyhow::Result<Option<Self>> {
+        let mut random = fastrand::Rng::new();
+        let Some(options) = config.etcd_options(random.usize(..))? else { return Ok(None) };
+        let client = Client::new(options).map_err(|error| config.etcd_mistake(&error))?;
+        let layout = Layout::new(&config.store.etcd.prefix);
+        let common =
+            cluster::Common::new(client, layout, board.clone(), metrics, clock.clone());
+        let me = config.peer(http, random.u32(..))?;
+        let row = ServerRow {
+            http: me.http.to_vec(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            started: Timestamp(clock.wall_millis()),
+            token: token()?,
+        };
+        let nobody = View {
+            me: Arc::clone(&me.id),
+            servers: Vec::new(),
+            checkers: config.cluster.checkers,
+            is_cut_off: false,
+        };
+        let follower = Follower::new(common.clone(), None, random.fork());
+        Ok(Some(Self {
+            common,
+            me,
+            row,
+            ownership: Ownership::of(nobody),
+            follower,
+            lease: config.cluster.lease,
+            checkers: config.cluster.checkers,
+        }))
+    }
+
+    /// Reads all that is shared, as soon as etcd is within reach; `None` when it is told to stop
+    /// before.
+    pub(super) async fn read(
+        mut self,
+        stop: &CancellationToken,
+    ) -> Option<(Loaded, Keeping, SharingTasks)> {
+        let (rows, at) = self.follower.first(stop).await?;
+        let (followed, receiver) = mpsc::channel(FOLLOWED_MAX);
+        let (beats, beats_receiver) = mpsc::channel(BEATS_MAX);
+        let keeping = Keeping::Shared(SharedSetup {
+            share: Box::new(Writer::new(self.common.clone(), Arc::clone(&self.me.id))),
+            followed: receiver,
+            ownership: self.ownership.clone(),
+            beats,
+            settling: self.lease,
+        });
+        let tasks = SharingTasks { sharing: self, followed, beats: beats_receiver };
+        Some((loaded(rows, at), keeping, tasks))
+    }
+}
+
+// === impl SharingTasks ===
+
+impl SharingTasks {
+    /// How the other servers are known that call this one.
+    pub(super) fn peers(&self) -> Peers {
+        let Sharing { row, ownership, .. } = &self.sharing;
+        Peers {
+            gate: Arc::new(PeerToken::new(row.token.as_str())),
+            ownership: ownership.clone(),
+        }
+    }
+
+    /// Starts them all; they run until `stop`, after the registry.
+    pub(super) fn start(self, tasks: &mut Tasks, stop: &CancellationToken) {
+        let Self { sharing, followed, beats } = self;
+        let Sharing { common, me, row, ownership, follower, lease, checkers } = sharing;
+        info!(server = %me.id, reached_at = ?me.http, "sharing the registry");
+        let setup = MembersSetup { id: me.id, row, lease, checkers, ownership };
+        let mut random = fastrand::Rng::new();
+        let members = Members::new(common.clone(), setup, random.fork());
+        tasks.spawn("members", members.run(stop.clone()));
+        tasks.spawn("follower", follower.run(followed, stop.clone()));
+        tasks.spawn("etcd", inspect(common, random.fork(), stop.clone()));
+        drop(beats);
+    }
+}
+
+/// What other servers show to this one: 128 bits that nobody guesses.
+fn token() -> anyhow::Result<String> {
+    let mut octets = [0; 16];
+    aws_lc_rs::rand::fill(&mut octets).ok().context("the system gives no random numbers")?;
+    Ok(octets.iter().map(|octet| format!("{octet:02x}")).collect())
+}
