@@ -328,7 +328,7 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         options: config.http_options(),
         consul: config.consul.options(&node, &bound.dns.local_addrs(), &bound.http.local_addrs()),
         eureka: config.eureka,
-        peers: None,
+        peers: built.sharing.as_ref().map(SharingTasks::peers),
     });
     tasks.spawn("writer", writer.run(ends.writer.clone()));
     if let Some(sharing) = built.sharing {

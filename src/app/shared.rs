@@ -64,9 +64,9 @@ impl Sharing {
         let mut random = fastrand::Rng::new();
         let Some(options) = config.etcd_options(random.usize(..))? else { return Ok(None) };
         let client = Client::new(options).map_err(|error| config.etcd_mistake(&error))?;
-        let layout = Layout::new(&config.store.etcd.prefix);
-        let common =
-            cluster::Common::new(client, layout, board.clone(), metrics, clock.clone());
+        let layout = Layout::new(&config.store.etcd.prefix)
+            .map_err(|invalid| anyhow::anyhow!("`store.prefix`: {invalid}"))?;
+        let common = cluster::Common::new(client, layout, board.clone(), metrics, clock.clone());
         let me = config.peer(http, random.u32(..))?;
         let row = ServerRow {
             http: me.http.to_vec(),
@@ -119,10 +119,7 @@ impl SharingTasks {
     /// How the other servers are known that call this one.
     pub(super) fn peers(&self) -> Peers {
         let Sharing { row, ownership, .. } = &self.sharing;
-        Peers {
-            gate: Arc::new(PeerToken::new(row.token.as_str())),
-            ownership: ownership.clone(),
-        }
+        Peers { gate: Arc::new(PeerToken::new(row.token.as_str())), ownership: ownership.clone() }
     }
 
     /// Starts them all; they run until `stop`, after the registry.

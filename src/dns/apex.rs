@@ -17,7 +17,8 @@ pub(super) const SERVER_TTL_SECONDS: u32 = 300;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Apex<'s> {
     settings: &'s Settings,
-    /// The revision, of which SOA has room for 32 bits; serials compare modulo 2³² (RFC 1982).
+    /// The serial of the snapshot, of which SOA has room for 32 bits; these compare modulo 2³²
+    /// (RFC 1982).
     serial: u32,
     /// Where the zone's name stands in the reply: it is the end of the asked one.
     at: u16,
@@ -49,7 +50,7 @@ impl<'s> Apex<'s> {
     #[inline]
     pub(super) fn of_reverse(sources: &Sources<'s>, asked: &Asked<'_>, octets: usize) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "the lower 32 bits are meant")]
-        let serial = sources.snapshot.revision.0 as u32;
+        let serial = sources.snapshot.serial() as u32;
         let at = asked.suffix_at(octets);
         let pointer = (0xC000 | at).to_be_bytes();
         let settings = sources.settings;

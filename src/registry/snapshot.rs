@@ -91,6 +91,12 @@ impl Snapshot {
         }
     }
 
+    /// The number of the last change that all servers show alike, for SOA records: of the store
+    /// that is shared, if one is.
+    pub fn serial(&self) -> u64 {
+        self.shared.map_or(self.revision.0, Revision::shared_part)
+    }
+
     /// The service of that name.
     pub fn service(&self, name: &str) -> Option<&Arc<ServiceEntry>> {
         self.services.get(name)

@@ -10,7 +10,7 @@ use crate::{
         Settings, SettingsSpec, Source, Transport,
         testing::{Ask, World, member},
     },
-    model::{DnsName, Policy, Share, WhenNoneHealthy},
+    model::{DnsName, Policy, Revision, Share, WhenNoneHealthy},
     registry::{FailOpen, Member},
 };
 
@@ -357,6 +357,11 @@ fn the_serial_is_the_revision_modulo_its_width() {
     let told = world.ask("none", A);
     let RData::SOA(data) = &told.message.authorities[0].data else { panic!("an SOA") };
     assert_eq!(data.serial, 2);
+    // Where servers share their state it is the same on all of them.
+    world.snapshot.shared = Some(Revision::shared(77));
+    let told = world.ask("none", A);
+    let RData::SOA(data) = &told.message.authorities[0].data else { panic!("an SOA") };
+    assert_eq!(data.serial, 77);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Draft;
 use crate::{
     model::{EventKind, InstanceKey, Policy, RemovalReason, Revision, ServiceName},
-    registry::Member,
+    registry::{Member, shared::are_the_same},
 };
 
 impl Draft<'_> {
@@ -26,8 +26,9 @@ impl Draft<'_> {
             (None, None) => {}
             (Some(_), None) => drop(self.remove(key, RemovalReason::Asked)),
             (before, Some(next)) => {
-                // What nobody has touched is not touched.
-                if before.as_ref().is_none_or(|before| !Arc::ptr_eq(before, &next)) {
+                // What is shown already is not touched: neither what nobody has changed, nor what
+                // this server has told of before the store did.
+                if before.as_ref().is_none_or(|before| !are_the_same(before, &next)) {
                     self.show_changed(key, before.as_deref(), Arc::unwrap_or_clone(next));
                 }
             }
@@ -66,10 +67,6 @@ impl Draft<'_> {
             let turned = pairs.find(|(is, was)| is.status != was.status);
             let output = turned.map(|(is, _)| Arc::clone(&is.output)).unwrap_or_default();
             self.tell_of_status(before, &next, revision, output);
-        }
-        if !key.service.is_nodes() {
-            // Also where this server has told of it before: on all servers it is of this revision.
-            self.draft_of(&key.service).changed = revision;
         }
         self.put(before, next, revision);
     }

@@ -15,10 +15,8 @@ pub(super) mod testing;
 
 pub use beat::{Astray, Beat};
 pub(super) use edits::edits;
-#[cfg(test)]
-pub(super) use fold::are_the_same;
 pub use fold::loaded;
-pub(super) use fold::{gathered, rank};
+pub(super) use fold::{are_the_same, gathered, rank};
 pub(super) use overlay::Overlay;
 pub use row::{
     Edit, Followed, Guard, Health, Kept, Proposal, Refused, Registration, Share, SharedRow,

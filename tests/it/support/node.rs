@@ -5,14 +5,21 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, mpsc},
+    sync::{Arc, LazyLock, mpsc},
 };
 
 use parking_lot::Mutex;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{PATIENCE, api::Api, disk::Disk, dns::Resolver};
+use super::{PATIENCE, api::Api, disk::Disk, dns::Resolver, etcd::Etcd};
+
+/// The etcd in which all servers keep their registries, where `ROLLCALL_TEST_STORE=etcd` says so:
+/// what a server promises does not depend on its store.
+static SHARED: LazyLock<Option<Etcd>> = LazyLock::new(|| {
+    let store = std::env::var("ROLLCALL_TEST_STORE").unwrap_or_default();
+    (store == "etcd").then(Etcd::single)
+});
 
 /// How a server is to be started.
 pub(crate) struct Builder {
@@ -114,6 +121,12 @@ impl Builder {
             command.args(["--dns", address]);
         }
         command.args(["--http", "127.0.0.1:0", "--data"]).arg(self.path("data"));
+        if let Some(etcd) = &*SHARED {
+            // A registry of its own for each, as a data folder is.
+            let name = self.scratch.path().file_name().expect("it has one").to_string_lossy();
+            command.env("ROLLCALL_STORE_PREFIX", format!("/{name}"));
+            command.args(["--store", &format!("etcd={}", etcd.endpoints().join(","))]);
+        }
         if self.path("zones").exists() {
             command.arg("--zones").arg(self.path("zones"));
         }

@@ -142,7 +142,8 @@ impl Applier {
         for waiting in std::mem::take(&mut sharing.unwritten) {
             let Unwritten { reply: to, applied, key, until } = waiting;
             if sharing.overlay.is_clean(&key) {
-                let revision = snapshot.member(&key).map_or(snapshot.revision, |m| m.modified);
+                // That of the store: on other servers it means that they have seen it, too.
+                let revision = snapshot.shared.unwrap_or(snapshot.revision);
                 reply(to, Ok(Applied { revision, ..applied }));
             } else if is_lost || until <= now {
                 reply(to, Ok(applied)); // the answers follow what is seen, store or not
