@@ -82,19 +82,39 @@ impl Etcd {
         panic!("etcd does not start (Debian: etcd-server): {last}");
     }
 
+    /// Two members of one cluster, neither of which can do without the other.
+    pub(crate) fn pair() -> [Self; 2] {
+        for _ in 0..5 {
+            let peers = [(); 2].map(|()| format!("http://127.0.0.1:{}", free_port()));
+            let cluster = format!("a={},b={}", peers[0], peers[1]);
+            let launch = |name: &str, peer: &str| {
+                Self::launch("http", peer, &["--name", name, "--initial-cluster", &cluster])
+            };
+            // Neither serves before the other is there.
+            let launched = [launch("a", &peers[0]), launch("b", &peers[1])];
+            if let [Ok(first), Ok(second)] = launched.map(Self::wait) {
+                return [first, second];
+            }
+        }
+        panic!("no two etcds start together");
+    }
+
     fn spawn(scheme: &str, flags: &[&str]) -> Result<Self, String> {
+        let peer = format!("http://127.0.0.1:{}", free_port());
+        let cluster = format!("test={peer}");
+        let own = ["--name", "test", "--initial-cluster", &cluster];
+        Self::wait(Self::launch(scheme, &peer, &[&own, flags].concat()))
+    }
+
+    fn launch(scheme: &str, peer: &str, flags: &[&str]) -> (Self, mpsc::Receiver<()>) {
         let folder = tempfile::Builder::new().prefix("etcd-").tempdir().unwrap().keep();
-        let [client, peer] = two_free_ports();
-        let (url, peer) =
-            (format!("{scheme}://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
+        let url = format!("{scheme}://127.0.0.1:{}", free_port());
         let mut shell = Command::new("sh")
             .args(["-c", SHELL, "sh"])
             .arg(folder)
-            .args(["--name", "test", "--logger", "zap"])
             .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
-            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("test={peer}")])
-            .args(["--heartbeat-interval", "50", "--election-timeout", "500"])
+            .args(["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer])
+            .args(["--heartbeat-interval", "50", "--election-timeout", "500", "--logger", "zap"])
             .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -116,7 +136,11 @@ impl Etcd {
             }
         });
         let leash = shell.stdin.take();
-        let mut etcd = Self { shell, leash, pid: 0, log, url };
+        (Self { shell, leash, pid: 0, log, url }, is_ready)
+    }
+
+    /// Waits until it serves; else what it has logged.
+    fn wait((mut etcd, is_ready): (Self, mpsc::Receiver<()>)) -> Result<Self, String> {
         // A process that ends closes its log, and the channel with it.
         if is_ready.recv_timeout(PATIENCE).is_err() {
             return Err(etcd.log());
@@ -146,10 +170,32 @@ impl Etcd {
         assert!(done.status.success(), "{line}: {said}");
     }
 
-    /// Sends it a signal: `STOP`, `CONT`, `KILL`.
-    pub(crate) fn signal(&self, name: &str) {
+    /// Stops it where it is, all of its threads, until it is resumed.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+        // The signal is sent; each thread stops in its own time.
+        while !self.is_paused() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.pid.to_string()]).status();
         assert!(sent.unwrap().success());
+    }
+
+    fn is_paused(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid)).unwrap();
+        threads.map_while(Result::ok).all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // proc_pid_stat(5): the state follows the name, which is in brackets.
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        })
     }
 }
 
@@ -160,8 +206,8 @@ impl Drop for Etcd {
     }
 }
 
-fn two_free_ports() -> [u16; 2] {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let both = [bind(), bind()];
-    both.map(|listener| listener.local_addr().unwrap().port())
+/// A port that nobody has, until somebody takes it.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
 }

@@ -42,6 +42,11 @@ impl Auth {
         Self { user, has_certificate, held: Mutex::default(), renewing }
     }
 
+    /// Whether there is somebody to log in as.
+    pub(super) fn has_user(&self) -> bool {
+        self.user.is_some()
+    }
+
     /// For messages: who we are to etcd.
     pub(super) fn who(&self) -> String {
         match &self.user {

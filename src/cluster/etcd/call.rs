@@ -73,8 +73,31 @@ impl Shared {
         Tour { shared: self, is_repeatable, failures: Vec::new() }
     }
 
-    /// Calls at one endpoint; a second time with a new token if the first was refused.
+    /// Calls at one endpoint; a second time, on a new connection, if the connection ended: a member
+    /// that was started again is there again.
     pub(super) async fn attempt<Q, R>(
+        &self,
+        slot: &Slot,
+        method: Method,
+        request: Q,
+        asked: &Asked,
+    ) -> Result<R, Failure>
+    where
+        Q: prost::Message + Clone + 'static,
+        R: prost::Message + Default + 'static,
+    {
+        match self.exchange(slot, method, request.clone(), asked).await {
+            Err(Failure { kind: Kind::Lost(_), may_be_done })
+                if method.is_repeatable || !may_be_done =>
+            {
+                self.exchange(slot, method, request, asked).await
+            }
+            other => other,
+        }
+    }
+
+    /// Calls once; a second time with a new token if the first was refused.
+    async fn exchange<Q, R>(
         &self,
         slot: &Slot,
         method: Method,
@@ -91,11 +114,11 @@ impl Shared {
             let codec = ProstCodec::<Q, R>::default();
             let path = PathAndQuery::from_static(method.path);
             let request = self.dressed(request, held, method.needs_leader);
-            connection
-                .grpc()
-                .unary(request, path, codec)
-                .await
-                .map_err(|status| Failure::of(&status, &slot.shown, &self.auth.who(), asked))
+            let answered = connection.grpc().unary(request, path, codec).await;
+            answered.map_err(|status| {
+                let failure = Failure::of(&status, &slot.shown, &self.auth.who(), asked);
+                connection.end.explain(failure)
+            })
         };
         let calling = async {
             match once(&held, request.clone()).await {
@@ -108,7 +131,7 @@ impl Shared {
         };
         match timeout_at(deadline, calling).await {
             Ok(called) => called.map(tonic::Response::into_inner),
-            Err(_) => Err(self.silent(slot, &connection).await),
+            Err(_) => Err(self.silent(slot, &connection)),
         }
     }
 
@@ -123,15 +146,15 @@ impl Shared {
         match timeout_at(deadline, token).await {
             Ok(held) => Ok((connection, held?)),
             Err(_) => {
-                let failure = self.silent(slot, &connection).await;
+                let failure = self.silent(slot, &connection);
                 Err(Failure { may_be_done: false, ..failure })
             }
         }
     }
 
     /// What to make of a connection on which no answer came in time: a new one may lead further.
-    pub(super) async fn silent(&self, slot: &Slot, connection: &Connection) -> Failure {
-        slot.forget(connection.number).await;
+    pub(super) fn silent(&self, slot: &Slot, connection: &Connection) -> Failure {
+        slot.forget(connection.number);
         Failure::lost(format!("no answer within {:?}", self.deadline))
     }
 
@@ -157,19 +180,15 @@ impl Tour<'_> {
     /// # Errors
     /// When there is no point, or a danger, in trying the next endpoint.
     pub(super) fn failed(&mut self, slot: &Slot, failure: Failure) -> Result<(), EtcdError> {
-        if matches!(failure.kind, Kind::Certificate(_) | Kind::Elsewhere(_) | Kind::NoLeader(_)) {
+        let cause = failure.kind.local().map(str::to_owned);
+        if cause.is_some() {
             self.shared.pool.avoid(slot);
         }
         if failure.may_be_done && !self.is_repeatable {
             return Err(failure.unsure(&slot.shown));
         }
-        let cause = match &failure.kind {
-            Kind::Certificate(cause) | Kind::Elsewhere(cause) | Kind::NoLeader(cause) => {
-                cause.clone()
-            }
-            Kind::Final(_) | Kind::Token(_) => {
-                return Err(failure.into_error(&slot.shown, &self.shared.auth.who()));
-            }
+        let Some(cause) = cause else {
+            return Err(failure.into_error(&slot.shown, &self.shared.auth.who()));
         };
         self.failures.push((Attempt { endpoint: slot.shown.clone(), cause }, failure.kind));
         Ok(())

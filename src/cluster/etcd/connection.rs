@@ -1,6 +1,10 @@
 //! From an endpoint to a connection that is known to lead to an etcd that will do.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use hyper::{Uri, client::conn::http2::Builder, http::uri::PathAndQuery};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -15,7 +19,7 @@ use tonic_prost::ProstCodec;
 use super::{
     EtcdError, Member,
     endpoint::Endpoint,
-    failure::{Asked, Failure},
+    failure::{Asked, Failure, Kind, innermost},
     member::Version,
     proto::{StatusRequest, StatusResponse},
     tls::{Judge, Tls},
@@ -46,7 +50,12 @@ pub(super) struct Connection {
     pub(super) version: Version,
     /// Tells it from the connections before it.
     pub(super) number: u64,
+    pub(super) end: End,
 }
+
+/// Why a connection ended, once it has. A call that was cut off by it knows only that it was.
+#[derive(Debug, Clone, Default)]
+pub(super) struct End(Arc<OnceLock<String>>);
 
 /// What HTTP/2 runs on.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -70,9 +79,9 @@ impl Connection {
         let late = |_| Failure::unsent("no connection within the time for a call");
         let connected = timeout_at(deadline, connect(endpoint, tls)).await;
         let (stream, judge) = connected.map_err(late)??;
-        let wire = begin(stream).await?;
+        let (wire, end) = begin(stream).await?;
         let origin = endpoint.origin.clone();
-        let mut connection = Self { wire, origin, version: Version::NONE, number };
+        let mut connection = Self { wire, origin, version: Version::NONE, number, end };
         let late = |_| Failure::unsent("no answer within the time for a call");
         let asked = timeout_at(deadline, connection.ask(endpoint)).await.map_err(late)?;
         let member = asked.map_err(|failure| match &judge {
@@ -98,7 +107,7 @@ impl Connection {
             Ok(reply) => Ok(Member::new(shown, reply.into_inner())),
             Err(status) => {
                 let asked = Asked { what: "say who it is".to_owned(), ..Asked::default() };
-                let failure = Failure::of(&status, &shown, "nobody", &asked);
+                let failure = self.end.explain(Failure::of(&status, &shown, "nobody", &asked));
                 Err(Failure { may_be_done: false, ..failure })
             }
         }
@@ -116,8 +125,29 @@ impl Connection {
     }
 }
 
+// === impl End ===
+
+impl End {
+    fn set(&self, error: &hyper::Error) {
+        let cause = if error.is_timeout() {
+            format!("no answer to a ping within {PING_ANSWER:?}")
+        } else {
+            innermost(error)
+        };
+        let _only_once = self.0.set(cause);
+    }
+
+    /// A failure of a call on the connection, with the reason if it is known.
+    pub(super) fn explain(&self, failure: Failure) -> Failure {
+        match (failure.kind, self.0.get()) {
+            (Kind::Lost(_), Some(cause)) => Failure { kind: Kind::Lost(cause.clone()), ..failure },
+            (kind, _) => Failure { kind, ..failure },
+        }
+    }
+}
+
 /// Begins HTTP/2; nothing is waited for.
-async fn begin(stream: Box<dyn Transport>) -> Result<Wire, Failure> {
+async fn begin(stream: Box<dyn Transport>) -> Result<(Wire, End), Failure> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -128,12 +158,17 @@ async fn begin(stream: Box<dyn Transport>) -> Result<Wire, Failure> {
         .initial_connection_window_size(CONNECTION_WINDOW);
     let failed = |error| Failure::unsent(format!("no HTTP/2 with it: {error}"));
     let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    // Ends when the last call is done and nobody has the connection any more, or when it fails,
-    // which the calls on it are told.
+    let end = End::default();
+    let told = end.clone();
+    // Ends when the last call is done and nobody has the connection any more, or when it fails.
     tokio::spawn(async move {
-        let _ended = driver.await;
+        let mut driver = std::pin::pin!(driver);
+        if let Err(error) = driver.as_mut().await {
+            // Before it is dropped, which is what the calls on it notice.
+            told.set(&error);
+        }
     });
-    Ok(Wire(sender))
+    Ok((Wire(sender), end))
 }
 
 /// Connected, and who knows what TLS has said.

@@ -17,10 +17,12 @@ pub(super) struct Failure {
 pub(super) enum Kind {
     /// A certificate was refused; another endpoint may have a better one.
     Certificate(String),
-    /// It lies with this endpoint, or the way to it.
+    /// It lies with this endpoint.
     Elsewhere(String),
     /// Everybody would say the same.
     Final(EtcdError),
+    /// It lies with the connection, which has failed.
+    Lost(String),
     /// The member knows no leader; another one may.
     NoLeader(String),
     /// The token is not known, or not any more: a new one is wanted.
@@ -36,6 +38,21 @@ pub(super) struct Asked {
     pub(super) lease: Option<LeaseId>,
     /// The revision that was asked for.
     pub(super) revision: u64,
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// The cause, if another endpoint may fare better.
+    pub(super) fn local(&self) -> Option<&str> {
+        match self {
+            Self::Certificate(cause)
+            | Self::Elsewhere(cause)
+            | Self::Lost(cause)
+            | Self::NoLeader(cause) => Some(cause),
+            Self::Final(_) | Self::Token(_) => None,
+        }
+    }
 }
 
 // === impl Failure ===
@@ -58,7 +75,7 @@ impl Failure {
     /// The same with a guess at the reason, if it lies with the connection.
     pub(super) fn with_hint(self, hint: &str) -> Self {
         match self.kind {
-            Kind::Elsewhere(cause) => {
+            Kind::Elsewhere(cause) | Kind::Lost(cause) => {
                 Self { kind: Kind::Elsewhere(format!("{cause}; {hint}")), ..self }
             }
             kind => Self { kind, ..self },
@@ -124,8 +141,8 @@ impl Failure {
 
     /// etcd wants to know who we are, and we have nothing to say.
     pub(super) fn no_user(endpoint: &str) -> Self {
-        let problem = "etcd's authentication is on: a user and a password are wanted, or a client \
-                       certificate with a user's name (CN)";
+        let problem = "etcd's authentication is on, and lets somebody without user and password do \
+                       nothing: set these, or a client certificate with a user's name (CN)";
         let endpoint = endpoint.to_owned();
         Self::certain(EtcdError::Denied { endpoint, problem: problem.to_owned() })
     }
@@ -136,6 +153,7 @@ impl Failure {
         match self.kind {
             Kind::Certificate(cause)
             | Kind::Elsewhere(cause)
+            | Kind::Lost(cause)
             | Kind::NoLeader(cause)
             | Kind::Token(cause) => EtcdError::Unsure { endpoint, cause },
             Kind::Final(error) => error,
@@ -148,11 +166,13 @@ impl Failure {
         let attempts = |cause| vec![Attempt { endpoint: endpoint.clone(), cause }];
         match self.kind {
             Kind::Certificate(problem) => EtcdError::Certificate { endpoint, problem },
-            Kind::Elsewhere(cause) => EtcdError::Unreachable { attempts: attempts(cause) },
+            Kind::Elsewhere(cause) | Kind::Lost(cause) => {
+                EtcdError::Unreachable { attempts: attempts(cause) }
+            }
             Kind::Final(error) => error,
             Kind::NoLeader(cause) => EtcdError::NoLeader { attempts: attempts(cause) },
             Kind::Token(cause) => {
-                let problem = format!("etcd does not take the token that it gave {user}: {cause}");
+                let problem = format!("etcd does not know who {user} is: {cause}");
                 EtcdError::Denied { endpoint, problem }
             }
         }
@@ -163,11 +183,13 @@ impl Failure {
         let mut chain = Some(source);
         while let Some(error) = chain {
             if error.is::<Unsent>() {
-                return Self::unsent("the connection was closed");
+                let kind = Kind::Lost("the connection was closed".to_owned());
+                return Self { kind, may_be_done: false };
             }
             chain = error.source();
         }
-        Self::lost(format!("the connection failed: {}", innermost(source)))
+        let kind = Kind::Lost(format!("the connection failed: {}", innermost(source)));
+        Self { kind, may_be_done: true }
     }
 }
 
@@ -208,7 +230,7 @@ pub(super) fn plain(message: &str) -> String {
 }
 
 /// The last cause, which says most.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut last = error;
     while let Some(cause) = last.source() {
         last = cause;

@@ -88,16 +88,6 @@ impl Gather {
         Self { next, held: Vec::new(), held_octets: 0 }
     }
 
-    /// The revision up to which everything has been handed on.
-    pub(super) fn upto(&self) -> u64 {
-        self.next.saturating_sub(1)
-    }
-
-    /// Whether a revision has come in part.
-    pub(super) fn is_within(&self) -> bool {
-        !self.held.is_empty()
-    }
-
     /// Takes the events of one response; gives those of all revisions that are complete now.
     ///
     /// # Errors
@@ -133,9 +123,17 @@ impl Gather {
         Ok(complete)
     }
 
-    /// Everything up to this revision has come, says etcd; a member that lags behind may say less
-    /// than what is known.
-    pub(super) fn reached(&mut self, revision: u64) {
-        self.next = self.next.max(revision.saturating_add(1));
+    /// etcd says that everything up to this revision has come; whether that can be believed is for
+    /// the caller to know. Gives the revision up to which everything has been handed on.
+    pub(super) fn progress(&mut self, revision: u64, is_believed: bool) -> u64 {
+        // A member that lags behind says less than what is known. Within a revision it would be
+        // more than what has been handed on.
+        if is_believed && self.held.is_empty() {
+            self.next = self.next.max(revision.saturating_add(1));
+        }
+        self.next.saturating_sub(1)
     }
 }
+
+#[cfg(test)]
+mod tests;

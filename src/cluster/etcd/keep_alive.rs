@@ -153,7 +153,7 @@ impl KeepAlive {
             }
             Ok(Ok((_, None))) => Err(Failure::lost("the stream of beats was closed")),
             Ok(Err(status)) => Err(self.failure(slot, &status)),
-            Err(_) => Err(self.shared.silent(slot, connection).await),
+            Err(_) => Err(self.shared.silent(slot, connection)),
         }
     }
 

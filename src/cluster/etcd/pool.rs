@@ -145,8 +145,9 @@ impl Slot {
     }
 
     /// Uses this connection for nothing new: it did not answer. What runs on it goes on.
-    pub(super) async fn forget(&self, number: u64) {
-        let mut held = self.connection.lock().await;
+    pub(super) fn forget(&self, number: u64) {
+        // Whoever has it makes a new one already.
+        let Ok(mut held) = self.connection.try_lock() else { return };
         if held.as_ref().is_some_and(|connection| connection.number == number) {
             *held = None;
         }

@@ -6,5 +6,6 @@ mod faults;
 mod kv;
 mod lease;
 mod member;
+mod relay;
 mod tls;
 mod watch;

@@ -15,7 +15,7 @@ use super::{
     EtcdError, Event, Header, KeyRange,
     auth::Held,
     call::Shared,
-    connection::Connection,
+    connection::{Connection, End},
     failure::{Asked, Failure, Kind},
     gather::Gather,
     pool::Slot,
@@ -83,6 +83,8 @@ pub struct WatchStream {
     gather: Gather,
     /// Whether the member's answer to a question for progress can be believed.
     orders_progress: bool,
+    /// Why the connection ended, once it has.
+    end: End,
     /// What came with the first response.
     waiting: VecDeque<WatchResponse>,
 }
@@ -138,7 +140,11 @@ impl WatchStream {
         let (connection, held) = shared.ready(slot, deadline).await?;
         let opening = async {
             match Self::open_with(shared, slot, &connection, &held, watch).await {
-                Err(Failure { kind: Kind::Token(_), .. }) => {
+                // Of a token that they do not know some versions (3.5.1) say that it may not watch.
+                Err(Failure {
+                    kind: Kind::Token(_) | Kind::Final(EtcdError::Denied { .. }),
+                    ..
+                }) if shared.auth.has_user() => {
                     let held = shared.auth.renew(&held, &connection, &slot.shown).await?;
                     Self::open_with(shared, slot, &connection, &held, watch).await
                 }
@@ -147,7 +153,7 @@ impl WatchStream {
         };
         match timeout_at(deadline, opening).await {
             Ok(opened) => opened,
-            Err(_) => Err(shared.silent(slot, &connection).await),
+            Err(_) => Err(shared.silent(slot, &connection)),
         }
     }
 
@@ -159,7 +165,8 @@ impl WatchStream {
         watch: &Watch,
     ) -> Result<Self, Failure> {
         let refused = |status: &tonic::Status| {
-            Failure::of(status, &slot.shown, &shared.auth.who(), &watch.asked())
+            let failure = Failure::of(status, &slot.shown, &shared.auth.who(), &watch.asked());
+            connection.end.explain(failure)
         };
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
         let first = requests.try_send(watch.message());
@@ -192,6 +199,7 @@ impl WatchStream {
             responses,
             gather: Gather::new(from),
             orders_progress: connection.version.orders_progress(),
+            end: connection.end.clone(),
             waiting: created.canceled.then_some(created).into_iter().collect(),
         })
     }
@@ -260,10 +268,7 @@ impl WatchStream {
             // By itself etcd speaks of progress in the watch's own row of events. An answer to a
             // question has no watch's number, and overtakes events where etcd is old.
             let is_ordered = response.watch_id == self.id || self.orders_progress;
-            if is_ordered && !self.gather.is_within() {
-                self.gather.reached(revision);
-            }
-            return Ok(Some(Watched::Progress(self.gather.upto())));
+            return Ok(Some(Watched::Progress(self.gather.progress(revision, is_ordered))));
         }
         match self.gather.take(response.events, response.fragment) {
             Ok(events) if events.is_empty() => Ok(None),
@@ -278,7 +283,8 @@ impl WatchStream {
 
     fn judge(&self, status: &tonic::Status) -> Failure {
         let shown = self.shared.pool.slot(self.at).map_or("", |slot| slot.shown.as_str());
-        Failure::of(status, shown, &self.shared.auth.who(), &self.watch.asked())
+        let who = self.shared.auth.who();
+        self.end.explain(Failure::of(status, shown, &who, &self.watch.asked()))
     }
 
     /// The stream's end as an error; the next one is opened elsewhere first.

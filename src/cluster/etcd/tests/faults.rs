@@ -2,8 +2,11 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use super::super::{Client, EtcdError, EtcdOptions, KeyRange, Op, Range, Txn, Watch};
-use crate::cluster::testing::{Etcd, shared_url};
+use super::{
+    super::{Client, EtcdError, EtcdOptions, KeyRange, Op, Range, Txn, Watch, Watched},
+    relay::Relay,
+};
+use crate::cluster::testing::{Etcd, PATIENCE, shared_url};
 
 /// For tests that want the deadline to come.
 const IMPATIENCE: Duration = Duration::from_millis(300);
@@ -44,7 +47,7 @@ async fn a_write_without_an_answer_is_unsure_and_a_read_is_not() {
     let server = Etcd::start(&[]);
     let etcd = client(&[&server.url], IMPATIENCE);
     etcd.put("/a", "1", None).await.unwrap();
-    server.signal("STOP");
+    server.pause();
     let unsure = EtcdError::Unsure {
         endpoint: server.url.clone(),
         cause: "no answer within 300ms".to_owned(),
@@ -60,9 +63,111 @@ async fn a_write_without_an_answer_is_unsure_and_a_read_is_not() {
     ] {
         assert!(matches!(error, EtcdError::Unreachable { .. }), "{error:?}");
     }
-    server.signal("CONT");
+    server.resume();
     let found = client(&[&server.url], Duration::from_secs(20));
     let found = found.range(Range::of(KeyRange::key("/a"))).await.unwrap();
     assert!(["1", "2"].iter().any(|it| found.kvs[0].value == it), "{found:?}");
     assert_eq!(etcd.range(Range::of(KeyRange::key("/a"))).await.unwrap().count, 1);
+}
+
+#[tokio::test]
+async fn what_is_stalled_or_cut_off_is_left_for_the_next_endpoint() {
+    let (stalled, alive) = (Relay::to(shared_url()).await, Relay::to(shared_url()).await);
+    let etcd = client(&[&stalled.url, &alive.url], IMPATIENCE);
+    let key = "/faults/stalled";
+    let read = || Range::of(KeyRange::key(key));
+    etcd.put(key, "1", None).await.unwrap();
+    stalled.stall();
+    assert_eq!(etcd.range(read()).await.unwrap().count, 1);
+    // From now on the other one is asked first, so that not every call waits for the first.
+    etcd.put(key, "2", None).await.expect("it is sure");
+    alive.cut();
+    let error = etcd.range(read()).await.unwrap_err();
+    let EtcdError::Unreachable { attempts } = &error else { panic!("{error:?}") };
+    let endpoints = attempts.iter().map(|it| &it.endpoint).collect::<Vec<_>>();
+    assert_eq!(endpoints, [&alive.url, &stalled.url]);
+    assert_eq!(attempts[1].cause, "no answer within the time for a call");
+}
+
+#[tokio::test]
+async fn a_watch_that_is_cut_off_says_so_and_the_next_one_begins_elsewhere() {
+    let (first, second) = (Relay::to(shared_url()).await, Relay::to(shared_url()).await);
+    let etcd = client(&[&first.url, &second.url], PATIENCE);
+    let key = "/faults/watch";
+    let watch = |from| etcd.watch(Watch::of(KeyRange::key(key), from));
+    let mut stream = watch(0).await.unwrap();
+    let put = etcd.put(key, "1", None).await.unwrap();
+    assert!(matches!(stream.next().await.unwrap(), Watched::Changes(_)));
+    first.cut();
+    let error = stream.next().await.unwrap_err();
+    let EtcdError::Unreachable { attempts } = &error else { panic!("{error:?}") };
+    assert_eq!(attempts[0].endpoint, first.url);
+    let mut stream = watch(put.revision).await.unwrap();
+    assert!(matches!(stream.next().await.unwrap(), Watched::Changes(_)));
+    assert_eq!(etcd.members().last().unwrap().endpoint, second.url);
+}
+
+#[tokio::test]
+async fn a_watch_that_is_stalled_is_given_up_by_pings() {
+    let relay = Relay::to(shared_url()).await;
+    let etcd = client(&[&relay.url], PATIENCE);
+    let mut stream = etcd.watch(Watch::of(KeyRange::key("/faults/stall"), 0)).await.unwrap();
+    relay.stall();
+    // The clock stands still but where everybody waits for it.
+    tokio::time::pause();
+    let begin = tokio::time::Instant::now();
+    let error = stream.next().await.unwrap_err();
+    assert!(matches!(error, EtcdError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("no answer to a ping"), "{error}");
+    let took = begin.elapsed();
+    assert!(took > Duration::from_secs(5) && took < Duration::from_secs(20), "{took:?}");
+}
+
+#[tokio::test]
+async fn beats_go_on_at_the_next_endpoint() {
+    let (first, second) = (Relay::to(shared_url()).await, Relay::to(shared_url()).await);
+    let etcd = client(&[&first.url, &second.url], IMPATIENCE);
+    let granted = etcd.grant(PATIENCE).await.unwrap();
+    let mut alive = etcd.keep_alive(granted.lease);
+    assert_eq!(alive.beat().await.unwrap(), granted.ttl);
+    first.stall();
+    assert_eq!(alive.beat().await.unwrap(), granted.ttl);
+    second.cut();
+    assert!(matches!(alive.beat().await, Err(EtcdError::Unreachable { .. })));
+}
+
+#[tokio::test]
+async fn a_member_without_a_leader_refuses_at_once_what_needs_one() {
+    let [first, second] = Etcd::pair();
+    let etcd = client(&[&first.url], PATIENCE);
+    let put = etcd.put("/a", "1", None).await.unwrap();
+    let mut stream = etcd.watch(Watch::of(KeyRange::key("/a"), put.revision)).await.unwrap();
+    assert!(matches!(stream.next().await.unwrap(), Watched::Changes(_)));
+    second.pause();
+    let error = tokio::time::timeout(PATIENCE, stream.next()).await.unwrap().unwrap_err();
+    assert!(matches!(error, EtcdError::NoLeader { .. }), "{error:?}");
+    let read = Range::of(KeyRange::key("/a"));
+    for error in [
+        etcd.put("/a", "2", None).await.unwrap_err(),
+        etcd.txn(Txn { then: vec![Op::put("/a", "2")], ..Txn::default() }).await.unwrap_err(),
+        etcd.range(read.clone()).await.unwrap_err(),
+        etcd.watch(Watch::of(KeyRange::key("/a"), 0)).await.unwrap_err(),
+        etcd.grant(PATIENCE).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, EtcdError::NoLeader { .. }), "{error:?}");
+        assert!(error.to_string().contains("etcdctl endpoint status"), "{error}");
+    }
+    let from_memory = Range { serializable: true, ..read };
+    assert_eq!(etcd.range(from_memory).await.unwrap().kvs[0].value, "1", "nothing was done");
+    assert_eq!(etcd.status().await.unwrap().leader, None);
+}
+
+#[tokio::test]
+async fn a_member_that_was_started_again_is_found_by_the_next_call() {
+    let first = Relay::to(shared_url()).await;
+    let etcd = client(&[&first.url], PATIENCE);
+    for _ in 0..20 {
+        etcd.range(Range::of(KeyRange::key("/faults/again"))).await.unwrap();
+        first.hang_up();
+    }
 }

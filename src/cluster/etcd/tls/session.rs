@@ -158,7 +158,7 @@ impl Judge {
         let own = self.loaded.own.as_ref();
         match (failure.kind, own.and_then(|own| own.expiry(now()))) {
             // Some hang up without a word.
-            (Kind::Elsewhere(cause), Some(expiry)) => {
+            (Kind::Lost(cause), Some(expiry)) => {
                 let kind = Kind::Certificate(format!("{cause}, behind the handshake: {expiry}"));
                 Failure { kind, ..failure }
             }
