@@ -247,7 +247,7 @@ impl WatchStream {
     /// another connection in any case.
     pub async fn give_up(&self) {
         if let Some(slot) = self.shared.pool.slot(self.at) {
-            slot.forget(self.connection).await;
+            slot.forget(self.connection);
             self.shared.pool.avoid(slot);
         }
     }

@@ -69,11 +69,11 @@ async fn a_paused_etcd_is_noticed_and_caught_up_with() {
         Mirror::of(client(&etcd.url), "/rollcall/", |follower| follower.patience = SHORT).await;
     let at = register(&etcd.client(), "/rollcall/", "web/a").await;
     mirror.until_seen(at).await;
-    etcd.signal("STOP");
+    etcd.pause();
     mirror.until(|mirror| mirror.weather != Weather::Fair).await;
     let restarts = mirror.metric("rollcall_cluster_watch_restarts_total{reason=\"silent\"}");
     assert_eq!(restarts, "1");
-    etcd.signal("CONT");
+    etcd.resume();
     let at = register(&etcd.client(), "/rollcall/", "web/b").await;
     mirror.until_seen(at).await;
     mirror.until(|mirror| mirror.weather == Weather::Fair).await;
