@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Health, Registration, SharedRow};
 use crate::{
-    model::{InstanceKey, Policy, Revision, ServiceName, Status},
+    model::{CheckState, InstanceKey, Policy, Revision, ServiceName, Status},
     registry::{Loaded, Member},
 };
 
@@ -37,7 +37,20 @@ pub(in crate::registry) fn are_the_same(one: &Member, other: &Member) -> bool {
         && one.drained == other.drained
         && one.suspect == other.suspect
         && one.instance == other.instance
-        && checks.all(|((spec, one), other)| spec.alias().is_some() || one == other)
+        && checks.all(|((spec, one), other)| spec.alias().is_some() || is_state(one, other))
+}
+
+/// Whether two states of a check are the same. Of a long output a store may keep the beginning.
+fn is_state(one: &CheckState, other: &CheckState) -> bool {
+    /// Nothing that is shorter is ever cut: sixteen such outputs fit a row, however they are
+    /// written.
+    const NEVER_CUT: usize = 512;
+    let (short, long) = match one.output.len() <= other.output.len() {
+        true => (&one.output, &other.output),
+        false => (&other.output, &one.output),
+    };
+    let says_the_same = short == long || (short.len() >= NEVER_CUT && long.starts_with(&**short));
+    one.status == other.status && one.since == other.since && says_the_same
 }
 
 /// All instances and policies of a whole list.
@@ -128,4 +141,47 @@ fn found(before: Arc<Member>, to: &Health, at: Revision) -> Arc<Member> {
 /// Without that of its node, which each server adds.
 fn own_status(member: &Member) -> Status {
     Status::worst(member.checks.iter().map(|check| check.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{are_the_same, folded};
+    use crate::{
+        model::{CheckState, Revision, Status, Timestamp},
+        registry::{Health, Member, SharedRow, testing},
+    };
+
+    fn member() -> Arc<Member> {
+        let instance = testing::beating("web/a", "10.0.0.1", std::time::Duration::from_secs(9));
+        Arc::new(Member::new(Arc::new(instance), Revision(7), Timestamp(1)))
+    }
+
+    fn health(of: u64, output: &str) -> SharedRow {
+        let state =
+            CheckState { status: Status::Critical, output: output.into(), since: Timestamp(5) };
+        let to = Health { of: Revision(of), checks: [state].into(), suspect: false };
+        SharedRow::Health { key: testing::key("web/a"), to: Some(to) }
+    }
+
+    #[test]
+    fn what_is_said_of_another_registration_means_nothing() {
+        let before = member();
+        let after = folded(Some(Arc::clone(&before)), &health(6, "down"), Revision(9)).unwrap();
+        assert!(Arc::ptr_eq(&before, &after));
+        let after = folded(Some(Arc::clone(&before)), &health(7, "down"), Revision(9)).unwrap();
+        assert_eq!((after.status, after.since), (Status::Critical, Timestamp(5)));
+        assert!(folded(None, &health(7, "down"), Revision(9)).is_none(), "it is gone");
+    }
+
+    /// What was owed would be written again and again.
+    #[test]
+    fn an_output_that_the_store_has_cut_is_the_same() {
+        let after = |output: &str| folded(Some(member()), &health(7, output), Revision(9)).unwrap();
+        let long = "x".repeat(4_000);
+        assert!(are_the_same(&after(&long), &after(&long[..3_000])));
+        assert!(!are_the_same(&after(&long), &after("y")));
+        assert!(!are_the_same(&after("down: refused"), &after("down")));
+    }
 }
