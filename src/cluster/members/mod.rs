@@ -22,6 +22,8 @@ mod keeper;
 mod roll;
 mod row;
 mod start;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use row::{Server, Servers};

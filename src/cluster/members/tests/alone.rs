@@ -1,0 +1,30 @@
+//! What a server may not do.
+
+use tokio::time::Duration;
+
+use super::Seat;
+use crate::{
+    cluster::{follow::testing::until, testing::shared},
+    registry::testing::key,
+};
+
+const LONG: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn as_long_as_it_is_not_known_nothing_is_a_servers_task() {
+    let (etcd, prefix) = shared();
+    let later = r#"{"schema":2,"cluster":"a"}"#;
+    let at = etcd.put(format!("{prefix}v1/meta"), later, None).await.unwrap();
+    let seat = Seat::take(etcd.clone(), &prefix, "a", LONG).await;
+    let mut followed = seat.common.followed();
+    followed.wait_for(|followed| *followed >= at.revision).await.unwrap();
+    assert!(!seat.ownership.keeps(&key("web/a")) && !seat.ownership.checks(&key("web/a")));
+    assert_eq!(seat.sees(), [""; 0]);
+    assert!(seat.row(&etcd).await.is_none(), "a later schema is not written");
+    // The operator puts back what was there before.
+    let ours = later.replace('2', "1");
+    let back = etcd.put(format!("{prefix}v1/meta"), ours, None).await.unwrap();
+    seat.until_sees(&["a"]).await;
+    assert!(seat.row(&etcd).await.unwrap().create_revision > back.revision);
+    until(|| seat.ownership.keeps(&key("web/a"))).await;
+}

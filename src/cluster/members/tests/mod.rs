@@ -1,0 +1,8 @@
+//! Servers that come, go, are taken for dead, and are not.
+
+mod alone;
+mod leases;
+mod support;
+mod together;
+
+use support::Seat;
