@@ -147,9 +147,10 @@ impl Keeper {
     /// Renews the lease, three times in its life, until it is gone.
     async fn renew(&self, held: Held, mut rng: fastrand::Rng) -> Lost {
         let mut lease = self.common.client.keep_alive(held.lease);
-        let every = held.ttl / 3;
+        // etcd may have given more time than was asked for; the others count on what was.
+        let every = held.ttl.min(self.lease) / 3;
         let mut backoff = Backoff::new(rng.fork());
-        let mut due = Instant::now() + every;
+        let mut due = Instant::now() + every.mul_f64(rng.f64());
         loop {
             sleep_until(due).await;
             let wait = match lease.beat().await {
