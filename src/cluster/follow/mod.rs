@@ -31,11 +31,13 @@
 //! reading from a member's own memory (`serializable`), which may be behind what was told already.
 
 mod backoff;
+mod changes;
 mod course;
 mod follower;
 mod inspect;
 mod list;
 mod listen;
+mod notes;
 mod sort;
 #[cfg(test)]
 pub(in crate::cluster) mod testing;

@@ -6,8 +6,9 @@ use super::unreadable::Fault;
 use crate::{
     cluster::{
         etcd::{Event, KeyValue},
-        layout::{Key, Layout, RowKey, Stray},
+        layout::{Key, Layout, Meta, RowKey, Stray},
         members::Server,
+        meta,
     },
     model::Invalid,
     registry::{ServerId, SharedRow},
@@ -20,8 +21,8 @@ pub(super) enum Sorted {
     Row(SharedRow, Vec<String>),
     /// Of a server; `None` when it is gone.
     Server(ServerId, Option<Server>),
-    /// What all servers have agreed on has changed.
-    Meta,
+    /// What all servers have agreed on; `None` when that is gone.
+    Meta(Option<Meta>),
     /// Heartbeats that a server has for others.
     Beats(ServerId, Bytes),
     /// A row that cannot be read.
@@ -39,7 +40,7 @@ pub(super) fn sort(layout: &Layout, event: Event, now: &str) -> Sorted {
         Event::Delete { key, .. } => match layout.parse(&key) {
             Ok(Key::Row(row)) => Sorted::Row(Layout::deleted(&row), Vec::new()),
             Ok(Key::Server(id)) => Sorted::Server(id, None),
-            Ok(Key::Meta) => Sorted::Meta,
+            Ok(Key::Meta) => Sorted::Meta(None),
             Ok(Key::Beats(_) | Key::Bulk(_) | Key::Part(..)) => Sorted::Nothing,
             Err(_) => Sorted::Nothing,
         },
@@ -60,7 +61,7 @@ pub(super) fn sort_row(layout: &Layout, kv: &KeyValue, now: &str) -> Sorted {
             let row = layout.decode_server(&id, &kv.value, kv.mod_revision).ok();
             Sorted::Server(id, Some(Server { row, since: kv.create_revision }))
         }
-        Ok(Key::Meta) => Sorted::Meta,
+        Ok(Key::Meta) => Sorted::Meta(Some(meta::read(layout, kv))),
         Ok(Key::Beats(from)) => Sorted::Beats(from, kv.value.clone()),
         Ok(Key::Bulk(_) | Key::Part(..)) => Sorted::Nothing,
         Err(Stray::Malformed(refusal)) => fault(None, stray(&kv.key, &refusal)),
@@ -132,6 +133,6 @@ mod tests {
     fn what_a_later_version_keeps_is_passed_over() {
         assert_eq!(sorted("zones/a", "{}"), Sorted::Stray("zones".into()));
         assert_eq!(sorted("beats/a", "x"), Sorted::Beats("a".into(), "x".into()));
-        assert_eq!(sorted("meta", "{}"), Sorted::Meta);
+        assert_eq!(deleted("meta"), Sorted::Meta(None));
     }
 }

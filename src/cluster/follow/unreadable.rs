@@ -20,6 +20,8 @@ const CONDITION: &str = "etcd rows";
 pub(super) struct Unreadable {
     rows: BTreeMap<String, Fault>,
     pinned: BTreeSet<String>,
+    /// Whether something has changed that was not published.
+    is_news: bool,
     board: Board,
     metrics: ClusterMetrics,
 }
@@ -39,7 +41,7 @@ pub(super) struct Fault {
 
 impl Unreadable {
     pub(super) fn new(board: Board, metrics: ClusterMetrics) -> Self {
-        Self { rows: BTreeMap::new(), pinned: BTreeSet::new(), board, metrics }
+        Self { rows: BTreeMap::new(), pinned: BTreeSet::new(), is_news: false, board, metrics }
     }
 
     /// A row cannot be read.
@@ -56,11 +58,12 @@ impl Unreadable {
             "a row of etcd cannot be read; what was known of it stays"
         );
         self.rows.insert(key, fault);
+        self.is_news = true;
     }
 
     /// A row can be read, or is gone.
     pub(super) fn remove(&mut self, key: &str) {
-        self.rows.remove(key);
+        self.is_news |= self.rows.remove(key).is_some();
     }
 
     /// Whether all rows can be read, as nearly always.
@@ -72,6 +75,7 @@ impl Unreadable {
     pub(super) fn replace(&mut self, rows: Vec<(String, Fault)>) {
         let listed: BTreeSet<&String> = rows.iter().map(|(key, _)| key).collect();
         self.rows.retain(|key, _| listed.contains(key));
+        self.is_news = true;
         for (key, fault) in rows {
             self.add(key, fault);
         }
@@ -95,6 +99,9 @@ impl Unreadable {
 
     /// Brings board and metrics up to date.
     pub(super) fn publish(&mut self) {
+        if !std::mem::take(&mut self.is_news) {
+            return;
+        }
         let now: BTreeSet<String> = self.rows.keys().take(PINNED_MAX).cloned().collect();
         for key in self.pinned.difference(&now) {
             self.board.clear(&condition(key));

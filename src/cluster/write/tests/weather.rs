@@ -6,7 +6,7 @@ use super::{World, deregister, policy, register};
 use crate::{
     cluster::{
         etcd::{Client, EtcdOptions},
-        follow::testing::{Flow, Link, client, until},
+        follow::testing::{Flow, Link, client},
         testing::{Etcd, shared, shared_url},
     },
     registry::{Guard, Refused},
@@ -113,5 +113,6 @@ async fn a_revision_that_the_watch_does_not_tell_of_is_made_one_that_it_does() {
         other => panic!("{other:?}"),
     }
     assert_eq!(world.mirror.board(), "");
-    until(|| world.mirror.common.read_only().is_none()).await;
+    let metrics = world.mirror.metrics.encode().unwrap();
+    assert!(!metrics.contains("watch_restarts_total{"), "nobody has to look anew: {metrics}");
 }

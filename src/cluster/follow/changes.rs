@@ -1,0 +1,191 @@
+//! From what etcd tells to what the registry is told.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tracing::info;
+
+use super::{
+    course::Position,
+    follower::{End, Follower, Relayed, Whole},
+    list::list,
+    sort::{Sorted, sort, sort_row},
+};
+use crate::{
+    cluster::{
+        common::{Common, Roster},
+        etcd::{EtcdError, Event, Header, KeyValue},
+        members::Servers,
+    },
+    registry::{Followed, SharedRow},
+};
+
+/// Changes, sorted.
+#[derive(Default)]
+struct Batch {
+    rows: Vec<(u64, SharedRow)>,
+    beats: Vec<Relayed>,
+    /// The last key that was put.
+    mark: Option<(Bytes, u64)>,
+    has_servers: bool,
+    /// Whether this is the state of somebody else now.
+    has_other_state: bool,
+}
+
+// === impl Follower ===
+
+impl Follower {
+    /// Tells of changes.
+    pub(super) async fn take(
+        &mut self,
+        events: Vec<Event>,
+        out: &mpsc::Sender<Followed>,
+    ) -> Result<(), End> {
+        let Some(upto) = events.last().map(Event::revision) else { return Ok(()) };
+        let now = now(&self.common);
+        let mut batch = Batch::default();
+        for event in events {
+            self.put_in(&mut batch, event, &now);
+        }
+        let Batch { rows, beats, mark, has_servers, has_other_state } = batch;
+        self.unreadable.publish();
+        if has_servers {
+            self.publish_roster(upto);
+        }
+        self.relay(beats);
+        self.advance(rows, upto, out).await?;
+        if let (Some(position), Some((key, revision))) = (&mut self.position, mark) {
+            // Not a slice of the response, which would stay with it.
+            position.mark = Some((Bytes::copy_from_slice(&key), revision));
+        }
+        if has_other_state {
+            return Err(End::Again("meta", "what all servers have agreed on has changed".into()));
+        }
+        Ok(())
+    }
+
+    fn put_in(&mut self, batch: &mut Batch, event: Event, now: &str) {
+        let revision = event.revision();
+        if let Event::Put(kv) = &event {
+            batch.mark = Some((kv.key.clone(), revision));
+        }
+        let known = (!self.unreadable.is_empty()).then(|| event.key().clone());
+        let sorted = sort(&self.common.layout, event, now);
+        if let Some(key) = known
+            && !matches!(sorted, Sorted::Unreadable(..))
+        {
+            self.unreadable.remove(&String::from_utf8_lossy(&key));
+        }
+        match sorted {
+            Sorted::Row(row, later) => {
+                self.notes.later(later);
+                batch.rows.push((revision, row));
+            }
+            Sorted::Unreadable(key, fault) => self.unreadable.add(key, fault),
+            Sorted::Server(id, server) => {
+                batch.has_servers = true;
+                match server {
+                    Some(server) => self.servers.insert(id, server),
+                    None => self.servers.remove(&id),
+                };
+            }
+            Sorted::Beats(from, value) => batch.beats.push(Relayed { from, value }),
+            Sorted::Stray(what) => self.notes.later(vec![what]),
+            Sorted::Meta(now) => match (now, &self.agreed) {
+                (Some(now), Some(known)) if now == *known => {}
+                (Some(now), Some(known)) if now.cluster == known.cluster => self.heed(now),
+                _ => batch.has_other_state = true,
+            },
+            Sorted::Nothing => {}
+        }
+    }
+
+    /// Reads everything, of the state of that name.
+    pub(super) async fn list(&mut self, state: String) -> Result<Whole, EtcdError> {
+        let (now, Common { client, layout, .. }) = (now(&self.common), self.common.clone());
+        let known = self.position.as_ref().map(|position| position.revision);
+        let (mut rows, mut servers) = (Vec::new(), Servers::new());
+        let (mut faults, mut strays, mut beats) = (Vec::new(), Vec::new(), Vec::new());
+        let mut mark: Option<(Bytes, u64)> = None;
+        let take = |page: Vec<KeyValue>| {
+            self.common.heard.touch();
+            for kv in page {
+                if mark.as_ref().is_none_or(|(_, newest)| kv.mod_revision > *newest) {
+                    mark = Some((Bytes::copy_from_slice(&kv.key), kv.mod_revision));
+                }
+                match sort_row(&layout, &kv, &now) {
+                    Sorted::Row(row, later) => {
+                        rows.push((kv.mod_revision, row));
+                        strays.extend(later);
+                    }
+                    Sorted::Unreadable(key, fault) => faults.push((key, fault)),
+                    Sorted::Server(id, Some(server)) => drop(servers.insert(id, server)),
+                    Sorted::Beats(from, value) if known.is_some_and(|at| kv.mod_revision > at) => {
+                        beats.push(Relayed { from, value });
+                    }
+                    Sorted::Stray(what) => strays.push(what),
+                    _ => {}
+                }
+            }
+        };
+        let header = list(&client, layout.all(), take).await?;
+        self.common.metrics.listed();
+        self.notes.later(strays);
+        self.unreadable.replace(faults);
+        self.unreadable.publish();
+        self.servers = servers;
+        self.publish_roster(header.revision);
+        let Header { revision, cluster, term, .. } = header;
+        self.position = Some(Position { revision, cluster, term, state, mark });
+        info!(rows = rows.len(), revision, "the shared state was read");
+        Ok(Whole { rows, late: beats, at: revision })
+    }
+
+    /// Tells the registry that all changes up to a revision are these.
+    pub(super) async fn advance(
+        &mut self,
+        rows: Vec<(u64, SharedRow)>,
+        upto: u64,
+        out: &mpsc::Sender<Followed>,
+    ) -> Result<(), End> {
+        let known = self.position.as_ref().map_or(0, |position| position.revision);
+        if upto <= known {
+            return Ok(());
+        }
+        self.tell(out, Followed::Changes { rows, upto }, upto).await
+    }
+
+    pub(super) async fn tell(
+        &mut self,
+        out: &mpsc::Sender<Followed>,
+        followed: Followed,
+        upto: u64,
+    ) -> Result<(), End> {
+        out.send(followed).await.map_err(|_| End::Closed)?;
+        if let Some(position) = &mut self.position {
+            position.revision = upto;
+        }
+        self.common.set_followed(upto);
+        Ok(())
+    }
+
+    pub(super) fn relay(&self, beats: Vec<Relayed>) {
+        let Some(relayed) = &self.relayed else { return };
+        for beat in beats {
+            // Full: the next heartbeats come in time, and the registry need not wait for these.
+            let _full = relayed.try_send(beat);
+        }
+    }
+
+    fn publish_roster(&self, at: u64) {
+        let servers = Arc::new(self.servers.clone());
+        self.common.set_roster(Roster { at, servers });
+    }
+}
+
+/// The time, for people (RFC 3339).
+fn now(common: &Common) -> String {
+    let millis = i64::try_from(common.clock.wall_millis()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
