@@ -131,6 +131,8 @@ impl Failure {
                 elsewhere(false)
             }
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => elsewhere(true),
+            // Nobody knows how far it had come.
+            Code::Internal | Code::Unknown => elsewhere(true),
             code => certain(EtcdError::Other {
                 endpoint: endpoint(),
                 code: format!("{code:?}"),
@@ -237,3 +239,6 @@ pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     }
     last.to_string()
 }
+
+#[cfg(test)]
+mod tests;

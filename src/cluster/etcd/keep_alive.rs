@@ -36,6 +36,8 @@ pub struct KeepAlive {
 struct Beats {
     /// Which endpoint it is at, as its number in the pool.
     at: usize,
+    /// The number of the connection it is on.
+    connection: u64,
     sender: mpsc::Sender<LeaseKeepAliveRequest>,
     answers: Streaming<LeaseKeepAliveResponse>,
 }
@@ -110,7 +112,10 @@ impl KeepAlive {
             Ok(Ok(Some(answer))) => Ok(answer.ttl),
             Ok(Ok(None)) => Err(Failure::lost("the stream of beats was closed")),
             Ok(Err(status)) => Err(self.failure(slot, &status)),
-            Err(_) => Err(Failure::lost(format!("no answer within {:?}", self.shared.deadline))),
+            Err(_) => {
+                slot.forget(stream.connection);
+                Err(Failure::lost(format!("no answer within {:?}", self.shared.deadline)))
+            }
         }
     }
 
@@ -118,12 +123,18 @@ impl KeepAlive {
     async fn open(&self, slot: &Slot) -> Result<(Beats, i64), Failure> {
         let deadline = Instant::now() + self.shared.deadline;
         let (connection, held) = self.shared.ready(slot, deadline).await?;
-        match self.open_with(slot, &connection, &held, deadline).await {
-            Err(Failure { kind: Kind::Token(_), .. }) => {
-                let held = self.shared.auth.renew(&held, &connection, &slot.shown).await?;
-                self.open_with(slot, &connection, &held, deadline).await
+        let opening = async {
+            match self.open_with(slot, &connection, &held).await {
+                Err(Failure { kind: Kind::Token(_), .. }) => {
+                    let held = self.shared.auth.renew(&held, &connection, &slot.shown).await?;
+                    self.open_with(slot, &connection, &held).await
+                }
+                other => other,
             }
-            other => other,
+        };
+        match timeout_at(deadline, opening).await {
+            Ok(opened) => opened,
+            Err(_) => Err(self.shared.silent(slot, &connection)),
         }
     }
 
@@ -132,7 +143,6 @@ impl KeepAlive {
         slot: &Slot,
         connection: &Connection,
         held: &Held,
-        deadline: Instant,
     ) -> Result<(Beats, i64), Failure> {
         // One beat at a time.
         let (sender, receiver) = mpsc::channel(1);
@@ -141,19 +151,15 @@ impl KeepAlive {
         let request = self.shared.dressed(ReceiverStream::new(receiver), held, true);
         let codec = ProstCodec::<LeaseKeepAliveRequest, LeaseKeepAliveResponse>::default();
         let path = PathAndQuery::from_static("/etcdserverpb.Lease/LeaseKeepAlive");
-        let mut grpc = connection.grpc();
-        let opening = async {
-            let mut answers = grpc.streaming(request, path, codec).await?.into_inner();
-            let first = answers.message().await?;
-            Ok((answers, first))
-        };
-        match timeout_at(deadline, opening).await {
-            Ok(Ok((answers, Some(answer)))) => {
-                Ok((Beats { at: slot.index, sender, answers }, answer.ttl))
+        let opened = connection.grpc().streaming(request, path, codec).await;
+        let refused = |status: tonic::Status| connection.end.explain(self.failure(slot, &status));
+        let mut answers = opened.map_err(refused)?.into_inner();
+        match answers.message().await.map_err(refused)? {
+            Some(answer) => {
+                let (at, connection) = (slot.index, connection.number);
+                Ok((Beats { at, connection, sender, answers }, answer.ttl))
             }
-            Ok(Ok((_, None))) => Err(Failure::lost("the stream of beats was closed")),
-            Ok(Err(status)) => Err(self.failure(slot, &status)),
-            Err(_) => Err(self.shared.silent(slot, connection)),
+            None => Err(Failure::lost("the stream of beats was closed")),
         }
     }
 

@@ -33,6 +33,16 @@ async fn what_never_went_out_is_tried_at_the_next_endpoint_also_a_write() {
 }
 
 #[tokio::test]
+async fn each_server_may_begin_with_another_endpoint() {
+    let (first, second) = (Relay::to(shared_url()).await, Relay::to(shared_url()).await);
+    for (begin_with, expected) in [(0, &first), (1, &second), (2, &first), (usize::MAX, &second)] {
+        let options = EtcdOptions::new([first.url.as_str(), second.url.as_str()]);
+        let etcd = Client::new(EtcdOptions { begin_with, ..options }).unwrap();
+        assert_eq!(etcd.status().await.unwrap().endpoint, expected.url);
+    }
+}
+
+#[tokio::test]
 async fn every_endpoint_is_named_when_none_can_be_used() {
     let (first, second) = (nobody(), nobody());
     let etcd = client(&[&first, &second], Duration::from_secs(3));
