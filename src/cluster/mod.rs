@@ -8,8 +8,8 @@
 //! [`etcd`] is the way there: a thin client, whose libraries' types end in that folder. [`layout`]
 //! has the keys and values, as every server, and whoever looks with `etcdctl`, finds them there.
 //! [`transfer`] moves a registry into it, and out of it. [`follow`] tells the registry what others
-//! change, [`mod@write`] carries out what it proposes, and [`members`] says which servers are alive,
-//! so that each instance is the task of one of them. What these three know together is in
+//! change, [`mod@write`] carries out what it proposes, and [`members`] says which servers are
+//! alive, so that each instance is the task of one of them. What these three know together is in
 //! [`Common`].
 
 mod common;
