@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    etcd::{Client, KeyRange},
+    etcd::{Client, KeyRange, LeaseId},
     layout::{self, Layout},
     members::Servers,
     metrics::ClusterMetrics,
@@ -68,10 +68,19 @@ pub(super) struct LastWord {
     at: Arc<AtomicU64>,
 }
 
-/// The revision that made this server's row, which is proof that it is alive as long as the row has
-/// it. Zero while there is none.
+/// What holds this server's row; nothing while there is none.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fence(Arc<AtomicU64>);
+pub(super) struct Fence(Arc<Mutex<Option<Held>>>);
+
+/// A row of a server that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    /// The revision that made it, which is proof that the server is alive as long as the row has
+    /// it.
+    pub(super) revision: u64,
+    /// What else is to go with the server is bound to it, too.
+    pub(super) lease: LeaseId,
+}
 
 // === impl Common ===
 
@@ -148,12 +157,12 @@ impl LastWord {
 // === impl Fence ===
 
 impl Fence {
-    pub(super) fn get(&self) -> Option<u64> {
-        Some(self.0.load(Relaxed)).filter(|revision| *revision != 0)
+    pub(super) fn get(&self) -> Option<Held> {
+        *self.0.lock()
     }
 
-    pub(super) fn set(&self, revision: Option<u64>) {
-        self.0.store(revision.unwrap_or(0), Relaxed);
+    pub(super) fn set(&self, held: Option<Held>) {
+        *self.0.lock() = held;
     }
 }
 

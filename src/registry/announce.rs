@@ -338,6 +338,11 @@ impl Collector for Gauges {
         let revision = usize::try_from(snapshot.revision.0).unwrap_or(usize::MAX);
         for (name, help, count) in [
             ("instances_drained", "Instances that are taken out of the answers.", counts.drained),
+            (
+                "dissenting_opinions",
+                "What single servers find otherwise than is shared, for each instance.",
+                self.registry.dissent().len(),
+            ),
             ("instances_suspect", "Silent instances that self-preservation keeps.", held),
             (
                 "nodes",

@@ -140,7 +140,9 @@ impl Applier {
         }
         seen.iter_mut().for_each(|request| self.pace(&mut request.command, &base));
         self.waiting.append(&mut asked);
+        let seen = self.take_opinions(&base, seen);
         self.see(&base, seen);
+        self.judge_opinions();
         self.reply_to_seen();
     }
 

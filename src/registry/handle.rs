@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Events, JournalError, Ownership, Reader, Snapshot, publish::Publisher};
+use super::{Dissent, Events, JournalError, Ownership, Reader, Snapshot, publish::Publisher};
 use crate::model::{Command, Instance, InstanceKey, Invalid, Revision, limit};
 
 /// A handle to the registry. Cloning is cheap; all clones speak to the one writer.
@@ -17,6 +17,7 @@ pub struct Registry {
     pub(super) seen: mpsc::Sender<Request>,
     pub(super) published: Arc<Publisher>,
     pub(super) ownership: Ownership,
+    pub(super) dissent: Dissent,
 }
 
 /// A command on its way to the writer.
@@ -122,6 +123,11 @@ impl Registry {
     /// Whose task which instance is.
     pub fn ownership(&self) -> &Ownership {
         &self.ownership
+    }
+
+    /// What single servers find otherwise than is shared, where several check the same.
+    pub fn dissent(&self) -> &Dissent {
+        &self.dissent
     }
 
     /// What happened and what happens.

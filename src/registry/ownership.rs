@@ -107,6 +107,35 @@ impl Ownership {
         }
     }
 
+    /// Whether what a server finds is only its opinion, because several check each instance and
+    /// hear of one another.
+    pub fn has_juries(&self) -> bool {
+        let view = self.0.view.load();
+        view.as_ref().as_ref().is_some_and(|view| view.checkers > 1 && !view.is_cut_off)
+    }
+
+    /// How many servers check each instance, as far as there are as many.
+    pub fn checkers(&self) -> usize {
+        self.0.view.load().as_ref().as_ref().map_or(1, |view| view.checkers)
+    }
+
+    /// The servers that check an instance: first the one that writes what is found of it.
+    pub fn jury(&self, key: &InstanceKey) -> Vec<ServerId> {
+        self.0.view.load().as_ref().as_ref().map(|view| view.jury(key)).unwrap_or_default()
+    }
+
+    /// The name of this server; `None` when nothing is shared.
+    pub fn me(&self) -> Option<ServerId> {
+        self.0.view.load().as_ref().as_ref().map(|view| Arc::clone(&view.me))
+    }
+
+    /// Whether the others know this server as alive.
+    pub fn is_known(&self) -> bool {
+        let view = self.0.view.load();
+        let is_in = |view: &View| view.servers.iter().any(|peer| peer.id == view.me);
+        view.as_ref().as_ref().is_some_and(is_in)
+    }
+
     /// The newest view; `None` when nothing is shared.
     pub fn view(&self) -> Option<View> {
         View::clone((**self.0.view.load()).as_ref()?).into()
@@ -127,6 +156,14 @@ impl View {
         let own = score(&me.id, key);
         let better = |peer: &&Peer| (score(&peer.id, key), &peer.id) > (own, &me.id);
         self.servers.iter().filter(better).take(count).count() < count
+    }
+
+    /// The first servers for an instance, as many as check it, by their rank.
+    fn jury(&self, key: &InstanceKey) -> Vec<ServerId> {
+        let score = |peer: &Peer| (score(&peer.id, key), Arc::clone(&peer.id));
+        let mut all: Vec<_> = self.servers.iter().map(score).collect();
+        all.sort_unstable_by(|one, other| other.cmp(one));
+        all.into_iter().take(self.checkers).map(|(_, id)| id).collect()
     }
 
     fn owner(&self, key: &InstanceKey) -> Option<&Peer> {
@@ -207,6 +244,11 @@ mod tests {
             let keeping: Vec<_> = views.iter().filter(|view| view.keeps(&key)).collect();
             assert_eq!((checking, keeping.len()), (3, 1));
             assert!(keeping[0].checks(&key));
+            let jury = views[0].jury(&key);
+            assert!(views.iter().all(|view| view.jury(&key) == jury));
+            let is_in = |view: &&Ownership| jury.contains(&view.me().unwrap());
+            assert_eq!(views.iter().filter(is_in).filter(|view| view.checks(&key)).count(), 3);
+            assert_eq!(keeping[0].me().as_ref(), jury.first());
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     model::{
         Addresses, CheckKind, CheckSpec, Instance, InstanceId, InstanceKey, Meta, Origin, Policy,
-        Revision, Scope, ServiceName,
+        Revision, Scope, ServiceName, Target, TcpCheck, Thresholds,
     },
     telemetry::{Board, Metrics},
     util::Clock,
@@ -189,6 +189,13 @@ pub(crate) fn origins<'i>(instances: impl Iterator<Item = &'i Arc<Instance>>) ->
         origins.insert(instance, Revision(1));
     }
     origins
+}
+
+/// An instance whose port is checked.
+pub(crate) fn tcp_checked(name: &str) -> Instance {
+    let thresholds = Thresholds::DEFAULT;
+    let kind = CheckKind::Tcp(Box::new(TcpCheck::new(Target::default(), thresholds)));
+    Instance { checks: [CheckSpec::new(kind)].into(), ..instance(name, "10.0.0.1") }
 }
 
 /// An instance that is kept alive by heartbeats.

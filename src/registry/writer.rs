@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Journal, Loaded, Options, Ownership, Registry, Share, SharedSetup,
+    Dissent, Journal, Loaded, Options, Ownership, Registry, Share, SharedSetup,
     announce::Announcer,
     apply::{Applier, Means, Queues, Sharing},
     publish::Publisher,
@@ -93,18 +93,19 @@ pub fn start(setup: Setup) -> Result<(Registry, Writer), Invalid> {
         // Nobody has seen what another server had not, or it will be told of.
         Keeping::Shared(_) => snapshot.shared = Some(restored),
     }
+    let dissent = Dissent::default();
     let (store, sharing, ownership) = match keeping {
         Keeping::Own(journal) => (StoreEnd::Own(journal), None, Ownership::all()),
         Keeping::Shared(setup) => {
             let ownership = setup.ownership.clone();
-            let (share, sharing) = Sharing::new(setup);
+            let (share, sharing) = Sharing::new(setup, dissent.clone());
             (StoreEnd::Shared(share), Some(sharing), ownership)
         }
     };
     let (asked, asked_receiver) = mpsc::channel(limit::WRITER_QUEUE_MAX);
     let (seen, seen_receiver) = mpsc::channel(limit::WRITER_QUEUE_MAX);
     let published = Publisher::new(restored, snapshot).into();
-    let registry = Registry { asked, seen, published, ownership };
+    let registry = Registry { asked, seen, published, ownership, dissent };
     let announcer = Announcer::new(board, &metrics, &registry);
     let queues = Queues { asked: asked_receiver, seen: seen_receiver };
     let applier =

@@ -52,6 +52,8 @@ pub struct Follower {
     pub(super) unreadable: Unreadable,
     pub(super) notes: Notes,
     pub(super) patience: Patience,
+    /// Opinions of the first list: a registry does not begin with them, but is told of them.
+    opinions: Vec<(u64, SharedRow)>,
     /// Whether what is known has to be listed again, because changes are missing.
     has_gap: bool,
     is_fair: bool,
@@ -93,6 +95,7 @@ impl Follower {
             relayed,
             position: None,
             agreed: None,
+            opinions: Vec::new(),
             servers: Servers::new(),
             unreadable,
             patience: Patience::default(),
@@ -112,13 +115,21 @@ impl Follower {
         let whole = stop.run_until_cancelled(self.until_listed()).await?;
         self.notes.within_reach();
         self.common.set_followed(whole.at);
-        Some((whole.rows, whole.at))
+        let is_opinion = |(_, row): &(u64, SharedRow)| matches!(row, SharedRow::Opinion { .. });
+        let (opinions, rows) = whole.rows.into_iter().partition(is_opinion);
+        self.opinions = opinions;
+        Some((rows, whole.at))
     }
 
     /// Tells `out` of all changes since the first list, until it is told to stop or nobody listens.
     /// When `out` is full it waits: nothing is left out.
     pub async fn run(mut self, out: mpsc::Sender<Followed>, stop: CancellationToken) {
+        let (rows, known) = (std::mem::take(&mut self.opinions), self.position.as_ref());
+        let upto = known.map_or(0, |position| position.revision);
         let follow = async {
+            if !rows.is_empty() && out.send(Followed::Changes { rows, upto }).await.is_err() {
+                return;
+            }
             loop {
                 match self.follow(&out).await {
                     End::Closed => return,

@@ -216,6 +216,10 @@ impl Mirror {
     async fn next(&mut self) {
         match self.told.recv().await.expect("the follower runs") {
             Followed::Changes { rows, upto } => {
+                let is_opinion = |(_, row): &_| matches!(row, SharedRow::Opinion { .. });
+                if upto == self.upto && rows.iter().all(is_opinion) {
+                    return self.apply(rows); // those of the first list
+                }
                 assert!(upto > self.upto, "{upto} after {}", self.upto);
                 let revisions: Vec<u64> = rows.iter().map(|(revision, _)| *revision).collect();
                 assert!(revisions.is_sorted(), "{revisions:?}");
@@ -246,6 +250,7 @@ impl Mirror {
                 SharedRow::Registration { to, .. } => to.is_none(),
                 SharedRow::Health { to, .. } => to.is_none(),
                 SharedRow::Drained { on, .. } => !on,
+                SharedRow::Opinion { to, .. } => to.is_none(),
                 SharedRow::Policy { to, .. } => to.is_none(),
             };
             if is_gone {
@@ -280,6 +285,7 @@ fn name(row: &SharedRow) -> String {
         SharedRow::Registration { key, .. } => format!("registration {key}"),
         SharedRow::Health { key, .. } => format!("health {key}"),
         SharedRow::Drained { key, .. } => format!("drained {key}"),
+        SharedRow::Opinion { key, by, .. } => format!("opinion {key} {by}"),
         SharedRow::Policy { service, .. } => format!("policy {service}"),
     }
 }

@@ -89,6 +89,7 @@ impl Unreadable {
                 RowKey::Registration(key) | RowKey::Health(key) | RowKey::Drained(key) => {
                     kept.instances.insert(key);
                 }
+                RowKey::Opinion(..) => {} // its server says it again
                 RowKey::Policy(service) => {
                     kept.policies.insert(service);
                 }

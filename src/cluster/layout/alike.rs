@@ -25,9 +25,13 @@ impl Alike {
             SharedRow::Health { to: Some(to), .. } => {
                 to.checks.iter_mut().for_each(|state| self.share_output(state));
             }
+            SharedRow::Opinion { to: Some(to), .. } => {
+                to.checks.values_mut().for_each(|state| self.share_output(state));
+            }
             SharedRow::Registration { .. }
             | SharedRow::Health { .. }
             | SharedRow::Drained { .. }
+            | SharedRow::Opinion { .. }
             | SharedRow::Policy { .. } => {}
         }
     }

@@ -3,7 +3,7 @@
 //! They are written in parts, which nobody reads, and count from the revision on at which one more
 //! key, the marker, is there. A part has a change on each line, with the fields that its row has.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +138,7 @@ pub fn shown(edit: Edit) -> SharedRow {
         Edit::Drain { key, on, .. } => SharedRow::Drained { key, on },
         Edit::Health { key, to } => SharedRow::Health { key, to: Some(to) },
         Edit::Policy { service, to } => SharedRow::Policy { service, to },
+        Edit::Opinion { key, by, to } => SharedRow::Opinion { key, by, to },
     }
 }
 
@@ -217,6 +218,10 @@ impl EditText {
             Edit::Health { key, to } => {
                 text.health = Some(HealthText::new(to, author));
                 (RowKey::Health(key.clone()), Guard::None)
+            }
+            // Bound to a lease, it is never in a bulk, and is not read from one.
+            Edit::Opinion { key, by, .. } => {
+                (RowKey::Opinion(key.clone(), Arc::clone(by)), Guard::None)
             }
             Edit::Policy { service, to } => {
                 text.policy = to.as_ref().map(PolicyText::from);

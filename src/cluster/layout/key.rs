@@ -20,7 +20,7 @@ pub struct Layout {
 pub enum Key {
     /// What all servers have agreed on once.
     Meta,
-    /// A server that is alive; the only rows with a lease.
+    /// A server that is alive; with a lease, as its opinions are.
     Server(ServerId),
     /// A row of the registry.
     Row(RowKey),
@@ -41,6 +41,8 @@ pub enum RowKey {
     Health(InstanceKey),
     /// That it was taken out of the answers by hand.
     Drained(InstanceKey),
+    /// What one of several servers that check an instance finds otherwise than is shared.
+    Opinion(InstanceKey, ServerId),
     /// How a service is answered.
     Policy(ServiceName),
 }
@@ -56,6 +58,7 @@ pub struct KeyRange {
 
 const INSTANCES: &str = "instances";
 const POLICIES: &str = "policies";
+const OPINIONS: &str = "opinions";
 const SERVERS: &str = "servers";
 const BEATS: &str = "beats";
 const BULKS: &str = "bulks";
@@ -217,6 +220,12 @@ impl Key {
                     other => return Err(Stray::Later(format!("{INSTANCES}/…/{other}"))),
                 })
             }
+            OPINIONS => {
+                let service = name("service", names.next(), ServiceName::parse_kept)?;
+                let id = name("instance", names.next(), InstanceId::parse)?;
+                let by = name("server", names.next(), server_id)?;
+                Self::Row(RowKey::Opinion(InstanceKey { service, id }, by))
+            }
             BULKS => {
                 let id = name("bulk", names.next(), BulkId::parse)?;
                 match names.next() {
@@ -258,6 +267,9 @@ impl fmt::Display for RowKey {
             Self::Registration(key) => (key, REGISTRATION),
             Self::Health(key) => (key, HEALTH),
             Self::Drained(key) => (key, DRAINED),
+            Self::Opinion(key, by) => {
+                return write!(f, "{OPINIONS}/{}/{}/{by}", key.service, key.id);
+            }
             Self::Policy(service) => return write!(f, "{POLICIES}/{service}"),
         };
         write!(f, "{INSTANCES}/{}/{}/{row}", key.service, key.id)

@@ -7,10 +7,11 @@
 //! | key below `/rollcall/v1/` | value |
 //! | --- | --- |
 //! | `meta` | what all servers have agreed on; written once |
-//! | `servers/{server}` | a server that is alive; the only keys with a lease |
+//! | `servers/{server}` | a server that is alive; under its lease, as its opinions are |
 //! | `instances/{service}/{instance}/registration` | what was registered |
 //! | `instances/{service}/{instance}/health` | what its checks have found |
 //! | `instances/{service}/{instance}/drained` | there: it was taken out of the answers by hand |
+//! | `opinions/{service}/{instance}/{server}` | what a server finds otherwise than is shared |
 //! | `policies/{service}` | how a service is answered |
 //! | `beats/{server}` | heartbeats that a server has for others, which it cannot reach |
 //! | `bulks/{bulk}/{part}`, `bulks/{bulk}` | changes of more than one transaction; see below |
@@ -33,6 +34,8 @@
 //! …/web-1/health           {"of":786432,"checks":[{"status":"critical","output":"silent for 15s",
 //!                           "since":"2026-11-18T11:06:40.000Z"}],"by":"host-1"}
 //! …/web-1/drained          {"at":"2026-11-18T11:06:40.000Z","by":"host-1"}
+//! opinions/web/web-1/host-2 {"of":786432,"checks":{"0":{"status":"critical",
+//!                           "output":"timeout","since":"2026-11-18T11:06:40.000Z"}}}
 //! policies/web             {"ttl":"5s","answer_limit":8,"when_none_healthy":"nodata",
 //!                           "min_healthy":0.0}
 //! bulks/00000000000000ff   {"parts":1,"edits":2,"base":11,"by":"host-1",
@@ -51,6 +54,13 @@
 //! Health is a row of its own, so that a change of it does not write the registration again. It
 //! is of one registration (`of`), and means nothing of another; so nobody need delete it. It never
 //! has more than 64 KiB; outputs are cut until it fits.
+//!
+//! # Opinions
+//!
+//! Where several servers check each instance, one that finds it otherwise than its health has it
+//! says so in a row of its own, of which it takes leave with its lease. It names the checks by
+//! their places, and is of one registration, as health is. Whoever is of the same opinion has none,
+//! so that in the steady state nothing is written.
 //!
 //! # Bulks
 //!

@@ -1,10 +1,12 @@
 //! Rows of the registry: to and from what stands in etcd.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::{
     Key, KeyRange, Layout, RowKey, TooLarge, Unreadable,
-    value::{DrainedText, HealthText, json, registration_of, registration_text},
+    value::{DrainedText, HealthText, OpinionText, json, registration_of, registration_text},
 };
 use crate::{
     model::{InstanceKey, Timestamp},
@@ -75,12 +77,13 @@ impl Layout {
             RowKey::Registration(key) => SharedRow::Registration { key, to: None },
             RowKey::Health(key) => SharedRow::Health { key, to: None },
             RowKey::Drained(key) => SharedRow::Drained { key, on: false },
+            RowKey::Opinion(key, by) => SharedRow::Opinion { key, by, to: None },
             RowKey::Policy(service) => SharedRow::Policy { service, to: None },
         }
     }
 
     /// What a change does to etcd; its condition ([`Edit`] says which) is about the key
-    /// [`Layout::registration`].
+    /// [`Layout::registration`]. An opinion is to be bound to its server's lease.
     ///
     /// # Errors
     /// When a registration is larger than a row can be.
@@ -98,6 +101,13 @@ impl Layout {
             Edit::Drain { key, on: false, .. } => delete(RowKey::Drained(key.clone())),
             Edit::Health { key, to } => {
                 put(RowKey::Health(key.clone()), json(&HealthText::new(to, author)))
+            }
+            Edit::Opinion { key, by, to } => {
+                let row = RowKey::Opinion(key.clone(), Arc::clone(by));
+                match to {
+                    Some(to) => put(row, json(&OpinionText::new(to))),
+                    None => delete(row),
+                }
             }
             Edit::Policy { service, to: Some(policy) } => {
                 put(RowKey::Policy(service.clone()), json(&PolicyText::from(policy)))
@@ -128,6 +138,11 @@ fn decode(row: &RowKey, value: &[u8]) -> Result<Decoded, String> {
             // Whoever puts it there by hand need not know what others write into it.
             let (_, later) = read::<DrainedText>(value).unwrap_or_default();
             Ok(Decoded { row: SharedRow::Drained { key, on: true }, later })
+        }
+        RowKey::Opinion(key, by) => {
+            let (text, later) = read::<OpinionText>(value)?;
+            let to = text.into_model().map_err(|refusal| refusal.to_string())?;
+            Ok(Decoded { row: SharedRow::Opinion { key, by, to: Some(to) }, later })
         }
         RowKey::Policy(service) => {
             let (text, later) = read::<PolicyText>(value)?;

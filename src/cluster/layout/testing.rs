@@ -7,7 +7,7 @@ use proptest::{option, prelude::*, sample::select};
 use super::{Author, Decoded, Key, Layout, RowKey, Write};
 use crate::{
     model::{CheckState, InstanceId, InstanceKey, Revision, ServiceName, Status, Timestamp},
-    registry::{Edit, Guard, Health, Member, Registration, SharedRow},
+    registry::{Edit, Guard, Health, Member, Opinion, Registration, SharedRow},
     store::testing,
 };
 
@@ -72,7 +72,7 @@ pub(crate) fn edit() -> impl Strategy<Value = Edit> {
     let given = (option::of(any::<u64>()), option::of(any::<u64>()));
     let parts =
         (testing::member(), given, select(all), any::<bool>(), option::of(testing::policy()));
-    (0..5, parts).prop_map(|(kind, (member, given, guard, on, policy))| {
+    (0..6, parts).prop_map(|(kind, (member, given, guard, on, policy))| {
         let key = member.key();
         match kind {
             0 => Edit::Register { key, to: registration(member, given).into(), guard },
@@ -81,6 +81,12 @@ pub(crate) fn edit() -> impl Strategy<Value = Edit> {
             3 => {
                 let (of, checks) = (member.registered, member.checks);
                 Edit::Health { key, to: Health { of, checks, suspect: on } }
+            }
+            4 => {
+                let found =
+                    member.checks.into_iter().enumerate().filter(|(check, _)| check % 2 == 0);
+                let (of, checks) = (member.registered, found.collect());
+                Edit::Opinion { key, by: "host-2".into(), to: on.then_some(Opinion { of, checks }) }
             }
             _ => Edit::Policy { service: key.service, to: policy },
         }

@@ -1,13 +1,13 @@
 //! Values: what each row of the registry has, as JSON.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::Author;
 use crate::{
     model::{CheckState, InstanceKey, Invalid, Revision, limit},
-    registry::{Health, Registration},
+    registry::{Health, Opinion, Registration},
     store::text::{InstanceText, Instant, StatusText},
 };
 
@@ -32,6 +32,16 @@ struct StateText {
     #[serde(default)]
     output: String,
     since: Instant,
+}
+
+/// What one server finds of the checks of an instance.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OpinionText {
+    of: u64,
+    /// By their places, which are names in JSON.
+    #[serde(default)]
+    checks: BTreeMap<usize, StateText>,
 }
 
 /// For who reads it; that the row is there says all.
@@ -88,15 +98,10 @@ pub(super) fn registration_of(
 impl HealthText {
     /// What is written; of outputs so much that it is no more than a row of health may be.
     pub(super) fn new(health: &Health, author: &Author<'_>) -> Self {
-        let state = |state: &CheckState| StateText {
-            status: StatusText(state.status),
-            output: state.output.to_string(),
-            since: Instant(state.since),
-        };
         let mut text = Self {
             of: health.of.0,
             suspect: health.suspect,
-            checks: health.checks.iter().map(state).collect(),
+            checks: health.checks.iter().map(StateText::new).collect(),
             by: Some(author.server.to_owned()),
         };
         let mut most = limit::CHECK_OUTPUT_OCTETS_MAX;
@@ -114,19 +119,66 @@ impl HealthText {
             return Err(Invalid::new("checks", self.checks.len(), problem));
         }
         self.cut_outputs(limit::CHECK_OUTPUT_OCTETS_MAX);
-        let state = |StateText { status, output, since }| CheckState {
-            status: status.0,
-            output: output.into(),
-            since: since.0,
-        };
-        let checks = self.checks.into_iter().map(state).collect();
+        let checks = self.checks.into_iter().map(StateText::into_model).collect();
         Ok(Health { of: Revision(self.of), checks, suspect: self.suspect })
     }
 
     fn cut_outputs(&mut self, most: usize) {
-        for StateText { output, .. } in &mut self.checks {
-            output.truncate(output.floor_char_boundary(most));
+        self.checks.iter_mut().for_each(|state| state.cut_output(most));
+    }
+}
+
+// === impl StateText ===
+
+impl StateText {
+    fn new(state: &CheckState) -> Self {
+        Self {
+            status: StatusText(state.status),
+            output: state.output.to_string(),
+            since: Instant(state.since),
         }
+    }
+
+    fn into_model(self) -> CheckState {
+        let Self { status, output, since } = self;
+        CheckState { status: status.0, output: output.into(), since: since.0 }
+    }
+
+    fn cut_output(&mut self, most: usize) {
+        self.output.truncate(self.output.floor_char_boundary(most));
+    }
+}
+
+// === opinions ===
+
+/// Octets of what a check says in an opinion: enough for a person. The store's log has each
+/// opinion until it is compacted, and who loses its network has one of each instance.
+const OPINION_OUTPUT_OCTETS_MAX: usize = 256;
+
+impl OpinionText {
+    /// What is written.
+    pub(super) fn new(opinion: &Opinion) -> Self {
+        let state = |(check, state): (&usize, &CheckState)| {
+            let mut text = StateText::new(state);
+            text.cut_output(OPINION_OUTPUT_OCTETS_MAX);
+            (*check, text)
+        };
+        Self { of: opinion.of.0, checks: opinion.checks.iter().map(state).collect() }
+    }
+
+    /// What was written.
+    pub(super) fn into_model(self) -> Result<Opinion, Invalid> {
+        if let Some((check, _)) = self.checks.last_key_value()
+            && *check >= limit::INSTANCE_CHECKS_MAX
+        {
+            let problem = format!("is not below the limit of {}", limit::INSTANCE_CHECKS_MAX);
+            return Err(Invalid::new("checks", check, problem));
+        }
+        let state = |(check, mut text): (usize, StateText)| {
+            text.cut_output(limit::CHECK_OUTPUT_OCTETS_MAX);
+            (check, text.into_model())
+        };
+        Ok(Opinion { of: Revision(self.of), checks: self.checks.into_iter().map(state).collect() })
     }
 }
 

@@ -7,7 +7,7 @@ use tracing::{debug, info, warn};
 use super::{row::Server, views::Views};
 use crate::{
     cluster::{
-        common::Common,
+        common::{self, Common},
         etcd::{
             Compare, EtcdError, Granted, KeyRange, KeyValue, LeaseId, Op, Range, Relation, Txn,
         },
@@ -82,7 +82,8 @@ impl Keeper {
                     *held = Some(joined);
                     self.common.board.clear(TWICE);
                     info!(server = &*self.id, "this server is known to the others");
-                    self.views.joined(joined.fence);
+                    let Held { lease, fence, .. } = joined;
+                    self.views.joined(common::Held { revision: fence, lease });
                     let lost = self.until_lost(joined).await;
                     // Before anything else: nothing more is written as owner.
                     self.views.left();

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::roll::Roll;
 use crate::{
-    cluster::common::{Common, Roster},
+    cluster::common::{Common, Held, Roster},
     registry::{Ownership, ServerId, View},
 };
 
@@ -57,9 +57,9 @@ impl Views {
         }
     }
 
-    /// The own row was made at a revision.
-    pub(super) fn joined(&self, revision: u64) {
-        self.common.fence.set(Some(revision));
+    /// The own row was made.
+    pub(super) fn joined(&self, held: Held) {
+        self.common.fence.set(Some(held));
         self.renewed();
     }
 

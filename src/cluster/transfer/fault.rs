@@ -80,7 +80,7 @@ pub enum TransferError {
         /// How many.
         count: usize,
         /// One of them.
-        first: Unreadable,
+        first: Box<Unreadable>,
     },
     /// Many changes at once are written, but not yet folded into their rows.
     #[error(

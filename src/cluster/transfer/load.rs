@@ -51,7 +51,7 @@ pub async fn load(client: &Client, layout: &Layout) -> Result<Found, TransferErr
         page.kvs.iter().try_for_each(|kv| reader.take(layout, kv))?;
     }
     if let Some(first) = reader.first_unreadable {
-        return Err(TransferError::Unreadable { count: reader.unreadable, first });
+        return Err(TransferError::Unreadable { count: reader.unreadable, first: first.into() });
     }
     if !reader.is_there {
         return Err(TransferError::Nothing { prefix: layout.all().from });
@@ -98,7 +98,7 @@ impl Reader {
 /// Refuses a state that this version would misunderstand.
 pub(super) fn check_schema(layout: &Layout, kv: &KeyValue) -> Result<(), TransferError> {
     let meta = layout.decode_meta(&kv.value, kv.mod_revision);
-    let meta = meta.map_err(|first| TransferError::Unreadable { count: 1, first })?;
+    let meta = meta.map_err(|first| TransferError::Unreadable { count: 1, first: first.into() })?;
     if meta.schema > Meta::SCHEMA {
         let (prefix, known) = (layout.all().from, Meta::SCHEMA);
         return Err(TransferError::Later { prefix, schema: meta.schema, known });

@@ -60,6 +60,7 @@ impl There {
                         gone.insert(row.clone());
                     }
                 }
+                RowKey::Opinion(..) => {} // gone with its server
                 RowKey::Registration(key) | RowKey::Health(key) | RowKey::Drained(key) => {
                     if !kept.contains(key) {
                         gone.insert(RowKey::Registration(key.clone()));
@@ -76,7 +77,7 @@ impl There {
 fn key_of(row: &RowKey) -> Option<&InstanceKey> {
     match row {
         RowKey::Registration(key) | RowKey::Health(key) | RowKey::Drained(key) => Some(key),
-        RowKey::Policy(_) => None,
+        RowKey::Opinion(..) | RowKey::Policy(_) => None,
     }
 }
 

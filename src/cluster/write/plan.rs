@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::{
     cluster::{
+        common::Held,
         etcd::{self, Compare, KeyRange, KeyValue, Op, OpReply, Relation, Txn, TxnReply},
         layout::{Author, Key, Layout, RowKey, TooLarge, Write},
     },
@@ -66,8 +67,8 @@ struct Step {
 pub(super) struct Writer<'a> {
     pub(super) layout: &'a Layout,
     pub(super) author: Author<'a>,
-    /// The revision that made this server's row, where the proposal depends on it.
-    pub(super) fence: Option<u64>,
+    /// What shows that this server is alive, where the proposal depends on it.
+    pub(super) fence: Option<Held>,
 }
 
 // === impl Plan ===
@@ -135,9 +136,9 @@ fn too_large(steps: &[Step]) -> Refused {
 
 impl Part {
     fn of(steps: impl Iterator<Item = Step>, base: u64, writer: Writer<'_>) -> Self {
-        let mut part =
-            Self { txn: Txn::default(), fence: writer.fence, conditions: Vec::new(), base };
-        if let Some(fence) = writer.fence {
+        let fence = writer.fence.map(|held| held.revision);
+        let mut part = Self { txn: Txn::default(), fence, conditions: Vec::new(), base };
+        if let Some(fence) = fence {
             let own = KeyRange::key(writer.layout.key(&Key::Server(writer.author.server.into())));
             part.txn.compare.push(Compare::create_revision(own.clone(), Relation::Equal, fence));
             part.txn.otherwise.push(keys_only(own));
@@ -217,6 +218,10 @@ impl Step {
         let write = layout.encode(edit, &author)?;
         let mut octets = write.octets() + OVERHEAD_OCTETS;
         let op = match write {
+            Write::Put { key, value } if matches!(edit, Edit::Opinion { .. }) => {
+                let lease = writer.fence.map(|held| held.lease);
+                Op::Put { key: key.into(), value: value.into(), lease }
+            }
             Write::Put { key, value } => Op::put(key, value),
             Write::Delete { key } => Op::Delete(KeyRange::key(key)),
             Write::DeleteAll(keys) => Op::Delete(keys.into()),
@@ -241,7 +246,7 @@ impl Condition {
             | Edit::Deregister { guard, .. }
             | Edit::Drain { guard, .. } => *guard,
             Edit::Health { .. } => Guard::PresentUnchanged,
-            Edit::Policy { .. } => Guard::None,
+            Edit::Opinion { .. } | Edit::Policy { .. } => Guard::None,
         };
         let key = edit.key().filter(|_| guard != Guard::None)?.clone();
         let of_health = matches!(edit, Edit::Health { .. });

@@ -8,14 +8,14 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         RefOr,
-        schema::{ObjectBuilder, RefBuilder, Schema, Type},
+        schema::{ArrayBuilder, ObjectBuilder, RefBuilder, Schema, Type},
     },
 };
 
 use super::{Check, Period, Registration, StatusName, registration::Strings, rfc3339};
 use crate::{
     model::{CheckState, Interface, Origin},
-    registry::{Member, ServiceEntry},
+    registry::{Member, Opinion, ServerId, ServiceEntry},
 };
 
 /// One instance.
@@ -96,6 +96,23 @@ pub struct CheckView {
     pub output: String,
     /// Since when it is in this state (RFC 3339).
     pub since: String,
+    /// The servers that find it otherwise, where several check the instance, of one instance that
+    /// is asked for; absent when there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dissent: Vec<DissentView>,
+}
+
+/// What one server finds of a check, where the majority finds something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DissentView {
+    /// Which server.
+    pub server: String,
+    /// What it finds.
+    pub status: StatusName,
+    /// What the result said, for a person.
+    pub output: String,
+    /// Since when it has found so (RFC 3339).
+    pub since: String,
 }
 
 /// Instances of one service at one revision.
@@ -139,6 +156,24 @@ impl InstanceView {
             registered_at: rfc3339(member.registered_at),
             revision: member.modified.0,
         }
+    }
+
+    /// With what single servers find otherwise of `member`, which it shows.
+    #[must_use]
+    pub fn with_dissent(mut self, member: &Member, dissent: &[(ServerId, Opinion)]) -> Self {
+        let current = dissent.iter().filter(|(_, opinion)| opinion.of == member.registered);
+        for (server, opinion) in current {
+            for (check, state) in &opinion.checks {
+                let Some(view) = self.checks.get_mut(*check) else { continue };
+                view.dissent.push(DissentView {
+                    server: server.to_string(),
+                    status: state.status.into(),
+                    output: state.output.to_string(),
+                    since: rfc3339(state.since),
+                });
+            }
+        }
+        self
     }
 
     /// The members of a service for which `wanted` says so, given also whether DNS answers with
@@ -197,6 +232,7 @@ impl CheckView {
             status: state.status.into(),
             output: state.output.to_string(),
             since: rfc3339(state.since),
+            dissent: Vec::new(),
         }
     }
 }
@@ -211,6 +247,10 @@ impl PartialSchema for CheckView {
         let state = RefBuilder::new()
             .ref_location_from_schema_name("StatusName")
             .description(Some("Its state."));
+        let dissent = RefBuilder::new().ref_location_from_schema_name("DissentView").build();
+        let dissent = ArrayBuilder::new()
+            .items(RefOr::<Schema>::Ref(dissent))
+            .description(Some("The servers that find it otherwise; absent when there is none."));
         let text = |says| ObjectBuilder::new().schema_type(Type::String).description(Some(says));
         ObjectBuilder::from(check)
             .description(Some("One check as it was registered, with all defaults, and its state."))
@@ -218,6 +258,7 @@ impl PartialSchema for CheckView {
             .property("status", state)
             .property("output", text("What its last result said, for a person."))
             .property("since", text("Since when it is in this state (RFC 3339)."))
+            .property("dissent", dissent)
             .required("status")
             .required("output")
             .required("since")
@@ -228,5 +269,7 @@ impl PartialSchema for CheckView {
 impl ToSchema for CheckView {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         Check::schemas(schemas);
+        schemas.push((DissentView::name().into(), DissentView::schema()));
+        DissentView::schemas(schemas);
     }
 }

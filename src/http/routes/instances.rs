@@ -90,6 +90,11 @@ pub(super) async fn read(
 ) -> Result<Response, Problem> {
     let snapshot = api.registry().snapshot();
     let view = view_in(&snapshot, &key).ok_or_else(|| Problem::unknown_instance(&key))?;
+    let dissent = api.registry().dissent().of(&key);
+    let view = match snapshot.member(&key) {
+        Some(member) => view.with_dissent(member, &dissent),
+        None => view,
+    };
     Ok(at_revision(snapshot.revision, Json(view)))
 }
 

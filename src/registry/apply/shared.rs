@@ -6,6 +6,7 @@
 //! server's task the rows are owed to the store, and go with the next proposal.
 
 mod follow;
+mod opinions;
 mod propose;
 
 use std::{sync::Arc, time::Duration};
@@ -17,7 +18,9 @@ use crate::{
     model::{Amendment, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
     registry::{
         Applied, Beat, Followed, JournalError, Ownership, RegistryError, Share, SharedSetup,
-        Snapshot, Weather, handle::Request, shared::Overlay,
+        Snapshot, Weather,
+        handle::Request,
+        shared::{Dissent, Opinions, Overlay},
     },
 };
 
@@ -29,8 +32,11 @@ pub(in crate::registry) struct Sharing {
     followed: mpsc::Receiver<Followed>,
     ownership: Ownership,
     ownership_changes: watch::Receiver<u64>,
+    /// Which view of the servers is known here, counted from the first.
+    views: u64,
     beats: mpsc::Sender<Beat>,
     overlay: Overlay,
+    opinions: Opinions,
     weather: Weather,
     /// How long what differs for another reason than that it is owed stays after the weather has
     /// become fair: the owner needs to write what it has found meanwhile.
@@ -88,14 +94,16 @@ pub(super) enum Heard {
 
 impl Sharing {
     /// What the writer keeps of a setup, and where it proposes changes.
-    pub(in crate::registry) fn new(setup: SharedSetup) -> (Box<dyn Share>, Self) {
+    pub(in crate::registry) fn new(setup: SharedSetup, dissent: Dissent) -> (Box<dyn Share>, Self) {
         let SharedSetup { share, followed, ownership, beats, settling } = setup;
         let sharing = Self {
             followed,
+            views: 0,
             ownership_changes: ownership.subscribe(),
             ownership,
             beats,
             overlay: Overlay::default(),
+            opinions: Opinions::new(dissent),
             weather: Weather::Fair,
             settling,
             settled_at: None,
@@ -126,7 +134,8 @@ impl Sharing {
 
     /// How much waits for the next proposal.
     pub(super) fn waiting(&self) -> usize {
-        self.overlay.owed().len() + self.parked.len()
+        let opinions = if self.ownership.is_known() { self.opinions.owed() } else { 0 };
+        self.overlay.owed().len() + opinions + self.parked.len()
     }
 
     pub(super) fn is_done(&self) -> bool {

@@ -25,7 +25,10 @@ pub(in crate::registry) fn folded(
             }
             Arc::new(Member { drained: *on, modified: at, ..Member::clone(&before) })
         }),
-        SharedRow::Health { to: None, .. } | SharedRow::Policy { .. } => before,
+        // What a single server finds is no state that is shared.
+        SharedRow::Health { to: None, .. }
+        | SharedRow::Opinion { .. }
+        | SharedRow::Policy { .. } => before,
     }
 }
 
@@ -90,6 +93,7 @@ pub(in crate::registry) fn rank(row: &SharedRow) -> u8 {
         SharedRow::Registration { .. } => 3,
         SharedRow::Drained { .. } => 4,
         SharedRow::Health { .. } => 5,
+        SharedRow::Opinion { .. } => 6,
     }
 }
 

@@ -8,6 +8,7 @@
 mod beat;
 mod edits;
 mod fold;
+mod opinions;
 mod overlay;
 mod row;
 #[cfg(test)]
@@ -17,8 +18,10 @@ pub use beat::{Astray, Beat};
 pub(super) use edits::edits;
 pub use fold::loaded;
 pub(super) use fold::{are_the_same, gathered, rank};
+pub use opinions::Dissent;
+pub(super) use opinions::Opinions;
 pub(super) use overlay::Overlay;
 pub use row::{
-    Edit, Followed, Guard, Health, Kept, Proposal, Refused, Registration, Share, SharedRow,
-    SharedSetup, Weather,
+    Edit, Followed, Guard, Health, Kept, Opinion, Proposal, Refused, Registration, Share,
+    SharedRow, SharedSetup, Weather,
 };

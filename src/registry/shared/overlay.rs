@@ -109,6 +109,29 @@ impl Overlay {
         !self.shared.contains_key(key)
     }
 
+    /// What the store has of an instance of which `shown` is shown.
+    pub(in crate::registry) fn shared<'m>(
+        &'m self,
+        key: &InstanceKey,
+        shown: &'m Arc<Member>,
+    ) -> &'m Arc<Member> {
+        self.shared.get(key).unwrap_or(shown)
+    }
+
+    /// What the store has of an instance that differs.
+    pub(in crate::registry) fn get(&self, key: &InstanceKey) -> Option<&Arc<Member>> {
+        self.shared.get(key)
+    }
+
+    /// This server has to write an instance, if it differs, or has not.
+    pub(in crate::registry) fn set_owed(&mut self, key: &InstanceKey, is_owed: bool) {
+        if !is_owed {
+            self.owed.remove(key);
+        } else if self.shared.contains_key(key) {
+            self.owed.insert(key.clone());
+        }
+    }
+
     /// The instances that differ.
     pub(in crate::registry) fn keys(&self) -> impl Iterator<Item = &InstanceKey> {
         self.shared.keys()

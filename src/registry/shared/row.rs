@@ -1,12 +1,18 @@
 //! Rows of the shared state, and changes of them that are proposed.
 
-use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 
 use crate::{
     model::{CheckState, Instance, InstanceKey, Policy, Revision, ServiceName, Timestamp},
-    registry::{Beat, JournalError, Ownership},
+    registry::{Beat, JournalError, Ownership, ServerId},
 };
 
 /// One row of the shared state, as it is from a revision on.
@@ -32,6 +38,15 @@ pub enum SharedRow {
         key: InstanceKey,
         /// Whether it is out.
         on: bool,
+    },
+    /// What one of several servers that check an instance finds otherwise than is shared.
+    Opinion {
+        /// Of which instance, or node.
+        key: InstanceKey,
+        /// Which server.
+        by: ServerId,
+        /// What it finds; `None` when it is of the same opinion as is shared, or is gone.
+        to: Option<Opinion>,
     },
     /// The policy of a service.
     Policy {
@@ -66,6 +81,16 @@ pub struct Health {
     pub checks: Box<[CheckState]>,
     /// Whether it is silent and held in the answers by self-preservation.
     pub suspect: bool,
+}
+
+/// What one server finds otherwise than the shared state has it, where several check the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opinion {
+    /// Of which registration. Of another than the current one it means nothing.
+    pub of: Revision,
+    /// What it finds of which checks, by their places. Those of which it finds the same are not
+    /// among them.
+    pub checks: BTreeMap<usize, CheckState>,
 }
 
 /// What the store tells, in its order.
@@ -158,6 +183,16 @@ pub enum Edit {
         /// What they have found.
         to: Health,
     },
+    /// Says what this server finds of an instance otherwise than is shared; `None` takes that back.
+    /// The row goes when this server is no longer known as alive.
+    Opinion {
+        /// Of which instance.
+        key: InstanceKey,
+        /// This server.
+        by: ServerId,
+        /// What it finds.
+        to: Option<Opinion>,
+    },
     /// Sets the policy of a service; `None` forgets it.
     Policy {
         /// Of which.
@@ -244,7 +279,8 @@ impl SharedRow {
         match self {
             Self::Registration { key, .. }
             | Self::Health { key, .. }
-            | Self::Drained { key, .. } => Some(key),
+            | Self::Drained { key, .. }
+            | Self::Opinion { key, .. } => Some(key),
             Self::Policy { .. } => None,
         }
     }
@@ -259,7 +295,8 @@ impl Edit {
             Self::Register { key, .. }
             | Self::Deregister { key, .. }
             | Self::Drain { key, .. }
-            | Self::Health { key, .. } => Some(key),
+            | Self::Health { key, .. }
+            | Self::Opinion { key, .. } => Some(key),
             Self::Policy { .. } => None,
         }
     }

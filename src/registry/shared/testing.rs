@@ -7,13 +7,13 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Beat, Edit, Followed, Guard, Proposal, Refused, Share, SharedRow, SharedSetup, Weather,
-    fold::gathered,
+    Beat, Edit, Followed, Guard, Opinion, Proposal, Refused, Share, SharedRow, SharedSetup,
+    Weather, fold::gathered,
 };
 use crate::{
     model::{Instance, InstanceKey, ServiceName},
     registry::{
-        Keeping, Member, Options, Ownership, Peer, Setup, View, loaded, start,
+        Keeping, Member, Options, Ownership, Peer, ServerId, Setup, View, loaded, start,
         testing::{Kept, Running},
     },
     telemetry::{Board, Metrics},
@@ -25,6 +25,7 @@ enum RowKey {
     Registration(InstanceKey),
     Health(InstanceKey),
     Drained(InstanceKey),
+    Opinion(InstanceKey, ServerId),
     Policy(ServiceName),
 }
 
@@ -35,6 +36,8 @@ struct Inner {
     /// What was asked for, as of each revision from the first.
     history: Vec<Asked>,
     servers: Vec<Server>,
+    /// How many servers check each instance, if more than one.
+    checkers: usize,
 }
 
 #[derive(Debug)]
@@ -65,17 +68,28 @@ struct End {
 // === impl Commons ===
 
 impl Commons {
+    /// One whose servers check each instance together.
+    pub(crate) fn with_checkers(checkers: usize) -> Self {
+        let commons = Self::default();
+        commons.inner.lock().checkers = checkers;
+        commons
+    }
+
     /// Starts a registry that shares what is here, and says where the heartbeats for others go.
     pub(crate) fn join(&self, options: Options) -> (Running, mpsc::Receiver<Beat>) {
         let (followed, receiver) = mpsc::channel(10_000);
         let mut inner = self.inner.lock();
         let server = inner.servers.len();
-        let ownership = Ownership::of(view(server, server + 1));
-        let rows = inner.rows.values().cloned().collect();
+        let ownership = Ownership::of(view(server, server + 1, inner.checkers));
+        let is_opinion = |(_, row): &(u64, SharedRow)| matches!(row, SharedRow::Opinion { .. });
+        let all = inner.rows.values().cloned();
+        let (opinions, rows): (Vec<_>, Vec<_>) = all.partition(is_opinion);
         let loaded = loaded(rows, inner.revision);
+        let told = Followed::Changes { rows: opinions, upto: inner.revision };
+        followed.try_send(told).expect("it is empty");
         let count = server + 1;
         for (index, other) in inner.servers.iter().enumerate() {
-            other.ownership.set(view(index, count));
+            other.ownership.set(view(index, count, inner.checkers));
         }
         let (beats, heard) = mpsc::channel(10_000);
         let keeping = Keeping::Shared(SharedSetup {
@@ -160,6 +174,24 @@ impl Commons {
         gathered(rows).0.into_values().collect()
     }
 
+    /// What servers find otherwise than is shared.
+    pub(crate) fn opinions(&self) -> Vec<(InstanceKey, Opinion)> {
+        let rows: Vec<_> = self.inner.lock().rows.values().cloned().collect();
+        let opinion = |(_, row)| match row {
+            SharedRow::Opinion { key, to: Some(to), .. } => Some((key, to)),
+            _ => None,
+        };
+        rows.into_iter().filter_map(opinion).collect()
+    }
+
+    /// The servers that check the instance, the one that writes first.
+    pub(crate) fn jury(&self, key: &InstanceKey) -> Vec<usize> {
+        let inner = self.inner.lock();
+        let living = inner.servers.iter().find(|server| !server.is_buried).expect("one lives");
+        let place = |id: &ServerId| (0..inner.servers.len()).find(|at| name(*at) == *id);
+        living.ownership.jury(key).iter().filter_map(place).collect()
+    }
+
     /// Writes edits in the place of somebody who is no server of this test.
     pub(crate) fn write(&self, edits: Vec<Edit>) -> u64 {
         let mut inner = self.inner.lock();
@@ -204,13 +236,17 @@ impl Commons {
                 other.ownership.set(view);
             }
         }
+        inner.end_opinions(server);
     }
 }
 
-fn view(me: usize, count: usize) -> View {
-    let id = |index: usize| format!("server-{index}").into();
-    let servers = (0..count).map(|index| Peer { id: id(index), http: [].into() }).collect();
-    View { me: id(me), servers, checkers: 1, is_cut_off: false }
+fn name(server: usize) -> ServerId {
+    format!("server-{server}").into()
+}
+
+fn view(me: usize, count: usize, checkers: usize) -> View {
+    let servers = (0..count).map(|index| Peer { id: name(index), http: [].into() }).collect();
+    View { me: name(me), servers, checkers: checkers.max(1), is_cut_off: false }
 }
 
 impl Share for End {
@@ -282,6 +318,21 @@ impl Inner {
         Ok(at)
     }
 
+    /// The lease of a server is over, and what was bound to it is gone.
+    fn end_opinions(&mut self, server: usize) {
+        let is_its = |key: &RowKey| matches!(key, RowKey::Opinion(_, by) if *by == name(server));
+        let keys: Vec<RowKey> = self.rows.keys().filter(|key| is_its(key)).cloned().collect();
+        let edits = keys.into_iter().filter_map(|key| match key {
+            RowKey::Opinion(key, by) => Some(Edit::Opinion { key, by, to: None }),
+            _ => None,
+        });
+        let edits: Vec<Edit> = edits.collect();
+        if !edits.is_empty() {
+            let base = self.revision;
+            self.take(Proposal { base, edits, as_owner: false }).expect("it has no condition");
+        }
+    }
+
     fn holds(&self, edit: &Edit, base: u64) -> bool {
         let at = |key: RowKey| self.rows.get(&key).map(|(at, _)| *at);
         let registration = |key: &InstanceKey| at(RowKey::Registration(key.clone()));
@@ -298,7 +349,7 @@ impl Inner {
                 let health = at(RowKey::Health(key.clone()));
                 registration(key).is_some_and(|at| at <= base) && health.is_none_or(|at| at <= base)
             }
-            Edit::Policy { .. } => true,
+            Edit::Opinion { .. } | Edit::Policy { .. } => true,
         }
     }
 
@@ -330,6 +381,10 @@ impl Inner {
             Edit::Health { key, to } => {
                 let row = SharedRow::Health { key: key.clone(), to: Some(to) };
                 put(RowKey::Health(key), row, true);
+            }
+            Edit::Opinion { key, by, to } => {
+                let (at, stays) = (RowKey::Opinion(key.clone(), Arc::clone(&by)), to.is_some());
+                put(at, SharedRow::Opinion { key, by, to }, stays);
             }
             Edit::Policy { service, to } => {
                 let row = SharedRow::Policy { service: service.clone(), to };

@@ -7,23 +7,17 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     model::{
-        Amendment, Carry, CheckKind, CheckReport, CheckSpec, Command, Heartbeat, Instance, Policy,
-        Replacement, Revision, Scope, Status, Target, TcpCheck, Thresholds, WhenNoneHealthy,
+        Amendment, Carry, CheckReport, Command, Heartbeat, Instance, Policy, Replacement, Revision,
+        Scope, Status, WhenNoneHealthy,
     },
     registry::{
         JournalError, Member, Options, RegistryError,
-        testing::{self, Kept, Running, key, run},
+        testing::{self, Kept, Running, key, run, tcp_checked},
     },
 };
 
 fn register(instance: Instance) -> Command {
     Command::Register(vec![Arc::new(instance)])
-}
-
-fn tcp_checked(name: &str) -> Instance {
-    let thresholds = Thresholds::DEFAULT;
-    let kind = CheckKind::Tcp(Box::new(TcpCheck::new(Target::default(), thresholds)));
-    Instance { checks: [CheckSpec::new(kind)].into(), ..testing::instance(name, "10.0.0.1") }
 }
 
 fn report(name: &str, registered: Revision, status: Status) -> Command {

@@ -23,6 +23,7 @@ fn a_key_is_a_prefix_a_version_and_names() {
         (Key::Row(RowKey::Drained(web.clone())), "instances/web/web-1/drained"),
         (Key::Row(RowKey::Health(instance("_nodes", "n"))), "instances/_nodes/n/health"),
         (Key::Row(RowKey::Policy(web.service.clone())), "policies/web"),
+        (Key::Row(RowKey::Opinion(web.clone(), "host-2".into())), "opinions/web/web-1/host-2"),
         (Key::Beats("b".into()), "beats/b"),
         (Key::Bulk(BulkId(255)), "bulks/00000000000000ff"),
         (Key::Part(BulkId(255), 12), "bulks/00000000000000ff/00012"),
@@ -46,6 +47,7 @@ fn what_is_of_a_later_version_is_told_from_what_is_wrong() {
         ("/a/b/v1/instances/web/web-1/notes", "instances/…/notes"),
         ("/a/b/v1/instances/web/web-1/health/1", "instances/…/1"),
         ("/a/b/v1/policies/web/x", "policies/…/x"),
+        ("/a/b/v1/opinions/web/web-1/b/x", "opinions/…/x"),
     ] {
         assert_eq!(layout.parse(key.as_bytes()), Err(Stray::Later(what.into())), "{key}");
     }
@@ -55,6 +57,7 @@ fn what_is_of_a_later_version_is_told_from_what_is_wrong() {
         ("instances/web//health", "instance", "is empty"),
         ("instances/web", "instance", "is missing"),
         ("instances/web/web-1", "row", "is missing"),
+        ("opinions/web/web-1", "server", "is missing"),
         ("policies/_nodes", "service", "'_' at position 1"),
         ("", "key", "has no name behind the version"),
         ("servers/", "server", "is empty"),

@@ -11,7 +11,7 @@ use crate::{
         CheckKind, CheckSpec, Expect, HttpCheck, HttpExtra, InstanceKey, Meta, Origin, Policy,
         Scope, ServiceName, Tag, Target, Thresholds, limit,
     },
-    registry::{Edit, Guard, SharedRow},
+    registry::{Edit, Guard, Health, Opinion, SharedRow},
 };
 
 /// Other versions, and scripts, read them.
@@ -33,6 +33,12 @@ fn values_are_these_texts() {
     assert_eq!(written(&edit).1, text);
     let text = r#"{"at":"2026-11-18T11:06:40.000Z","by":"host-1"}"#;
     assert_eq!(written(&Edit::Drain { key: key.clone(), on: true, guard }).1, text);
+    let opinion = Edit::Opinion { key: key.clone(), by: "host-2".into(), to: Some(timeout()) };
+    let text = concat!(
+        r#"{"of":786432,"checks":{"0":{"status":"critical","output":"timeout","#,
+        r#""since":"2026-11-18T11:06:40.000Z"}}}"#,
+    );
+    assert_eq!(written(&opinion).1, text);
     let service = key.service.clone();
     let policy = Edit::Policy { service: service.clone(), to: Some(Policy::default()) };
     let text = r#"{"ttl":"5s","answer_limit":8,"when_none_healthy":"nodata","min_healthy":0.0}"#;
@@ -184,6 +190,27 @@ fn health_is_below_64_kib_whatever_the_checks_say() {
     let (row, value) = written(&Edit::Health { key: web(), to: most.clone() });
     let read = decode(&row, &value.replace("xx\"", "xxyz\"")).unwrap().row;
     assert_eq!(read, SharedRow::Health { key: web(), to: Some(most) }, "what is above is cut");
+}
+
+fn timeout() -> Opinion {
+    let Health { of, checks, .. } = health("timeout");
+    Opinion { of, checks: [(0, checks[0].clone())].into() }
+}
+
+#[test]
+fn an_opinion_is_short_and_of_checks_that_there_may_be() {
+    let mut opinion = timeout();
+    opinion.checks.get_mut(&0).unwrap().output = "\u{20ac}".repeat(1_000).into();
+    let to = Some(opinion.clone());
+    let (row, value) = written(&Edit::Opinion { key: web(), by: "host-2".into(), to });
+    assert!(value.len() < 400, "{}", value.len());
+    let SharedRow::Opinion { to: Some(read), by, .. } = decode(&row, &value).unwrap().row else {
+        panic!("{value}")
+    };
+    assert_eq!((&*by, read.of, read.checks[&0].since), ("host-2", opinion.of, AUTHOR.at));
+    assert!(opinion.checks[&0].output.starts_with(&*read.checks[&0].output));
+    let refusal = decode(&row, &value.replace("\"0\"", "\"16\"")).unwrap_err();
+    assert!(refusal.contains("`checks`: `16` is not below the limit of 16"), "{refusal}");
 }
 
 #[test]

@@ -15,13 +15,16 @@ const LONG: Duration = Duration::from_secs(30);
 /// and it is again, as another one.
 async fn comes_back(etcd: &Client, seat: &Seat, lose: impl AsyncFnOnce()) {
     seat.until_sees(&["a"]).await;
-    let fence = seat.common.fence.get().unwrap();
+    let fence = seat.common.fence.get().unwrap().revision;
     assert_eq!(seat.row(etcd).await.unwrap().create_revision, fence);
     seat.views.lock().clear();
     lose().await;
-    until(|| seat.common.fence.get().is_some_and(|now| now != fence)).await;
+    until(|| seat.common.fence.get().is_some_and(|now| now.revision != fence)).await;
     seat.until_sees(&["a"]).await;
-    assert_eq!(seat.row(etcd).await.unwrap().create_revision, seat.common.fence.get().unwrap());
+    assert_eq!(
+        seat.row(etcd).await.unwrap().create_revision,
+        seat.common.fence.get().unwrap().revision
+    );
     let views: Vec<_> = seat.views.lock().iter().map(names).collect();
     assert_eq!(views.len(), 2, "{views:?}");
     assert!(views[0].is_empty(), "first it was not in: {views:?}");
@@ -75,7 +78,8 @@ async fn of_two_servers_with_one_name_the_later_has_it_and_the_other_says_so() {
     until(|| one.board().contains("server id: another server, at a.example:8500, is")).await;
     one.until_sees(&[]).await;
     assert_eq!(one.common.fence.get(), None);
-    let (row, fence) = (other.row(&etcd).await.unwrap(), other.common.fence.get());
+    let (row, fence) =
+        (other.row(&etcd).await.unwrap(), other.common.fence.get().map(|held| held.revision));
     assert_eq!((Some(row.create_revision), other.board().as_str()), (fence, ""));
     other.leave().await;
     one.until_sees(&["a"]).await;

@@ -2,9 +2,16 @@
 
 use super::{World, deregister, drain, health, policy, register};
 use crate::{
-    cluster::etcd::{KeyRange, Op, Range, Txn},
-    model::Status::{Critical, Passing},
-    registry::{Edit, Guard, Refused, testing::key},
+    cluster::{
+        etcd::{KeyRange, Op, Range, Txn},
+        follow::testing::Mirror,
+    },
+    model::{
+        CheckState, Revision,
+        Status::{Critical, Passing},
+        Timestamp,
+    },
+    registry::{Edit, Guard, Opinion, Refused, testing::key},
 };
 
 /// The instances that a refusal names, and the revision from which on they are known.
@@ -134,7 +141,8 @@ async fn who_is_not_known_as_alive_any_more_writes_nothing_as_owner() {
     world.write(vec![register("web/a", Guard::Unchanged)]).await;
     let edits = || vec![health("web/a", Critical, "down")];
     assert_eq!(world.as_owner(edits()).await, Err(Refused::NotOwner), "it never was");
-    let first = world.join().await;
+    world.join().await;
+    let first = world.fence().get();
     assert!(world.as_owner(edits()).await.is_ok());
     // Its row is gone, and made anew by its next life: the first one's word counts no more.
     world.propose(vec![]).await.unwrap();
@@ -143,7 +151,7 @@ async fn who_is_not_known_as_alive_any_more_writes_nothing_as_owner() {
     let base = world.mirror.upto;
     assert_eq!(world.as_owner(edits()).await, Err(Refused::NotOwner));
     world.join().await;
-    world.fence().set(Some(first));
+    world.fence().set(first);
     world.mirror.upto = base.max(world.mirror.upto);
     assert_eq!(world.as_owner(edits()).await, Err(Refused::NotOwner));
     world.fence().set(None);
@@ -151,6 +159,38 @@ async fn who_is_not_known_as_alive_any_more_writes_nothing_as_owner() {
     assert!(
         world.mirror.rows.contains_key("registration web/a") && key("web/a").id.as_str() == "a"
     );
+}
+
+#[tokio::test]
+async fn the_opinions_of_a_server_are_written_under_its_lease_and_go_with_it() {
+    let mut world = World::new().await;
+    world.write(vec![register("web/a", Guard::Unchanged)]).await;
+    let found = |name: &str| {
+        let state = CheckState { status: Critical, output: "down".into(), since: Timestamp(1) };
+        let to = Some(Opinion { of: Revision(7), checks: [(0, state)].into() });
+        Edit::Opinion { key: key(name), by: "me".into(), to }
+    };
+    assert_eq!(world.as_owner(vec![found("web/a")]).await, Err(Refused::NotOwner));
+    world.join().await;
+    let at = world.as_owner(vec![found("web/a"), found("web/b")]).await.unwrap();
+    world.mirror.until_seen(at).await;
+    let names = ["opinion web/a me", "opinion web/b me", "registration web/a"];
+    assert_eq!(world.mirror.names(), names);
+    // Who begins to follow is told of them, and what is taken back is gone.
+    let etcd = world.etcd.clone();
+    let mut other = Mirror::start(etcd, &world.prefix).await;
+    let both = |mirror: &Mirror| mirror.rows.contains_key("opinion web/b me");
+    assert!(!both(&other), "a registry does not begin with them");
+    other.until(both).await;
+    let back = Edit::Opinion { key: key("web/a"), by: "me".into(), to: None };
+    let at = world.as_owner(vec![back]).await.unwrap();
+    world.mirror.until_seen(at).await;
+    assert_eq!(world.mirror.names(), ["opinion web/b me", "registration web/a"]);
+    let lease = world.fence().get().unwrap().lease;
+    world.etcd.revoke(lease).await.unwrap();
+    for mirror in [&mut world.mirror, &mut other] {
+        mirror.until(|mirror| mirror.names() == ["registration web/a"]).await;
+    }
 }
 
 async fn delete_key(world: &World, key: &str) {

@@ -1,10 +1,14 @@
 //! A writer, a server that follows, and changes to propose.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     cluster::{
-        common::Fence, etcd::Client, follow::testing::Mirror, layout::Key, testing::shared,
+        common::{Fence, Held},
+        etcd::Client,
+        follow::testing::Mirror,
+        layout::Key,
+        testing::shared,
         write::Writer,
     },
     model::{CheckState, Revision, Status, Timestamp},
@@ -61,7 +65,8 @@ impl World {
     pub(super) async fn join(&mut self) -> u64 {
         let key = self.mirror.common.layout.key(&Key::Server("me".into()));
         let at = self.etcd.put(key, "{}", None).await.unwrap().revision;
-        self.fence().set(Some(at));
+        let lease = self.etcd.grant(Duration::from_secs(60)).await.unwrap().lease;
+        self.fence().set(Some(Held { revision: at, lease }));
         self.mirror.until_seen(at).await;
         at
     }

@@ -9,7 +9,7 @@ use crate::{
         Applied, Followed, Kept, SharedRow, Snapshot, Weather,
         apply::{Applier, reply},
         draft::{Draft, Finished},
-        shared::{Overlay, gathered, rank},
+        shared::{Opinions, Overlay, gathered, rank},
     },
 };
 
@@ -49,7 +49,7 @@ impl Applier {
         }
         // Stable, so that revisions stay in their order.
         rows.sort_by_key(|(at, row)| (*at, rank(row)));
-        self.follow(upto, |draft, overlay| {
+        self.follow(upto, |draft, overlay, opinions| {
             let mut last = None;
             for (at, row) in &rows {
                 let revision = Revision::shared(*at);
@@ -58,7 +58,11 @@ impl Applier {
                 }
                 match (row, row.key()) {
                     (SharedRow::Policy { service, to }, _) => draft.show_policy(service, *to),
+                    (SharedRow::Opinion { key, by, to }, _) => {
+                        opinions.follow(key, by, to.as_ref());
+                    }
                     (row, Some(key)) => {
+                        opinions.touched(key);
                         let next = overlay.take(key, row, revision, draft.shown(key).as_ref());
                         draft.show(key, next);
                     }
@@ -74,10 +78,18 @@ impl Applier {
     /// Takes a whole list as a difference: what is the same is not touched.
     fn take_whole(&mut self, rows: Vec<(u64, SharedRow)>, kept: &Kept, at: u64) {
         let base = self.registry.snapshot();
+        let (found, rows): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|(_, row)| matches!(row, SharedRow::Opinion { .. }));
         let (mut members, mut policies) = gathered(rows);
         members.retain(|key, _| !kept.instances.contains(key));
         policies.retain(|service, _| !kept.policies.contains(service));
-        self.follow(at, |draft, overlay| {
+        self.follow(at, |draft, overlay, opinions| {
+            opinions.forget_rows();
+            for (_, row) in found {
+                if let SharedRow::Opinion { key, by, to } = row {
+                    opinions.follow(&key, &by, to.as_ref());
+                }
+            }
             draft.at_shared(Revision::shared(at));
             let known = base.members().map(|member| member.key());
             let keys: BTreeSet<InstanceKey> = known.chain(overlay.keys().cloned()).collect();
@@ -107,12 +119,16 @@ impl Applier {
 
     /// Publishes what `take` makes of the newest snapshot: all changes of the store up to a
     /// revision are in it.
-    fn follow(&mut self, upto: u64, take: impl FnOnce(&mut Draft<'_>, &mut Overlay)) {
+    fn follow(
+        &mut self,
+        upto: u64,
+        take: impl FnOnce(&mut Draft<'_>, &mut Overlay, &mut Opinions),
+    ) {
         let base = self.registry.snapshot();
         let options = *self.options.borrow();
         let Some(mut sharing) = self.sharing.take() else { return };
         let mut draft = Draft::new(&base, &options, self.wall_time());
-        take(&mut draft, &mut sharing.overlay);
+        take(&mut draft, &mut sharing.overlay, &mut sharing.opinions);
         self.sharing = Some(sharing);
         let mut finished = match draft.is_unchanged() {
             true => Finished::unchanged(&base),
@@ -181,7 +197,7 @@ impl Applier {
     fn adopt_ownership(&mut self) {
         let (snapshot, now) = (self.registry.snapshot(), self.clock.elapsed());
         let Some(sharing) = &mut self.sharing else { return };
-        sharing.ownership_changes.mark_unchanged();
+        sharing.adopt_juries();
         for member in snapshot.members() {
             let key = member.key();
             let kept = sharing.ownership.keeps(&key).then_some(&**member);

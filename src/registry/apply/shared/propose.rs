@@ -36,7 +36,8 @@ impl Applier {
             return None;
         }
         let asks = !self.waiting.is_empty() || !sharing.parked.is_empty();
-        if asks && (sharing.has_paid || sharing.overlay.owed().is_empty()) {
+        let owes = !sharing.overlay.owed().is_empty() || sharing.opinions.owed() > 0;
+        if asks && (sharing.has_paid || !owes) {
             sharing.has_paid = false;
             if let Some(proposal) = self.propose_asked() {
                 return Some(proposal);
@@ -107,16 +108,21 @@ impl Applier {
         let snapshot = self.registry.snapshot();
         let sharing = self.sharing.as_mut()?;
         sharing.has_paid = true;
-        let owed = sharing.overlay.owed().iter().take(PROPOSAL_ROWS_MAX);
-        let edit = |key: &InstanceKey| match snapshot.member(key) {
-            Some(member) => {
-                let (of, checks) = (member.registered, member.checks.clone());
-                let to = Health { of, checks, suspect: member.suspect };
-                Edit::Health { key: key.clone(), to }
+        let mut edits = sharing.opinions_owed();
+        let owed = sharing.overlay.owed().iter().take(PROPOSAL_ROWS_MAX - edits.len());
+        let owed: Vec<InstanceKey> = owed.cloned().collect();
+        for key in owed {
+            match snapshot.member(&key) {
+                Some(member) => match sharing.admitted(&key, member, self.clock.elapsed()) {
+                    Some(checks) => {
+                        let to = Health { of: member.registered, checks, suspect: member.suspect };
+                        edits.push(Edit::Health { key, to });
+                    }
+                    None => continue,
+                },
+                None => edits.push(Edit::Deregister { key, guard: Guard::PresentUnchanged }),
             }
-            None => Edit::Deregister { key: key.clone(), guard: Guard::PresentUnchanged },
-        };
-        let edits: Vec<Edit> = owed.map(edit).collect();
+        }
         if edits.is_empty() {
             return None;
         }

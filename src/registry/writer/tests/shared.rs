@@ -1,5 +1,7 @@
 //! Several registries that share their state, with the clock stopped.
 
+mod opinions;
+
 use std::{sync::Arc, time::Duration};
 
 use proptest::{collection::vec, prelude::*};
@@ -27,7 +29,10 @@ struct Fleet {
 
 impl Fleet {
     fn start(count: usize) -> Self {
-        let commons = Commons::default();
+        Self::of(Commons::default(), count)
+    }
+
+    fn of(commons: Commons, count: usize) -> Self {
         let (servers, beats): (Vec<Running>, Vec<_>) =
             (0..count).map(|_| commons.join(Options::default())).unzip();
         let registries: Vec<Registry> = servers.iter().map(|it| it.registry.clone()).collect();
@@ -290,8 +295,8 @@ async fn whether_an_answer_was_lost_is_said() {
 
 type Submission = JoinHandle<(bool, Result<Applied, RegistryError>)>;
 
-async fn play(steps: &[(u8, Step)]) {
-    let fleet = Fleet::start(3);
+async fn play(steps: &[(u8, Step)], checkers: usize) {
+    let fleet = Fleet::of(Commons::with_checkers(checkers), 3);
     let mut submissions: Vec<Submission> = Vec::new();
     for (server, step) in steps {
         let server = usize::from(*server);
@@ -324,6 +329,7 @@ async fn play(steps: &[(u8, Step)]) {
     fleet.commons.hang(false);
     (0..3).for_each(|server| fleet.commons.cut(server, false));
     pass(40_000).await;
+    no_server_has_a_row_that_says_nothing(&fleet);
     what_is_asked_for_is_that_of_the_revision(&fleet);
     all_show_what_is_shared(&fleet);
     for submission in submissions {
@@ -346,6 +352,18 @@ fn what_is_asked_for_is_that_of_the_revision(fleet: &Fleet) {
         for (key, (instance, _)) in shared {
             let may_be_gone = instance.deregister_after.is_some() || instance.has_ttl_check();
             assert!(snapshot.member(&key).is_some() || may_be_gone, "{key} is lost");
+        }
+    }
+}
+
+/// Dissent is of what is there, and of something else than is shared.
+fn no_server_has_a_row_that_says_nothing(fleet: &Fleet) {
+    for (key, opinion) in fleet.commons.opinions() {
+        let members = fleet.commons.members();
+        let of = members.iter().find(|member| member.key() == key);
+        let of = of.filter(|member| member.registered == opinion.of).expect("it is there");
+        for (check, state) in opinion.checks {
+            assert_ne!(of.checks[check].status.is_up(), state.status.is_up(), "{key}");
         }
     }
 }
@@ -379,12 +397,13 @@ proptest! {
     #[test]
     fn whatever_happens_all_servers_come_to_show_what_is_shared(
         steps in vec((0..3_u8, any_step()), 1..80),
+        checkers in 1..4_usize,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .unwrap();
-        runtime.block_on(play(&steps));
+        runtime.block_on(play(&steps, checkers));
     }
 }
