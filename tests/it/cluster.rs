@@ -2,4 +2,5 @@
 //! a link that is cut is cut.
 
 mod etcds;
+mod jury;
 mod links;

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{PATIENCE, api::Api, disk::Disk, dns::Resolver, etcd::Etcd};
+use super::{PATIENCE, api::Api, disk::Disk, dns::Resolver, etcd::Etcd, lab::Host};
 
 /// The etcd in which all servers keep their registries, where `ROLLCALL_TEST_STORE=etcd` says so:
 /// what a server promises does not depend on its store.
@@ -84,6 +84,13 @@ impl Builder {
     /// A path in the scratch directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
+    }
+
+    /// Runs it on a host of a lab, where the test and other hosts reach its HTTP interface at the
+    /// second of its addresses.
+    pub(crate) fn on(mut self, host: &Host) -> Self {
+        self.wrapper = host.enter();
+        self.arg("--http").arg(format!("{}:0", host.address))
     }
 
     /// Keeps the data on a disk of its own.
