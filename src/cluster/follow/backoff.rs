@@ -8,6 +8,8 @@ use std::time::Duration;
 pub(in crate::cluster) struct Backoff {
     /// The longest that the next wait may be.
     next: Duration,
+    first: Duration,
+    longest: Duration,
     rng: fastrand::Rng,
 }
 
@@ -22,19 +24,28 @@ impl Backoff {
     const LONGEST: Duration = Duration::from_secs(5);
 
     pub(in crate::cluster) fn new(rng: fastrand::Rng) -> Self {
-        Self { next: Self::FIRST, rng }
+        Self::within(Self::FIRST, Self::LONGEST, rng)
+    }
+
+    /// The first wait is `first` at the most, and none is longer than `longest`.
+    pub(in crate::cluster) fn within(
+        first: Duration,
+        longest: Duration,
+        rng: fastrand::Rng,
+    ) -> Self {
+        Self { next: first, first, longest, rng }
     }
 
     /// How long to wait now.
     pub(in crate::cluster) fn wait(&mut self) -> Duration {
         let wait = self.next.mul_f64(self.rng.f64());
-        self.next = (self.next * 2).min(Self::LONGEST);
+        self.next = (self.next * 2).min(self.longest);
         wait
     }
 
     /// It went well: the next wait is a short one again.
     pub(in crate::cluster) fn reset(&mut self) {
-        self.next = Self::FIRST;
+        self.next = self.first;
     }
 }
 
