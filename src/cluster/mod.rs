@@ -10,8 +10,9 @@
 //! [`transfer`] moves a registry into it, and out of it. [`follow`] tells the registry what others
 //! change, [`mod@write`] carries out what it proposes, and [`members`] says which servers are
 //! alive, so that each instance is the task of one of them. What these three know together is in
-//! [`Common`].
+//! [`Common`]. [`beats`] brings heartbeats to the server whose task their instance is.
 
+pub mod beats;
 mod common;
 pub mod etcd;
 pub mod follow;

@@ -6,6 +6,8 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(test)]
+pub(crate) use super::shared::testing::Commons;
 use super::{
     Change, Journal, JournalError, Loaded, Member, Options, Origins, Registry, Setup, start,
 };

@@ -51,6 +51,9 @@
 //! `output` and `since` where they do not begin as checks do. Revisions are as the API has them:
 //! 65,536 times that of etcd.
 //!
+//! What a server has in `beats/{server}` is JSON, too, but packed by gzip, and goes with a lease of
+//! a minute: [`super::beats`] has the reasons.
+//!
 //! Health is a row of its own, so that a change of it does not write the registration again. It
 //! is of one registration (`of`), and means nothing of another; so nobody need delete it. It never
 //! has more than 64 KiB; outputs are cut until it fits.

@@ -1,7 +1,7 @@
 //! Which servers are alive, and that this one is.
 //!
 //! Each server has one row, bound to a lease that it renews three times in its life (10 s unless
-//! configured otherwise). These are the only leases: etcd carries some dozens of renewals each
+//! configured otherwise). No other lease is renewed: etcd carries some dozens of renewals each
 //! second for a hundred servers, whatever the number of instances. A lease for each instance would
 //! end near ten thousand renewals a second, and leaders that were paused have been seen to revoke
 //! leases that were kept alive (etcd issue 15247).

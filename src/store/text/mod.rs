@@ -14,7 +14,7 @@ mod policy;
 mod read;
 mod values;
 
-pub(crate) use beats::{BeatsTakenText, BeatsText};
+pub(crate) use beats::{BeatText, BeatsTakenText, BeatsText};
 pub(crate) use instance::InstanceText;
 pub(crate) use policy::PolicyText;
 pub(crate) use read::{read_leniently, read_strictly};

@@ -1,0 +1,60 @@
+//! Takes what other servers have left in the store for this one.
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::{metrics::BeatsMetrics, relay};
+use crate::{
+    cluster::follow::Relayed,
+    model::Command,
+    registry::{Registry, ServerId},
+};
+
+/// Gives the registry what is for this server.
+pub(super) struct Receiver {
+    pub me: ServerId,
+    pub registry: Registry,
+    pub metrics: BeatsMetrics,
+}
+
+// === impl Receiver ===
+
+impl Receiver {
+    /// Runs until it is told to stop, or nothing comes any more.
+    pub(super) async fn run(self, mut relayed: mpsc::Receiver<Relayed>, stop: CancellationToken) {
+        let take = async {
+            while let Some(row) = relayed.recv().await {
+                if row.from != self.me {
+                    self.take(row).await;
+                }
+            }
+        };
+        stop.run_until_cancelled(take).await;
+    }
+
+    async fn take(&self, Relayed { from, value }: Relayed) {
+        let unpacked = tokio::task::spawn_blocking(move || relay::unpack(&value)).await;
+        let beats = match unpacked {
+            Ok(Ok(beats)) => beats,
+            Ok(Err(error)) => {
+                return debug!(server = &*from, %error, "its heartbeats in etcd cannot be read");
+            }
+            // The server is stopping.
+            Err(_) => return,
+        };
+        let (snapshot, ownership) = (self.registry.snapshot(), self.registry.ownership());
+        let mut count = 0;
+        // Most of the others are for other servers, and those of nobody are dropped.
+        for heartbeats in beats.iter().filter_map(|beat| beat.heartbeats(&snapshot, ownership).ok())
+        {
+            count += 1;
+            for heartbeat in heartbeats {
+                if self.registry.enqueue(Command::Heartbeat(heartbeat)).await.is_err() {
+                    return;
+                }
+            }
+        }
+        self.metrics.relayed(count);
+    }
+}
