@@ -16,13 +16,14 @@ use crate::support::{
 };
 
 /// The documents whose paths and names are held to what there is.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
     "docker/README.md",
+    "examples/cluster/README.md",
 ];
 
 /// The example of the design, but for a line that is wrapped here.

@@ -29,6 +29,7 @@ mod heartbeats;
 mod http;
 mod lifecycle;
 mod metrics;
+mod operating;
 mod pages;
 mod probes;
 mod refusals;

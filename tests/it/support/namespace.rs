@@ -36,6 +36,16 @@ impl Namespace {
         folder: tempfile::TempDir,
         words: &[&str],
     ) -> (Self, String) {
+        let words = ["rollcall", "serve"].iter().chain(words).copied().collect::<Vec<_>>();
+        Self::start(hosts, folder, &words)
+    }
+
+    /// Any program that says at last what to ask it by `dig`, as a server does.
+    pub(crate) fn start(
+        hosts: &[&str],
+        folder: tempfile::TempDir,
+        words: &[&str],
+    ) -> (Self, String) {
         let mut unshare = Command::new("unshare");
         if !is_root() {
             // Being root inside is what lets `ip` work.
@@ -44,7 +54,7 @@ impl Namespace {
         unshare.args(["--net", "sh", "-euc"]);
         let add = |host: &&str| format!("ip addr add {host} dev lo; ");
         let addresses: String = hosts.iter().map(add).collect();
-        let script = format!("ip link set lo up; {addresses}exec rollcall serve \"$@\"");
+        let script = format!("ip link set lo up; {addresses}exec \"$@\"");
         unshare.arg(script).arg("sh").args(words);
         command::clean(&mut unshare);
         unshare.env("PATH", path()).current_dir(folder.path());
