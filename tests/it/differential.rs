@@ -29,6 +29,7 @@ mod tally;
 mod zone;
 
 use self::{round::Round, tally::Tally};
+use crate::support::variable;
 
 /// Cases of one round: as many as have an id of their own in one exchange, and some seconds' work.
 const ROUND: usize = 20_000;
@@ -49,10 +50,4 @@ fn where_nsd_knot_and_bind_agree_rollcall_agrees() {
         println!("{tally}");
     }
     tally.check();
-}
-
-/// A number from the environment.
-fn variable(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }

@@ -19,6 +19,14 @@ pub(crate) struct Reply {
     pub(crate) body: Value,
 }
 
+/// A reply to a request that need not have one.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) status: u16,
+    pub(crate) revision: Option<u64>,
+    pub(crate) body: Value,
+}
+
 // === impl Api ===
 
 impl Api {
@@ -82,6 +90,32 @@ impl Api {
     pub(crate) fn status(&self, service: &str, instance: &str) -> Option<String> {
         let reply = self.get(&instance_path(service, instance));
         (reply.status == 200).then(|| reply.body["status"].as_str().unwrap().to_owned())
+    }
+
+    /// Sends a request on a connection of its own, where it may be that nobody replies.
+    ///
+    /// # Errors
+    /// When there is no reply within `patience`.
+    pub(crate) fn attempt(
+        address: SocketAddr,
+        (method, path): (&str, &str),
+        body: &Value,
+        patience: Duration,
+    ) -> Result<Attempt, ureq::Error> {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(patience))
+            .max_idle_connections(0)
+            .build();
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let url = format!("http://{address}{path}");
+        let request = ureq::http::Request::builder().method(method).uri(url).body(text)?;
+        let mut response = Agent::from(config).run(request)?;
+        let revision = response.headers().get("x-rollcall-revision");
+        let revision = revision.map(|text| text.to_str().unwrap().parse().unwrap());
+        let text = response.body_mut().read_to_string()?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Ok(Attempt { status: response.status().as_u16(), revision, body })
     }
 
     fn url(&self, path: &str) -> String {

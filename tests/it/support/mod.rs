@@ -8,6 +8,7 @@ pub(crate) mod disk;
 pub(crate) mod dns;
 pub(crate) mod etcd;
 pub(crate) mod events;
+pub(crate) mod fleet;
 pub(crate) mod lab;
 pub(crate) mod namespace;
 pub(crate) mod node;
@@ -40,4 +41,10 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
         assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         std::thread::park_timeout(Duration::from_millis(10));
     }
+}
+
+/// A number from the environment, by which more is asked of a test.
+pub(crate) fn variable(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }

@@ -22,12 +22,14 @@ static SHARED: LazyLock<Option<Etcd>> = LazyLock::new(|| {
 });
 
 /// How a server is to be started.
+#[derive(Clone)]
 pub(crate) struct Builder {
     arguments: Vec<String>,
     config: Option<String>,
     environment: Vec<(String, String)>,
     scratch: Arc<TempDir>,
     dns: Vec<String>,
+    http: Vec<String>,
     /// A command that runs the server, if it is not run as it is.
     wrapper: Vec<String>,
 }
@@ -73,6 +75,14 @@ impl Builder {
         self
     }
 
+    /// Runs it on a host of a lab, on its ports of old.
+    pub(crate) fn host(mut self, host: &Host) -> Self {
+        self.wrapper = host.enter();
+        self.dns = vec![format!("{}:53", host.address)];
+        self.http = vec![format!("{}:8500", host.address)];
+        self
+    }
+
     /// A file in the zones folder.
     pub(crate) fn zone(self, name: &str, text: &str) -> Self {
         let folder = self.path("zones");
@@ -106,6 +116,11 @@ impl Builder {
         self
     }
 
+    /// Whether it is told where to keep its registry.
+    fn has_store(&self) -> bool {
+        self.arguments.iter().any(|argument| argument == "--store")
+    }
+
     /// The command that would be run, with a log for people.
     pub(crate) fn command_in_text(&self) -> Command {
         self.command_with_log("text")
@@ -122,13 +137,13 @@ impl Builder {
         let mut command = Command::new(words.next().expect("the binary, if nothing else"));
         command.args(words).current_dir(self.scratch.path());
         command.args(["serve", "--log-format", format]);
-        let default = ["127.0.0.1:0".to_owned()];
-        let dns = if self.dns.is_empty() { &default[..] } else { &self.dns };
-        for address in dns {
-            command.args(["--dns", address]);
+        for (flag, addresses) in [("--dns", &self.dns), ("--http", &self.http)] {
+            let default = ["127.0.0.1:0".to_owned()];
+            let given = if addresses.is_empty() { &default[..] } else { addresses };
+            command.args(given.iter().flat_map(|address| [flag, address]));
         }
-        command.args(["--http", "127.0.0.1:0", "--data"]).arg(self.path("data"));
-        if let Some(etcd) = &*SHARED {
+        command.arg("--data").arg(self.path("data"));
+        if let Some(etcd) = SHARED.as_ref().filter(|_| !self.has_store()) {
             // A registry of its own for each, as a data folder is.
             let name = self.scratch.path().file_name().expect("it has one").to_string_lossy();
             command.env("ROLLCALL_STORE_PREFIX", format!("/{name}"));
@@ -181,6 +196,7 @@ impl Node {
             environment: Vec::new(),
             scratch: Arc::new(scratch),
             dns: Vec::new(),
+            http: Vec::new(),
             wrapper: Vec::new(),
         }
     }
@@ -238,14 +254,7 @@ impl Node {
     pub(crate) fn kill_and_restart(mut self) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        let builder = Builder {
-            arguments: self.builder.arguments.clone(),
-            config: self.builder.config.clone(),
-            environment: self.builder.environment.clone(),
-            scratch: Arc::clone(&self.builder.scratch),
-            dns: self.builder.dns.clone(),
-            wrapper: self.builder.wrapper.clone(),
-        };
+        let builder = self.builder.clone();
         drop(self);
         builder.start()
     }

@@ -1,0 +1,101 @@
+//! The weather of a server: the times in which less is asked of it.
+
+use std::time::Duration;
+
+use super::{At, MEMORY, Server};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It is dead or stands still: nothing is asked of it.
+    Down,
+    /// Others do not reach it: it answers, what it knows, and gets no heartbeats but its own.
+    Blind,
+    /// It does not hear of changes, or not at once: it answers, what it knows.
+    Behind,
+    /// It is told of everything, but what says how instances are may be on the move.
+    Moving,
+}
+
+/// Bad weather that has begun, wherever it is.
+#[derive(Debug)]
+pub(crate) struct Excuse {
+    pub(super) of_all: u32,
+    pub(super) of_each: Vec<(Server, u32)>,
+}
+
+/// All bad weather of a server, by its beginning.
+#[derive(Debug, Default)]
+pub(super) struct Excuses {
+    spans: Vec<Span>,
+    next: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    number: u32,
+    kind: Kind,
+    from: At,
+    to: Option<At>,
+}
+
+// === impl Excuses ===
+
+impl Excuses {
+    pub(super) fn begin(&mut self, kind: Kind, at: At) -> u32 {
+        self.spans.retain(|span| span.to.is_none_or(|to| to + MEMORY > at));
+        let number = self.next;
+        self.next += 1;
+        self.spans.push(Span { number, kind, from: at, to: None });
+        number
+    }
+
+    pub(super) fn end(&mut self, number: u32, at: At) {
+        let mut all = self.spans.iter_mut();
+        all.find(|span| span.number == number).expect("it has begun").to = Some(at);
+    }
+
+    /// The earliest moment whose truth may still be told at `at`, when it takes `settled` after bad
+    /// weather to catch up: `at` itself in good weather. Bad weather before the last one has
+    /// settled counts together with it.
+    pub(super) fn reach(&self, at: At, settled: Duration) -> At {
+        let mut earliest = at;
+        while let Some(span) = self
+            .spans
+            .iter()
+            .find(|span| span.from < earliest && span.to.is_none_or(|to| to + settled > earliest))
+        {
+            earliest = span.from;
+        }
+        earliest
+    }
+
+    pub(super) fn is_open(&self, kind: Kind) -> bool {
+        self.spans.iter().any(|span| span.kind == kind && span.to.is_none())
+    }
+
+    /// Whether it was so at some moment from one to another.
+    pub(super) fn was(&self, kind: Kind, from: At, to: At) -> bool {
+        let mut of_kind = self.spans.iter().filter(|span| span.kind == kind);
+        of_kind.any(|span| span.from <= to && span.to.is_none_or(|end| end >= from))
+    }
+
+    /// Whether there was bad weather between, or it had not settled.
+    pub(super) fn is_within(&self, from: At, to: At, settled: Duration) -> bool {
+        let end = |span: &Span| span.to.map(|end| end + settled);
+        self.spans.iter().any(|span| span.from <= to && end(span).is_none_or(|end| end >= from))
+    }
+
+    /// Whether heartbeats may be missing at a moment.
+    pub(super) fn is_blind(&self, at: At, settled: Duration) -> bool {
+        let mut blind =
+            self.spans.iter().filter(|span| matches!(span.kind, Kind::Blind | Kind::Down));
+        blind.any(|span| span.from <= at && span.to.is_none_or(|to| to + settled >= at))
+    }
+
+    /// Since when there has been no bad weather; none when there is.
+    pub(super) fn calm_since(&self, at: At) -> Option<At> {
+        let ends = self.spans.iter().map(|span| span.to.filter(|to| *to <= at));
+        ends.collect::<Option<Vec<At>>>().map(|ends| ends.into_iter().max().unwrap_or_default())
+    }
+}
