@@ -316,6 +316,10 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         clock: clock.clone(),
         stop: ends.dns.clone(),
     };
+    let peers = built.sharing.as_ref().map(SharingTasks::peers);
+    if let Some(sharing) = built.sharing {
+        sharing.start(&mut tasks, registry.clone(), &metrics, &ends.sharing);
+    }
     let api = http::Api::new(http::Setup {
         registry,
         registry_options: registry_options.subscribe(),
@@ -328,12 +332,9 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         options: config.http_options(),
         consul: config.consul.options(&node, &bound.dns.local_addrs(), &bound.http.local_addrs()),
         eureka: config.eureka,
-        peers: built.sharing.as_ref().map(SharingTasks::peers),
+        peers,
     });
     tasks.spawn("writer", writer.run(ends.writer.clone()));
-    if let Some(sharing) = built.sharing {
-        sharing.start(&mut tasks, &ends.sharing);
-    }
     tasks.spawn("checks", checker.run(ends.http.clone()));
     tasks.spawn("zones", zones.run(ends.http.clone()));
     tasks.spawn("forward zones", built.unasked.run(ends.http.clone()));

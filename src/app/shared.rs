@@ -11,21 +11,27 @@ use super::{config::Config, supervise::Tasks};
 use crate::{
     cluster::{
         self,
+        beats::{Beats, BeatsSetup},
         etcd::Client,
-        follow::{Follower, inspect},
+        follow::{Follower, Relayed, inspect},
         layout::{Layout, ServerRow},
         members::{Members, MembersSetup},
         write::Writer,
     },
     http::{PeerToken, Peers},
     model::Timestamp,
-    registry::{Followed, Keeping, Loaded, Ownership, Peer, SharedSetup, View, loaded},
+    registry::{
+        Beat, Followed, Keeping, Loaded, Ownership, Peer, Registry, SharedSetup, View, loaded,
+    },
     telemetry::{Board, Metrics},
     util::Clock,
 };
 
 /// Batches of the store that wait for the registry; more wait in etcd.
 const FOLLOWED_MAX: usize = 64;
+
+/// Batches of heartbeats that other servers have left in etcd: each has one row.
+const RELAYED_MAX: usize = 64;
 
 /// Heartbeats for others that wait to be sent: those of half a second, where each of a million
 /// instances beats every ten.
@@ -38,6 +44,7 @@ pub(super) struct Sharing {
     row: ServerRow,
     ownership: Ownership,
     follower: Follower,
+    relayed: mpsc::Receiver<Relayed>,
     lease: Duration,
     checkers: usize,
 }
@@ -46,7 +53,7 @@ pub(super) struct Sharing {
 pub(super) struct SharingTasks {
     sharing: Sharing,
     followed: mpsc::Sender<Followed>,
-    beats: mpsc::Receiver<crate::registry::Beat>,
+    beats: mpsc::Receiver<Beat>,
 }
 
 // === impl Sharing ===
@@ -80,13 +87,15 @@ impl Sharing {
             checkers: config.cluster.checkers,
             is_cut_off: false,
         };
-        let follower = Follower::new(common.clone(), None, random.fork());
+        let (relay, relayed) = mpsc::channel(RELAYED_MAX);
+        let follower = Follower::new(common.clone(), Some(relay), random.fork());
         Ok(Some(Self {
             common,
             me,
             row,
             ownership: Ownership::of(nobody),
             follower,
+            relayed,
             lease: config.cluster.lease,
             checkers: config.cluster.checkers,
         }))
@@ -123,17 +132,26 @@ impl SharingTasks {
     }
 
     /// Starts them all; they run until `stop`, after the registry.
-    pub(super) fn start(self, tasks: &mut Tasks, stop: &CancellationToken) {
+    pub(super) fn start(
+        self,
+        tasks: &mut Tasks,
+        registry: Registry,
+        metrics: &Metrics,
+        stop: &CancellationToken,
+    ) {
         let Self { sharing, followed, beats } = self;
-        let Sharing { common, me, row, ownership, follower, lease, checkers } = sharing;
+        let Sharing { common, me, row, ownership, follower, relayed, lease, checkers } = sharing;
         info!(server = %me.id, reached_at = ?me.http, "sharing the registry");
-        let setup = MembersSetup { id: me.id, row, lease, checkers, ownership };
         let mut random = fastrand::Rng::new();
+        let (id, common_beats) = (Arc::clone(&me.id), common.clone());
+        let setup = BeatsSetup { common: common_beats, me: id, registry, beats, relayed };
+        let beats = Beats::new(setup, metrics, random.fork());
+        let setup = MembersSetup { id: me.id, row, lease, checkers, ownership };
         let members = Members::new(common.clone(), setup, random.fork());
         tasks.spawn("members", members.run(stop.clone()));
         tasks.spawn("follower", follower.run(followed, stop.clone()));
         tasks.spawn("etcd", inspect(common, random.fork(), stop.clone()));
-        drop(beats);
+        tasks.spawn("beats", beats.run(stop.clone()));
     }
 }
 
