@@ -16,7 +16,7 @@ use crate::{
         follow::{Follower, Relayed, inspect},
         layout::{Layout, ServerRow},
         members::{Members, MembersSetup},
-        write::Writer,
+        write::{Finisher, Writer},
     },
     http::{PeerToken, Peers},
     model::Timestamp,
@@ -142,6 +142,8 @@ impl SharingTasks {
         let Self { sharing, followed, beats } = self;
         let Sharing { common, me, row, ownership, follower, relayed, lease, checkers } = sharing;
         info!(server = %me.id, reached_at = ?me.http, "sharing the registry");
+        let finisher = Finisher::new(common.clone(), me.id.clone());
+        tasks.spawn("bulks", finisher.run(stop.clone()));
         let mut random = fastrand::Rng::new();
         let (id, common_beats) = (Arc::clone(&me.id), common.clone());
         let setup = BeatsSetup { common: common_beats, me: id, registry, beats, relayed };

@@ -13,11 +13,12 @@ use tokio::{
 
 use super::{
     etcd::{Client, KeyRange, LeaseId},
-    layout::{self, Layout},
+    layout::{self, BulkId, Layout, Marker},
     members::Servers,
     metrics::ClusterMetrics,
 };
 use crate::{
+    registry::Edit,
     telemetry::{Board, Metrics},
     util::Clock,
 };
@@ -48,7 +49,10 @@ pub struct Common {
 struct News {
     followed: watch::Sender<u64>,
     roster: watch::Sender<Roster>,
+    bulks: watch::Sender<Bulks>,
     read_only: Mutex<Option<Arc<str>>>,
+    /// The bulk that this server is writing.
+    writing: Mutex<Option<BulkId>>,
 }
 
 /// The rows of the servers.
@@ -58,6 +62,38 @@ pub struct Roster {
     pub at: u64,
     /// Those that are there.
     pub servers: Arc<Servers>,
+}
+
+/// What is known of changes of more than one transaction.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Bulks {
+    /// The one that is under way.
+    pub(super) under_way: Option<Arc<UnderWay>>,
+    /// The last one that counted and is over.
+    pub(super) last: Option<Over>,
+}
+
+/// A bulk that is under way: it is being written, or it counts and comes into its rows.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    /// What its marker says.
+    pub(super) marker: Marker,
+    /// The revision of the store that wrote the marker last. If the bulk counts, from this on.
+    pub(super) at: u64,
+    /// Its changes, if it counts.
+    pub(super) edits: Vec<Edit>,
+    /// Whether that is all of them: a later version may have written what cannot be read here.
+    pub(super) is_whole: bool,
+}
+
+/// A bulk that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Over {
+    pub(super) bulk: BulkId,
+    /// The revision from which on it counted.
+    pub(super) counted: u64,
+    /// The revision from which on nothing more is written of it.
+    pub(super) ended: u64,
 }
 
 /// When the store was last heard of: it answered, or told of something.
@@ -99,7 +135,9 @@ impl Common {
         let news = Arc::new(News {
             followed: watch::Sender::new(0),
             roster: watch::Sender::default(),
+            bulks: watch::Sender::default(),
             read_only: Mutex::default(),
+            writing: Mutex::default(),
         });
         Self { client, layout, board, metrics, clock, heard, fence: Fence::default(), news }
     }
@@ -121,6 +159,25 @@ impl Common {
 
     pub(super) fn set_roster(&self, roster: Roster) {
         self.news.roster.send_replace(roster);
+    }
+
+    /// The bulks, as they come and go. When [`Common::followed`] has a revision, this has it.
+    pub(super) fn bulks(&self) -> watch::Receiver<Bulks> {
+        self.news.bulks.subscribe()
+    }
+
+    pub(super) fn set_bulks(&self, bulks: Bulks) {
+        self.news.bulks.send_replace(bulks);
+    }
+
+    /// The bulk that this server is writing. One that is there by its name, and not this, is of an
+    /// earlier life.
+    pub(super) fn writing(&self) -> Option<BulkId> {
+        *self.news.writing.lock()
+    }
+
+    pub(super) fn set_writing(&self, bulk: Option<BulkId>) {
+        *self.news.writing.lock() = bulk;
     }
 
     pub(super) fn set_followed(&self, revision: u64) {

@@ -280,7 +280,7 @@ impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Self {
         let detail = error.to_string();
         match error {
-            RegistryError::Busy => Self::busy(detail),
+            RegistryError::Busy | RegistryError::Held(_) => Self::busy(detail),
             RegistryError::Conflict(_) => Self::new(CONFLICT, detail),
             RegistryError::Invalid(invalid) => invalid.into(),
             RegistryError::Limit(invalid) => Self::invalid(LIMIT_REACHED, invalid),
@@ -368,6 +368,7 @@ mod tests {
         let invalid = || Invalid::new("instances", 5, "is above the limit of 4");
         let cases = [
             (RegistryError::Busy, 503, "busy", Some(1)),
+            (RegistryError::Held("a bulk".into()), 503, "busy", Some(1)),
             (RegistryError::Conflict(key.clone()), 409, "conflict", None),
             (RegistryError::Invalid(invalid()), 422, "invalid-field", None),
             (RegistryError::Limit(invalid()), 422, "limit-reached", None),

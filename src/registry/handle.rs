@@ -48,6 +48,9 @@ pub enum RegistryError {
         limit::WRITER_QUEUE_MAX
     )]
     Busy,
+    /// Something larger is being written meanwhile.
+    #[error("too busy: {0}; try again")]
+    Held(String),
     /// What was to be changed is no longer as it was seen.
     #[error("instance `{}` of service `{}` was changed meanwhile; try again", .0.id, .0.service)]
     Conflict(InstanceKey),

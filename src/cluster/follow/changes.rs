@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tracing::info;
 
 use super::{
+    bulks::Bulks,
     course::Position,
     follower::{End, Follower, Relayed, Whole},
     list::list,
@@ -29,6 +30,7 @@ struct Batch {
     /// The last key that was put.
     mark: Option<(Bytes, u64)>,
     has_servers: bool,
+    has_bulks: bool,
     /// Whether this is the state of somebody else now.
     has_other_state: bool,
 }
@@ -48,8 +50,11 @@ impl Follower {
         for event in events {
             self.put_in(&mut batch, event, &now);
         }
-        let Batch { rows, beats, mark, has_servers, has_other_state } = batch;
+        let Batch { rows, beats, mark, has_servers, has_bulks, has_other_state } = batch;
         self.unreadable.publish();
+        if has_bulks {
+            self.common.set_bulks(self.bulks.known.clone());
+        }
         if has_servers {
             self.publish_roster(upto);
         }
@@ -90,6 +95,12 @@ impl Follower {
                     None => self.servers.remove(&id),
                 };
             }
+            Sorted::Bulk(marker) => {
+                batch.has_bulks = true;
+                self.take_marker(marker, revision, now);
+                batch.rows.extend(self.bulks.rows());
+            }
+            Sorted::Part(id, part) => self.bulks.put_part(id, part),
             Sorted::Beats(from, value) => batch.beats.push(Relayed { from, value }),
             Sorted::Stray(what) => self.notes.later(vec![what]),
             Sorted::Meta(now) => match (now, &self.agreed) {
@@ -108,6 +119,7 @@ impl Follower {
         let (mut rows, mut servers) = (Vec::new(), Servers::new());
         let (mut faults, mut strays, mut beats) = (Vec::new(), Vec::new(), Vec::new());
         let mut mark: Option<(Bytes, u64)> = None;
+        let (mut bulks, mut marker) = (Bulks::default(), None);
         let take = |page: Vec<KeyValue>| {
             self.common.heard.touch();
             for kv in page {
@@ -124,6 +136,8 @@ impl Follower {
                     Sorted::Beats(from, value) if known.is_some_and(|at| kv.mod_revision > at) => {
                         beats.push(Relayed { from, value });
                     }
+                    Sorted::Bulk(found) => marker = found.map(|found| (found, kv.mod_revision)),
+                    Sorted::Part(id, part) => bulks.put_part(id, part),
                     Sorted::Stray(what) => strays.push(what),
                     _ => {}
                 }
@@ -133,6 +147,8 @@ impl Follower {
         self.common.metrics.listed();
         self.notes.later(strays);
         self.unreadable.replace(faults);
+        self.take_bulks(bulks, marker, header.revision, &now);
+        self.bulks.merged(&mut rows);
         self.unreadable.publish();
         self.servers = servers;
         self.publish_roster(header.revision);

@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::{
     backoff::Backoff,
+    bulks::Bulks,
     course::{Course, Position},
     listen::{Deaf, Patience},
     notes::Notes,
@@ -49,6 +50,7 @@ pub struct Follower {
     /// What all servers have agreed on.
     pub(super) agreed: Option<Meta>,
     pub(super) servers: Servers,
+    pub(super) bulks: Bulks,
     pub(super) unreadable: Unreadable,
     pub(super) notes: Notes,
     pub(super) patience: Patience,
@@ -97,6 +99,7 @@ impl Follower {
             agreed: None,
             opinions: Vec::new(),
             servers: Servers::new(),
+            bulks: Bulks::default(),
             unreadable,
             patience: Patience::default(),
             has_gap: false,

@@ -24,6 +24,8 @@
 //!   warning. An etcd that has nothing of ours at all, or another state, is not believed: what is
 //!   known stays in the answers until somebody restarts the server. An empty list would take all
 //!   services away.
+//! - **A bulk**, which no transaction would take, comes in parts, whose rows count from one
+//!   revision on; they are handed on as changes of that one.
 //! - **A row that cannot be read** leaves what is known in place, is counted, and pinned on the
 //!   board.
 //!
@@ -31,6 +33,7 @@
 //! reading from a member's own memory (`serializable`), which may be behind what was told already.
 
 mod backoff;
+mod bulks;
 mod changes;
 mod course;
 mod follower;

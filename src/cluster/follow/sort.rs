@@ -6,7 +6,7 @@ use super::unreadable::Fault;
 use crate::{
     cluster::{
         etcd::{Event, KeyValue},
-        layout::{Key, Layout, Meta, RowKey, Stray},
+        layout::{Key, Layout, Marker, Meta, Part, PartId, RowKey, Stray},
         members::Server,
         meta,
     },
@@ -25,6 +25,10 @@ pub(super) enum Sorted {
     Meta(Option<Meta>),
     /// Heartbeats that a server has for others.
     Beats(ServerId, Bytes),
+    /// The marker of bulks; `None` when it is gone.
+    Bulk(Option<Marker>),
+    /// A part of a bulk; `None` when it is gone.
+    Part(PartId, Option<Part>),
     /// A row that cannot be read.
     Unreadable(String, Fault),
     /// Nothing of ours: a later version's, or nobody's.
@@ -41,8 +45,9 @@ pub(super) fn sort(layout: &Layout, event: Event, now: &str) -> Sorted {
             Ok(Key::Row(row)) => Sorted::Row(Layout::deleted(&row), Vec::new()),
             Ok(Key::Server(id)) => Sorted::Server(id, None),
             Ok(Key::Meta) => Sorted::Meta(None),
-            Ok(Key::Beats(_) | Key::Bulk(_) | Key::Part(..)) => Sorted::Nothing,
-            Err(_) => Sorted::Nothing,
+            Ok(Key::Bulk) => Sorted::Bulk(None),
+            Ok(Key::Part(bulk, number)) => Sorted::Part((bulk, number), None),
+            Ok(Key::Beats(_)) | Err(_) => Sorted::Nothing,
         },
     }
 }
@@ -63,7 +68,14 @@ pub(super) fn sort_row(layout: &Layout, kv: &KeyValue, now: &str) -> Sorted {
         }
         Ok(Key::Meta) => Sorted::Meta(Some(meta::read(layout, kv))),
         Ok(Key::Beats(from)) => Sorted::Beats(from, kv.value.clone()),
-        Ok(Key::Bulk(_) | Key::Part(..)) => Sorted::Nothing,
+        Ok(Key::Bulk) => match layout.decode_marker(&kv.value, kv.mod_revision) {
+            Ok(marker) => Sorted::Bulk(Some(marker)),
+            Err(unreadable) => fault(None, unreadable.to_string()),
+        },
+        Ok(Key::Part(bulk, number)) => {
+            let part = layout.decode_part(bulk, number, &kv.value, kv.mod_revision);
+            Sorted::Part((bulk, number), Some(part))
+        }
         Err(Stray::Malformed(refusal)) => fault(None, stray(&kv.key, &refusal)),
         Err(Stray::Later(what)) => Sorted::Stray(what),
         Err(Stray::Foreign) => Sorted::Nothing,

@@ -213,7 +213,8 @@ impl Mirror {
         self.until(|mirror| mirror.upto >= revision).await;
     }
 
-    async fn next(&mut self) {
+    /// Takes the next thing that is told.
+    pub(in crate::cluster) async fn next(&mut self) {
         match self.told.recv().await.expect("the follower runs") {
             Followed::Changes { rows, upto } => {
                 let is_opinion = |(_, row): &_| matches!(row, SharedRow::Opinion { .. });
@@ -253,6 +254,10 @@ impl Mirror {
                 SharedRow::Opinion { to, .. } => to.is_none(),
                 SharedRow::Policy { to, .. } => to.is_none(),
             };
+            if let SharedRow::Registration { key, to: None } = &row {
+                self.rows.remove(&format!("health {key}"));
+                self.rows.remove(&format!("drained {key}"));
+            }
             if is_gone {
                 self.rows.remove(&name);
             } else {

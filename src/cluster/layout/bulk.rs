@@ -1,7 +1,7 @@
 //! Changes that are more than one transaction takes, and are made all or none.
 //!
-//! They are written in parts, which nobody reads, and count from the revision on at which one more
-//! key, the marker, is there. A part has a change on each line, with the fields that its row has.
+//! They are written in parts, and count from the revision on at which one more key, the marker,
+//! says so. A part has a change on each line, with the fields that its row has.
 
 use std::{fmt, sync::Arc};
 
@@ -22,9 +22,17 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BulkId(pub u64);
 
-/// That a bulk counts: the value of its marker.
+/// A part of a bulk: which, counted from 0.
+pub type PartId = (BulkId, u32);
+
+/// Which bulk is under way, and whether it counts: the value of the marker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
+    /// Which.
+    pub bulk: BulkId,
+    /// Whether it counts, from the revision of this value on. As long as it does not, its parts are
+    /// being written, and mean nothing.
+    pub counts: bool,
     /// How many parts there are.
     pub parts: u32,
     /// How many changes they have.
@@ -51,6 +59,9 @@ pub struct Part {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MarkerText {
+    bulk: String,
+    #[serde(default)]
+    counts: bool,
     parts: u32,
     edits: u64,
     base: u64,
@@ -102,8 +113,9 @@ impl fmt::Display for BulkId {
 impl Marker {
     /// What is written.
     pub fn encode(&self) -> Vec<u8> {
-        let Self { parts, edits, base, by, at } = self.clone();
-        json(&MarkerText { parts, edits, base, by: by.to_string(), at: Instant(at) })
+        let Self { bulk, counts, parts, edits, base, by, at } = self.clone();
+        let (bulk, by, at) = (bulk.to_string(), by.to_string(), Instant(at));
+        json(&MarkerText { bulk, counts, parts, edits, base, by, at })
     }
 }
 
@@ -147,15 +159,12 @@ impl Layout {
     ///
     /// # Errors
     /// When it is no such value.
-    pub fn decode_marker(
-        &self,
-        id: BulkId,
-        value: &[u8],
-        revision: u64,
-    ) -> Result<Marker, Unreadable> {
-        let refuse = |problem| self.unreadable(&Key::Bulk(id), revision, problem);
-        let (MarkerText { parts, edits, base, by, at }, _) = read(value).map_err(refuse)?;
-        Ok(Marker { parts, edits, base, by: by.into(), at: at.0 })
+    pub fn decode_marker(&self, value: &[u8], revision: u64) -> Result<Marker, Unreadable> {
+        let refuse = |problem| self.unreadable(&Key::Bulk, revision, problem);
+        let (text, _) = read(value).map_err(refuse)?;
+        let MarkerText { bulk, counts, parts, edits, base, by, at } = text;
+        let bulk = BulkId::parse(&bulk).map_err(|refusal| refuse(refusal.to_string()))?;
+        Ok(Marker { bulk, counts, parts, edits, base, by: by.into(), at: at.0 })
     }
 
     /// Reads a part.

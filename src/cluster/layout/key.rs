@@ -26,8 +26,8 @@ pub enum Key {
     Row(RowKey),
     /// Heartbeats that a server has for others, which it cannot reach.
     Beats(ServerId),
-    /// That a bulk counts from now on.
-    Bulk(BulkId),
+    /// Which bulk is under way; there is one at the most.
+    Bulk,
     /// A part of a bulk: which, counted from 0.
     Part(BulkId, u32),
 }
@@ -61,6 +61,7 @@ const POLICIES: &str = "policies";
 const OPINIONS: &str = "opinions";
 const SERVERS: &str = "servers";
 const BEATS: &str = "beats";
+const BULK: &str = "bulk";
 const BULKS: &str = "bulks";
 const META: &str = "meta";
 const REGISTRATION: &str = "registration";
@@ -176,14 +177,9 @@ impl Layout {
         self.below(&format!("{BEATS}/"))
     }
 
-    /// All bulks, with their parts.
+    /// The parts of all bulks.
     pub fn bulks(&self) -> KeyRange {
         self.below(&format!("{BULKS}/"))
-    }
-
-    /// The parts of a bulk, in their order.
-    pub fn parts(&self, id: BulkId) -> KeyRange {
-        self.below(&format!("{BULKS}/{id}/"))
     }
 
     /// `name` is empty or ends with a slash: of all octets that a name can go on with, none is
@@ -204,6 +200,7 @@ impl Key {
         let kind = names.next().unwrap_or_default();
         let key = match kind {
             META => Self::Meta,
+            BULK => Self::Bulk,
             SERVERS => Self::Server(name("server", names.next(), server_id)?),
             BEATS => Self::Beats(name("server", names.next(), server_id)?),
             POLICIES => {
@@ -228,10 +225,7 @@ impl Key {
             }
             BULKS => {
                 let id = name("bulk", names.next(), BulkId::parse)?;
-                match names.next() {
-                    None => Self::Bulk(id),
-                    Some(number) => Self::Part(id, part(number)?),
-                }
+                Self::Part(id, part(some("part", names.next())?)?)
             }
             "" => {
                 let refusal = Invalid::new("key", "", "has no name behind the version");
@@ -253,7 +247,7 @@ impl fmt::Display for Key {
             Self::Server(id) => write!(f, "{SERVERS}/{id}"),
             Self::Row(row) => row.fmt(f),
             Self::Beats(id) => write!(f, "{BEATS}/{id}"),
-            Self::Bulk(id) => write!(f, "{BULKS}/{id}"),
+            Self::Bulk => f.write_str(BULK),
             Self::Part(id, number) => write!(f, "{BULKS}/{id}/{number:0PART_DIGITS$}"),
         }
     }

@@ -14,7 +14,7 @@
 //! | `opinions/{service}/{instance}/{server}` | what a server finds otherwise than is shared |
 //! | `policies/{service}` | how a service is answered |
 //! | `beats/{server}` | heartbeats that a server has for others, which it cannot reach |
-//! | `bulks/{bulk}/{part}`, `bulks/{bulk}` | changes of more than one transaction; see below |
+//! | `bulk`, `bulks/{bulk}/{part}` | changes of more than one transaction; see below |
 //!
 //! Names have no slash, so that a range has all of an instance and nothing of another, and are in
 //! lower case, so that no row has two keys. Nodes of Consul are instances of `_nodes`.
@@ -38,8 +38,8 @@
 //!                           "output":"timeout","since":"2026-11-18T11:06:40.000Z"}}}
 //! policies/web             {"ttl":"5s","answer_limit":8,"when_none_healthy":"nodata",
 //!                           "min_healthy":0.0}
-//! bulks/00000000000000ff   {"parts":1,"edits":2,"base":11,"by":"host-1",
-//!                           "at":"2026-11-18T11:06:40.000Z"}
+//! bulk                     {"bulk":"00000000000000ff","counts":true,"parts":1,"edits":2,
+//!                           "base":11,"by":"host-1","at":"2026-11-18T11:06:40.000Z"}
 //! …/00000000000000ff/00000 {"row":"policies/web"}
 //!                          {"row":"instances/web/web-1/registration","guard":"present"}
 //! ```
@@ -69,7 +69,9 @@
 //!
 //! A bulk's parts have a change on each line: the row, what it is to be (nothing: it is deleted, a
 //! registration with all else of its instance), and on what condition. They mean nothing until the
-//! marker is there, whose revision is theirs.
+//! marker `bulk` says that they count; its revision is theirs. There is one marker, so at most one
+//! bulk is under way; while it is there, nothing else is written of instances and policies. It goes
+//! with its parts when all changes have come into their rows.
 //!
 //! # What versions promise one another
 //!
@@ -93,7 +95,7 @@ mod server;
 mod value;
 
 pub use alike::Alike;
-pub use bulk::{BulkId, Marker, Part, encode_parts, shown};
+pub use bulk::{BulkId, Marker, Part, PartId, encode_parts, shown};
 pub use fault::{Stray, TooLarge, Unreadable};
 pub use key::{Key, KeyRange, Layout, RowKey, server_id};
 pub use row::{Author, Decoded, Write};

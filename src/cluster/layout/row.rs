@@ -169,6 +169,34 @@ fn registration(key: &InstanceKey, to: &Registration) -> Result<Vec<u8>, TooLarg
     }
 }
 
+// === impl RowKey ===
+
+impl RowKey {
+    /// The row that this is.
+    pub fn of(row: &SharedRow) -> Self {
+        match row {
+            SharedRow::Registration { key, .. } => Self::Registration(key.clone()),
+            SharedRow::Health { key, .. } => Self::Health(key.clone()),
+            SharedRow::Drained { key, .. } => Self::Drained(key.clone()),
+            SharedRow::Opinion { key, by, .. } => Self::Opinion(key.clone(), by.clone()),
+            SharedRow::Policy { service, .. } => Self::Policy(service.clone()),
+        }
+    }
+
+    /// The row that a change is of; of an instance that is removed that which goes first.
+    pub fn changed_by(edit: &Edit) -> Self {
+        match edit {
+            Edit::Register { key, .. } | Edit::Deregister { key, .. } => {
+                Self::Registration(key.clone())
+            }
+            Edit::Health { key, .. } => Self::Health(key.clone()),
+            Edit::Drain { key, .. } => Self::Drained(key.clone()),
+            Edit::Opinion { key, by, .. } => Self::Opinion(key.clone(), by.clone()),
+            Edit::Policy { service, .. } => Self::Policy(service.clone()),
+        }
+    }
+}
+
 // === impl Write ===
 
 impl Write {

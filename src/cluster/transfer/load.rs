@@ -80,7 +80,7 @@ impl Reader {
                 }
             },
             Ok(Key::Meta) => check_schema(layout, kv)?,
-            Ok(Key::Bulk(_)) => return Err(under_way(kv)),
+            Ok(Key::Bulk) => return Err(under_way(kv)),
             Ok(Key::Server(_) | Key::Beats(_) | Key::Part(..)) | Err(Stray::Foreign) => {}
             Err(Stray::Later(row)) => self.pass_over(row),
             Err(Stray::Malformed(_)) => self.pass_over(shown(&kv.key)),

@@ -117,7 +117,7 @@ async fn look(client: &Client, layout: &Layout, replace: bool) -> Result<There, 
             match layout.parse(&kv.key) {
                 Ok(Key::Row(row)) => drop(there.0.insert(row)),
                 Ok(Key::Server(id)) => servers.push(id.to_string()),
-                Ok(Key::Bulk(_)) => return Err(under_way(kv)),
+                Ok(Key::Bulk) => return Err(under_way(kv)),
                 Ok(Key::Meta | Key::Beats(_) | Key::Part(..)) | Err(_) => {}
             }
         }

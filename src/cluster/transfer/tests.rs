@@ -223,7 +223,7 @@ async fn nothing_is_exported_that_lacks_something() {
     let mistyped = format!("{root}policies/WEB");
     assert_eq!(passed_over, ["zone", "zones", &mistyped].map(String::from).into());
 
-    let bulk = format!("{root}bulks/0000000000000001");
+    let bulk = format!("{root}bulk");
     client.put(bulk.clone(), "x", None).await.unwrap();
     let refused = load(&client, &layout).await.unwrap_err();
     assert_eq!(refused, TransferError::UnderWay { key: bulk.clone() });

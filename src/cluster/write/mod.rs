@@ -8,7 +8,7 @@
 //!   one transaction takes (128 comparisons, so 42 rows of health); then it is written in several,
 //!   four at a time. Each row of it is good without the others, so a part that is refused does not
 //!   take back the rest: what was written comes back by the watch, and what was not is still owed.
-//! - **Anything else** is all or none, and refused when it is too much for one transaction.
+//! - **Anything else** is all or none. What is too much for one transaction is a *bulk*: see below.
 //! - **No answer** does not mean that nothing was written. What was to be written is looked for, as
 //!   long as there is time; only if it is not to be found the answer is that nobody knows.
 //! - **A revision that the watch will not tell of** would let the reply wait for ever: where other
@@ -16,10 +16,36 @@
 //!   what all servers have agreed on is written again, as it is.
 //!
 //! A shared state of a later schema is not written at all.
+//!
+//! # Bulks
+//!
+//! A registration of a hundred thousand instances is all or none, too. Its writer puts a marker,
+//! writes the changes in parts of a mebibyte, looks at all that they depend on, and then says in
+//! the marker that they count: that is the one transaction that decides. Who follows has the parts
+//! by then, and shows all of them as of the marker's revision. Afterwards they come into their rows
+//! (`finish`), and marker and parts go.
+//!
+//! - **While the marker is there nothing else is written** of instances and policies: each
+//!   transaction has the condition that it is not there, also of a server that has not heard of it.
+//!   So what the writer has looked at stays as it is, however much it is, and nothing that is
+//!   removed meanwhile comes back from a part. Others wait, and are refused as busy after five
+//!   seconds; what is seen of the world is shown meanwhile, and written later.
+//! - **A writer that dies** before the bulk counts leaves a marker that another server takes away,
+//!   and has changed nothing. If it counts, another server brings it into its rows.
+//! - **A row that comes out of a bulk** is younger than what it says. Who has decided on something
+//!   before that was over decides again.
+//!
+//! Rejected: many bulks at a time (each would be a condition of all others, and what they have in
+//! common would have to be found); conditions as comparisons in the deciding transaction (128 of
+//! them at the most; of a whole service they would be about the health of all its instances, too);
+//! a lease for the marker (leaders of etcd that were paused have been seen to end leases early).
 
+mod bulk;
+mod finish;
 mod plan;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use finish::Finisher;
 pub use writer::Writer;

@@ -17,19 +17,31 @@ use crate::{
 };
 
 /// Comparisons of a transaction, and operations of each branch: etcd's `--max-txn-ops`.
-const OPERATIONS_MAX: usize = 128;
+pub(super) const OPERATIONS_MAX: usize = 128;
 
 /// Octets of a transaction: below etcd's `--max-request-bytes`, 1.5 MiB, with room for what is
 /// around them. A registration at all its limits fits, alone.
-const OCTETS_MAX: usize = 1_500 << 10;
+pub(super) const OCTETS_MAX: usize = 1_500 << 10;
 
 /// What gRPC and etcd add to an operation or a comparison, at the most.
-const OVERHEAD_OCTETS: usize = 40;
+pub(super) const OVERHEAD_OCTETS: usize = 40;
 
-/// A proposal, in one transaction or several.
+/// How a proposal is written.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) parts: Vec<Part>,
+pub(super) enum Plan {
+    /// In one transaction; or in several, each of which is good without the others.
+    Parts(Vec<Part>),
+    /// All or none, and too much for a transaction.
+    Bulk(Vec<Condition>),
+}
+
+/// Why a transaction was not carried out.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// A bulk is under way, as of this revision of the store. When it is over, it may be.
+    Held(u64),
+    /// It will not be.
+    Refused(Refused),
 }
 
 /// One transaction, and what its answer means.
@@ -45,8 +57,8 @@ pub(super) struct Part {
 
 /// What has to hold of an instance.
 #[derive(Debug)]
-struct Condition {
-    key: InstanceKey,
+pub(super) struct Condition {
+    pub(super) key: InstanceKey,
     guard: Guard,
     /// Whether its health must not have been written since the base.
     of_health: bool,
@@ -78,29 +90,37 @@ impl Plan {
     /// change of it is good without the others. Anything else is all or none.
     ///
     /// # Errors
-    /// When it is more than one transaction takes, and has to be one.
+    /// When a row is larger than it may be.
     pub(super) fn of(proposal: &Proposal, writer: Writer<'_>) -> Result<Self, Refused> {
+        let conditions = || {
+            let of = |edit| Condition::of(edit, writer.layout);
+            Self::Bulk(proposal.edits.iter().filter_map(of).collect())
+        };
+        if !proposal.as_owner && proposal.edits.len() > OPERATIONS_MAX {
+            return Ok(conditions());
+        }
         let steps = proposal.edits.iter().map(|edit| Step::of(edit, proposal.base, writer));
         let steps: Vec<Step> = steps
             .collect::<Result<_, TooLarge>>()
             .map_err(|refusal| Refused::TooLarge(refusal.to_string()))?;
         let ranges = divided(&steps, writer.fence.is_some());
         if ranges.len() > 1 && !proposal.as_owner {
-            return Err(too_large(&steps));
+            return Ok(conditions());
         }
         let mut steps = steps.into_iter();
         let parts = ranges
             .into_iter()
             .map(|range| Part::of(steps.by_ref().take(range.len()), proposal.base, writer))
             .collect();
-        Ok(Self { parts })
+        Ok(Self::Parts(parts))
     }
 }
 
 /// As few transactions as will do, in their order.
 fn divided(steps: &[Step], is_fenced: bool) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
-    let fence = usize::from(is_fenced);
+    // That no bulk is under way is a condition of each.
+    let fixed = 1 + usize::from(is_fenced);
     let (mut compares, mut octets) = (0, 0);
     for (index, step) in steps.iter().enumerate() {
         compares += step.compare.len();
@@ -108,28 +128,18 @@ fn divided(steps: &[Step], is_fenced: bool) -> Vec<Range<usize>> {
         match ranges.last_mut() {
             Some(range)
                 if compares <= OPERATIONS_MAX
-                    && range.len() + fence < OPERATIONS_MAX
+                    && range.len() + fixed < OPERATIONS_MAX
                     && octets <= OCTETS_MAX =>
             {
                 range.end = index + 1;
             }
             _ => {
                 ranges.push(index..index + 1);
-                (compares, octets) = (fence + step.compare.len(), step.octets);
+                (compares, octets) = (fixed + step.compare.len(), step.octets);
             }
         }
     }
     ranges
-}
-
-fn too_large(steps: &[Step]) -> Refused {
-    let compares: usize = steps.iter().map(|step| step.compare.len()).sum();
-    let octets: usize = steps.iter().map(|step| step.octets).sum();
-    let count = steps.len();
-    Refused::TooLarge(format!(
-        "{count} changes with {compares} conditions have {octets} octets; what is written all or \
-         none may have {OPERATIONS_MAX} changes, as many conditions, and {OCTETS_MAX} octets"
-    ))
 }
 
 // === impl Part ===
@@ -143,6 +153,9 @@ impl Part {
             part.txn.compare.push(Compare::create_revision(own.clone(), Relation::Equal, fence));
             part.txn.otherwise.push(keys_only(own));
         }
+        let bulk = writer.layout.key(&Key::Bulk);
+        part.txn.compare.push(Compare::absent(bulk.clone()));
+        part.txn.otherwise.push(keys_only(KeyRange::key(bulk)));
         for Step { compare, op, condition, .. } in steps {
             part.txn.compare.extend(compare);
             part.txn.then.push(op);
@@ -157,7 +170,7 @@ impl Part {
 
     /// What the answer means: the revision at which the changes were made, or why they were not.
     /// The revision is that of the store, which may be one at which nothing of ours changed.
-    pub(super) fn judge(&self, reply: &TxnReply) -> Result<u64, Refused> {
+    pub(super) fn judge(&self, reply: &TxnReply) -> Result<u64, Lost> {
         if reply.succeeded {
             return Ok(reply.header.revision);
         }
@@ -168,17 +181,15 @@ impl Part {
         if let Some(fence) = self.fence {
             let own = listings.next().and_then(<[KeyValue]>::first);
             if own.is_none_or(|own| own.create_revision != fence) {
-                return Err(Refused::NotOwner);
+                return Err(Lost::Refused(Refused::NotOwner));
             }
         }
-        let rows = self.conditions.iter().zip(listings);
-        let failed = rows.filter(|(condition, rows)| !condition.holds(rows, self.base));
-        let (mut keys, mut at) = (Vec::new(), 0);
-        for (condition, rows) in failed {
-            keys.push(condition.key.clone());
-            at = at.max(condition.known_at(rows, reply.header.revision));
+        let now = reply.header.revision;
+        if listings.next().is_some_and(|bulk| !bulk.is_empty()) {
+            return Err(Lost::Held(now));
         }
-        Err(Refused::Conflict { keys, at })
+        let (keys, at) = broken(&self.conditions, listings, self.base, now);
+        Err(Lost::Refused(Refused::Conflict { keys, at }))
     }
 
     /// Whether the transaction was taken although nobody has heard so, by what is there now; at
@@ -208,6 +219,24 @@ impl Part {
         };
         Txn { then: self.txn.then.iter().map(read).collect(), ..Txn::default() }
     }
+}
+
+/// The instances whose conditions do not hold of what was found, and from which revision on a
+/// server knows so.
+pub(super) fn broken<'r>(
+    conditions: &[Condition],
+    found: impl Iterator<Item = &'r [KeyValue]>,
+    base: u64,
+    now: u64,
+) -> (Vec<InstanceKey>, u64) {
+    let (mut keys, mut at) = (Vec::new(), 0);
+    for (condition, rows) in conditions.iter().zip(found) {
+        if !condition.holds(rows, base) {
+            keys.push(condition.key.clone());
+            at = at.max(condition.known_at(rows, now));
+        }
+    }
+    (keys, at)
 }
 
 // === impl Step ===
@@ -293,6 +322,6 @@ impl Condition {
     }
 }
 
-fn keys_only(keys: KeyRange) -> Op {
+pub(super) fn keys_only(keys: KeyRange) -> Op {
     Op::Range(etcd::Range { keys_only: true, ..etcd::Range::of(keys) })
 }

@@ -6,10 +6,13 @@ use futures_util::{StreamExt, stream};
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 use tracing::warn;
 
-use super::plan::{self, Part, Plan};
+use super::{
+    bulk::Bulk,
+    plan::{self, Lost, Part, Plan},
+};
 use crate::{
     cluster::{
-        common::{Common, FULL},
+        common::{Bulks, Common, FULL, Over},
         etcd::{Compare, EtcdError, KeyRange, Op, OpReply, Range, Relation, Txn},
         layout::{Author, Key},
     },
@@ -27,14 +30,28 @@ const ECHO: Duration = Duration::from_millis(200);
 
 /// Transactions that are under way at once, where a proposal may be divided: enough to fill the
 /// pauses of a disk, and no crowd.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
+
+/// How long a change waits for a bulk to be over: as long as a hundred thousand rows take on a slow
+/// disk, and shorter than what a client of ours waits.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Writes what the registry proposes.
 #[derive(Debug)]
 pub struct Writer {
-    common: Common,
-    me: ServerId,
+    pub(super) common: Common,
+    pub(super) me: ServerId,
     deadline: Duration,
+    pub(super) patience: Duration,
+}
+
+/// When a proposal may be written: while no bulk is under way.
+pub(super) struct Free<'w> {
+    pub(super) writer: &'w Writer,
+    /// The revision on which it was decided.
+    pub(super) base: u64,
+    /// How long to wait.
+    pub(super) until: Instant,
 }
 
 // === impl Writer ===
@@ -42,7 +59,7 @@ pub struct Writer {
 impl Writer {
     /// Of the server of that name.
     pub fn new(common: Common, me: ServerId) -> Self {
-        Self { common, me, deadline: DEADLINE }
+        Self { common, me, deadline: DEADLINE, patience: PATIENCE }
     }
 
     async fn write(&self, proposal: &Proposal) -> Result<u64, Refused> {
@@ -56,10 +73,18 @@ impl Writer {
         let at = Timestamp(self.common.clock.wall_millis());
         let author = Author { server: &self.me, at };
         let writer = plan::Writer { layout: &self.common.layout, author, fence };
-        let plan = Plan::of(proposal, writer)?;
-        let deadline = Instant::now() + self.deadline;
-        let carry_out = |part| self.carry_out(part, deadline);
-        let mut ends = stream::iter(plan.parts).map(carry_out).buffer_unordered(AT_ONCE);
+        let began = Instant::now();
+        let free = Free { writer: self, base: proposal.base, until: began + self.patience };
+        let parts = match Plan::of(proposal, writer)? {
+            Plan::Parts(parts) => parts,
+            Plan::Bulk(conditions) => {
+                let end = Bulk::write(proposal, &conditions, author, &free).await;
+                self.account(&end, began);
+                return end;
+            }
+        };
+        let carry_out = |part| self.carry_out(part, &free);
+        let mut ends = stream::iter(parts).map(carry_out).buffer_unordered(AT_ONCE);
         let mut all = Ok(0);
         while let Some(end) = ends.next().await {
             all = merged(all, end);
@@ -67,28 +92,48 @@ impl Writer {
         all
     }
 
-    async fn carry_out(&self, part: Part, deadline: Instant) -> Result<u64, Refused> {
+    /// Carries out a transaction, when no bulk is under way.
+    async fn carry_out(&self, part: Part, free: &Free<'_>) -> Result<u64, Refused> {
         let began = Instant::now();
+        let mut end = Err(Lost::Held(0));
+        while let Err(Lost::Held(at)) = end {
+            end = match free.wait(at).await {
+                Ok(()) => self.attempt(&part).await,
+                Err(refused) => Err(Lost::Refused(refused)),
+            };
+        }
+        let end = end.map_err(|lost| match lost {
+            Lost::Refused(refused) => refused,
+            Lost::Held(_) => Refused::Busy("a bulk is being written".to_owned()),
+        });
+        self.account(&end, began);
+        end
+    }
+
+    async fn attempt(&self, part: &Part) -> Result<u64, Lost> {
+        let deadline = Instant::now() + self.deadline;
         let end = match timeout_at(deadline, self.common.client.txn(part.txn.clone())).await {
             Ok(Ok(reply)) => {
                 let changed = reply.replies.iter().any(|reply| *reply != OpReply::Deleted(0));
-                match part.judge(&reply) {
+                return match part.judge(&reply) {
                     Ok(at) if changed => Ok(at),
                     Ok(at) => Ok(self.shown(at, deadline).await),
-                    Err(Refused::Conflict { keys, at }) if at == reply.header.revision => {
-                        Err(Refused::Conflict { keys, at: self.shown(at, deadline).await })
+                    Err(Lost::Refused(Refused::Conflict { keys, at }))
+                        if at == reply.header.revision =>
+                    {
+                        let at = self.shown(at, deadline).await;
+                        Err(Lost::Refused(Refused::Conflict { keys, at }))
                     }
-                    Err(refused) => Err(refused),
-                }
+                    Err(lost) => Err(lost),
+                };
             }
             Ok(Err(EtcdError::Unsure { endpoint, cause })) => {
-                self.find_out(&part, format!("{endpoint}: {cause}"), deadline).await
+                self.find_out(part, format!("{endpoint}: {cause}"), deadline).await
             }
             Ok(Err(error)) => Err(refused(&error)),
             Err(_) => Err(Refused::Unsure(unsure("no answer in time"))),
         };
-        self.account(&end, began);
-        end
+        end.map_err(Lost::Refused)
     }
 
     /// A transaction may have been taken: looks whether it was.
@@ -157,6 +202,7 @@ impl Writer {
         let outcome = match end {
             Ok(_) => "written",
             Err(Refused::Conflict { .. }) => "conflict",
+            Err(Refused::Busy(_)) => "busy",
             Err(Refused::NotOwner) => "not_owner",
             Err(Refused::Full(_)) => "full",
             Err(Refused::TooLarge(_)) => "too_large",
@@ -172,6 +218,51 @@ impl Writer {
                 }
             }
             Err(_) => {}
+        }
+    }
+}
+
+// === impl Free ===
+
+impl Free<'_> {
+    /// Waits until no bulk is under way, as of this revision of the store.
+    ///
+    /// # Errors
+    /// With [`Refused::Busy`] when it takes too long. With a conflict that names nothing when what
+    /// is proposed was decided on while a bulk came into its rows: their revisions are younger than
+    /// what they say, so the conditions are to be put anew.
+    pub(super) async fn wait(&self, at: u64) -> Result<(), Refused> {
+        let (mut followed, mut bulks) = (self.writer.common.followed(), self.writer.common.bulks());
+        let mut was_decided_within = false;
+        let mut told = String::new();
+        let free = async {
+            // Neither ends as long as there is anybody to ask.
+            drop(followed.wait_for(|followed| *followed >= at).await);
+            let is_free = |bulks: &Bulks| match &bulks.under_way {
+                None => true,
+                Some(bulk) => {
+                    was_decided_within |= bulk.marker.counts && bulk.at <= self.base;
+                    told = format!(
+                        "`{}` writes {} changes, which others wait for",
+                        bulk.marker.by, bulk.marker.edits
+                    );
+                    false
+                }
+            };
+            drop(bulks.wait_for(is_free).await);
+        };
+        if timeout_at(self.until, free).await.is_err() {
+            let told = if told.is_empty() { "a bulk is being written".to_owned() } else { told };
+            return Err(Refused::Busy(told));
+        }
+        let last = bulks.borrow().last;
+        match last {
+            Some(Over { counted, ended, .. })
+                if self.base < ended && (was_decided_within || counted <= self.base) =>
+            {
+                Err(Refused::Conflict { keys: Vec::new(), at: ended })
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -207,7 +298,7 @@ fn merged(one: Result<u64, Refused>, other: Result<u64, Refused>) -> Result<u64,
 }
 
 /// What an error of the store means for who proposes.
-fn refused(error: &EtcdError) -> Refused {
+pub(super) fn refused(error: &EtcdError) -> Refused {
     match error {
         EtcdError::NoSpace { .. } => Refused::Full(error.to_string()),
         EtcdError::TooLarge { .. } => Refused::TooLarge(error.to_string()),
@@ -216,7 +307,7 @@ fn refused(error: &EtcdError) -> Refused {
     }
 }
 
-fn unsure(cause: &str) -> String {
+pub(super) fn unsure(cause: &str) -> String {
     format!(
         "etcd may have taken the change, or may still: {cause}. Read it, or repeat the request: it \
          changes nothing twice"

@@ -86,6 +86,7 @@ impl From<RegistryError> for EurekaError {
             | RegistryError::UnknownPolicy(_) => Self::new(StatusCode::NOT_FOUND, text),
             RegistryError::Busy
             | RegistryError::Conflict(_)
+            | RegistryError::Held(_)
             | RegistryError::NotDurable(JournalError::Unsure(_)) => Self::unavailable(text, 1),
             RegistryError::NotDurable(_) | RegistryError::Stopping => Self::unavailable(text, 5),
         }
@@ -123,6 +124,7 @@ mod tests {
         let unsure = JournalError::Unsure("no reply in time".into());
         for (error, status, retry_after) in [
             (RegistryError::Busy, 503, Some("1")),
+            (RegistryError::Held("a bulk".into()), 503, Some("1")),
             (RegistryError::Conflict(key()), 503, Some("1")),
             (RegistryError::Invalid(invalid()), 400, None),
             (RegistryError::Limit(invalid()), 400, None),

@@ -226,6 +226,9 @@ pub enum Refused {
         /// The revision of the store at which they do not.
         at: u64,
     },
+    /// Something larger is being written, for longer than a change waits.
+    #[error("{0}")]
+    Busy(String),
     /// This server is not known as alive, so that its tasks are those of others.
     #[error("this server is not known as alive any more")]
     NotOwner,
@@ -310,9 +313,10 @@ impl From<Refused> for JournalError {
             Refused::Full(why) => Self::Full(why),
             Refused::Unavailable(why) => Self::Unreachable(why),
             Refused::Unsure(why) => Self::Unsure(why),
-            other @ (Refused::Conflict { .. } | Refused::NotOwner | Refused::TooLarge(_)) => {
-                Self::Failed(other.to_string())
-            }
+            other @ (Refused::Busy(_)
+            | Refused::Conflict { .. }
+            | Refused::NotOwner
+            | Refused::TooLarge(_)) => Self::Failed(other.to_string()),
         }
     }
 }

@@ -80,7 +80,8 @@ fn parts_are_below_a_mebibyte_and_rows_below_what_etcd_takes() {
 
 #[test]
 fn a_folded_registration_is_that_of_its_marker() {
-    let marker = Marker { parts: 1, edits: 1, base: 1, by: "host-2".into(), at: Timestamp(7) };
+    let (bulk, by, at) = (BulkId(1), "host-2".into(), Timestamp(7));
+    let marker = Marker { bulk, counts: true, parts: 1, edits: 1, base: 1, by, at };
     let edit = Edit::Register { key: web(), to: plain().into(), guard: Guard::None };
     let write = layout().encode_folded(edit, &marker, 12).unwrap();
     let SharedRow::Registration { to: Some(to), .. } = row_after(write) else { panic!() };

@@ -25,7 +25,7 @@ fn a_key_is_a_prefix_a_version_and_names() {
         (Key::Row(RowKey::Policy(web.service.clone())), "policies/web"),
         (Key::Row(RowKey::Opinion(web.clone(), "host-2".into())), "opinions/web/web-1/host-2"),
         (Key::Beats("b".into()), "beats/b"),
-        (Key::Bulk(BulkId(255)), "bulks/00000000000000ff"),
+        (Key::Bulk, "bulk"),
         (Key::Part(BulkId(255), 12), "bulks/00000000000000ff/00012"),
     ] {
         let text = format!("/rollcall/v1/{text}");
@@ -64,7 +64,8 @@ fn what_is_of_a_later_version_is_told_from_what_is_wrong() {
         ("servers", "server", "is missing"),
         ("beats/a b", "server", "' '"),
         ("bulks/xyz", "bulk", "is no number of 16 hexadecimal digits"),
-        ("bulks/00000000000000FF", "bulk", "is written as `00000000000000ff` in keys"),
+        ("bulks/00000000000000FF/00001", "bulk", "is written as `00000000000000ff` in keys"),
+        ("bulks/00000000000000ff", "part", "is missing"),
         ("bulks/00000000000000ff/7", "part", "is no number of 5 digits"),
         ("bulks/00000000000000ff/+0007", "part", "is no number of 5 digits"),
     ] {
@@ -96,10 +97,8 @@ fn a_range_has_what_is_below_and_nothing_beside() {
     for key in ["web-10/registration", "web-1-a/health", "web-1a/health", "web-/health"] {
         assert!(!has(&one, &format!("v1/instances/web/{key}")), "{key}");
     }
-    let parts = layout.parts(BulkId(1));
-    assert!(has(&parts, "v1/bulks/0000000000000001/00000"));
-    assert!(!has(&parts, "v1/bulks/0000000000000001"));
-    assert!(has(&layout.bulks(), "v1/bulks/0000000000000001"));
+    assert!(has(&layout.bulks(), "v1/bulks/0000000000000001/00000"));
+    assert!(!has(&layout.bulks(), "v1/bulk"));
     assert!(has(&layout.servers(), "v1/servers/a") && has(&layout.beats(), "v1/beats/a"));
 }
 

@@ -62,7 +62,7 @@ proptest! {
                 let _read = layout.decode(&row, value, 7);
             }
             let _read = layout.decode_part(BulkId(1), 0, value, 7);
-            let _read = layout.decode_marker(BulkId(1), value, 7);
+            let _read = layout.decode_marker(value, 7);
             let _read = layout.decode_meta(value, 7);
             let _read = layout.decode_server(&"a".into(), value, 7);
             let _read = layout.parse(value);

@@ -65,13 +65,14 @@ fn values_are_these_texts() {
 #[test]
 fn values_that_are_no_rows_of_the_registry_are_these_texts() {
     let (layout, at) = (layout(), AUTHOR.at);
-    let marker = Marker { parts: 1, edits: 2, base: 11, by: "host-1".into(), at };
+    let by = "host-1".into();
+    let marker = Marker { bulk: BulkId(255), counts: true, parts: 1, edits: 2, base: 11, by, at };
     let text = concat!(
-        r#"{"parts":1,"edits":2,"base":11,"by":"host-1","#,
+        r#"{"bulk":"00000000000000ff","counts":true,"parts":1,"edits":2,"base":11,"by":"host-1","#,
         r#""at":"2026-11-18T11:06:40.000Z"}"#,
     );
     assert_eq!(String::from_utf8(marker.encode()).unwrap(), text);
-    assert_eq!(layout.decode_marker(BulkId(1), text.as_bytes(), 1), Ok(marker));
+    assert_eq!(layout.decode_marker(text.as_bytes(), 1), Ok(marker));
     let meta = Agreed { schema: 1, cluster: "5f0c".into() };
     assert_eq!(meta.encode(), br#"{"schema":1,"cluster":"5f0c"}"#);
     assert_eq!(layout.decode_meta(&meta.encode(), 1), Ok(meta));

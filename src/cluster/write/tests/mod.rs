@@ -1,5 +1,7 @@
 //! Proposals to a real etcd: conditions, conflicts, limits, and answers that were lost.
 
+mod bulks;
+mod bulks_left;
 mod conditions;
 mod limits;
 mod support;

@@ -2,14 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio_util::sync::{CancellationToken, DropGuard};
+
 use crate::{
     cluster::{
         common::{Fence, Held},
-        etcd::Client,
+        etcd::{Client, KeyRange, Range},
         follow::testing::Mirror,
         layout::Key,
-        testing::shared,
-        write::Writer,
+        testing::{PATIENCE, shared},
+        write::{Finisher, Writer},
     },
     model::{CheckState, Revision, Status, Timestamp},
     registry::{Edit, Guard, Health, Proposal, Refused, Registration, Share, testing},
@@ -38,20 +40,68 @@ impl World {
         Self { mirror, etcd, prefix: prefix.to_owned(), writer }
     }
 
+    /// Another server of the same etcd.
+    pub(super) async fn other(&self) -> Self {
+        let mut other = Self::of(self.etcd.clone(), self.etcd.clone(), &self.prefix).await;
+        other.writer.me = "other".into();
+        other
+    }
+
+    /// Has this server finish bulks until the guard goes, also those of others.
+    pub(super) fn finish(&self) -> DropGuard {
+        self.finish_after(PATIENCE)
+    }
+
+    /// The same; a bulk that does not count is given up after a while.
+    pub(super) fn finish_after(&self, given_up: Duration) -> DropGuard {
+        let common = self.mirror.common.clone();
+        let mut finisher = Finisher::new(common, self.writer.me.clone());
+        (finisher.left, finisher.given_up) = (Duration::ZERO, given_up);
+        let stop = CancellationToken::new();
+        tokio::spawn(finisher.run(stop.clone()));
+        stop.drop_guard()
+    }
+
+    /// The keys below the prefix that begin so.
+    pub(super) async fn keys(&self, name: &str) -> usize {
+        let keys = KeyRange::prefix(format!("{}v1/{name}", self.prefix));
+        let found = self.etcd.range(Range { count_only: true, ..Range::of(keys) }).await;
+        usize::try_from(found.unwrap().count).unwrap()
+    }
+
+    /// Takes what is told until no bulk is under way.
+    pub(super) async fn until_over(&mut self) {
+        let bulks = self.mirror.common.bulks();
+        let is_over = |mirror: &Mirror| {
+            let bulks = bulks.borrow();
+            bulks.under_way.is_none() && bulks.last.is_none_or(|over| over.ended <= mirror.upto)
+        };
+        self.mirror.until(is_over).await;
+    }
+
     /// Proposes on what the mirror has seen.
     pub(super) async fn propose(&mut self, edits: Vec<Edit>) -> Result<u64, Refused> {
-        let base = self.mirror.upto;
-        self.writer.propose(Proposal { base, edits, as_owner: false }).await
+        self.offer(Proposal { base: self.mirror.upto, edits, as_owner: false }).await
     }
 
     /// The same on an older revision.
     pub(super) async fn propose_on(&mut self, base: u64, edits: Vec<Edit>) -> Result<u64, Refused> {
-        self.writer.propose(Proposal { base, edits, as_owner: false }).await
+        self.offer(Proposal { base, edits, as_owner: false }).await
     }
 
     pub(super) async fn as_owner(&mut self, edits: Vec<Edit>) -> Result<u64, Refused> {
-        let base = self.mirror.upto;
-        self.writer.propose(Proposal { base, edits, as_owner: true }).await
+        self.offer(Proposal { base: self.mirror.upto, edits, as_owner: true }).await
+    }
+
+    /// Proposes, and takes what is told meanwhile, as a registry does.
+    async fn offer(&mut self, proposal: Proposal) -> Result<u64, Refused> {
+        let mut proposing = self.writer.propose(proposal);
+        loop {
+            tokio::select! {
+                end = &mut proposing => return end,
+                () = self.mirror.next() => {}
+            }
+        }
     }
 
     /// Proposes what is taken, and waits until the mirror has it.
@@ -63,7 +113,7 @@ impl World {
 
     /// Puts the row of this server, which makes it an owner; says at which revision.
     pub(super) async fn join(&mut self) -> u64 {
-        let key = self.mirror.common.layout.key(&Key::Server("me".into()));
+        let key = self.mirror.common.layout.key(&Key::Server(self.writer.me.clone()));
         let at = self.etcd.put(key, "{}", None).await.unwrap().revision;
         let lease = self.etcd.grant(Duration::from_secs(60)).await.unwrap().lease;
         self.fence().set(Some(Held { revision: at, lease }));

@@ -124,6 +124,7 @@ impl From<RegistryError> for ConsulError {
             RegistryError::NotDurable(JournalError::Unsure(_)) => Self::leadership_lost(),
             RegistryError::Busy
             | RegistryError::Conflict(_)
+            | RegistryError::Held(_)
             | RegistryError::NotDurable(_)
             | RegistryError::Stopping => Self::unavailable(text),
         }
@@ -146,6 +147,7 @@ mod tests {
         let unsure = JournalError::Unsure("no reply in time".into());
         for (error, status, text) in [
             (RegistryError::Busy, 503, "too busy"),
+            (RegistryError::Held("a bulk".into()), 503, "too busy: a bulk"),
             (RegistryError::Conflict(testing::key("web/a")), 503, "was changed meanwhile"),
             (RegistryError::Invalid(invalid()), 400, "above the limit of 4"),
             (RegistryError::Limit(invalid()), 500, "above the limit of 4"),

@@ -181,6 +181,7 @@ impl Applier {
                     Refused::TooLarge(why) => {
                         RegistryError::Limit(Invalid::new("body", requests.len(), why))
                     }
+                    Refused::Busy(why) => RegistryError::Held(why),
                     refused => {
                         let error = JournalError::from(refused);
                         self.announcer.stored(&Err(error.clone()));
