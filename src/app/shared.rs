@@ -15,7 +15,7 @@ use crate::{
         etcd::Client,
         follow::{Follower, Relayed, inspect},
         layout::{Layout, ServerRow},
-        members::{Members, MembersSetup},
+        members::{Members, MembersSetup, count},
         write::{Finisher, Writer},
     },
     http::{PeerToken, Peers},
@@ -145,6 +145,8 @@ impl SharingTasks {
         let finisher = Finisher::new(common.clone(), me.id.clone());
         tasks.spawn("bulks", finisher.run(stop.clone()));
         let mut random = fastrand::Rng::new();
+        let counting = count(common.clone(), registry.clone(), ownership.clone(), stop.clone());
+        tasks.spawn("count", counting);
         let (id, common_beats) = (Arc::clone(&me.id), common.clone());
         let setup = BeatsSetup { common: common_beats, me: id, registry, beats, relayed };
         let beats = Beats::new(setup, metrics, random.fork());

@@ -18,6 +18,7 @@
 //!
 //! The rows of the servers come with the follower's watch, not with one of their own.
 
+mod count;
 mod keeper;
 mod roll;
 mod row;
@@ -26,5 +27,6 @@ mod start;
 mod tests;
 mod views;
 
+pub use count::count;
 pub use row::{Server, Servers};
 pub use start::{LEASE, Members, MembersSetup, drawn_id};
