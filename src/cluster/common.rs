@@ -157,6 +157,12 @@ impl Common {
         self.news.read_only.lock().clone()
     }
 
+    /// The time, for people (RFC 3339).
+    pub(super) fn now(&self) -> String {
+        let millis = i64::try_from(self.clock.wall_millis()).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX).to_string()
+    }
+
     pub(super) fn set_roster(&self, roster: Roster) {
         self.news.roster.send_replace(roster);
     }

@@ -45,7 +45,7 @@ impl Follower {
         out: &mpsc::Sender<Followed>,
     ) -> Result<(), End> {
         let Some(upto) = events.last().map(Event::revision) else { return Ok(()) };
-        let now = now(&self.common);
+        let now = self.common.now();
         let mut batch = Batch::default();
         for event in events {
             self.put_in(&mut batch, event, &now);
@@ -114,7 +114,7 @@ impl Follower {
 
     /// Reads everything, of the state of that name.
     pub(super) async fn list(&mut self, state: String) -> Result<Whole, EtcdError> {
-        let (now, Common { client, layout, .. }) = (now(&self.common), self.common.clone());
+        let (now, Common { client, layout, .. }) = (self.common.now(), self.common.clone());
         let known = self.position.as_ref().map(|position| position.revision);
         let (mut rows, mut servers) = (Vec::new(), Servers::new());
         let (mut faults, mut strays, mut beats) = (Vec::new(), Vec::new(), Vec::new());
@@ -198,10 +198,4 @@ impl Follower {
         let servers = Arc::new(self.servers.clone());
         self.common.set_roster(Roster { at, servers });
     }
-}
-
-/// The time, for people (RFC 3339).
-fn now(common: &Common) -> String {
-    let millis = i64::try_from(common.clock.wall_millis()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX).to_string()
 }

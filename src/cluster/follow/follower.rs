@@ -190,11 +190,12 @@ impl Follower {
         let mut look = std::pin::pin!(look);
         let looked = match timeout(QUICK, &mut look).await {
             Ok(looked) => looked,
-            Err(_) => {
+            Err(_) if self.is_fair => {
                 let why = format!("no member of etcd has answered within {QUICK:?}");
                 self.set_weather(out, Weather::Lost(why)).await;
                 look.await
             }
+            Err(_) => look.await,
         };
         let (found, header) = looked.map_err(failed)?;
         self.common.heard.touch();
@@ -276,9 +277,6 @@ impl Follower {
         }
         let is_fair = weather == Weather::Fair;
         if std::mem::replace(&mut self.is_fair, is_fair) != is_fair {
-            if is_fair {
-                info!("etcd is within reach again");
-            }
             // Nobody listens: the next word finds that out.
             let _closed = out.send(Followed::Weather(weather)).await;
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use crate::cluster::{common::Common, layout::Meta, meta};
@@ -15,6 +16,9 @@ const READ_ONLY: &str = "etcd schema";
 /// The name of the one that tells of what a later version has written.
 const LATER: &str = "etcd later";
 
+/// How often the log is told of a store that stays out of reach.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// Names of a later version that are remembered, to tell of each once: more than a version adds.
 const LATER_MAX: usize = 100;
 
@@ -26,13 +30,23 @@ pub(super) struct Notes {
     later: BTreeSet<String>,
     /// For what the start waits.
     waits: String,
+    /// That the store is out of reach.
+    lost: Option<Lost>,
+}
+
+#[derive(Debug)]
+struct Lost {
+    /// Since when, for people (RFC 3339).
+    since: String,
+    /// When the log was told last.
+    told: Option<Instant>,
 }
 
 // === impl Notes ===
 
 impl Notes {
     pub(super) fn new(common: Common) -> Self {
-        Self { common, later: BTreeSet::new(), waits: String::new() }
+        Self { common, later: BTreeSet::new(), waits: String::new(), lost: None }
     }
 
     /// Nothing is known yet, and nothing can be had.
@@ -45,15 +59,25 @@ impl Notes {
         self.waits = message;
     }
 
-    pub(super) fn within_reach(&self) {
+    pub(super) fn within_reach(&mut self) {
+        if self.lost.take().is_some() {
+            info!("etcd is within reach again");
+        }
         self.common.board.clear(REACH);
     }
 
-    pub(super) fn out_of_reach(&self, why: &str) {
-        let message =
-            format!("{why}. Answers come from memory, health is checked, and changes are refused");
-        if self.common.board.note(REACH, message) {
-            warn!(why, "etcd is out of reach");
+    /// The board has the newest cause; the log has the first, and then one in a while: what each
+    /// endpoint says changes from attempt to attempt.
+    pub(super) fn out_of_reach(&mut self, why: &str) {
+        let lost = self.lost.get_or_insert_with(|| Lost { since: self.common.now(), told: None });
+        let message = format!(
+            "{why}; since {}. Answers come from memory, health is checked, and changes are refused",
+            lost.since
+        );
+        self.common.board.note(REACH, message);
+        if lost.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            warn!(why, since = lost.since, "etcd is out of reach");
+            lost.told = Some(Instant::now());
         }
     }
 

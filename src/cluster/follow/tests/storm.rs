@@ -45,7 +45,8 @@ async fn a_compaction_while_nobody_watched_hides_no_deletion() {
     let mut mirror = Mirror::start(client(&link.url), "/rollcall/").await;
     link.cut();
     mirror.until(|mirror| mirror.weather != Weather::Fair).await;
-    assert!(mirror.board().contains("changes are refused"), "{}", mirror.board());
+    let board = mirror.board();
+    assert!(board.contains("; since 20") && board.contains("changes are refused"), "{board}");
     delete(&direct, "/rollcall/", "instances/web/a/").await;
     let at = register(&direct, "/rollcall/", "api/d").await;
     direct.compact(at).await.unwrap();
