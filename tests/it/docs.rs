@@ -10,6 +10,7 @@ use crate::support::{
     Node,
     api::instance_path,
     command::{rollcall, run},
+    etcd::Etcd,
     namespace::{self, Namespace},
     node::read,
     tls::Certificate,
@@ -294,7 +295,12 @@ fn the_metrics_that_are_named_exist() {
     crate::support::eventually("the check has a result", || {
         has(&node.api().text("/metrics"), "rollcall_check_results_total").then_some(())
     });
-    let metrics = node.api().text("/metrics");
+    // And what servers share has some of its own.
+    let etcd = Etcd::single();
+    let url = &etcd.endpoints()[0];
+    let sharing = Node::builder().arg("--store").arg(format!("etcd={url}")).start();
+    sharing.cli("register web web-1 --port 80 --address 127.0.0.1").ok();
+    let metrics = node.api().text("/metrics") + &sharing.api().text("/metrics");
     let readme = document("README.md");
     let named = quoted(&readme).into_iter().filter(|text| text.starts_with("rollcall_"));
     let named: BTreeSet<_> = named.collect();

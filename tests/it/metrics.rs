@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use hickory_proto::rr::RecordType;
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Node, api::instance_path, events::Events, eventually, raw};
+use crate::support::{
+    Backend, Node, api::instance_path, etcd::Etcd, events::Events, eventually, raw,
+};
 
 /// A page of metrics, read strictly.
 struct Page {
@@ -129,6 +131,35 @@ fn every_family_keeps_prometheus_rules() {
     let (node, _backend, _watch) = used();
     let page = Page::of(&node);
     assert!(page.families.len() > 25, "{}", page.families.len());
+    assert_keeps_rules(&page);
+}
+
+#[test]
+fn every_family_of_a_shared_store_keeps_them_too() {
+    let etcd = Etcd::single();
+    let store = format!("etcd={}", etcd.endpoints()[0]);
+    let node = Node::builder().arg("--store").arg(store).start();
+    node.api().register("web", "i", &json!({ "addresses": ["10.0.0.1"], "port": 80 }));
+    // The count of what is its task comes when it is known to be alive.
+    let page = eventually("the instance is its task", || {
+        let page = Page::of(&node);
+        (page.value("rollcall_cluster_instances_owned", &[]) > 0.5).then_some(page)
+    });
+    assert_keeps_rules(&page);
+    assert!(page.value("rollcall_cluster_revision", &[]) >= 3.0);
+    assert!(page.value("rollcall_cluster_silence_seconds", &[]) < 10.0);
+    for (family, labels, expected) in [
+        ("rollcall_cluster_servers", vec![], 1.0),
+        ("rollcall_cluster_lists_total", vec![], 1.0),
+        ("rollcall_cluster_rows_unreadable", vec![], 0.0),
+        ("rollcall_store_transactions_total", vec![("outcome", "written")], 1.0),
+    ] {
+        let value = page.value(family, &labels);
+        assert!((value - expected).abs() < 0.5, "{family}: {value}");
+    }
+}
+
+fn assert_keeps_rules(page: &Page) {
     for (name, family) in &page.families {
         assert!(
             (name.starts_with("rollcall_") || name.starts_with("process_")) && is_snake(name),
