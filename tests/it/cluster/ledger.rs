@@ -126,6 +126,8 @@ struct Entry {
     /// Whether an answer has shown it, and whether one has left it out for its health.
     was_well: bool,
     was_ill: bool,
+    /// What was wrong last, and when: the same again, moments later, explains nothing more.
+    told: Option<(Server, Shown, At)>,
 }
 
 /// From which moment on a server shows nothing older, and since when: it rises with each change
@@ -137,6 +139,8 @@ struct Floor(VecDeque<(At, At)>);
 const MEMORY: Duration = Duration::from_secs(120);
 /// A machine that has not let the test run for so long stands still.
 const STALL: Duration = Duration::from_millis(300);
+/// For so long what is wrong in the same way is told only once.
+const SAME: Duration = Duration::from_secs(5);
 /// So many that are silent at the same time are believed: `health.self_preservation.min_silent`.
 const BELIEVED: usize = 3;
 
@@ -153,6 +157,7 @@ impl Ledger {
             floors: vec![Floor::default(); servers],
             was_well: false,
             was_ill: false,
+            told: None,
         };
         Self {
             bounds,

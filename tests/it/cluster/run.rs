@@ -101,18 +101,26 @@ impl Run {
         }
     }
 
-    /// Lets one fault follow the other for a time; in a long run some come only when it is seen
-    /// that all is well again, as at the end of each.
+    /// Lets one fault follow the other for a time, each once before any comes again. Half of them come
+    /// before the last has settled; in a long run some only when it is seen that all is well again,
+    /// as at the end of each.
     fn trouble(&self, fleet: &mut Fleet, scene: &Scene, rng: &mut fastrand::Rng, time: Duration) {
-        let all = Fault::all(self.servers, self.members);
         let Bounds { settled, moved, .. } = self.bounds();
         let long = moved + LOOK;
+        let mut faults = Vec::new();
         while scene.now() < time {
-            let short = (2 * settled).mul_f32(rng.f32());
-            let calm = if time > self.time && rng.u8(..4) == 0 { long } else { short };
+            let calm = match rng.u8(..8) {
+                0..4 => settled.mul_f32(0.5 * rng.f32()),
+                4 if time > self.time => long,
+                _ => (2 * settled).mul_f32(rng.f32()),
+            };
             scene.pass(calm, Ends::Changes);
+            if faults.is_empty() {
+                faults = Fault::all(self.servers, self.members);
+                rng.shuffle(&mut faults);
+            }
+            let fault = faults.pop().expect("there are some");
             let hold = self.hold.mul_f32(rng.f32());
-            let fault = all[rng.usize(..all.len())];
             Conductor { fleet, scene, hold }.carry_out(fault);
         }
         scene.pass(long, Ends::Changes);

@@ -1,6 +1,10 @@
 //! How right an answer is.
 
-use super::{At, BELIEVED, Care, Entry, Key, Kind, Ledger, Server, Shown, Sight, State, Verdict};
+use std::time::Duration;
+
+use super::{
+    At, BELIEVED, Care, Entry, Key, Kind, Ledger, SAME, Server, Shown, Sight, State, Verdict,
+};
 
 // === impl Ledger ===
 
@@ -10,16 +14,7 @@ impl Ledger {
         let verdict = self.judge(sight, key, shown);
         self.tally.verdicts.count(self.entries[key].care, verdict);
         match verdict {
-            Verdict::Wrong(since) => {
-                let entry = &self.entries[key];
-                let floor = entry.floors[sight.server].at(sight.asked);
-                self.tally.violation(|| {
-                    format!(
-                        "{shown:?} of instance {key}, wrong for {since:.3?}; {sight:.3?}, floor \
-                         {floor:.3?}; {entry}"
-                    )
-                });
-            }
+            Verdict::Wrong(since) => self.tell(sight, key, shown, since),
             Verdict::Right | Verdict::Late(_) => {
                 let entry = &mut self.entries[key];
                 let hidden = entry.history.last(Shown::Hidden, sight.answered);
@@ -33,6 +28,24 @@ impl Ledger {
             }
         }
         verdict
+    }
+
+    /// Notes what is wrong, and since when, with all that may explain it.
+    fn tell(&mut self, sight: Sight, key: Key, shown: Shown, since: Option<Duration>) {
+        let entry = &mut self.entries[key];
+        let (server, at) = (sight.server, sight.answered);
+        let last = entry.told.replace((server, shown, at));
+        if last.is_some_and(|last| (last.0, last.1) == (server, shown) && at < last.2 + SAME) {
+            return self.tally.violation_again();
+        }
+        let floor = entry.floors[server].at(sight.asked);
+        let entry = &self.entries[key];
+        self.tally.violation(|| {
+            format!(
+                "{shown:?} of instance {key}, wrong for {since:.3?}; {sight:.3?}, floor \
+                 {floor:.3?}; {entry}"
+            )
+        });
     }
 
     fn judge(&self, sight: Sight, key: Key, shown: Shown) -> Verdict {

@@ -61,6 +61,11 @@ impl Tally {
         }
     }
 
+    /// Notes the same once more.
+    pub(crate) fn violation_again(&mut self) {
+        self.violations += 1;
+    }
+
     /// # Panics
     /// When something was that must not be.
     pub(crate) fn check(&self) {

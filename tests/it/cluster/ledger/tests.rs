@@ -373,3 +373,54 @@ fn what_is_long_over_is_forgotten_and_what_is_not_is_kept() {
     assert_eq!(see(&mut ledger, 1, s(1_000), Shown::As(5)), Verdict::Wrong(None));
     assert_eq!(see(&mut ledger, 1, s(1_000), Shown::As(997)), Verdict::Wrong(Some(ms(1_900))));
 }
+
+#[test]
+fn a_machine_that_stands_still_excuses_all_servers_for_that_time() {
+    let mut ledger = beating();
+    for at in (10_000..20_000).step_by(200) {
+        ledger.look_at_the_machine(ms(at));
+        if at % 1_000 == 0 {
+            beat(&mut ledger, ms(at), true);
+        }
+    }
+    ledger.look_at_the_machine(s(20));
+    assert_eq!(ledger.tally.stalls, 0);
+    // Nobody was let run, and no heartbeat could be sent.
+    ledger.look_at_the_machine(s(30));
+    assert_eq!(ledger.tally.stalls, 1);
+    ledger.unanswered(0, s(19), s(31));
+    assert!(!is_wrong(see(&mut ledger, 0, s(31), Shown::As(1))));
+    assert!(!is_wrong(see(&mut ledger, 0, s(31), Shown::Hidden)));
+    assert_eq!((ledger.tally.unanswered, ledger.tally.unanswered_by_dead), (0, 1));
+}
+
+#[test]
+fn an_instance_is_tried_when_it_was_seen_both_well_and_ill() {
+    let mut ledger = Ledger::new(BOUNDS, 1, &[Care::Nobody, Care::Checks(s(2))]);
+    assert_eq!(ledger.untried(), [0, 1]);
+    ledger.turn(1, true, s(1));
+    for key in [0, 1] {
+        let begun = ledger.begin(key, Change::Register(1), s(10));
+        ledger.end(begun, 0, Outcome::Taken(1), s(10));
+        ledger.see(Sight { server: 0, asked: s(14), answered: s(14) }, key, Shown::As(1));
+    }
+    assert_eq!(ledger.untried(), [1]);
+    ledger.turn(1, false, s(20));
+    ledger.see(Sight { server: 0, asked: s(24), answered: s(24) }, 1, Shown::Hidden);
+    assert_eq!(ledger.untried(), [0; 0]);
+    ledger.tally.check();
+}
+
+#[test]
+fn what_is_wrong_in_the_same_way_for_a_while_is_counted_and_told_once() {
+    let mut ledger = ledger(Care::Nobody);
+    change(&mut ledger, Change::Register(1), 0, s(10), Outcome::Taken(1));
+    for n in 0..100 {
+        see(&mut ledger, 0, s(20) + ms(10 * n), Shown::Unknown);
+    }
+    see(&mut ledger, 1, s(20), Shown::Unknown);
+    let failed = std::panic::catch_unwind(|| ledger.tally.check()).unwrap_err();
+    let said = failed.downcast_ref::<String>().unwrap();
+    assert!(said.starts_with("101 violations"), "{said}");
+    assert_eq!(said.matches("wrong for").count(), 2, "{said}");
+}
