@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     model::{
-        Amendment, Carry, CheckReport, Command, Heartbeat, Instance, InstanceKey, Replacement,
-        Timestamp, limit,
+        Amendment, Carry, CheckReport, Command, Heartbeat, InstanceKey, Replacement, Timestamp,
+        limit,
     },
     util::Clock,
 };
@@ -209,7 +209,7 @@ impl Applier {
                 self.leases.beat(key, Some(*check), now);
             }
             Command::Register(instances) => {
-                for instance in instances.iter().filter(|instance| is_the_same(instance, base)) {
+                for instance in instances.iter().filter(|instance| base.has_same(instance)) {
                     self.leases.beat(&instance.key(), None, now);
                 }
             }
@@ -219,7 +219,7 @@ impl Applier {
                     base.member(&amendment.key).map(|member| member.registered) == amendment.seen
                 };
                 let all = amendments.iter().filter(is_timely).filter_map(|a| a.to.as_ref());
-                for to in all.filter(|to| is_the_same(&to.instance, base)) {
+                for to in all.filter(|to| base.has_same(&to.instance)) {
                     self.hear_renewed(to, now);
                 }
             }
@@ -355,11 +355,6 @@ impl Queues {
     fn are_closed(&self) -> bool {
         self.asked.is_closed() && self.seen.is_closed()
     }
-}
-
-/// Whether what is registered is there as it is.
-fn is_the_same(instance: &Arc<Instance>, base: &Snapshot) -> bool {
-    base.member_like(instance).is_some_and(|member| member.instance == *instance)
 }
 
 /// Never, without a timer: a `select!` of which no branch could come would panic.

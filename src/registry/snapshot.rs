@@ -118,6 +118,11 @@ impl Snapshot {
         self.find(&instance.service, &instance.id)
     }
 
+    /// Whether what is registered is there as it is.
+    pub(super) fn has_same(&self, instance: &Arc<Instance>) -> bool {
+        self.member_like(instance).is_some_and(|member| member.instance == *instance)
+    }
+
     /// Whether an active check of the instance, or of the node that it is on, has found it dead.
     pub(super) fn is_found_dead(&self, key: &InstanceKey) -> bool {
         let Some(member) = self.member(key) else { return false };

@@ -69,7 +69,8 @@ pub(super) struct Condition {
 /// One change, with its price.
 struct Step {
     compare: Vec<Compare>,
-    op: Op,
+    /// `None` when it is only a condition.
+    op: Option<Op>,
     condition: Option<Condition>,
     octets: usize,
 }
@@ -87,24 +88,29 @@ pub(super) struct Writer<'a> {
 
 impl Plan {
     /// Plans a proposal. What is proposed as owner may be written in several transactions: each
-    /// change of it is good without the others. Anything else is all or none.
+    /// change of it is good without the others. Any other change is all or none.
     ///
     /// # Errors
     /// When a row is larger than it may be.
     pub(super) fn of(proposal: &Proposal, writer: Writer<'_>) -> Result<Self, Refused> {
         let conditions = || {
             let of = |edit| Condition::of(edit, writer.layout);
-            Self::Bulk(proposal.edits.iter().filter_map(of).collect())
+            let kept = proposal.kept.iter().map(|key| Condition::kept(key, writer.layout));
+            Self::Bulk(proposal.edits.iter().filter_map(of).chain(kept).collect())
         };
-        if !proposal.as_owner && proposal.edits.len() > OPERATIONS_MAX {
+        // Where nothing is written, each condition is as good without the others.
+        let is_divisible = proposal.as_owner || proposal.edits.is_empty();
+        if !is_divisible && proposal.edits.len() > OPERATIONS_MAX {
             return Ok(conditions());
         }
         let steps = proposal.edits.iter().map(|edit| Step::of(edit, proposal.base, writer));
+        let kept = proposal.kept.iter().map(|key| Ok(Step::kept(key, proposal.base, writer)));
         let steps: Vec<Step> = steps
+            .chain(kept)
             .collect::<Result<_, TooLarge>>()
             .map_err(|refusal| Refused::TooLarge(refusal.to_string()))?;
         let ranges = divided(&steps, writer.fence.is_some());
-        if ranges.len() > 1 && !proposal.as_owner {
+        if ranges.len() > 1 && !is_divisible {
             return Ok(conditions());
         }
         let mut steps = steps.into_iter();
@@ -158,7 +164,7 @@ impl Part {
         part.txn.otherwise.push(keys_only(KeyRange::key(bulk)));
         for Step { compare, op, condition, .. } in steps {
             part.txn.compare.extend(compare);
-            part.txn.then.push(op);
+            part.txn.then.extend(op);
             if let Some(condition) = condition {
                 let rows = writer.layout.instance(&condition.key);
                 part.txn.otherwise.push(keys_only(rows.into()));
@@ -166,6 +172,16 @@ impl Part {
             }
         }
         part
+    }
+
+    /// Whether it changes nothing, and only looks whether its conditions hold.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.txn.then.is_empty()
+    }
+
+    /// The revision on which it was decided.
+    pub(super) fn base(&self) -> u64 {
+        self.base
     }
 
     /// What the answer means: the revision at which the changes were made, or why they were not.
@@ -257,12 +273,16 @@ impl Step {
         };
         let condition = Condition::of(edit, layout);
         let compare = condition.as_ref().map(|it| it.compare(base)).unwrap_or_default();
-        if let Some(condition) = &condition {
-            // In each comparison, and twice where it is read.
-            let key = condition.registration.len() + OVERHEAD_OCTETS;
-            octets += key * (compare.len() + 2);
-        }
-        Ok(Self { compare, op, condition, octets })
+        octets += condition.as_ref().map_or(0, |it| it.octets(compare.len()));
+        Ok(Self { compare, op: Some(op), condition, octets })
+    }
+
+    /// That an instance is as it was, and stays so.
+    fn kept(key: &InstanceKey, base: u64, writer: Writer<'_>) -> Self {
+        let condition = Condition::kept(key, writer.layout);
+        let compare = condition.compare(base);
+        let octets = condition.octets(compare.len());
+        Self { compare, op: None, condition: Some(condition), octets }
     }
 }
 
@@ -277,11 +297,24 @@ impl Condition {
             Edit::Health { .. } => Guard::PresentUnchanged,
             Edit::Opinion { .. } | Edit::Policy { .. } => Guard::None,
         };
-        let key = edit.key().filter(|_| guard != Guard::None)?.clone();
+        let key = edit.key().filter(|_| guard != Guard::None)?;
         let of_health = matches!(edit, Edit::Health { .. });
-        let registration = layout.registration(&key);
-        let health = layout.row(&RowKey::Health(key.clone()));
-        Some(Self { key, guard, of_health, registration, health })
+        Some(Self { guard, of_health, ..Self::kept(key, layout) })
+    }
+
+    fn kept(key: &InstanceKey, layout: &Layout) -> Self {
+        Self {
+            key: key.clone(),
+            guard: Guard::PresentUnchanged,
+            of_health: false,
+            registration: layout.registration(key),
+            health: layout.row(&RowKey::Health(key.clone())),
+        }
+    }
+
+    /// What it has of a transaction: its key in each comparison, and twice where it is read.
+    fn octets(&self, compares: usize) -> usize {
+        (self.registration.len() + OVERHEAD_OCTETS) * (compares + 2)
     }
 
     fn compare(&self, base: u64) -> Vec<Compare> {

@@ -116,6 +116,7 @@ impl Writer {
             Ok(Ok(reply)) => {
                 let changed = reply.replies.iter().any(|reply| *reply != OpReply::Deleted(0));
                 return match part.judge(&reply) {
+                    Ok(_) if part.is_read_only() => Ok(part.base()),
                     Ok(at) if changed => Ok(at),
                     Ok(at) => Ok(self.shown(at, deadline).await),
                     Err(Lost::Refused(Refused::Conflict { keys, at }))

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Applier, Outcome, Reply, is_the_same, reply};
+use super::{Applier, Outcome, Reply, reply};
 use crate::{
     model::{Amendment, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
     registry::{
@@ -173,7 +173,7 @@ impl Applier {
             }
             Command::Register(instances) => instances
                 .iter()
-                .filter(|instance| is_the_same(instance, base))
+                .filter(|instance| base.has_same(instance))
                 .map(|instance| Beat::of(instance.key()))
                 .for_each(hand_on),
             Command::Amend(amendments) => amendments
@@ -240,6 +240,5 @@ impl Taken {
 /// Whether a registration is put in place of itself, by somebody who is alive.
 fn is_renewed(amendment: &Amendment, base: &Snapshot) -> bool {
     let Some(to) = &amendment.to else { return false };
-    is_the_same(&to.instance, base)
-        && to.checks.iter().any(|carry| matches!(carry, Carry::Renewed(_)))
+    base.has_same(&to.instance) && to.checks.iter().any(|carry| matches!(carry, Carry::Renewed(_)))
 }

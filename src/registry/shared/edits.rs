@@ -1,8 +1,10 @@
 //! What a draft comes to, as changes of the shared state. Pure.
 
+use std::{collections::HashSet, sync::Arc};
+
 use super::{Edit, Guard, Health, Registration, fold::are_the_same};
 use crate::{
-    model::CheckState,
+    model::{CheckState, Command, Instance, InstanceKey, ServiceName},
     registry::{Change, Member, Snapshot},
 };
 
@@ -27,6 +29,49 @@ pub(in crate::registry) fn edits(base: &Snapshot, changes: &[Change]) -> Vec<Edi
     edits
 }
 
+/// What has to be asked of the store so that what `commands` leave as it is on `base` may be said
+/// to be so: somebody else may have changed it, of which this server has not heard yet. The
+/// instances that are to be as they were; what is cheap to write again is added to `edits`.
+pub(in crate::registry) fn settle_unchanged<'c>(
+    base: &Snapshot,
+    commands: impl Iterator<Item = &'c Command>,
+    edits: &mut Vec<Edit>,
+) -> Vec<InstanceKey> {
+    let mut known: HashSet<InstanceKey> = edits.iter().filter_map(Edit::key).cloned().collect();
+    let mut policies: HashSet<ServiceName> = edits
+        .iter()
+        .filter_map(|edit| match edit {
+            Edit::Policy { service, .. } => Some(service.clone()),
+            _ => None,
+        })
+        .collect();
+    let mut kept = Vec::new();
+    let mut keep = |instance: &Arc<Instance>, known: &mut HashSet<InstanceKey>| {
+        let key = instance.key();
+        if base.has_same(instance) && known.insert(key.clone()) {
+            kept.push(key);
+        }
+    };
+    for command in commands {
+        match command {
+            Command::Register(all) => all.iter().for_each(|it| keep(it, &mut known)),
+            Command::Amend(all) => {
+                all.iter()
+                    .filter_map(|it| it.to.as_ref())
+                    .for_each(|to| keep(&to.instance, &mut known));
+            }
+            Command::Drain { key, on } if known.insert(key.clone()) => {
+                edits.push(Edit::Drain { key: key.clone(), on: *on, guard: Guard::Present });
+            }
+            Command::SetPolicy(service, policy) if policies.insert(service.clone()) => {
+                edits.push(Edit::Policy { service: service.clone(), to: Some(*policy) });
+            }
+            _ => {}
+        }
+    }
+    kept
+}
+
 fn put(base: &Snapshot, next: &Member, edits: &mut Vec<Edit>) {
     let (key, before) = (next.key(), base.member_like(&next.instance));
     let same = before.filter(|before| before.registered == next.registered);
@@ -47,7 +92,7 @@ fn put(base: &Snapshot, next: &Member, edits: &mut Vec<Edit>) {
     }
 }
 
-fn registration(before: Option<&std::sync::Arc<Member>>, next: &Member) -> Registration {
+fn registration(before: Option<&Arc<Member>>, next: &Member) -> Registration {
     let instance = &next.instance;
     let initial = |spec| CheckState::initial(spec, instance.initial_status, next.registered_at);
     let is_initial = instance.checks.iter().map(initial).eq(next.checks.iter().cloned());

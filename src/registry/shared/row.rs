@@ -142,6 +142,9 @@ pub struct Proposal {
     pub base: u64,
     /// Which changes; each row at the most once.
     pub edits: Vec<Edit>,
+    /// Instances that were asked to be what they are: nothing is written of them, on condition that
+    /// their registrations are there and have not changed since the base.
+    pub kept: Vec<InstanceKey>,
     /// Whether it may only be written while this server is known as alive: what it says of the
     /// health of instances is its task then, and nobody else's.
     pub as_owner: bool,

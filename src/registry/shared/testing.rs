@@ -196,7 +196,9 @@ impl Commons {
     pub(crate) fn write(&self, edits: Vec<Edit>) -> u64 {
         let mut inner = self.inner.lock();
         let base = inner.revision;
-        inner.take(Proposal { base, edits, as_owner: false }).expect("nothing stands against it")
+        inner
+            .take(Proposal { base, edits, kept: Vec::new(), as_owner: false })
+            .expect("nothing stands against it")
     }
 
     /// The revision of the last change.
@@ -291,15 +293,19 @@ impl Server {
 
 impl Inner {
     fn take(&mut self, proposal: Proposal) -> Result<u64, Refused> {
-        let Proposal { base, edits, .. } = proposal;
-        let keys: Vec<InstanceKey> = edits
-            .iter()
-            .filter(|edit| !self.holds(edit, base))
-            .filter_map(Edit::key)
-            .cloned()
-            .collect();
+        let Proposal { base, edits, kept, .. } = proposal;
+        let is_kept = |key: &InstanceKey| {
+            let row = self.rows.get(&RowKey::Registration(key.clone()));
+            row.is_some_and(|(at, _)| *at <= base)
+        };
+        let lost = edits.iter().filter(|edit| !self.holds(edit, base)).filter_map(Edit::key);
+        let keys = lost.chain(kept.iter().filter(|key| !is_kept(key)));
+        let keys: Vec<InstanceKey> = keys.cloned().collect();
         if !keys.is_empty() {
             return Err(Refused::Conflict { keys, at: self.revision });
+        }
+        if edits.is_empty() {
+            return Ok(base);
         }
         self.revision += 1;
         let at = self.revision;
@@ -329,7 +335,8 @@ impl Inner {
         let edits: Vec<Edit> = edits.collect();
         if !edits.is_empty() {
             let base = self.revision;
-            self.take(Proposal { base, edits, as_owner: false }).expect("it has no condition");
+            self.take(Proposal { base, edits, kept: Vec::new(), as_owner: false })
+                .expect("it has no condition");
         }
     }
 

@@ -81,6 +81,37 @@ async fn a_condition_holds_when_it_says_so() {
 }
 
 #[tokio::test]
+async fn what_is_to_stay_as_it_is_is_looked_at_and_nothing_is_written() {
+    let mut world = World::new().await;
+    let names: Vec<String> = (0..200).map(|n| format!("web/{n}")).collect();
+    for names in names.chunks(100) {
+        world.write(names.iter().map(|it| register(it, Guard::None)).collect()).await;
+    }
+    let kept = || names.iter().map(|name| key(name)).collect::<Vec<_>>();
+    let base = world.mirror.upto;
+    assert_eq!(
+        world.keep(kept(), Vec::new()).await,
+        Ok(base),
+        "more than one transaction looks at"
+    );
+    assert_eq!(world.keep(vec![key("web/7")], Vec::new()).await, Ok(base));
+    assert_eq!(world.revision().await, base);
+    world.mirror.upto = base;
+    world.propose_on(base, vec![deregister("web/7", Guard::None)]).await.unwrap();
+    world.put("instances/web/9/registration", "{}").await;
+    world.mirror.upto = base;
+    let (lost_ones, _) = lost(world.keep(kept(), Vec::new()).await);
+    assert_eq!(lost_ones, ["web/7", "web/9"]);
+    // What is to be written beside it is not, be it a little or a bulk.
+    for count in [1, 300] {
+        world.mirror.upto = base;
+        let more = (0..count).map(|n| register(&format!("new/{n}"), Guard::None)).collect();
+        assert_eq!(lost(world.keep(kept(), more).await).0, ["web/7", "web/9"]);
+    }
+    assert_eq!(world.keys("instances/new/").await, 0);
+}
+
+#[tokio::test]
 async fn health_is_written_of_what_is_as_it_was_and_by_one_server_only() {
     let mut world = World::new().await;
     world.join().await;

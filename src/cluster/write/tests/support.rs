@@ -13,7 +13,7 @@ use crate::{
         testing::{PATIENCE, shared},
         write::{Finisher, Writer},
     },
-    model::{CheckState, Revision, Status, Timestamp},
+    model::{CheckState, InstanceKey, Revision, Status, Timestamp},
     registry::{Edit, Guard, Health, Proposal, Refused, Registration, Share, testing},
 };
 
@@ -81,16 +81,33 @@ impl World {
 
     /// Proposes on what the mirror has seen.
     pub(super) async fn propose(&mut self, edits: Vec<Edit>) -> Result<u64, Refused> {
-        self.offer(Proposal { base: self.mirror.upto, edits, as_owner: false }).await
+        self.offer(Proposal { base: self.mirror.upto, edits, kept: Vec::new(), as_owner: false })
+            .await
     }
 
     /// The same on an older revision.
     pub(super) async fn propose_on(&mut self, base: u64, edits: Vec<Edit>) -> Result<u64, Refused> {
-        self.offer(Proposal { base, edits, as_owner: false }).await
+        self.offer(Proposal { base, edits, kept: Vec::new(), as_owner: false }).await
+    }
+
+    /// Proposes that instances stay as they are, beside changes of others.
+    pub(super) async fn keep(
+        &mut self,
+        kept: Vec<InstanceKey>,
+        edits: Vec<Edit>,
+    ) -> Result<u64, Refused> {
+        self.offer(Proposal { base: self.mirror.upto, edits, kept, as_owner: false }).await
+    }
+
+    /// The revision of etcd.
+    pub(super) async fn revision(&self) -> u64 {
+        let any = Range { count_only: true, ..Range::of(KeyRange::key("none")) };
+        self.etcd.range(any).await.unwrap().header.revision
     }
 
     pub(super) async fn as_owner(&mut self, edits: Vec<Edit>) -> Result<u64, Refused> {
-        self.offer(Proposal { base: self.mirror.upto, edits, as_owner: true }).await
+        self.offer(Proposal { base: self.mirror.upto, edits, kept: Vec::new(), as_owner: true })
+            .await
     }
 
     /// Proposes, and takes what is told meanwhile, as a registry does.

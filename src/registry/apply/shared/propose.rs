@@ -7,9 +7,9 @@ use crate::{
     model::{Command, InstanceKey, Invalid},
     registry::{
         Edit, Guard, Health, JournalError, Proposal, Refused, RegistryError, Snapshot, Weather,
-        apply::{Applier, is_the_same, reply},
+        apply::{Applier, reply},
         handle::Request,
-        shared::edits,
+        shared::{edits, settle_unchanged},
     },
 };
 
@@ -55,8 +55,11 @@ impl Applier {
         let (finished, outcomes) = self.draft(&base, &[], |draft| {
             requests.iter().map(|(request, _)| draft.apply(&request.command)).collect()
         });
-        let edits = finished.map(|finished| edits(&base, &finished.changes)).unwrap_or_default();
-        if edits.is_empty() {
+        let mut edits = finished.map(|it| edits(&base, &it.changes)).unwrap_or_default();
+        let taken = requests.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+        let commands = taken.map(|((request, _), _)| &request.command);
+        let kept = settle_unchanged(&base, commands, &mut edits);
+        if edits.is_empty() && kept.is_empty() {
             for ((request, _), outcome) in requests.into_iter().zip(outcomes) {
                 reply(request.reply, outcome);
             }
@@ -64,7 +67,7 @@ impl Applier {
         }
         let base = base.shared.unwrap_or_default().shared_part();
         self.sharing.as_mut()?.is_proposing = true;
-        let proposal = Proposal { base, edits, as_owner: false };
+        let proposal = Proposal { base, edits, kept, as_owner: false };
         Some((proposal, Proposed { requests, outcomes }))
     }
 
@@ -128,7 +131,7 @@ impl Applier {
         }
         let base = snapshot.shared.unwrap_or_default().shared_part();
         sharing.is_proposing = true;
-        let proposal = Proposal { base, edits, as_owner: true };
+        let proposal = Proposal { base, edits, kept: Vec::new(), as_owner: true };
         Some((proposal, Proposed { requests: Vec::new(), outcomes: Vec::new() }))
     }
 
@@ -202,7 +205,7 @@ fn stands(command: &Command, base: &Snapshot) -> bool {
     match command {
         Command::Register(instances) => instances
             .iter()
-            .all(|instance| is_the_same(instance, base) || base.member_like(instance).is_none()),
+            .all(|instance| base.has_same(instance) || base.member_like(instance).is_none()),
         _ => true, // drafted again, it is refused by itself if it has to be
     }
 }

@@ -12,7 +12,7 @@ use super::{
     weather::{Step, any_step, command},
 };
 use crate::{
-    model::{Command, Heartbeat, InstanceKey, Revision, Status},
+    model::{Command, Heartbeat, InstanceKey, Policy, Revision, Status},
     registry::{
         Applied, Beat, Edit, Guard, JournalError, Member, Options, Refused, Registration, Registry,
         RegistryError,
@@ -120,6 +120,46 @@ async fn of_two_who_replace_one_instance_at_once_one_is_told_that_it_lost() {
     let other = fleet.submit(1, register(testing::instance("web/a", "10.0.0.9")));
     let (one, other) = tokio::join!(one, other);
     assert_eq!((one.unwrap().changed as u8) + (other.unwrap().changed as u8), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_nothing_is_acknowledged_only_when_the_store_has_it_too() {
+    let fleet = Fleet::start(2);
+    let same = || register(testing::instance("web/a", "10.0.0.1"));
+    let drain = || Command::Drain { key: key("web/a"), on: true };
+    let policy = |ttl_seconds| {
+        let policy = Policy { ttl_seconds, ..Policy::default() };
+        Command::SetPolicy(key("web/a").service, policy)
+    };
+    for command in [same(), drain(), policy(9)] {
+        assert!(fleet.submit(0, command).await.unwrap().changed);
+    }
+    pass(1).await;
+    // The other server has not heard yet of what goes on at this one.
+    let put_back = Command::Drain { key: key("web/a"), on: false };
+    let (one, other) = tokio::join!(fleet.submit(0, put_back), fleet.submit(1, drain()));
+    assert!(one.is_ok() && other.is_ok());
+    let (one, other) = tokio::join!(fleet.submit(0, policy(7)), fleet.submit(1, policy(9)));
+    assert!(one.is_ok() && other.is_ok());
+    pass(5).await;
+    for server in &fleet.servers {
+        let snapshot = server.registry.snapshot();
+        assert!(snapshot.member(&key("web/a")).unwrap().drained, "the last word was that");
+        assert_eq!(snapshot.service("web").unwrap().policy.ttl_seconds, 9);
+    }
+    let gone = Command::Deregister(key("web/a"));
+    let (one, other) = tokio::join!(fleet.submit(0, gone), fleet.submit(1, same()));
+    one.unwrap();
+    assert!(other.unwrap().changed, "it is registered anew");
+    pass(5).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Passing); 2]);
+    // Nor while nobody can be asked.
+    fleet.commons.cut(1, true);
+    pass(5).await;
+    for command in [same(), policy(9)] {
+        let refused = fleet.submit(1, command).await;
+        assert!(unreachable_or_not(&refused), "{refused:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
