@@ -101,9 +101,9 @@ impl Run {
         }
     }
 
-    /// Lets one fault follow the other for a time, each once before any comes again. Half of them come
-    /// before the last has settled; in a long run some only when it is seen that all is well again,
-    /// as at the end of each.
+    /// Lets one fault follow the other for a time, each once before any comes again. Half of them
+    /// come before the last has settled; in a long run some only when it is seen that all is well
+    /// again, as at the end of each.
     fn trouble(&self, fleet: &mut Fleet, scene: &Scene, rng: &mut fastrand::Rng, time: Duration) {
         let Bounds { settled, moved, .. } = self.bounds();
         let long = moved + LOOK;
