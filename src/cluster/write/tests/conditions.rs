@@ -95,7 +95,7 @@ async fn what_is_to_stay_as_it_is_is_looked_at_and_nothing_is_written() {
         "more than one transaction looks at"
     );
     assert_eq!(world.keep(vec![key("web/7")], Vec::new()).await, Ok(base));
-    assert_eq!(world.revision().await, base);
+    assert!(world.revisions("").await.iter().all(|at| *at <= base), "nothing was written");
     world.mirror.upto = base;
     world.propose_on(base, vec![deregister("web/7", Guard::None)]).await.unwrap();
     world.put("instances/web/9/registration", "{}").await;

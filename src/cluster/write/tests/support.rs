@@ -1,6 +1,6 @@
 //! A writer, a server that follows, and changes to propose.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -99,10 +99,12 @@ impl World {
         self.offer(Proposal { base: self.mirror.upto, edits, kept, as_owner: false }).await
     }
 
-    /// The revision of etcd.
-    pub(super) async fn revision(&self) -> u64 {
-        let any = Range { count_only: true, ..Range::of(KeyRange::key("none")) };
-        self.etcd.range(any).await.unwrap().header.revision
+    /// The revisions at which the keys below the prefix that begin so were written last. That of
+    /// etcd itself rises with the tests beside this one.
+    pub(super) async fn revisions(&self, name: &str) -> BTreeSet<u64> {
+        let keys = KeyRange::prefix(format!("{}v1/{name}", self.prefix));
+        let found = self.etcd.range(Range { keys_only: true, ..Range::of(keys) }).await.unwrap();
+        found.kvs.iter().map(|kv| kv.mod_revision).collect()
     }
 
     pub(super) async fn as_owner(&mut self, edits: Vec<Edit>) -> Result<u64, Refused> {
