@@ -16,6 +16,7 @@ use super::{
     layout::{self, BulkId, Layout, Marker},
     members::Servers,
     metrics::ClusterMetrics,
+    pins::Pins,
 };
 use crate::{
     registry::Edit,
@@ -34,7 +35,7 @@ pub struct Common {
     /// Where in it our rows are.
     pub layout: Layout,
     /// Where conditions are pinned.
-    pub board: Board,
+    pub board: Pins,
     /// What is counted.
     pub metrics: ClusterMetrics,
     /// The time.
@@ -51,6 +52,9 @@ struct News {
     roster: watch::Sender<Roster>,
     bulks: watch::Sender<Bulks>,
     read_only: Mutex<Option<Arc<str>>>,
+    strayed: watch::Sender<bool>,
+    /// How often the store had another history than before.
+    history: AtomicU64,
     /// The bulk that this server is writing.
     writing: Mutex<Option<BulkId>>,
 }
@@ -132,11 +136,14 @@ impl Common {
         let heard = LastWord { clock: clock.clone(), at: Arc::default() };
         heard.touch();
         let metrics = ClusterMetrics::new(metrics, &heard);
+        let board = Pins::new(board, clock.clone());
         let news = Arc::new(News {
             followed: watch::Sender::new(0),
             roster: watch::Sender::default(),
             bulks: watch::Sender::default(),
             read_only: Mutex::default(),
+            strayed: watch::Sender::new(false),
+            history: AtomicU64::default(),
             writing: Mutex::default(),
         });
         Self { client, layout, board, metrics, clock, heard, fence: Fence::default(), news }
@@ -159,8 +166,7 @@ impl Common {
 
     /// The time, for people (RFC 3339).
     pub(super) fn now(&self) -> String {
-        let millis = i64::try_from(self.clock.wall_millis()).unwrap_or(i64::MAX);
-        jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX).to_string()
+        self.board.now()
     }
 
     pub(super) fn set_roster(&self, roster: Roster) {
@@ -189,6 +195,25 @@ impl Common {
     pub(super) fn set_followed(&self, revision: u64) {
         self.metrics.followed(revision);
         self.news.followed.send_replace(revision);
+    }
+
+    /// Whether the store has not what is shown here: it was emptied, or is another one. Then this
+    /// server is on its own, and writes nothing, though the store answers.
+    pub(super) fn strayed(&self) -> watch::Receiver<bool> {
+        self.news.strayed.subscribe()
+    }
+
+    pub(super) fn set_strayed(&self, strayed: bool) {
+        self.news.strayed.send_replace(strayed);
+    }
+
+    /// The number of the store's history: another one has other rows, whatever was seen before.
+    pub(super) fn history(&self) -> u64 {
+        self.news.history.load(Relaxed)
+    }
+
+    pub(super) fn begin_history(&self) {
+        self.news.history.fetch_add(1, Relaxed);
     }
 
     pub(super) fn set_read_only(&self, why: Option<Arc<str>>) {

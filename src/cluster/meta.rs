@@ -8,14 +8,23 @@ use super::{
 /// The name of a shared state whose row cannot be read: none that is drawn has it.
 const UNKNOWN: &str = "?";
 
+/// The row as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// What it says.
+    pub(super) meta: Meta,
+    /// The revision that wrote it last.
+    pub(super) at: u64,
+}
+
 /// A new shared state.
 pub(super) fn drawn(rng: &mut fastrand::Rng) -> Meta {
-    Meta { schema: Meta::SCHEMA, cluster: format!("{:016x}", rng.u64(..)) }
+    Meta { schema: Meta::SCHEMA, cluster: format!("{:016x}", rng.u64(..)), imported: None }
 }
 
 /// Reads the row. One that cannot be read is of no schema that is known here.
 pub(super) fn read(layout: &Layout, kv: &KeyValue) -> Meta {
-    let later = |_| Meta { schema: u32::MAX, cluster: UNKNOWN.to_owned() };
+    let later = |_| Meta { schema: u32::MAX, cluster: UNKNOWN.to_owned(), imported: None };
     layout.decode_meta(&kv.value, kv.mod_revision).unwrap_or_else(later)
 }
 
@@ -43,9 +52,10 @@ pub(super) fn refusal(layout: &Layout, meta: &Meta) -> Option<String> {
 pub(super) async fn look(
     client: &Client,
     layout: &Layout,
-) -> Result<(Option<Meta>, Header), EtcdError> {
+) -> Result<(Option<Found>, Header), EtcdError> {
     let found = client.range(Range::of(KeyRange::key(layout.key(&Key::Meta)))).await?;
-    Ok((found.kvs.first().map(|kv| read(layout, kv)), found.header))
+    let read = |kv: &KeyValue| Found { meta: read(layout, kv), at: kv.mod_revision };
+    Ok((found.kvs.first().map(read), found.header))
 }
 
 /// Writes the row unless there is one; says which one is there then.
@@ -101,6 +111,7 @@ mod tests {
         assert_eq!(super::look(&client, &layout).await.unwrap().0, None);
         assert_eq!(super::agree(&client, &layout, one.clone()).await.as_ref(), Ok(&one));
         assert_eq!(super::agree(&client, &layout, other).await.as_ref(), Ok(&one));
-        assert_eq!(super::look(&client, &layout).await.unwrap().0, Some(one));
+        let found = super::look(&client, &layout).await.unwrap().0;
+        assert_eq!(found.map(|found| found.meta), Some(one));
     }
 }

@@ -1,7 +1,8 @@
 //! What is counted of the store that servers share.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
@@ -13,6 +14,7 @@ use prometheus_client::{
     },
     registry::Unit,
 };
+use tokio::time::Instant;
 
 use super::common::LastWord;
 use crate::telemetry::Metrics;
@@ -29,7 +31,11 @@ pub struct ClusterMetrics {
     size: Gauge,
     servers: Gauge,
     owned: Gauge,
+    lost: Lost,
 }
+
+/// Since when nothing can be read or written; nothing while all is well.
+type Lost = Arc<Mutex<Option<Instant>>>;
 
 /// Why a watch was begun again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -43,9 +49,13 @@ struct Outcome {
     outcome: &'static str,
 }
 
-/// How long nothing was heard, as of the moment of the scrape.
+/// How long nothing was heard, and how long the store is out of reach, as of the moment of the
+/// scrape.
 #[derive(Debug)]
-struct Silence(LastWord);
+struct Lapses {
+    heard: LastWord,
+    lost: Lost,
+}
 
 // === impl ClusterMetrics ===
 
@@ -65,13 +75,14 @@ impl ClusterMetrics {
             size: Gauge::default(),
             servers: Gauge::default(),
             owned: Gauge::default(),
+            lost: Lost::default(),
         };
         new.clone().register(metrics, heard);
         new
     }
 
     fn register(self, metrics: &Metrics, heard: &LastWord) {
-        let silence = Box::new(Silence(heard.clone()));
+        let lapses = Box::new(Lapses { heard: heard.clone(), lost: Arc::clone(&self.lost) });
         metrics.register(|registry| {
             let help = "Revision of the shared store up to which this server knows all changes";
             registry.register("cluster_revision", help, self.revision);
@@ -91,7 +102,7 @@ impl ClusterMetrics {
             registry.register("store_transaction_duration_seconds", help, self.seconds);
             let help = "Size of the shared store's database, of the member asked last";
             registry.register("store_size_bytes", help, self.size);
-            registry.register_collector(silence);
+            registry.register_collector(lapses);
         });
     }
 
@@ -106,6 +117,12 @@ impl ClusterMetrics {
 
     pub(super) fn restarted(&self, reason: &'static str) {
         self.restarts.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Whether the store is out of reach, or has another state than the one that is shown.
+    pub(super) fn out_of_reach(&self, is_lost: bool) {
+        let mut lost = self.lost.lock();
+        *lost = is_lost.then(|| lost.unwrap_or_else(Instant::now));
     }
 
     pub(super) fn unreadable(&self, rows: usize) {
@@ -131,13 +148,24 @@ impl ClusterMetrics {
     }
 }
 
-// === impl Silence ===
+// === impl Lapses ===
 
-impl Collector for Silence {
+impl Collector for Lapses {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let silence = ConstGauge::new(self.0.silence().as_secs_f64());
-        let (name, help) = ("cluster_silence", "Time since the shared store was last heard of.");
-        let kind = silence.metric_type();
-        silence.encode(encoder.encode_descriptor(name, help, Some(&Unit::Seconds), kind)?)
+        let silence = self.heard.silence();
+        let lost = self.lost.lock().map_or(Duration::ZERO, |since| since.elapsed());
+        for (name, help, lapse) in [
+            ("cluster_silence", "Time since the shared store was last heard of.", silence),
+            (
+                "cluster_out_of_reach",
+                "Time since which the shared store is out of reach, or is another one; 0 if not.",
+                lost,
+            ),
+        ] {
+            let gauge = ConstGauge::new(lapse.as_secs_f64());
+            let (unit, kind) = (Some(&Unit::Seconds), gauge.metric_type());
+            gauge.encode(encoder.encode_descriptor(name, help, unit, kind)?)?;
+        }
+        Ok(())
     }
 }

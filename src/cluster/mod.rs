@@ -20,6 +20,7 @@ pub mod layout;
 pub mod members;
 mod meta;
 mod metrics;
+mod pins;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transfer;
@@ -27,3 +28,4 @@ pub mod write;
 
 pub use common::{Common, Roster};
 pub use metrics::ClusterMetrics;
+pub use pins::Pins;

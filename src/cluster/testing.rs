@@ -14,7 +14,10 @@ use std::{
 
 use parking_lot::Mutex;
 
+pub(crate) use self::place::Place;
 use super::etcd::{Client, EtcdOptions};
+
+mod place;
 
 /// Long enough for a loaded machine; a test that meets it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

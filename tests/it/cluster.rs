@@ -13,5 +13,5 @@ mod links;
 mod roster;
 mod run;
 mod scene;
-mod size;
 mod traffic;
+mod weather;

@@ -11,7 +11,7 @@ use clap::Args;
 use super::data::{DataArgs, InEtcd, Place, counted, mention, wait_for};
 use crate::{
     cli::{exit::Failure, output::Output},
-    cluster::transfer::{How, Restored, restore},
+    cluster::transfer::{How, PATIENCE, Restored, restore},
     model::Timestamp,
     registry::Loaded,
     store::{Store, import},
@@ -61,7 +61,12 @@ impl ImportArgs {
             Place::Etcd(etcd) => {
                 let at = Timestamp(clock.wall_millis());
                 let cluster = format!("{:016x}", fastrand::u64(..));
-                into_etcd(&etcd, loaded, How { replace: self.replace, at, cluster }, stderr)?
+                into_etcd(
+                    &etcd,
+                    loaded,
+                    How { replace: self.replace, at, cluster, patience: PATIENCE },
+                    stderr,
+                )?
             }
         };
         Ok(output.line(&line)?)

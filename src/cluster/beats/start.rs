@@ -56,7 +56,7 @@ impl Beats {
         let metrics = BeatsMetrics::new(metrics);
         let receiver =
             Receiver { me: me.clone(), registry: registry.clone(), metrics: metrics.clone() };
-        let (board, clock) = (common.board.clone(), common.clock.clone());
+        let (board, clock) = (common.board.undated().clone(), common.clock.clone());
         let direct = Direct::new(me.clone(), common.roster());
         let ways = Both { direct, relay: Relay::new(me, common) };
         let sender = Sender::new(Means { ways, registry, board, metrics, clock, rng });

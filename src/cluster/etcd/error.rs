@@ -117,6 +117,15 @@ pub enum EtcdError {
     },
 }
 
+// === impl EtcdError ===
+
+impl EtcdError {
+    /// Whether it may be over soon, as an election is: what can be repeated is worth another try.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unsure { .. } | Self::Unreachable { .. } | Self::NoLeader { .. })
+    }
+}
+
 /// What became of one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {

@@ -17,7 +17,9 @@ use crate::{
     cluster::{
         common::{Common, Roster},
         etcd::{EtcdError, Event, Header, KeyValue},
+        layout::Key,
         members::Servers,
+        meta,
     },
     registry::{Followed, SharedRow},
 };
@@ -31,8 +33,6 @@ struct Batch {
     mark: Option<(Bytes, u64)>,
     has_servers: bool,
     has_bulks: bool,
-    /// Whether this is the state of somebody else now.
-    has_other_state: bool,
 }
 
 // === impl Follower ===
@@ -41,16 +41,17 @@ impl Follower {
     /// Tells of changes.
     pub(super) async fn take(
         &mut self,
-        events: Vec<Event>,
+        mut events: Vec<Event>,
         out: &mpsc::Sender<Followed>,
     ) -> Result<(), End> {
-        let Some(upto) = events.last().map(Event::revision) else { return Ok(()) };
+        let has_other_state = self.cut(&mut events);
         let now = self.common.now();
+        let upto = events.last().map_or(0, Event::revision);
         let mut batch = Batch::default();
         for event in events {
             self.put_in(&mut batch, event, &now);
         }
-        let Batch { rows, beats, mark, has_servers, has_bulks, has_other_state } = batch;
+        let Batch { rows, beats, mark, has_servers, has_bulks } = batch;
         self.unreadable.publish();
         if has_bulks {
             self.common.set_bulks(self.bulks.known.clone());
@@ -65,9 +66,29 @@ impl Follower {
             position.mark = Some((Bytes::copy_from_slice(&key), revision));
         }
         if has_other_state {
+            self.has_gap = true; // all that was left out
             return Err(End::Again("meta", "what all servers have agreed on has changed".into()));
         }
         Ok(())
+    }
+
+    /// Leaves out everything from the revision on at which the store became that of another state,
+    /// or of none: who deletes all of it means etcd, and not what is shown. Says whether it did.
+    fn cut(&self, events: &mut Vec<Event>) -> bool {
+        let Common { layout, .. } = &self.common;
+        let key = layout.key(&Key::Meta);
+        let is_other = |event: &Event| match event {
+            _ if *event.key() != key.as_bytes() => false,
+            Event::Delete { .. } => true,
+            Event::Put(kv) => {
+                let known = self.agreed.as_ref().map(|known| &known.cluster);
+                known != Some(&meta::read(layout, kv).cluster)
+            }
+        };
+        let Some(other) = events.iter().position(is_other) else { return false };
+        let at = events[other].revision();
+        events.retain(|event| event.revision() < at);
+        true
     }
 
     fn put_in(&mut self, batch: &mut Batch, event: Event, now: &str) {
@@ -103,12 +124,8 @@ impl Follower {
             Sorted::Part(id, part) => self.bulks.put_part(id, part),
             Sorted::Beats(from, value) => batch.beats.push(Relayed { from, value }),
             Sorted::Stray(what) => self.notes.later(vec![what]),
-            Sorted::Meta(now) => match (now, &self.agreed) {
-                (Some(now), Some(known)) if now == *known => {}
-                (Some(now), Some(known)) if now.cluster == known.cluster => self.heed(now),
-                _ => batch.has_other_state = true,
-            },
-            Sorted::Nothing => {}
+            Sorted::Meta(Some(now)) if self.agreed.as_ref() != Some(&now) => self.heed(now),
+            Sorted::Meta(_) | Sorted::Nothing => {}
         }
     }
 

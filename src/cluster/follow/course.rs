@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::cluster::{
     etcd::{Client, EtcdError, Header, KeyRange, Range},
     layout::Meta,
+    meta::Found,
 };
 
 /// How far this server has come, and in which history.
@@ -37,6 +38,15 @@ pub(super) enum Course {
     Hold(String),
 }
 
+/// An etcd that is not believed, as it was found first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Astray {
+    /// The id of etcd's cluster.
+    cluster: u64,
+    /// Its revision.
+    revision: u64,
+}
+
 // === impl Position ===
 
 impl Position {
@@ -45,14 +55,15 @@ impl Position {
         match meta {
             None => Course::Hold(
                 "etcd has nothing of this cluster any more: it was emptied, or is another one. \
-                 What was known stays in the answers. Restore a backup of etcd; or, to begin \
-                 anew, restart the servers"
+                 What was known stays in the answers. Restore a backup; or, to begin anew, \
+                 restart the servers"
                     .to_owned(),
             ),
             Some(meta) if meta.cluster != self.state => Course::Hold(format!(
                 "etcd has the state of another cluster (`{}`, before it was `{}`): it was emptied \
-                 and begun anew, or is another one. What was known stays in the answers; restart \
-                 this server to take the new state",
+                 and begun anew, or is another one. What was known stays in the answers. Restore a \
+                 backup (`rollcall import --replace`); or restart this server, to take what is \
+                 there",
                 meta.cluster, self.state
             )),
             Some(_) if header.cluster != self.cluster => Course::List(format!(
@@ -90,12 +101,48 @@ impl Position {
     }
 }
 
+// === impl Astray ===
+
+impl Astray {
+    /// What is not believed from now on, or is not yet.
+    pub(super) fn found(known: Option<Self>, Header { cluster, revision, .. }: Header) -> Self {
+        let known = known.filter(|known| known.cluster == cluster && known.revision <= revision);
+        known.unwrap_or(Self { cluster, revision })
+    }
+
+    /// Whether somebody has put a registry there since it is not believed: an import says when it
+    /// is done. An etcd that had one all the time may be the wrong one.
+    pub(super) fn is_over(self, found: &Found, header: Header) -> bool {
+        let is_same = header.cluster == self.cluster && header.revision >= self.revision;
+        is_same && found.meta.imported.is_some() && found.at > self.revision
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Course, Header, Meta, Position};
+    use super::{Astray, Course, Found, Header, Meta, Position};
+    use crate::model::Timestamp;
 
     fn meta(cluster: &str) -> Meta {
-        Meta { schema: Meta::SCHEMA, cluster: cluster.to_owned() }
+        Meta { schema: Meta::SCHEMA, cluster: cluster.to_owned(), imported: None }
+    }
+
+    #[test]
+    fn an_import_is_believed_if_it_came_after_the_loss() {
+        let header = |cluster, revision| Header { cluster, revision, term: 1, member: 1 };
+        let astray = Astray::found(None, header(7, 20));
+        assert_eq!(Astray::found(Some(astray), header(7, 30)), astray, "since it was found first");
+        assert_ne!(Astray::found(Some(astray), header(8, 30)), astray, "another one");
+        for (imported, at, cluster, is_over) in [
+            (true, 25, 7, true),
+            (false, 25, 7, false),
+            (true, 20, 7, false), // it was there before
+            (true, 25, 8, false), // and this is elsewhere
+        ] {
+            let imported = imported.then_some(Timestamp(1));
+            let found = Found { meta: Meta { imported, ..meta("b") }, at };
+            assert_eq!(astray.is_over(&found, header(cluster, 30)), is_over, "{at} {cluster}");
+        }
     }
 
     #[test]

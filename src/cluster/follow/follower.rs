@@ -11,7 +11,7 @@ use tracing::info;
 use super::{
     backoff::Backoff,
     bulks::Bulks,
-    course::{Course, Position},
+    course::{Astray, Course, Position},
     listen::{Deaf, Patience},
     notes::Notes,
     unreadable::Unreadable,
@@ -49,6 +49,8 @@ pub struct Follower {
     pub(super) position: Option<Position>,
     /// What all servers have agreed on.
     pub(super) agreed: Option<Meta>,
+    /// What the store is if it is not believed.
+    astray: Option<Astray>,
     pub(super) servers: Servers,
     pub(super) bulks: Bulks,
     pub(super) unreadable: Unreadable,
@@ -57,7 +59,7 @@ pub struct Follower {
     /// Opinions of the first list: a registry does not begin with them, but is told of them.
     opinions: Vec<(u64, SharedRow)>,
     /// Whether what is known has to be listed again, because changes are missing.
-    has_gap: bool,
+    pub(super) has_gap: bool,
     is_fair: bool,
     backoff: Backoff,
     rng: fastrand::Rng,
@@ -97,6 +99,7 @@ impl Follower {
             relayed,
             position: None,
             agreed: None,
+            astray: None,
             opinions: Vec::new(),
             servers: Servers::new(),
             bulks: Bulks::default(),
@@ -162,7 +165,7 @@ impl Follower {
     async fn begin(&mut self) -> Result<Whole, EtcdError> {
         let Common { client, layout, .. } = self.common.clone();
         let found = match meta::look(&client, &layout).await? {
-            (Some(found), _) => found,
+            (Some(found), _) => found.meta,
             (None, _) => meta::agree(&client, &layout, meta::drawn(&mut self.rng)).await?,
         };
         let state = found.cluster.clone();
@@ -200,9 +203,14 @@ impl Follower {
         let (found, header) = looked.map_err(failed)?;
         self.common.heard.touch();
         let mut course = match &self.position {
-            Some(position) => position.judge(found.as_ref(), header),
+            Some(position) => position.judge(found.as_ref().map(|found| &found.meta), header),
             None => Course::List("nothing was listed yet".to_owned()),
         };
+        if let (Course::Hold(_), Some(found), Some(astray)) = (&course, &found, self.astray)
+            && astray.is_over(found, header)
+        {
+            course = Course::List("etcd was emptied, and a registry imported into it".to_owned());
+        }
         if let (Course::Resume, Some(position)) = (&course, &mut self.position) {
             position.term = header.term;
             if !position.is_in(&client).await.map_err(failed)? {
@@ -212,7 +220,11 @@ impl Follower {
             }
         }
         let found = match (course, found) {
-            (Course::Hold(why), _) => return Err(End::Failed(why)),
+            (Course::Hold(why), _) => {
+                self.astray = Some(Astray::found(self.astray, header));
+                self.notes.astray(&why);
+                return Err(End::Failed(why));
+            }
             (Course::Resume, found) => found,
             (Course::List(why), found) => {
                 self.notes.restored(&why);
@@ -224,8 +236,9 @@ impl Follower {
         let Some(found) = found else {
             return Err(End::Failed("etcd has no row that says whose state it has".to_owned()));
         };
-        let state = found.cluster.clone();
-        self.heed(found);
+        let state = found.meta.cluster.clone();
+        self.heed(found.meta);
+        self.astray = None;
         if self.has_gap {
             let Whole { rows, late, at } = self.list(state).await.map_err(failed)?;
             let kept = self.unreadable.kept();

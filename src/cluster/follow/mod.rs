@@ -22,8 +22,9 @@
 //!   the cluster's id, by a revision or an election that went back, or because a row that was seen
 //!   at a revision is not there at that revision any more. Then everything is listed, with a
 //!   warning. An etcd that has nothing of ours at all, or another state, is not believed: what is
-//!   known stays in the answers until somebody restarts the server. An empty list would take all
-//!   services away.
+//!   known stays in the answers until somebody puts a registry there (an import says when all of it
+//!   is), or restarts the server. An empty list would take all services away; so would the events
+//!   of a deletion of everything, which end before the revision that deleted the state's name.
 //! - **A bulk**, which no transaction would take, comes in parts, whose rows count from one
 //!   revision on; they are handed on as changes of that one.
 //! - **A row that cannot be read** leaves what is known in place, is counted, and pinned on the

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 
-use crate::cluster::{common::Common, layout::Meta, meta};
+use crate::cluster::{common::Common, layout::Meta, meta, pins::Reminder};
 
 /// The name of the condition that says that the store is out of reach.
 const REACH: &str = "etcd";
@@ -16,9 +15,6 @@ const READ_ONLY: &str = "etcd schema";
 /// The name of the one that tells of what a later version has written.
 const LATER: &str = "etcd later";
 
-/// How often the log is told of a store that stays out of reach.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
-
 /// Names of a later version that are remembered, to tell of each once: more than a version adds.
 const LATER_MAX: usize = 100;
 
@@ -28,62 +24,58 @@ pub(super) struct Notes {
     common: Common,
     /// What a later version has, of which was told.
     later: BTreeSet<String>,
-    /// For what the start waits.
-    waits: String,
     /// That the store is out of reach.
-    lost: Option<Lost>,
-}
-
-#[derive(Debug)]
-struct Lost {
-    /// Since when, for people (RFC 3339).
-    since: String,
-    /// When the log was told last.
-    told: Option<Instant>,
+    lost: Reminder,
 }
 
 // === impl Notes ===
 
 impl Notes {
     pub(super) fn new(common: Common) -> Self {
-        Self { common, later: BTreeSet::new(), waits: String::new(), lost: None }
+        Self { common, later: BTreeSet::new(), lost: Reminder::default() }
     }
 
     /// Nothing is known yet, and nothing can be had.
     pub(super) fn waiting(&mut self, why: &str) {
-        let message = format!("waiting for etcd, to read the shared state: {why}");
-        if message != self.waits {
-            warn!("{message}");
+        let board = &self.common.board;
+        board.block(REACH, format!("waiting for etcd, to read the shared state: {why}"));
+        if self.lost.is_due() {
+            let since = board.since(REACH);
+            warn!(why, since, "waiting for etcd, to read the shared state; no port answers yet");
         }
-        self.common.board.block(REACH, &*message);
-        self.waits = message;
+        self.common.metrics.out_of_reach(true);
     }
 
     pub(super) fn within_reach(&mut self) {
-        if self.lost.take().is_some() {
-            info!("etcd is within reach again");
+        if self.lost.is_over() {
+            info!(since = self.common.board.since(REACH), "etcd is within reach again");
         }
         self.common.board.clear(REACH);
+        self.common.metrics.out_of_reach(false);
     }
 
     /// The board has the newest cause; the log has the first, and then one in a while: what each
     /// endpoint says changes from attempt to attempt.
     pub(super) fn out_of_reach(&mut self, why: &str) {
-        let lost = self.lost.get_or_insert_with(|| Lost { since: self.common.now(), told: None });
-        let message = format!(
-            "{why}; since {}. Answers come from memory, health is checked, and changes are refused",
-            lost.since
-        );
+        let message =
+            format!("{why}. Answers come from memory, health is checked, and changes are refused");
         self.common.board.note(REACH, message);
-        if lost.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
-            warn!(why, since = lost.since, "etcd is out of reach");
-            lost.told = Some(Instant::now());
+        if self.lost.is_due() {
+            warn!(why, since = self.common.board.since(REACH), "etcd is out of reach");
         }
+        self.common.metrics.out_of_reach(true);
+    }
+
+    /// The store has not the state that is shown; nothing may be written to it.
+    pub(super) fn astray(&self, why: &str) {
+        self.common.set_read_only(Some(why.into()));
+        self.common.set_strayed(true);
     }
 
     /// The store has another history than before.
     pub(super) fn restored(&self, why: &str) {
         warn!(why, "the shared state is read anew");
+        self.common.begin_history();
         self.common.board.note(RESTORED, format!("{why}. What the backup has not is gone"));
     }
 
@@ -100,6 +92,7 @@ impl Notes {
             None => board.clear(READ_ONLY),
         }
         self.common.set_read_only(refusal.map(Into::into));
+        self.common.set_strayed(false);
     }
 
     /// What a later version of Rollcall has written.

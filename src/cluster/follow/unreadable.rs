@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    cluster::{layout::RowKey, metrics::ClusterMetrics},
+    cluster::{layout::RowKey, metrics::ClusterMetrics, pins::Pins},
     registry::Kept,
-    telemetry::Board,
 };
 
 /// Those that are pinned one by one; a person reads no more. The rest is counted.
@@ -22,7 +21,7 @@ pub(super) struct Unreadable {
     pinned: BTreeSet<String>,
     /// Whether something has changed that was not published.
     is_news: bool,
-    board: Board,
+    board: Pins,
     metrics: ClusterMetrics,
 }
 
@@ -40,7 +39,7 @@ pub(super) struct Fault {
 // === impl Unreadable ===
 
 impl Unreadable {
-    pub(super) fn new(board: Board, metrics: ClusterMetrics) -> Self {
+    pub(super) fn new(board: Pins, metrics: ClusterMetrics) -> Self {
         Self { rows: BTreeMap::new(), pinned: BTreeSet::new(), is_news: false, board, metrics }
     }
 
@@ -113,7 +112,7 @@ impl Unreadable {
                 "{problem}; since {since}. What was known of it stays; mend the row, or upgrade \
                  this server if a later version wrote it"
             );
-            self.board.note(&condition(key), message);
+            self.board.undated().note(&condition(key), message);
         }
         self.pinned = now;
         match self.rows.len() {

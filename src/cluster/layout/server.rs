@@ -15,6 +15,8 @@ pub struct Meta {
     /// An id, drawn at random, of what is below the prefix: of an etcd that was emptied or
     /// exchanged it is another.
     pub cluster: String,
+    /// When an import has brought all of it, if one has: somebody wants it to be what is shown.
+    pub imported: Option<Timestamp>,
 }
 
 /// A server that is alive.
@@ -35,6 +37,8 @@ pub struct ServerRow {
 struct MetaText {
     schema: u32,
     cluster: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    imported: Option<Instant>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,7 +63,8 @@ impl Meta {
 
     /// What is written.
     pub fn encode(&self) -> Vec<u8> {
-        json(&MetaText { schema: self.schema, cluster: self.cluster.clone() })
+        let Self { schema, cluster, imported } = self.clone();
+        json(&MetaText { schema, cluster, imported: imported.map(Instant) })
     }
 }
 
@@ -91,9 +96,9 @@ impl Layout {
     /// # Errors
     /// When it is no such value.
     pub fn decode_meta(&self, value: &[u8], revision: u64) -> Result<Meta, Unreadable> {
-        let (MetaText { schema, cluster }, _) =
+        let (MetaText { schema, cluster, imported }, _) =
             read(value).map_err(|problem| self.unreadable(&Key::Meta, revision, problem))?;
-        Ok(Meta { schema, cluster })
+        Ok(Meta { schema, cluster, imported: imported.map(|at| at.0) })
     }
 
     /// Reads what a server says of itself.

@@ -13,6 +13,7 @@ use crate::{
         },
         follow::Backoff,
         layout::{Key, ServerRow},
+        pins::Reminder,
     },
     registry::ServerId,
 };
@@ -23,6 +24,9 @@ const TWICE: &str = "server id";
 /// How long taking leave may take: the lease runs out by itself if it takes longer.
 const LEAVE: Duration = Duration::from_secs(2);
 
+/// How soon the own row is looked for again, when that had no answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Keeps a server known as alive.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -32,8 +36,8 @@ pub(super) struct Keeper {
     /// How long a lease is asked for.
     pub(super) lease: Duration,
     pub(super) views: Views,
-    /// Whether there was a row of this life already.
-    pub(super) was_in: bool,
+    /// The store's history in which there was a row of this life already.
+    pub(super) was_in: Option<u64>,
     pub(super) rng: fastrand::Rng,
 }
 
@@ -74,11 +78,12 @@ impl Keeper {
     }
 
     async fn keep(&mut self, held: &mut Option<Held>) {
-        let mut backoff = Backoff::new(self.rng.fork());
+        let (mut backoff, mut failing) = (Backoff::new(self.rng.fork()), Reminder::default());
         loop {
             match self.join().await {
                 Ok(Some(joined)) => {
                     backoff.reset();
+                    failing.is_over();
                     *held = Some(joined);
                     self.common.board.clear(TWICE);
                     info!(server = &*self.id, "this server is known to the others");
@@ -91,7 +96,10 @@ impl Keeper {
                     self.give_up(lost, joined).await;
                 }
                 Ok(None) => {}
-                Err(error) => warn!(%error, "this server cannot make itself known to the others"),
+                Err(error) if failing.is_due() => {
+                    warn!(%error, "this server cannot make itself known to the others");
+                }
+                Err(error) => debug!(%error, "this server is still not known to the others"),
             }
             sleep(backoff.wait()).await;
         }
@@ -117,12 +125,17 @@ impl Keeper {
             client.txn(Txn { compare: vec![same], then, ..Txn::default() }).await?;
         }
         let Granted { lease, ttl } = client.grant(self.lease).await?;
-        let (compare, value) = (vec![Compare::absent(key.clone())], self.row.encode().into());
-        let then = vec![Op::Put { key: key.into(), value, lease: Some(lease) }];
+        // In an etcd that was emptied there is nothing that it could have a part in.
+        let meta = Compare::present(self.common.layout.key(&Key::Meta));
+        let (compare, value) = (vec![Compare::absent(key.clone()), meta], self.row.encode());
+        let then = vec![Op::Put { key: key.into(), value: value.into(), lease: Some(lease) }];
         let reply = client.txn(Txn { compare, then, ..Txn::default() }).await?;
-        let fence = reply.header.revision;
-        self.was_in |= reply.succeeded;
-        Ok(reply.succeeded.then_some(Held { lease, ttl, fence }))
+        if !reply.succeeded {
+            let _gone = client.revoke(lease).await; // else it runs out
+            return Ok(None);
+        }
+        self.was_in = Some(self.common.history());
+        Ok(Some(Held { lease, ttl, fence: reply.header.revision }))
     }
 
     /// Whether a row that is there may be put away: it is this server's own, or of the life before.
@@ -131,10 +144,12 @@ impl Keeper {
         let read = self.common.layout.decode_server(&self.id, &old.value, old.mod_revision);
         let row = read.ok();
         let is_own = row.as_ref().is_some_and(|row| row.token == self.row.token);
-        if self.was_in && !is_own {
+        // A backup may have a row of an earlier life.
+        let was_in = self.was_in == Some(self.common.history());
+        if was_in && !is_own {
             self.tell_of_twin(row.as_ref());
         }
-        is_own || !self.was_in
+        is_own || !was_in
     }
 
     async fn until_lost(&mut self, held: Held) -> Lost {
@@ -174,22 +189,37 @@ impl Keeper {
     /// Looks whether the row is there, until it is not.
     async fn mind(&self, held: Held) -> Lost {
         let mut roster = self.common.roster();
-        let mut newest = 0;
         loop {
-            let now = roster.borrow_and_update().clone();
-            // What is known may be from before the row was made; unless etcd was restored.
-            if now.at >= held.fence || now.at < newest {
-                match now.servers.get(&self.id) {
-                    None => return Lost::Gone("its row was deleted".to_owned()),
-                    Some(Server { since, .. }) if *since == held.fence => {}
-                    Some(other) => return Lost::Taken(other.clone()),
+            let is_told = |own: &Server| own.since == held.fence;
+            let is_there = roster.borrow_and_update().servers.get(&self.id).is_some_and(is_told);
+            // What is told may be from before the row was made, or of a store that was another one.
+            if !is_there {
+                match self.find().await {
+                    Ok(Some(own)) if own.since == held.fence => {}
+                    Ok(Some(other)) => return Lost::Taken(other),
+                    Ok(None) => return Lost::Gone("its row was deleted".to_owned()),
+                    Err(error) => {
+                        debug!(%error, "this server cannot look for its row");
+                        sleep(PAUSE).await;
+                        continue;
+                    }
                 }
             }
-            newest = newest.max(now.at);
             if roster.changed().await.is_err() {
                 return std::future::pending().await; // nobody looks any more: the end is near
             }
         }
+    }
+
+    /// The row of this server's name, as it is in the store.
+    async fn find(&self) -> Result<Option<Server>, EtcdError> {
+        let Common { client, layout, .. } = &self.common;
+        let key = KeyRange::key(layout.key(&Key::Server(self.id.clone())));
+        let found = client.range(Range::of(key)).await?;
+        Ok(found.kvs.first().map(|kv| Server {
+            row: layout.decode_server(&self.id, &kv.value, kv.mod_revision).ok(),
+            since: kv.create_revision,
+        }))
     }
 
     async fn give_up(&self, lost: Lost, held: Held) {

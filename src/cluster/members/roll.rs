@@ -5,7 +5,7 @@
 //! was paused revokes them all when it wakes, and every server is back within moments. To move
 //! everything away and back again would give the checks of all instances two new homes for nothing.
 //! So a server that has missed an answer to its own lease believes in no death until a lease's time
-//! after answers came again, or until all are back.
+//! after answers came again, or until all are back; nor does one whose own row was taken away.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,8 @@ pub(super) struct Roll {
     lease: Duration,
     /// The others, as they were shown last.
     others: BTreeMap<ServerId, Peer>,
+    /// Whether the own row was there, as they were shown last.
+    was_listed: bool,
     /// When the own lease was renewed last.
     renewed: Instant,
     /// Until when nobody's death is believed.
@@ -34,7 +36,8 @@ pub(super) struct Roll {
 impl Roll {
     pub(super) fn new(me: Peer, checkers: usize, lease: Duration, now: Instant) -> Self {
         let others = BTreeMap::new();
-        Self { me, checkers, lease, others, renewed: now, unsettled_until: None }
+        let (renewed, was_listed) = (now, false);
+        Self { me, checkers, lease, others, was_listed, renewed, unsettled_until: None }
     }
 
     /// etcd has renewed the own lease, or given a new one.
@@ -54,6 +57,10 @@ impl Roll {
         heard: Instant,
         now: Instant,
     ) -> View {
+        let is_listed = live.contains_key(&self.me.id);
+        if std::mem::replace(&mut self.was_listed, is_listed) && !is_listed {
+            self.unsettled_until = Some(now + self.lease); // it lives: so may the others
+        }
         let is_other = |(id, _): &(&ServerId, &Server)| **id != self.me.id;
         let live: BTreeMap<_, _> =
             live.iter().filter(is_other).map(|(id, row)| (id.clone(), row.peer(id))).collect();
@@ -148,6 +155,21 @@ mod tests {
         assert_eq!(world.view(1, &["me", "a"]), "a me");
         assert_eq!(world.view(2, &["a"]), "a");
         assert_eq!(world.view(3, &["me", "a"]), "a me");
+    }
+
+    #[test]
+    fn a_server_whose_own_row_vanishes_believes_in_no_death() {
+        let mut world = World::new();
+        assert_eq!(world.view(1, &["me", "a", "b"]), "a b me");
+        world.renewed(3);
+        // Somebody has deleted them all.
+        assert_eq!(world.view(4, &[]), "a b");
+        assert_eq!(world.view(4, &["a", "me"]), "a b me");
+        world.renewed(6);
+        world.renewed(9);
+        assert_eq!(world.view(12, &["a", "me"]), "a b me");
+        world.renewed(12);
+        assert_eq!(world.view(13, &["a", "me"]), "a me");
     }
 
     #[test]

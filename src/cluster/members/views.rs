@@ -22,6 +22,7 @@ pub(super) struct Views {
     common: Common,
     roll: Arc<Mutex<Roll>>,
     roster: watch::Receiver<Roster>,
+    strayed: watch::Receiver<bool>,
     ownership: Ownership,
     /// Rings when the own lease has changed something.
     nudge: watch::Sender<()>,
@@ -31,9 +32,9 @@ pub(super) struct Views {
 
 impl Views {
     pub(super) fn new(common: Common, roll: Roll, ownership: Ownership) -> Self {
-        let roster = common.roster();
+        let (roster, strayed) = (common.roster(), common.strayed());
         let (roll, nudge) = (Arc::new(Mutex::new(roll)), watch::Sender::new(()));
-        Self { common, roll, roster, ownership, nudge }
+        Self { common, roll, roster, strayed, ownership, nudge }
     }
 
     /// Keeps the view up to date until it is told to stop.
@@ -51,6 +52,7 @@ impl Views {
                 () = stop.cancelled() => return,
                 () = later => {}
                 Ok(()) = self.roster.changed() => {}
+                Ok(()) = self.strayed.changed() => {}
                 Ok(()) = nudged.changed() => {}
                 else => return,
             }
@@ -83,7 +85,11 @@ impl Views {
         // Held until the view is set: of two views the newer one is set last.
         let mut roll = self.roll.lock();
         let servers = self.roster.borrow().servers.clone();
-        let view = roll.view(&servers, self.common.fence.get().is_some(), heard, now);
+        let strayed = *self.strayed.borrow();
+        // A store that is not believed says nothing about who is there.
+        let is_in = strayed || self.common.fence.get().is_some();
+        let mut view = roll.view(&servers, is_in, heard, now);
+        view.is_cut_off |= strayed;
         self.tell(&view);
         self.common.metrics.servers(view.servers.len());
         self.ownership.set(view);
@@ -104,10 +110,15 @@ impl Views {
             info!(server = &**id, "a server is gone");
         }
         if view.is_cut_off && !before.is_cut_off {
-            warn!("etcd was not heard of for a lease's time: this server checks everything itself");
+            match *self.strayed.borrow() {
+                false => warn!(
+                    "etcd was not heard of for a lease's time: this server checks everything itself"
+                ),
+                true => warn!("etcd is not believed: this server checks everything itself"),
+            }
         }
         if !view.is_cut_off && before.is_cut_off {
-            info!("etcd is heard of again");
+            info!("this server checks what is its task among the others again");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Why a registry could not be moved.
 
+use std::time::Duration;
+
 use crate::cluster::{
     etcd::EtcdError,
     layout::{TooLarge, Unreadable},
@@ -23,6 +25,22 @@ pub enum TransferError {
         all: usize,
         /// Why it took no more.
         problem: EtcdError,
+    },
+    /// Some of an import is written, and a bulk is under way for too long.
+    #[error(
+        "{written} of {all} changes were written, then a change of many instances was under way \
+         (`{key}`) and was not over within {waited:?}; what is there now is partly from the \
+         export; repeat it with --replace"
+    )]
+    Held {
+        /// Changes that etcd has taken.
+        written: usize,
+        /// Changes that there are.
+        all: usize,
+        /// The key of its marker.
+        key: String,
+        /// How long it was waited.
+        waited: Duration,
     },
     /// The version of the shared state is later than what this version of Rollcall knows.
     #[error(

@@ -29,7 +29,7 @@ mod restore;
 
 pub use fault::TransferError;
 pub use load::{Found, load};
-pub use restore::{How, Restored, restore};
+pub use restore::{How, PATIENCE, Restored, restore};
 
 #[cfg(test)]
 mod tests;

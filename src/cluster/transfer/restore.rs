@@ -3,6 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 
 use super::{
     TransferError,
@@ -11,8 +12,9 @@ use super::{
 };
 use crate::{
     cluster::{
-        etcd::{Client, Compare, EtcdError, KeyRange, Op, Range, Relation, Txn, TxnReply},
+        etcd::{Client, Compare, EtcdError, KeyRange, Op, OpReply, Range, Relation, Txn, TxnReply},
         layout::{self, Author, Key, Layout, Meta, Write},
+        meta,
     },
     model::{Policy, Revision, ServiceName, Timestamp},
     registry::{Loaded, Member},
@@ -27,6 +29,8 @@ pub struct How {
     pub at: Timestamp,
     /// The id that the shared state gets if it has none, drawn at random.
     pub cluster: String,
+    /// How long to wait for a bulk that others write; see [`PATIENCE`].
+    pub patience: Duration,
 }
 
 /// What was written.
@@ -39,7 +43,7 @@ pub struct Restored {
 }
 
 struct Writer<'a> {
-    client: &'a Client,
+    sender: Sender<'a>,
     progress: &'a mut (dyn FnMut(usize, usize) + Send),
     /// Of the first transaction, until it was sent.
     condition: Vec<Compare>,
@@ -48,8 +52,27 @@ struct Writer<'a> {
     revision: u64,
 }
 
-/// At which revision of etcd, and how many steps; `None` when the condition does not hold.
-type Committed = Option<(u64, usize)>;
+/// Sends transactions, while no bulk is under way: the servers may change nothing then, either.
+#[derive(Clone)]
+struct Sender<'a> {
+    client: &'a Client,
+    /// The key of the marker that says that one is.
+    marker: String,
+    patience: Duration,
+}
+
+/// What became of a transaction.
+enum Sent {
+    /// It was carried out: at which revision of etcd, and how many steps.
+    Committed(u64, usize),
+    /// The condition does not hold.
+    Raced,
+    /// A bulk was under way all the time.
+    Held,
+}
+
+/// How long an import waits for a bulk: longer than one takes until it counts, or is given up.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who has written it, for who reads a row.
 const AUTHOR: &str = "import";
@@ -61,6 +84,10 @@ const IN_FLIGHT: usize = 8;
 /// time etcd elects a leader.
 const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_secs(1);
+/// How soon it is looked again whether a bulk is over.
+const HELD_PAUSE: Duration = Duration::from_millis(200);
+/// How often it is tried to say that all is there; others hardly ever write that row.
+const SEALS_MAX: usize = 10;
 
 /// Puts an export into etcd; `progress` is told how many changes are written, and of how many.
 ///
@@ -84,9 +111,11 @@ pub async fn restore(
     let gone = there.beside(&loaded);
     let is_node = |member: &&Member| member.instance.service.is_nodes();
     let (nodes, others): (Vec<&Member>, Vec<&Member>) = loaded.members.iter().partition(is_node);
-    agree(client, layout, how.cluster).await?;
+    let meta = Meta { schema: Meta::SCHEMA, cluster: how.cluster, imported: None };
+    meta::agree(client, layout, meta).await?;
+    let sender = Sender { client, marker: layout.key(&Key::Bulk), patience: how.patience };
     let mut writer = Writer {
-        client,
+        sender,
         progress,
         condition: if how.replace { Vec::new() } else { is_empty(layout) },
         written: 0,
@@ -98,7 +127,9 @@ pub async fn restore(
     let policies = loaded.policies.iter().flat_map(set);
     writer.write(policies.chain(others.into_iter().flat_map(put))).await?;
     writer.write(gone.iter().map(|row| Step::remove(layout, row))).await?;
-    Ok(Restored { revision: Revision::shared(writer.revision), removed: gone.len() })
+    let sealed = seal(client, layout, how.at).await.or_else(|error| writer.failed(error))?;
+    let revision = Revision::shared(writer.revision.max(sealed));
+    Ok(Restored { revision, removed: gone.len() })
 }
 
 /// What is there; refuses what must not be.
@@ -142,12 +173,32 @@ fn is_empty(layout: &Layout) -> Vec<Compare> {
     [layout.instances(), layout.policies()].map(absent).into()
 }
 
-/// Has a state that is new say what it is.
-async fn agree(client: &Client, layout: &Layout, cluster: String) -> Result<(), TransferError> {
-    let (key, meta) = (layout.key(&Key::Meta), Meta { schema: Meta::SCHEMA, cluster });
-    let compare = vec![Compare::absent(key.clone())];
-    client.txn(Txn { compare, then: vec![Op::put(key, meta.encode())], ..Txn::default() }).await?;
-    Ok(())
+/// Says that all of it is there: servers that do not believe an etcd which was emptied take what
+/// was imported since.
+async fn seal(client: &Client, layout: &Layout, at: Timestamp) -> Result<u64, EtcdError> {
+    let key = layout.key(&Key::Meta);
+    for _ in 0..SEALS_MAX {
+        let found = match meta::look(client, layout).await {
+            Ok((Some(found), _)) => found,
+            Ok((None, _)) => break, // somebody has just deleted all of it
+            Err(error) if error.is_passing() => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let own = KeyRange::key(key.clone());
+        let compare = vec![Compare::mod_revision(own, Relation::Equal, found.at)];
+        let meta = Meta { imported: Some(at), ..found.meta };
+        let then = vec![Op::put(key.clone(), meta.encode())];
+        match client.txn(Txn { compare, then, ..Txn::default() }).await {
+            Ok(reply) if reply.succeeded => return Ok(reply.header.revision),
+            Ok(_) => {}
+            Err(error) if error.is_passing() => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(0)
 }
 
 // === impl Writer ===
@@ -155,63 +206,87 @@ async fn agree(client: &Client, layout: &Layout, cluster: String) -> Result<(), 
 impl Writer<'_> {
     /// Writes steps, in any order.
     async fn write(&mut self, steps: impl Iterator<Item = Step>) -> Result<(), TransferError> {
-        let client = self.client;
         let mut batches = Batches::new(steps);
         if !self.condition.is_empty()
             && let Some(first) = batches.next()
         {
-            let done = commit(client, std::mem::take(&mut self.condition), first).await;
-            self.note(done)?;
+            let sent = self.sender.send(std::mem::take(&mut self.condition), first).await;
+            self.note(sent)?;
         }
-        let commits = stream::iter(batches).map(|batch| commit(client, Vec::new(), batch));
-        let mut commits = pin!(commits.buffer_unordered(IN_FLIGHT));
-        while let Some(done) = commits.next().await {
-            self.note(done)?;
+        let sender = self.sender.clone();
+        let sends = stream::iter(batches).map(|batch| sender.send(Vec::new(), batch));
+        let mut sends = pin!(sends.buffer_unordered(IN_FLIGHT));
+        while let Some(sent) = sends.next().await {
+            self.note(sent)?;
         }
         Ok(())
     }
 
-    fn note(&mut self, done: Result<Committed, EtcdError>) -> Result<(), TransferError> {
+    fn note(&mut self, sent: Result<Sent, EtcdError>) -> Result<(), TransferError> {
         let (written, all) = (self.written, self.all);
-        match done {
-            Ok(Some((revision, steps))) => {
+        let (key, waited) = (self.sender.marker.clone(), self.sender.patience);
+        match sent {
+            Ok(Sent::Committed(revision, steps)) => {
                 self.revision = self.revision.max(revision);
                 self.written += steps;
                 (self.progress)(self.written, all);
                 Ok(())
             }
-            Ok(None) => Err(TransferError::Raced),
-            Err(problem) if written == 0 => Err(problem.into()),
-            Err(problem) => Err(TransferError::Interrupted { written, all, problem }),
+            Ok(Sent::Raced) => Err(TransferError::Raced),
+            Ok(Sent::Held) if written == 0 => Err(TransferError::UnderWay { key }),
+            Ok(Sent::Held) => Err(TransferError::Held { written, all, key, waited }),
+            Err(problem) => self.failed(problem),
+        }
+    }
+
+    fn failed<T>(&self, problem: EtcdError) -> Result<T, TransferError> {
+        match (self.written, self.all) {
+            (0, _) => Err(problem.into()),
+            (written, all) => Err(TransferError::Interrupted { written, all, problem }),
         }
     }
 }
 
-/// Sends a transaction until it is answered; again where that makes no difference.
-async fn commit(
-    client: &Client,
-    compare: Vec<Compare>,
-    batch: Batch,
-) -> Result<Committed, EtcdError> {
-    let then = batch.writes.into_iter().map(op).collect();
-    let txn = Txn { compare, then, otherwise: Vec::new() };
-    for _ in 1..TRIES {
-        match client.txn(txn.clone()).await {
-            // Its own success would be what keeps it from succeeding again.
-            Err(error @ EtcdError::Unsure { .. }) if !txn.compare.is_empty() => return Err(error),
-            Err(
-                EtcdError::Unsure { .. }
-                | EtcdError::Unreachable { .. }
-                | EtcdError::NoLeader { .. },
-            ) => tokio::time::sleep(PAUSE).await,
-            answer => return answer.map(|reply| committed(&reply, batch.steps)),
+// === impl Sender ===
+
+impl Sender<'_> {
+    /// Sends a batch, as soon as no bulk is under way.
+    async fn send(&self, compare: Vec<Compare>, batch: Batch) -> Result<Sent, EtcdError> {
+        let own = KeyRange::key(self.marker.clone());
+        let is_conditional = !compare.is_empty();
+        let txn = Txn {
+            compare: [vec![Compare::absent(self.marker.clone())], compare].concat(),
+            then: batch.writes.into_iter().map(op).collect(),
+            otherwise: vec![Op::Range(Range { keys_only: true, ..Range::of(own) })],
+        };
+        let until = Instant::now() + self.patience;
+        loop {
+            let reply = self.ask(&txn, is_conditional).await?;
+            if reply.succeeded {
+                return Ok(Sent::Committed(reply.header.revision, batch.steps));
+            }
+            let is_held =
+                matches!(&reply.replies[..], [OpReply::Range(found)] if !found.kvs.is_empty());
+            match is_held {
+                false => return Ok(Sent::Raced),
+                true if Instant::now() >= until => return Ok(Sent::Held),
+                true => tokio::time::sleep(HELD_PAUSE).await,
+            }
         }
     }
-    client.txn(txn).await.map(|reply| committed(&reply, batch.steps))
-}
 
-fn committed(reply: &TxnReply, steps: usize) -> Committed {
-    reply.succeeded.then_some((reply.header.revision, steps))
+    /// Sends a transaction until it is answered; again where that makes no difference.
+    async fn ask(&self, txn: &Txn, is_conditional: bool) -> Result<TxnReply, EtcdError> {
+        for _ in 1..TRIES {
+            match self.client.txn(txn.clone()).await {
+                // Its own success would be what keeps it from succeeding again.
+                Err(error @ EtcdError::Unsure { .. }) if is_conditional => return Err(error),
+                Err(error) if error.is_passing() => tokio::time::sleep(PAUSE).await,
+                answer => return answer,
+            }
+        }
+        self.client.txn(txn.clone()).await
+    }
 }
 
 fn op(write: Write) -> Op {

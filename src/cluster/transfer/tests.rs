@@ -1,10 +1,12 @@
 //! Into a real etcd, and out of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
-use super::{Found, How, Restored, TransferError, load, plan::Batches, restore};
+use super::{
+    Found, How, PATIENCE, Restored, TransferError, load, load::keys_of, plan::Batches, restore,
+};
 use crate::{
     cluster::{
         etcd::{Client, KeyRange, Op, Range, Txn},
@@ -17,6 +19,9 @@ use crate::{
     store::testing,
 };
 
+/// How long an import waits that is to wait in vain.
+const SHORT: Duration = Duration::from_millis(500);
+
 /// A prefix that no other test has.
 fn place() -> (Client, Layout) {
     let (client, prefix) = shared();
@@ -24,7 +29,7 @@ fn place() -> (Client, Layout) {
 }
 
 fn how(replace: bool) -> How {
-    How { replace, at: AUTHOR.at, cluster: "5f0c".into() }
+    How { replace, at: AUTHOR.at, cluster: "5f0c".into(), patience: SHORT }
 }
 
 async fn put(client: &Client, layout: &Layout, loaded: Loaded, replace: bool) -> Restored {
@@ -103,7 +108,8 @@ proptest! {
 /// An import is a registration like any other: what was seen of the one before is over.
 #[tokio::test]
 async fn an_import_takes_the_place_of_what_is_there() {
-    let (client, layout) = place();
+    let etcd = Etcd::start(&[]); // its revisions are those of this test
+    let (client, layout) = (etcd.client(), Layout::new("/rollcall").unwrap());
     let mut before = members(0..3);
     before[1].drained = true;
     let mut loaded = of(before);
@@ -190,11 +196,11 @@ async fn a_state_says_once_what_it_is() {
     assert!(found(&client, &layout).await.loaded.members.is_empty());
     let meta = || Range::of(KeyRange::key(layout.key(&Key::Meta)));
     let kvs = client.range(meta()).await.unwrap().kvs;
-    let expected = Meta { schema: 1, cluster: "5f0c".into() };
+    let expected = Meta { schema: 1, cluster: "5f0c".into(), imported: Some(AUTHOR.at) };
     assert_eq!(layout.decode_meta(&kvs[0].value, 1), Ok(expected));
     let other = How { cluster: "another".into(), ..how(true) };
     restore(&client, &layout, Loaded::default(), other, &mut |_, _| {}).await.unwrap();
-    assert_eq!(client.range(meta()).await.unwrap().kvs, kvs);
+    assert_eq!(client.range(meta()).await.unwrap().kvs[0].value, kvs[0].value);
     let later = r#"{"schema":2,"cluster":"5f0c"}"#;
     client.put(layout.key(&Key::Meta), later, None).await.unwrap();
     let told = "is of schema 2, this version of Rollcall knows schema 1";
@@ -297,6 +303,51 @@ fn a_transaction_is_as_large_as_etcd_takes_and_no_larger() {
     let steps = vec![step(1, 1), step(1, 1_300 << 10), step(1, 1)];
     assert_eq!(packed(steps), [(1, 1), (1, 1), (1, 1)]);
     assert_eq!(packed(vec![]), []);
+}
+
+/// Rows of a bulk come after its marker, and would put what was imported meanwhile away.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_waits_for_a_bulk_in_each_of_its_transactions() {
+    let (client, layout) = place();
+    let (bulk, loaded) = (layout.key(&Key::Bulk), || of(members(0..300)));
+    // It begins when the first transaction is written.
+    let begin = |is_first: &mut bool| {
+        if std::mem::take(is_first) {
+            let put = client.put(bulk.clone(), "x", None);
+            let put = || tokio::runtime::Handle::current().block_on(put);
+            tokio::task::block_in_place(put).unwrap();
+        }
+    };
+    let mut is_first = true;
+    let mut progress = |_, _| begin(&mut is_first);
+    let held = restore(&client, &layout, loaded(), how(false), &mut progress).await.unwrap_err();
+    let TransferError::Held { written: 128, all: 300, .. } = held else { panic!("{held}") };
+    assert!(held.to_string().contains("v1/bulk`) and was not over within 500ms"), "{held}");
+    let keys = || keys_of(layout.instances());
+    let there = client.range(Range::of(keys())).await.unwrap();
+    assert_eq!(there.count, 128, "nothing beside it");
+
+    // This one ends in time.
+    let end = async || {
+        let then = vec![Op::Delete(KeyRange::key(bulk.clone()))];
+        client.txn(Txn { then, ..Txn::default() }).await.unwrap()
+    };
+    end().await;
+    let mut is_first = true;
+    let mut progress = |_, _| begin(&mut is_first);
+    let patient = How { patience: PATIENCE, ..how(true) };
+    let import = restore(&client, &layout, loaded(), patient, &mut progress);
+    let ends = async {
+        loop {
+            let found = client.range(Range::of(KeyRange::key(bulk.clone()))).await.unwrap();
+            if found.count > 0 {
+                break end().await;
+            }
+        }
+    };
+    let (restored, _) = tokio::join!(import, ends);
+    restored.unwrap();
+    assert_eq!(client.range(Range::of(keys())).await.unwrap().count, 300);
 }
 
 /// Who imports while a client registers would take its place without having said so.

@@ -17,6 +17,7 @@ use crate::{
         common::{Common, UnderWay},
         etcd::{Compare, EtcdError, KeyRange, Op, OpReply, Relation, Txn},
         layout::{Key, RowKey, TooLarge, Write},
+        pins::Reminder,
     },
     registry::{Edit, ServerId},
 };
@@ -70,7 +71,7 @@ impl Finisher {
     /// Finishes bulks until it is told to stop.
     pub async fn run(self, stop: CancellationToken) {
         let mut bulks = self.common.bulks();
-        let mut since: Option<(u64, Instant)> = None;
+        let (mut since, mut failing): (Option<(u64, Instant)>, _) = (None, Reminder::default());
         loop {
             let known = bulks.borrow_and_update().under_way.clone();
             let Some(bulk) = known else {
@@ -95,8 +96,13 @@ impl Finisher {
                 };
                 match finished {
                     None if stop.is_cancelled() => self.take_leave(&bulk).await,
-                    Some(Err(error)) => warn!(%error, "could not finish a bulk; trying again"),
-                    None | Some(Ok(())) => {}
+                    Some(Err(error)) if failing.is_due() => {
+                        warn!(%error, "could not finish a bulk; trying again");
+                    }
+                    Some(Ok(())) => {
+                        failing.is_over();
+                    }
+                    None | Some(Err(_)) => {}
                 }
             }
             tokio::select! {

@@ -101,7 +101,7 @@ async fn a_server_waits_for_its_store_and_says_so() {
     assert!(condition.message.contains(&link.url), "{}", condition.message);
     link.lead_to(&etcd.url);
     let (rows, _) = timeout(PATIENCE, first).await.unwrap().unwrap();
-    assert!(rows.is_empty() && common.board.is_ready());
+    assert!(rows.is_empty() && common.board.conditions().is_empty());
     link.cut();
     let mut again = Follower::new(common, None, fastrand::Rng::new());
     let first = again.first(&stop);

@@ -1,77 +1,10 @@
 //! An etcd that is another one than before: restored from a backup, emptied, begun anew.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
+use super::{Link, Mirror, client, delete, register};
+use crate::{
+    cluster::{follow::testing::until, testing::Place},
+    registry::Weather,
 };
-
-use super::{Etcd, Link, Mirror, client, delete, register};
-use crate::{cluster::follow::testing::until, registry::Weather};
-
-/// The ports and the folder of an etcd that is started several times.
-struct Place {
-    client: String,
-    peer: String,
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let port = || {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().port()
-        };
-        let url = |port: u16| format!("http://127.0.0.1:{port}");
-        Self { client: url(port()), peer: url(port()), folder: tempfile::tempdir().unwrap() }
-    }
-
-    /// Starts it with the data of that name.
-    fn start(&self, data: &str) -> Etcd {
-        let data = self.folder.path().join(data);
-        let peers = format!("test={}", self.peer);
-        Etcd::start(&[
-            "--data-dir",
-            data.to_str().unwrap(),
-            "--listen-client-urls",
-            &self.client,
-            "--advertise-client-urls",
-            &self.client,
-            "--listen-peer-urls",
-            &self.peer,
-            "--initial-advertise-peer-urls",
-            &self.peer,
-            "--initial-cluster",
-            &peers,
-        ])
-    }
-
-    fn backup(&self) {
-        etcdctl(&["--endpoints", &self.client, "snapshot", "save"], &self.file());
-    }
-
-    /// Makes data of the backup.
-    fn restore(&self, data: &str) {
-        let (data, peers) = (self.folder.path().join(data), format!("test={}", self.peer));
-        let args = ["snapshot", "restore", "--name", "test", "--initial-cluster", &peers];
-        let more = ["--initial-advertise-peer-urls", &self.peer, "--data-dir"];
-        etcdctl(&[&args[..], &more[..], &[data.to_str().unwrap()]].concat(), &self.file());
-    }
-
-    fn file(&self) -> std::path::PathBuf {
-        self.folder.path().join("backup")
-    }
-}
-
-fn etcdctl(args: &[&str], file: &Path) {
-    let done = Command::new("etcdctl")
-        .env("ETCDCTL_API", "3")
-        .args(args)
-        .arg(file)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    assert!(done.expect("there is an etcdctl (Debian: etcd-client)").success(), "{args:?}");
-}
 
 /// A mirror, a way to it, and a backup that has `web/a` and `web/b`; since then `web/b` went and
 /// `web/c` came.

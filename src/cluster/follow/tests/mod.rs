@@ -1,6 +1,7 @@
 //! Following a real etcd through all its weather.
 
 mod calm;
+mod emptied;
 mod history;
 mod rows;
 mod storm;

@@ -169,7 +169,7 @@ async fn an_etcd_that_is_full_is_followed_and_told_of() {
     let _stopping = stop.clone().drop_guard();
     tokio::spawn(inspect(mirror.common.clone(), fastrand::Rng::new(), stop));
     until(|| mirror.board().contains("etcd space: etcd's database is full (alarm NOSPACE)")).await;
-    assert!(mirror.metric("rollcall_store_size_bytes").parse::<u64>().unwrap() > 1_000_000);
+    assert!(mirror.metric("rollcall_store_size_bytes").parse::<u64>().unwrap() > 500_000);
     let at = delete(&direct, "/rollcall/", "instances/web/a/").await;
     mirror.until_seen(at).await;
     assert!(mirror.rows.is_empty() && mirror.weather == Weather::Fair);

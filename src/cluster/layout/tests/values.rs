@@ -73,8 +73,12 @@ fn values_that_are_no_rows_of_the_registry_are_these_texts() {
     );
     assert_eq!(String::from_utf8(marker.encode()).unwrap(), text);
     assert_eq!(layout.decode_marker(text.as_bytes(), 1), Ok(marker));
-    let meta = Agreed { schema: 1, cluster: "5f0c".into() };
+    let meta = Agreed { schema: 1, cluster: "5f0c".into(), imported: None };
     assert_eq!(meta.encode(), br#"{"schema":1,"cluster":"5f0c"}"#);
+    assert_eq!(layout.decode_meta(&meta.encode(), 1).as_ref(), Ok(&meta));
+    let meta = Agreed { imported: Some(AUTHOR.at), ..meta };
+    let text = r#"{"schema":1,"cluster":"5f0c","imported":"2026-11-18T11:06:40.000Z"}"#;
+    assert_eq!(String::from_utf8(meta.encode()).unwrap(), text);
     assert_eq!(layout.decode_meta(&meta.encode(), 1), Ok(meta));
     let server = ServerRow {
         http: vec!["10.0.0.1:8500".into()],

@@ -110,7 +110,7 @@ pub(super) fn names(view: &View) -> Vec<String> {
 }
 
 /// What a server says of itself; each has a token of its own.
-fn row(id: &str) -> ServerRow {
+pub(super) fn row(id: &str) -> ServerRow {
     ServerRow {
         http: vec![format!("{id}.example:8500")],
         version: "0.2.0".to_owned(),

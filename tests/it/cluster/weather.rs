@@ -1,0 +1,160 @@
+//! What a server says and does when something is the matter with its etcd, through its own doors.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Backend, Node, PATIENCE,
+    api::{Api, instance_path},
+    command::{rollcall, run},
+    etcd::Etcd,
+    eventually, node,
+};
+
+/// A server on an etcd.
+fn builder(etcd: &Etcd) -> node::Builder {
+    let store = format!("etcd={}", etcd.endpoints().join(","));
+    let cluster = "[cluster]\nserver_id = \"me\"\nlease = \"3s\"\n";
+    Node::builder().config(cluster).arg("--store").arg(store)
+}
+
+/// What `/ready` says of etcd; a server that answers is ready, whatever it is.
+fn note(node: &Node) -> Option<String> {
+    let ready = node.api().get("/ready");
+    assert_eq!(ready.status, 200, "{ready:?}");
+    let notes = ready.body["notes"].as_array().unwrap();
+    let note = notes.iter().find(|note| note["name"] == "etcd")?;
+    Some(note["message"].as_str().unwrap().to_owned())
+}
+
+fn put(api: &Api, instance: &str) -> (u16, Value) {
+    let reply = api.put(&instance_path("web", instance), &json!({"addresses": ["10.0.0.7"]}));
+    (reply.status, reply.body)
+}
+
+fn export(etcd: &Etcd, to: &std::path::Path) {
+    let store = format!("etcd={}", etcd.endpoints()[0]);
+    let done = run(rollcall(["export", "--store", &store]).arg(to));
+    assert_eq!(done.code, Some(0), "{done:#?}");
+}
+
+/// All services were gone from the answers, and each server took itself for its twin.
+#[test]
+fn an_etcd_that_is_emptied_is_answered_for_and_an_import_makes_it_good() {
+    let (etcd, backend) = (Etcd::single(), Backend::start("127.0.0.1"));
+    let node = builder(&etcd).start();
+    let (api, resolver) = (node.api(), node.resolver());
+    api.register("web", "w1", &json!({"addresses": ["10.0.0.1"]}));
+    let check = json!([{"type": "http", "host": "127.0.0.1", "port": backend.address.port(),
+        "interval": "300ms", "fall": 1}]);
+    api.register("checked", "c1", &json!({"addresses": ["10.0.0.2"], "port": 80, "checks": check}));
+    eventually("it is checked", || (resolver.service("checked").len() == 1).then_some(()));
+    let backup = node.path("backup.jsonl");
+    export(&etcd, &backup);
+    api.register("web", "w2", &json!({"addresses": ["10.0.0.3"]}));
+
+    etcd.ctl(&["del", "--prefix", "/rollcall/v1/"]).ok();
+    let note_of = eventually("it is noticed", || note(&node));
+    assert!(note_of.contains("was emptied") && note_of.contains("; since 20"), "{note_of}");
+    let (status, body) = put(&api, "w3");
+    assert_eq!((status, &body["code"]), (503, &"store-unreachable".into()), "{body}");
+    let detail = body["detail"].as_str().unwrap();
+    assert!(detail.contains("was emptied") && detail.contains("Restore a backup"), "{detail}");
+    assert_eq!(resolver.service("web").len(), 2, "what was known stays");
+    for (status, count) in [(500, 0), (200, 1)] {
+        backend.set_status(status);
+        eventually("checks go on", || (resolver.service("checked").len() == count).then_some(()));
+    }
+    let seconds = api.text("/metrics");
+    assert!(!seconds.contains("rollcall_cluster_out_of_reach_seconds 0.0\n"), "{seconds}");
+    assert_eq!(etcd.ctl(&["get", "--prefix", "/rollcall/"]).ok(), "", "nothing is written");
+
+    let store = format!("etcd={}", etcd.endpoints()[0]);
+    let words = ["import", "--store", &store, "--replace"];
+    run(rollcall(words).arg(&backup)).ok();
+    eventually("changes are taken", || (put(&api, "w4").0 == 201).then_some(()));
+    assert_eq!(note(&node), None);
+    let listed = api.get("/api/v1/services/web/instances").body;
+    let names = listed["instances"].as_array().unwrap().iter().map(|it| it["instance"].clone());
+    assert_eq!(names.collect::<Vec<_>>(), ["w1", "w4"], "what the backup has, and what came since");
+    eventually("it is known again", || {
+        etcd.ctl(&["get", "--keys-only", "--prefix", "/rollcall/v1/servers/"])
+            .ok()
+            .contains("/me")
+            .then_some(())
+    });
+    let warnings = |part| node.count_log(part);
+    assert_eq!((warnings("etcd is out of reach"), warnings("is known as")), (1, 0));
+}
+
+/// A member that stops tells its clients to go (GOAWAY), and closes what is open. What was under way
+/// there nobody knows about, and it is repeated, which changes nothing twice.
+#[test]
+fn members_that_restart_in_good_order_hold_up_no_client() {
+    let mut etcd = Etcd::cluster(3);
+    let node = builder(&etcd).start();
+    let (api, http, is_over) = (node.api(), node.http[0], AtomicBool::new(false));
+    let write = || {
+        let (api, mut unsure) = (Api::new(http), 0);
+        for number in 0.. {
+            if is_over.load(Ordering::Relaxed) {
+                assert!(number > 20, "only {number}");
+                break;
+            }
+            let instance = format!("w{number}");
+            let mut reply = put(&api, &instance);
+            if reply.1["code"] == "store-unsure" {
+                unsure += 1;
+                reply = put(&api, &instance);
+            }
+            assert!(matches!(reply.0, 200 | 201), "{reply:?}");
+        }
+        unsure
+    };
+    std::thread::scope(|scope| {
+        let writes = scope.spawn(write);
+        for member in 0..3 {
+            etcd.stop(member);
+            // Whoever is left goes on, the watch included: a change is shown before its reply.
+            eventually("it is taken", || matches!(put(&api, "without").0, 200 | 201).then_some(()));
+            etcd.start(member);
+            etcd.wait_until_healthy();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let unsure = writes.join().unwrap();
+        assert!(unsure <= 3, "{unsure}: one for each member that was left");
+    });
+    eventually("nothing is left of it", || note(&node).is_none().then_some(()));
+}
+
+/// What it waits for is said once, and then once a minute.
+#[test]
+fn a_server_that_waits_for_its_etcd_says_why_and_ends_when_it_is_told_to() {
+    let nobody = "etcd=http://127.0.0.1:1,http://127.0.0.1:2";
+    let builder = Node::builder().arg("--store").arg(nobody);
+    let mut server =
+        builder.command().stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let log = server.stderr.take().unwrap();
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let lines = BufReader::new(log).lines().map_while(Result::ok);
+        lines.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
+    });
+    let waits = |line: &String| line.contains("waiting for etcd");
+    let first = std::iter::from_fn(|| lines.recv_timeout(PATIENCE).ok()).find(waits).unwrap();
+    assert!(first.contains("127.0.0.1:1: ") && first.contains("127.0.0.1:2: "), "{first}");
+    assert!(first.contains("\"WARN\"") && first.contains("\"since\":\"20"), "{first}");
+    let told = Instant::now();
+    let sent = Command::new("kill").args(["-s", "TERM", &server.id().to_string()]).status();
+    assert!(sent.unwrap().success() && server.wait().unwrap().success(), "exit code 0");
+    assert!(told.elapsed() < PATIENCE / 2, "at once, and not when an attempt is over");
+    let rest: Vec<String> = lines.iter().collect();
+    assert!(rest.iter().any(|line| line.contains("before anything was read")), "{rest:?}");
+    assert!(!rest.iter().any(waits), "{rest:?}");
+}
