@@ -5,7 +5,7 @@
 //! there are checks: as with real instances, source ports and TIME_WAIT are then counted by target.
 
 mod bare;
-mod metrics;
+pub(crate) mod metrics;
 mod phase;
 mod targets;
 
@@ -211,7 +211,7 @@ impl Crowd {
     fn until_all(self, rollcall: &Rollcall, status: &str) -> Result<Duration> {
         let (begun, label) = (Instant::now(), format!("\"{status}\""));
         loop {
-            let count = Scrape::of(rollcall)?.sum("rollcall_instances", &[&label]);
+            let count = Scrape::of(rollcall.http)?.sum("rollcall_instances", &[&label]);
             if count >= f64::from(self.count) {
                 return Ok(begun.elapsed());
             }

@@ -17,6 +17,11 @@ pub(crate) struct Cores {
 // === impl Cores ===
 
 impl Cores {
+    /// Both of them as a list, for what is too much for one: whoever runs there may take turns.
+    pub(crate) fn both(self) -> String {
+        format!("{},{}", self.server, self.load)
+    }
+
     /// The first two cores that this process may run on.
     ///
     /// # Errors

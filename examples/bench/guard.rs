@@ -84,7 +84,7 @@ impl Guard {
             let file = folder.path().join("rollcall.toml");
             std::fs::write(&file, config)?;
             let arguments = vec!["--config".to_owned(), file.display().to_string()];
-            let rollcall = Rollcall::start(env, &Options { arguments, data: None })?;
+            let rollcall = Rollcall::start(env, &Options { arguments, ..Options::default() })?;
             rollcall.register(DATA.bulks())?;
             servers.push(Contestant { name, ..rollcall.server });
         }

@@ -12,6 +12,7 @@ mod asking;
 mod changes;
 mod checks;
 mod churn;
+mod cluster;
 mod contestant;
 mod cores;
 mod cpu;
@@ -108,8 +109,8 @@ enum Command {
 /// What is to be reached and is not, is told, and no reason for another exit code than 0.
 #[derive(Debug, Parser)]
 struct Run {
-    /// What to measure: dns, guard, scale, changes, writes, checks, weather, waiters, doors; all
-    /// without a name.
+    /// What to measure: dns, guard, scale, changes, writes, checks, weather, waiters, doors,
+    /// cluster; all without a name.
     #[arg(value_name = "PART", value_parser = part::by_name)]
     parts: Vec<&'static dyn Part>,
     /// How often each contestant has its turn; medians are taken over the rounds. Many short ones
@@ -121,10 +122,14 @@ struct Run {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=300))]
     seconds: u64,
     /// Only what has this word in its name: a workload of `dns`, `guard` or `writes`, a kind of
-    /// check of `scale`, the `cost` or the `crowd` of `checks`, a table of `doors`. Nothing is
-    /// written then.
+    /// check of `scale`, the `cost` or the `crowd` of `checks`, a table of `doors` or `cluster`.
+    /// Nothing is written then.
     #[arg(long)]
     only: Option<String>,
+    /// How many instances the servers of `cluster` share.
+    #[arg(long, default_value_t = 100_000,
+        value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
+    instances: u32,
     /// One short round of each part with nobody but Rollcall and the floor; nothing is written.
     #[arg(long)]
     quick: bool,
@@ -204,6 +209,7 @@ impl Run {
             rounds: if self.quick { 1 } else { self.rounds },
             turn: Duration::from_secs(if self.quick { 1 } else { self.seconds }),
             only: self.only.clone(),
+            instances: self.instances,
             quick: self.quick,
             rollcall,
             beside: self.beside.as_ref().map(std::fs::canonicalize).transpose()?,

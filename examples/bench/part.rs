@@ -7,13 +7,13 @@ use std::{fmt, path::PathBuf, time::Duration};
 use anyhow::Result;
 
 use crate::{
-    changes::Changes, checks::Checks, cores::Cores, dns::Dns, doors::Doors, guard::Guard,
-    scale::Scale, table::Table, waiters::Waiters, weather::Weather, writes::Writes,
+    changes::Changes, checks::Checks, cluster::Cluster, cores::Cores, dns::Dns, doors::Doors,
+    guard::Guard, scale::Scale, table::Table, waiters::Waiters, weather::Weather, writes::Writes,
 };
 
 /// All parts, in the order in which they run and stand in RESULTS.md.
 pub(crate) const PARTS: &[&dyn Part] =
-    &[&Dns, &Guard, &Scale, &Changes, &Writes, &Checks, &Weather, &Waiters, &Doors];
+    &[&Dns, &Guard, &Scale, &Changes, &Writes, &Checks, &Weather, &Waiters, &Doors, &Cluster];
 
 /// One thing that is measured.
 pub(crate) trait Part: Send + Sync {
@@ -44,6 +44,8 @@ pub(crate) struct Env {
     pub(crate) turn: Duration,
     /// A word that restricts what a part measures, by the names that the part has for it.
     pub(crate) only: Option<String>,
+    /// How many instances servers share that share some.
+    pub(crate) instances: u32,
     /// Only show that everything works: nobody but Rollcall and the floor, small sizes.
     pub(crate) quick: bool,
     /// The server that is measured.

@@ -5,6 +5,7 @@
 //! That signal is tied to the *thread* that started it, so start servers from the main thread.
 
 use std::{
+    fmt::Display,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
@@ -39,23 +40,34 @@ pub(crate) struct Process {
 // === impl Process ===
 
 impl Process {
-    /// Starts `command` on `core`; its output goes to a file in `scratch`, which outlives it.
+    /// Starts `command` on a core, or on a list of them; its output goes to a file in `scratch`,
+    /// which outlives it.
     ///
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn start(
         name: &'static str,
         command: &Command,
-        core: usize,
+        cores: impl Display,
         scratch: &Path,
     ) -> Result<Self> {
         let log = scratch.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log);
         let output = output.with_context(|| format!("`{}`", log.display()))?;
-        let mut pinned = pinned(command, core);
+        let mut pinned = pinned(command, cores);
         pinned.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = pinned.spawn().context("`setpriv` of util-linux")?;
         Ok(Self { name, child, log })
+    }
+
+    /// Kills it without warning.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        let _ended_before = self.child.kill();
+        self.child.wait().with_context(|| format!("`{}` was killed", self.name))?;
+        Ok(())
     }
 
     /// Its id.
@@ -154,11 +166,11 @@ impl Drop for Process {
     }
 }
 
-/// `command` as it is run on `core` and no longer than this thread lives. Its environment and
-/// folder are kept.
-pub(crate) fn pinned(command: &Command, core: usize) -> Command {
+/// `command` as it is run on these cores, as `taskset` lists them, and no longer than this thread
+/// lives. Its environment and folder are kept.
+pub(crate) fn pinned(command: &Command, cores: impl Display) -> Command {
     let mut pinned = Command::new("setpriv");
-    pinned.args(["--pdeathsig", "TERM", "taskset", "-c", &core.to_string()]);
+    pinned.args(["--pdeathsig", "TERM", "taskset", "-c", &cores.to_string()]);
     pinned.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
@@ -172,12 +184,12 @@ pub(crate) fn pinned(command: &Command, core: usize) -> Command {
     pinned
 }
 
-/// Runs `command` on `core` to its end and returns what it wrote to standard output.
+/// Runs `command` on these cores to its end and returns what it wrote to standard output.
 ///
 /// # Errors
 /// When it fails, with what it wrote to standard error.
-pub(crate) fn output(command: &Command, core: usize) -> Result<String> {
-    let output = pinned(command, core).stdin(Stdio::null()).output().context("`setpriv`")?;
+pub(crate) fn output(command: &Command, cores: impl Display) -> Result<String> {
+    let output = pinned(command, cores).stdin(Stdio::null()).output().context("`setpriv`")?;
     if !output.status.success() {
         let error = String::from_utf8_lossy(&output.stderr);
         bail!("{command:?} has failed with {}: {}", output.status, error.trim());

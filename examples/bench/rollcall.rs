@@ -32,6 +32,8 @@ pub(crate) struct Options {
     pub(crate) arguments: Vec<String>,
     /// The folder of the store; a fresh one if it is not given.
     pub(crate) data: Option<PathBuf>,
+    /// The cores that it may run on; that of servers if it is not given.
+    pub(crate) cores: Option<String>,
 }
 
 // === impl Rollcall ===
@@ -48,7 +50,8 @@ impl Rollcall {
         command.current_dir(scratch.path()).arg("serve").args(&options.arguments);
         command.args(["--dns", &dns.to_string(), "--http", &http.to_string()]);
         command.arg("--data").arg(options.data.clone().unwrap_or(scratch.path().join("data")));
-        let mut process = Process::start("rollcall", &command, env.cores.server, scratch.path())?;
+        let cores = options.cores.clone().unwrap_or_else(|| env.cores.server.to_string());
+        let mut process = Process::start("rollcall", &command, cores, scratch.path())?;
         process.wait_until(|| ureq::get(format!("http://{http}/ready")).call().is_ok())?;
         let server = Contestant { name: "Rollcall", dns, process, _scratch: scratch };
         Ok(Self { server, http })
@@ -76,6 +79,14 @@ impl Rollcall {
     pub(crate) fn register(&self, bulks: impl IntoIterator<Item = Value>) -> Result<()> {
         let url = format!("http://{}/api/v1/instances", self.http);
         bulks.into_iter().try_for_each(|bulk| self.post(&url, &bulk))
+    }
+
+    /// Kills it without warning.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub(crate) fn kill(self) -> Result<()> {
+        self.server.process.kill()
     }
 
     fn post(&self, url: &str, body: &Value) -> Result<()> {

@@ -192,6 +192,7 @@ impl Started {
         let options = Options {
             arguments: vec!["--config".into(), config.to_string_lossy().into_owned()],
             data: Some(store.path().join("data")),
+            ..Options::default()
         };
         let begun = Instant::now();
         let rollcall = Rollcall::start(env, &options)?;
@@ -211,7 +212,22 @@ impl Started {
 /// Fills the store in `folder/data`, and says how long the import took.
 fn import(env: &Env, data: Data, checks: &Value, folder: &Path) -> Result<Duration> {
     let file = folder.join("export.jsonl");
-    let mut out = BufWriter::new(File::create(&file).context("the export")?);
+    write_export(&file, data, checks)?;
+    let mut command = Command::new(&env.rollcall);
+    command.arg("import").arg("--data").arg(folder.join("data")).arg(&file);
+    let begun = Instant::now();
+    process::output(&command, env.cores.server)?;
+    let took = begun.elapsed();
+    fs::remove_file(&file).context("the export")?;
+    Ok(took)
+}
+
+/// Writes what `rollcall export` would, of `data` with `checks`.
+///
+/// # Errors
+/// When there is no room for it.
+pub(crate) fn write_export(file: &Path, data: Data, checks: &Value) -> Result<()> {
+    let mut out = BufWriter::new(File::create(file).context("the export")?);
     let all = data.services * data.instances;
     writeln!(
         out,
@@ -230,13 +246,7 @@ fn import(env: &Env, data: Data, checks: &Value, folder: &Path) -> Result<Durati
     }
     writeln!(out, r#"{{"end":{{"instances":{all},"policies":0}}}}"#)?;
     out.into_inner().context("the export")?;
-    let mut command = Command::new(&env.rollcall);
-    command.arg("import").arg("--data").arg(folder.join("data")).arg(&file);
-    let begun = Instant::now();
-    process::output(&command, env.cores.server)?;
-    let took = begun.elapsed();
-    fs::remove_file(&file).context("the export")?;
-    Ok(took)
+    Ok(())
 }
 
 // === impl Trap ===

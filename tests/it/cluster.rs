@@ -13,5 +13,6 @@ mod links;
 mod roster;
 mod run;
 mod scene;
+mod size;
 mod traffic;
 mod weather;

@@ -1,24 +1,22 @@
-//! What Rollcall says of itself: `/metrics`, read twice.
+//! What a server says of itself: `/metrics`, read twice.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use anyhow::{Context, Result};
 
-use crate::rollcall::Rollcall;
-
 /// One reading.
 #[derive(Debug)]
-pub(super) struct Scrape(BTreeMap<String, f64>);
+pub(crate) struct Scrape(BTreeMap<String, f64>);
 
 // === impl Scrape ===
 
 impl Scrape {
-    /// Reads it now.
+    /// Reads that of a server now, by where its HTTP interface is.
     ///
     /// # Errors
     /// When it cannot be had.
-    pub(super) fn of(rollcall: &Rollcall) -> Result<Self> {
-        let url = format!("http://{}/metrics", rollcall.http);
+    pub(crate) fn of(http: SocketAddr) -> Result<Self> {
+        let url = format!("http://{http}/metrics");
         let mut reply = ureq::get(&url).call().with_context(|| format!("GET {url}"))?;
         let text = reply.body_mut().read_to_string()?;
         let samples = text.lines().filter(|line| !line.starts_with('#'));
@@ -30,7 +28,7 @@ impl Scrape {
     }
 
     /// The sum of the samples of family `name` of which the labels have all of `parts`.
-    pub(super) fn sum(&self, name: &str, parts: &[&str]) -> f64 {
+    pub(crate) fn sum(&self, name: &str, parts: &[&str]) -> f64 {
         let of = |sample: &&String| {
             sample.split('{').next() == Some(name) && parts.iter().all(|p| sample.contains(p))
         };

@@ -62,11 +62,11 @@ impl Phase {
     }
 
     fn during(rollcall: &Rollcall, happens: impl FnOnce() -> Result<Duration>) -> Result<Self> {
-        let before = (Scrape::of(rollcall)?, rollcall.server.process.usage()?, Instant::now());
+        let before = (Scrape::of(rollcall.http)?, rollcall.server.process.usage()?, Instant::now());
         let dns_p99 = happens()?;
         let lasted = before.2.elapsed();
         let usage = rollcall.server.process.usage()?;
-        let after = Scrape::of(rollcall)?;
+        let after = Scrape::of(rollcall.http)?;
         let grown = |name, parts: &[&str]| after.sum(name, parts) - before.0.sum(name, parts);
         let results = "rollcall_check_results_total";
         let checks = grown(results, &[]);

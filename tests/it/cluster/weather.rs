@@ -93,8 +93,8 @@ fn an_etcd_that_is_emptied_is_answered_for_and_an_import_makes_it_good() {
     assert_eq!((warnings("etcd is out of reach"), warnings("is known as")), (1, 0));
 }
 
-/// A member that stops tells its clients to go (GOAWAY), and closes what is open. What was under way
-/// there nobody knows about, and it is repeated, which changes nothing twice.
+/// A member that stops tells its clients to go (GOAWAY), and closes what is open. What was under
+/// way there nobody knows about, and it is repeated, which changes nothing twice.
 #[test]
 fn members_that_restart_in_good_order_hold_up_no_client() {
     let mut etcd = Etcd::cluster(3);
