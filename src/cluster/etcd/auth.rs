@@ -4,7 +4,7 @@ use hyper::http::uri::PathAndQuery;
 use parking_lot::Mutex;
 use tonic::{
     Request,
-    metadata::{Ascii, MetadataValue},
+    metadata::{Ascii, MetadataMap, MetadataValue},
 };
 use tonic_prost::ProstCodec;
 
@@ -31,7 +31,7 @@ pub(super) struct Auth {
 pub(super) struct Held {
     /// Counts how often we have logged in; zero for never.
     number: u64,
-    pub(super) token: Option<MetadataValue<Ascii>>,
+    token: Option<MetadataValue<Ascii>>,
 }
 
 // === impl Auth ===
@@ -118,8 +118,19 @@ impl Auth {
             Err(status) => {
                 let asked = Asked { what: "log in".to_owned(), ..Asked::default() };
                 let failure = Failure::of(&status, endpoint, &self.who(), &asked);
-                Err(Failure { may_be_done: false, ..failure })
+                Err(Failure { may_be_done: false, ..on.end.explain(failure) })
             }
+        }
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    /// Sends the token along with a call, if there is one.
+    pub(super) fn go_along(&self, metadata: &mut MetadataMap) {
+        if let Some(token) = &self.token {
+            metadata.insert("token", token.clone());
         }
     }
 }

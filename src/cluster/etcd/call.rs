@@ -141,7 +141,7 @@ impl Shared {
         slot: &Slot,
         deadline: Instant,
     ) -> Result<(Connection, Held), Failure> {
-        let connection = self.pool.connection(slot, deadline).await?;
+        let connection = self.pool.connection(slot, &self.auth, deadline).await?;
         let token = self.auth.token(&connection, &slot.shown);
         match timeout_at(deadline, token).await {
             Ok(held) => Ok((connection, held?)),
@@ -165,9 +165,7 @@ impl Shared {
         if needs_leader {
             metadata.insert("hasleader", MetadataValue::from_static("true"));
         }
-        if let Some(token) = &held.token {
-            metadata.insert("token", token.clone());
-        }
+        held.go_along(metadata);
         request
     }
 }

@@ -18,6 +18,7 @@ use tonic_prost::ProstCodec;
 
 use super::{
     EtcdError, Member,
+    auth::{Auth, Held},
     endpoint::Endpoint,
     failure::{Asked, Failure, Kind, innermost},
     member::Version,
@@ -65,50 +66,73 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 // === impl Connection ===
 
 impl Connection {
-    /// Connects, by `tls` if the endpoint is one of https, and asks the member who it is, all of it
-    /// until `deadline`.
+    /// Connects, by `tls` if the endpoint is one of https, logs in and asks the member who it is,
+    /// all of it until `deadline`. Nothing is known of a member that tells it to `root` alone.
     ///
     /// # Errors
     /// When it does not come about, or the member is too old.
     pub(super) async fn open(
         endpoint: &Endpoint,
         tls: Option<&Tls>,
+        auth: &Auth,
         number: u64,
         deadline: Instant,
-    ) -> Result<(Self, Member), Failure> {
+    ) -> Result<(Self, Option<Member>), Failure> {
         let late = |_| Failure::unsent("no connection within the time for a call");
         let connected = timeout_at(deadline, connect(endpoint, tls)).await;
         let (stream, judge) = connected.map_err(late)??;
         let (wire, end) = begin(stream).await?;
         let origin = endpoint.origin.clone();
-        let mut connection = Self { wire, origin, version: Version::NONE, number, end };
+        let mut connection = Self { wire, origin, version: Version::GUARDED, number, end };
         let late = |_| Failure::unsent("no answer within the time for a call");
-        let asked = timeout_at(deadline, connection.ask(endpoint)).await.map_err(late)?;
+        let asked = timeout_at(deadline, connection.ask(endpoint, auth)).await.map_err(late)?;
         let member = asked.map_err(|failure| match &judge {
             // A certificate that was refused shows itself as a connection that ended.
             Some(judge) => judge.judge(failure),
             None => failure.with_hint("is its URL https, not http?"),
         })?;
-        let version = Version::parse(&member.version).filter(|it| it.is_recent_enough());
-        let Some(version) = version else {
-            let (endpoint, version) = (endpoint.to_string(), member.version);
-            return Err(Failure::certain(EtcdError::TooOld { endpoint, version }));
-        };
-        connection.version = version;
+        if let Some(member) = &member {
+            let version = Version::parse(&member.version).filter(|it| it.is_recent_enough());
+            let Some(version) = version else {
+                let (endpoint, version) = (endpoint.to_string(), member.version.clone());
+                return Err(Failure::certain(EtcdError::TooOld { endpoint, version }));
+            };
+            connection.version = version;
+        }
         Ok((connection, member))
     }
 
-    /// Asks the member who it is, which takes neither a leader nor a permission.
-    async fn ask(&self, endpoint: &Endpoint) -> Result<Member, Failure> {
+    /// Asks the member who it is, which takes no leader. Where authentication is on it takes
+    /// `root`, or any user, depending on the version ([`Version::GUARDED`]): a refusal is as good
+    /// as an answer, and nothing else that is asked depends on it.
+    async fn ask(&self, endpoint: &Endpoint, auth: &Auth) -> Result<Option<Member>, Failure> {
+        let shown = endpoint.to_string();
+        let held = auth.token(self, &shown).await?;
+        let asked = match self.status(&held, &shown).await {
+            // Of a member that was started again, which knows no tokens of before.
+            Err(Failure { kind: Kind::Token(_), .. }) if auth.has_user() => {
+                let held = auth.renew(&held, self, &shown).await?;
+                self.status(&held, &shown).await
+            }
+            other => other,
+        };
+        match asked {
+            Ok(member) => Ok(Some(member)),
+            Err(failure) if failure.is_refusal() => Ok(None),
+            Err(failure) => Err(Failure { may_be_done: false, ..failure }),
+        }
+    }
+
+    async fn status(&self, held: &Held, shown: &str) -> Result<Member, Failure> {
+        let mut request = Request::new(StatusRequest {});
+        held.go_along(request.metadata_mut());
         let codec = ProstCodec::<StatusRequest, StatusResponse>::default();
         let path = PathAndQuery::from_static("/etcdserverpb.Maintenance/Status");
-        let shown = endpoint.to_string();
-        match self.grpc().unary(Request::new(StatusRequest {}), path, codec).await {
-            Ok(reply) => Ok(Member::new(shown, reply.into_inner())),
+        match self.grpc().unary(request, path, codec).await {
+            Ok(reply) => Ok(Member::new(shown.to_owned(), reply.into_inner())),
             Err(status) => {
-                let asked = Asked { what: "say who it is".to_owned(), ..Asked::default() };
-                let failure = self.end.explain(Failure::of(&status, &shown, "nobody", &asked));
-                Err(Failure { may_be_done: false, ..failure })
+                let asked = Asked { what: "ask who it is".to_owned(), ..Asked::default() };
+                Err(self.end.explain(Failure::of(&status, shown, "us", &asked)))
             }
         }
     }

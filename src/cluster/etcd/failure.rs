@@ -72,6 +72,11 @@ impl Failure {
         Self { kind: Kind::Final(error), may_be_done: false }
     }
 
+    /// Whether etcd's authentication has refused it.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self.kind, Kind::Token(_) | Kind::Final(EtcdError::Denied { .. }))
+    }
+
     /// The same with a guess at the reason, if it lies with the connection.
     pub(super) fn with_hint(self, hint: &str) -> Self {
         match self.kind {

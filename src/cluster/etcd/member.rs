@@ -104,8 +104,10 @@ impl Version {
         Some(Self { major: next()?, minor: next()?, patch: next().unwrap_or(0) })
     }
 
-    /// Of a member that has not been asked.
-    pub(super) const NONE: Self = Self::new(0, 0, 0);
+    /// Of a member that does not tell us, which is one of this version or later: since 3.5.28 and
+    /// 3.6.0 (CVE-2026-33413) only `root` may ask, since 3.5.32 any user. What matters here was
+    /// mended before. (3.1 and 3.2 refused it as well, and are not told from these.)
+    pub(super) const GUARDED: Self = Self::new(3, 5, 28);
 
     const fn new(major: u16, minor: u16, patch: u16) -> Self {
         Self { major, minor, patch }
@@ -182,6 +184,9 @@ mod tests {
             );
             assert_eq!(found, (enough, sound, ordered), "{text}");
         }
+        let guarded = Version::GUARDED;
+        assert!(guarded.is_recent_enough() && guarded.orders_progress());
+        assert_eq!(guarded.defects(), None);
         assert!(version("3.5.1").defects().unwrap().contains("corrupt"));
         assert!(version("3.5.3").defects().unwrap().contains("leases"));
     }

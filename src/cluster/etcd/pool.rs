@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
-    EtcdError, EtcdTls, Member, connection::Connection, endpoint::Endpoint, failure::Failure,
-    options::ENDPOINTS_MAX, tls::Tls,
+    EtcdError, EtcdTls, Member, auth::Auth, connection::Connection, endpoint::Endpoint,
+    failure::Failure, options::ENDPOINTS_MAX, tls::Tls,
 };
 
 /// All endpoints.
@@ -81,9 +81,10 @@ impl Pool {
     pub(super) async fn connection(
         &self,
         slot: &Slot,
+        auth: &Auth,
         deadline: Instant,
     ) -> Result<Connection, Failure> {
-        slot.connection(self.tls.as_ref().filter(|_| slot.endpoint.tls), deadline).await
+        slot.connection(self.tls.as_ref().filter(|_| slot.endpoint.tls), auth, deadline).await
     }
 
     /// The endpoint with this number.
@@ -125,6 +126,7 @@ impl Slot {
     async fn connection(
         &self,
         tls: Option<&Tls>,
+        auth: &Auth,
         deadline: Instant,
     ) -> Result<Connection, Failure> {
         let late = |_| Failure::unsent("no connection within the time for a call");
@@ -137,9 +139,15 @@ impl Slot {
         }
         *held = None;
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let (connection, member) = Connection::open(&self.endpoint, tls, number, deadline).await?;
-        self.greet(&connection, &member);
-        *self.member.lock() = Some(member);
+        let opened = Connection::open(&self.endpoint, tls, auth, number, deadline);
+        let (connection, member) = opened.await?;
+        match member {
+            Some(member) => {
+                self.greet(&connection, &member);
+                self.learn(member);
+            }
+            None => self.greet_unknown(),
+        }
         *held = Some(connection.clone());
         Ok(connection)
     }
@@ -156,6 +164,11 @@ impl Slot {
     /// Keeps what the member said of itself.
     pub(super) fn learn(&self, member: Member) {
         *self.member.lock() = Some(member);
+    }
+
+    fn greet_unknown(&self) {
+        let endpoint = &self.shown;
+        tracing::info!(endpoint, "connected to etcd, which tells its version to `root` alone");
     }
 
     fn greet(&self, connection: &Connection, member: &Member) {

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use crate::cluster::{
     common::{Common, FULL},
-    etcd::{Alarm, AlarmKind},
+    etcd::{Alarm, AlarmKind, EtcdError},
 };
 
 /// How often: as often as metrics are read.
@@ -18,8 +18,9 @@ const CORRUPT: &str = "etcd alarm";
 /// Looks after etcd until it is told to stop.
 pub async fn inspect(common: Common, mut rng: fastrand::Rng, stop: CancellationToken) {
     let look = async {
+        let mut told = String::new();
         loop {
-            look(&common).await;
+            look(&common, &mut told).await;
             // Servers that were started together do not ask together.
             sleep(PERIOD.mul_f64(0.8 + 0.4 * rng.f64())).await;
         }
@@ -27,14 +28,28 @@ pub async fn inspect(common: Common, mut rng: fastrand::Rng, stop: CancellationT
     stop.run_until_cancelled(look).await;
 }
 
-/// What cannot be asked is told by those who follow and write.
-async fn look(common: &Common) {
-    if let Ok(member) = common.client.status().await {
-        common.metrics.sized(member.db_size);
+/// What cannot be asked is told by those who follow and write, but for what needs more rights than
+/// following and writing do.
+async fn look(common: &Common, told: &mut String) {
+    let mut refused = Vec::new();
+    match common.client.status().await {
+        Ok(member) => common.metrics.sized(member.db_size),
+        Err(error) => refused.extend(refusal("size", &error)),
     }
-    if let Ok(alarms) = common.client.alarms().await {
-        tell(common, &alarms);
+    match common.client.alarms().await {
+        Ok(alarms) => tell(common, &alarms),
+        Err(error) => refused.extend(refusal("alarms", &error)),
     }
+    let refused = refused.join("; ");
+    if refused != *told && !refused.is_empty() {
+        info!("not known of etcd: {refused}. Nothing else depends on it");
+    }
+    *told = refused;
+}
+
+/// Since 3.5.28 and 3.6.0 etcd tells its size to `root` alone, since 3.5.32 to all users.
+fn refusal(of_what: &str, error: &EtcdError) -> Option<String> {
+    matches!(error, EtcdError::Denied { .. }).then(|| format!("its {of_what} ({error})"))
 }
 
 fn tell(common: &Common, alarms: &[Alarm]) {
