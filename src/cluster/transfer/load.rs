@@ -33,8 +33,8 @@ struct Reader {
     is_there: bool,
 }
 
-/// Rows of a page: some megabytes, which etcd has ready in some 10 ms.
-pub(super) const PAGE_ROWS: u64 = 5_000;
+/// Rows of a page: as many as a server reads when it lists, see `cluster::follow`.
+pub(super) const PAGE_ROWS: u64 = 20_000;
 
 /// Names of what is passed over that are kept: enough to see what it is.
 const PASSED_OVER_MAX: usize = 16;
