@@ -62,7 +62,12 @@ impl Draft<'_> {
                 self.event(revision, &key.service, kind);
             }
         }
-        if let Some(before) = before {
+        // Of what takes the place of another by the native interface that is all that is told, as
+        // by a store of a server's own; a door that amends tells of the state as well.
+        let is_told = |before: &&Member| {
+            before.registered == next.registered || next.instance.origin.is_some()
+        };
+        if let Some(before) = before.filter(is_told) {
             let mut pairs = next.checks.iter().zip(&before.checks);
             let turned = pairs.find(|(is, was)| is.status != was.status);
             let output = turned.map(|(is, _)| Arc::clone(&is.output)).unwrap_or_default();

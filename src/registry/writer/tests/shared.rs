@@ -12,7 +12,7 @@ use super::{
     weather::{Step, any_step, command},
 };
 use crate::{
-    model::{Command, Heartbeat, InstanceKey, Policy, Revision, Status},
+    model::{Command, EventKind, Heartbeat, InstanceKey, Policy, Revision, Status},
     registry::{
         Applied, Beat, Edit, Guard, JournalError, Member, Options, Refused, Registration, Registry,
         RegistryError,
@@ -331,6 +331,24 @@ async fn whether_an_answer_was_lost_is_said() {
     );
     pass(5).await;
     assert_eq!(fleet.status("web/a"), [Some(Status::Passing)], "this time it was taken");
+}
+
+/// As with a store of its own: clients of the stream may count on it.
+#[tokio::test(start_paused = true)]
+async fn a_registration_in_place_of_another_is_one_event_whatever_the_state_was() {
+    let fleet = Fleet::start(2);
+    let beating = testing::beating("web/a", "10.0.0.1", Duration::from_secs(99));
+    fleet.submit(0, register(beating)).await.unwrap();
+    fleet.submit(0, beat("web/a", Status::Critical)).await.unwrap();
+    pass(1_000).await;
+    let replaced = fleet.submit(0, register(testing::instance("web/a", "10.0.0.2"))).await.unwrap();
+    pass(1).await;
+    for server in 0..2 {
+        let (events, _) =
+            fleet.registry(server).events().after(Revision(replaced.revision.0 - 1), 9).unwrap();
+        let kinds: Vec<_> = events.iter().map(|event| &event.kind).collect();
+        assert!(matches!(kinds[..], [EventKind::Registered { replaced: true, .. }]), "{kinds:?}");
+    }
 }
 
 type Submission = JoinHandle<(bool, Result<Applied, RegistryError>)>;
