@@ -31,7 +31,8 @@
 //!                           "tags":["v1"],"meta":{"version":"1.4.2"},
 //!                           "checks":[{"type":"ttl","ttl":"15s"}],"deregister_after":"10m",
 //!                           "registered_at":"2026-11-18T11:06:40.000Z"}
-//! …/web-1/health           {"of":786432,"checks":[{"status":"critical","output":"silent for 15s",
+//! …/web-1/health           {"of":786432,"since":"2026-11-18T11:06:40.000Z",
+//!                           "checks":[{"status":"critical","output":"silent for 15s",
 //!                           "since":"2026-11-18T11:06:40.000Z"}],"by":"host-1"}
 //! …/web-1/drained          {"at":"2026-11-18T11:06:40.000Z","by":"host-1"}
 //! opinions/web/web-1/host-2 {"of":786432,"checks":{"0":{"status":"critical",
@@ -47,9 +48,10 @@
 //! A registration is what a line of `rollcall export` has, without its names, which the key has,
 //! and without what follows from other rows. What the row's own revision says is left out:
 //! `registered`, the revision of the registration, is another where a fold has written the row, and
-//! `created`, that of the first one of this name, where it was replaced. Its checks have `status`,
-//! `output` and `since` where they do not begin as checks do. Revisions are as the API has them:
-//! 65,536 times that of etcd.
+//! `created`, that of the first one of this name, where it was replaced. `since` says since when it
+//! is in its state, where that is not `registered_at`: it is known by who has followed all changes,
+//! and by nobody else. Its checks have `status`, `output` and `since` where they do not begin as
+//! checks do. Revisions are as the API has them: 65,536 times that of etcd.
 //!
 //! What a server has in `beats/{server}` is JSON, too, but packed by gzip, and goes with a lease of
 //! a minute: [`super::beats`] has the reasons.

@@ -48,6 +48,7 @@ pub(crate) fn registration(member: Member, given: (Option<u64>, Option<u64>)) ->
         registered: given.0.map(Revision),
         registered_at: member.registered_at,
         created: given.1.map(Revision),
+        since: (member.since != member.registered_at).then_some(member.since),
         checks: (begins.checks != member.checks).then_some(member.checks),
         instance: member.instance,
     }
@@ -63,7 +64,12 @@ pub(crate) fn plain() -> Registration {
 
 pub(crate) fn health(output: &str) -> Health {
     let state = CheckState { status: Status::Critical, output: output.into(), since: AUTHOR.at };
-    Health { of: Revision::shared(12), checks: [state].into(), suspect: false }
+    Health {
+        of: Revision::shared(12),
+        checks: [state].into(),
+        suspect: false,
+        since: Some(AUTHOR.at),
+    }
 }
 
 /// Any change; in half of them the conditions are on the same few rows.
@@ -80,7 +86,10 @@ pub(crate) fn edit() -> impl Strategy<Value = Edit> {
             2 => Edit::Drain { key, on, guard },
             3 => {
                 let (of, checks) = (member.registered, member.checks);
-                Edit::Health { key, to: Health { of, checks, suspect: on } }
+                Edit::Health {
+                    key,
+                    to: Health { of, checks, suspect: on, since: on.then_some(AUTHOR.at) },
+                }
             }
             4 => {
                 let found =

@@ -18,6 +18,8 @@ pub(super) struct HealthText {
     of: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     suspect: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Instant>,
     #[serde(default)]
     checks: Vec<StateText>,
     /// For who reads it: the server that has found it.
@@ -60,7 +62,7 @@ pub(super) const HEALTH_OCTETS_MAX: usize = 64 << 10;
 
 /// What is written of a registration.
 pub(super) fn registration_text(registration: &Registration) -> InstanceText {
-    let Registration { instance, registered, registered_at, created, checks } = registration;
+    let Registration { instance, registered, registered_at, since, created, checks } = registration;
     let initial = instance.checks.iter();
     let initial: Vec<CheckState> = initial
         .map(|spec| CheckState::initial(spec, instance.initial_status, *registered_at))
@@ -72,6 +74,7 @@ pub(super) fn registration_text(registration: &Registration) -> InstanceText {
     let mut text = InstanceText::new(instance, state_of);
     text.registered = registered.map(|revision| revision.0);
     text.registered_at = Some(Instant(*registered_at));
+    text.since = since.map(Instant);
     text.created = created.map(|revision| revision.0);
     text
 }
@@ -87,10 +90,11 @@ pub(super) fn registration_of(
         return Err(Invalid::new("registered_at", "", "is missing"));
     };
     let (registered, created) = (text.registered.map(Revision), text.created.map(Revision));
-    let has_states = text.has_states();
+    let (has_states, since) = (text.has_states(), text.since.map(|Instant(since)| since));
     let (instance, states) = text.into_model(key, registered_at)?;
     let checks = has_states.then(|| states.into());
-    Ok(Registration { instance: Arc::new(instance), registered, registered_at, created, checks })
+    let instance = Arc::new(instance);
+    Ok(Registration { instance, registered, registered_at, since, created, checks })
 }
 
 // === health ===
@@ -101,6 +105,7 @@ impl HealthText {
         let mut text = Self {
             of: health.of.0,
             suspect: health.suspect,
+            since: health.since.map(Instant),
             checks: health.checks.iter().map(StateText::new).collect(),
             by: Some(author.server.to_owned()),
         };
@@ -120,7 +125,8 @@ impl HealthText {
         }
         self.cut_outputs(limit::CHECK_OUTPUT_OCTETS_MAX);
         let checks = self.checks.into_iter().map(StateText::into_model).collect();
-        Ok(Health { of: Revision(self.of), checks, suspect: self.suspect })
+        let since = self.since.map(|Instant(since)| since);
+        Ok(Health { of: Revision(self.of), checks, suspect: self.suspect, since })
     }
 
     fn cut_outputs(&mut self, most: usize) {

@@ -101,6 +101,7 @@ impl Step {
             instance: Arc::clone(&member.instance),
             registered: None,
             registered_at: member.registered_at,
+            since: None,
             created: None,
             checks: Some(member.checks.clone()),
         };

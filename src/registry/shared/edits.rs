@@ -87,8 +87,7 @@ fn put(base: &Snapshot, next: &Member, edits: &mut Vec<Edit>) {
     };
     let next_drained = Member { drained: same.drained, ..next.clone() };
     if !are_the_same(same, &next_drained) {
-        let to = Health { of: next.registered, checks: next.checks.clone(), suspect: next.suspect };
-        edits.push(Edit::Health { key, to });
+        edits.push(Edit::Health { key, to: Health::of(next, next.checks.clone()) });
     }
 }
 
@@ -103,6 +102,7 @@ fn registration(before: Option<&Arc<Member>>, next: &Member) -> Registration {
         instance: instance.clone(),
         registered: None,
         registered_at: next.registered_at,
+        since: (next.since != next.registered_at).then_some(next.since),
         created,
         checks: (!is_initial).then(|| next.checks.clone()),
     }

@@ -112,12 +112,8 @@ fn registered(before: Option<Arc<Member>>, to: &Registration, at: Revision) -> A
     next.created = to.created.unwrap_or(registered);
     next.modified = at;
     next.status = own_status(&next);
-    if let Some(before) = before {
-        next.drained = before.drained;
-        if before.status == next.status {
-            next.since = before.since;
-        }
-    }
+    next.since = to.since.unwrap_or(to.registered_at);
+    next.drained = before.is_some_and(|before| before.drained);
     Arc::new(next)
 }
 
@@ -135,7 +131,9 @@ fn found(before: Arc<Member>, to: &Health, at: Revision) -> Arc<Member> {
     }
     (next.suspect, next.modified) = (to.suspect, at);
     next.status = own_status(&next);
-    if next.status != before.status {
+    if let Some(since) = to.since {
+        next.since = since;
+    } else if next.status != before.status {
         let changed = next.checks.iter().zip(&before.checks).filter(|(is, was)| is != was);
         next.since = changed.map(|(is, _)| is.since).max().unwrap_or(before.since);
     }
@@ -165,7 +163,7 @@ mod tests {
     fn health(of: u64, output: &str) -> SharedRow {
         let state =
             CheckState { status: Status::Critical, output: output.into(), since: Timestamp(5) };
-        let to = Health { of: Revision(of), checks: [state].into(), suspect: false };
+        let to = Health { of: Revision(of), checks: [state].into(), suspect: false, since: None };
         SharedRow::Health { key: testing::key("web/a"), to: Some(to) }
     }
 

@@ -11,8 +11,8 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    model::{CheckState, Instance, InstanceKey, Policy, Revision, ServiceName, Timestamp},
-    registry::{Beat, JournalError, Ownership, ServerId},
+    model::{CheckState, Instance, InstanceKey, Policy, Revision, ServiceName, Status, Timestamp},
+    registry::{Beat, JournalError, Member, Ownership, ServerId},
 };
 
 /// One row of the shared state, as it is from a revision on.
@@ -66,6 +66,8 @@ pub struct Registration {
     pub registered: Option<Revision>,
     /// When.
     pub registered_at: Timestamp,
+    /// Since when it has been in its state, if that is since another moment.
+    pub since: Option<Timestamp>,
     /// The revision of the first registration of that name, if it is another.
     pub created: Option<Revision>,
     /// The states of its checks at that moment, where they are not those that checks begin with.
@@ -81,6 +83,9 @@ pub struct Health {
     pub checks: Box<[CheckState]>,
     /// Whether it is silent and held in the answers by self-preservation.
     pub suspect: bool,
+    /// Since when the instance is in its state, if it is said: who has not followed all changes
+    /// cannot tell by those of the checks.
+    pub since: Option<Timestamp>,
 }
 
 /// What one server finds otherwise than the shared state has it, where several check the same.
@@ -275,6 +280,18 @@ pub trait Share: Send + 'static {
         &mut self,
         proposal: Proposal,
     ) -> Pin<Box<dyn Future<Output = Result<u64, Refused>> + Send + '_>>;
+}
+
+// === impl Health ===
+
+impl Health {
+    /// What is to be written of an instance that is shown as `shown`: these states of its checks.
+    pub(in crate::registry) fn of(shown: &Member, checks: Box<[CheckState]>) -> Self {
+        // Its state may be that of its node, or what only this server finds.
+        let is_its_own = Status::worst(checks.iter().map(|check| check.status)) == shown.status;
+        let since = is_its_own.then_some(shown.since);
+        Self { of: shown.registered, checks, suspect: shown.suspect, since }
+    }
 }
 
 // === impl SharedRow ===

@@ -26,7 +26,8 @@ fn values_are_these_texts() {
     let edit = Edit::Register { key: key.clone(), to: plain().into(), guard };
     assert_eq!(written(&edit).1, text);
     let text = concat!(
-        r#"{"of":786432,"checks":[{"status":"critical","output":"silent for 15s","#,
+        r#"{"of":786432,"since":"2026-11-18T11:06:40.000Z","#,
+        r#""checks":[{"status":"critical","output":"silent for 15s","#,
         r#""since":"2026-11-18T11:06:40.000Z"}],"by":"host-1"}"#,
     );
     let edit = Edit::Health { key: key.clone(), to: health("silent for 15s") };

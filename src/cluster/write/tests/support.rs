@@ -156,6 +156,7 @@ pub(super) fn register(name: &str, guard: Guard) -> Edit {
         instance: Arc::new(testing::instance(name, "10.0.0.1")),
         registered: None,
         registered_at: Timestamp(1_795_000_000_000),
+        since: None,
         created: None,
         checks: None,
     };
@@ -173,7 +174,7 @@ pub(super) fn drain(name: &str, on: bool, guard: Guard) -> Edit {
 pub(super) fn health(name: &str, status: Status, output: &str) -> Edit {
     let since = Timestamp(1_795_000_000_000);
     let checks = [CheckState { status, output: output.into(), since }].into();
-    let to = Health { of: Revision::shared(1), checks, suspect: false };
+    let to = Health { of: Revision::shared(1), checks, suspect: false, since: None };
     Edit::Health { key: testing::key(name), to }
 }
 

@@ -118,8 +118,7 @@ impl Applier {
             match snapshot.member(&key) {
                 Some(member) => match sharing.admitted(&key, member, self.clock.elapsed()) {
                     Some(checks) => {
-                        let to = Health { of: member.registered, checks, suspect: member.suspect };
-                        edits.push(Edit::Health { key, to });
+                        edits.push(Edit::Health { key, to: Health::of(member, checks) });
                     }
                     None => continue,
                 },

@@ -303,6 +303,7 @@ async fn a_list_is_taken_as_a_difference() {
             instance,
             registered: None,
             registered_at: crate::model::Timestamp(1),
+            since: None,
             created: None,
             checks: None,
         };
@@ -349,6 +350,31 @@ async fn a_registration_in_place_of_another_is_one_event_whatever_the_state_was(
         let kinds: Vec<_> = events.iter().map(|event| &event.kind).collect();
         assert!(matches!(kinds[..], [EventKind::Registered { replaced: true, .. }]), "{kinds:?}");
     }
+}
+
+/// Else the time would be another one after each start.
+#[tokio::test(start_paused = true)]
+async fn who_lists_knows_since_when_instances_are_in_their_state() {
+    let fleet = Fleet::start(1);
+    let beating = |ip| testing::beating("web/a", ip, Duration::from_secs(99));
+    let since = |registry: &Registry| registry.snapshot().member(&key("web/a")).unwrap().since;
+    let is_known = || {
+        let (late, _beats) = fleet.commons.join(Options::default());
+        since(&late.registry) == since(fleet.registry(0))
+    };
+    fleet.submit(0, register(beating("10.0.0.1"))).await.unwrap();
+    pass(1_000).await;
+    for status in [Status::Critical, Status::Passing] {
+        fleet.submit(0, beat("web/a", status)).await.unwrap();
+        pass(1_000).await;
+        assert!(is_known(), "{status:?}");
+    }
+    // What is registered in its place is in the same state.
+    let before = since(fleet.registry(0));
+    fleet.submit(0, register(beating("10.0.0.2"))).await.unwrap();
+    pass(1_000).await;
+    assert_eq!(since(fleet.registry(0)), before);
+    assert!(is_known());
 }
 
 type Submission = JoinHandle<(bool, Result<Applied, RegistryError>)>;
