@@ -100,7 +100,11 @@ impl Config {
     /// # Errors
     /// When there is no address by which others could reach it, and none is configured.
     pub fn peer(&self, http: &[SocketAddr], random: u32) -> Result<Peer, ConfigError> {
-        let id = self.cluster.server_id.clone().unwrap_or_else(|| made_up_id(random));
+        let id = self
+            .cluster
+            .server_id
+            .clone()
+            .unwrap_or_else(|| made_up_id(&host_name().unwrap_or_default(), random));
         Ok(Peer { id: id.into(), http: self.advertised(http)?.into() })
     }
 
@@ -152,8 +156,7 @@ impl Config {
 }
 
 /// A name that tells a person which host it is, and no two servers have.
-fn made_up_id(random: u32) -> String {
-    let host = host_name().unwrap_or_default();
+fn made_up_id(host: &str, random: u32) -> String {
     let host: String = host.chars().filter(|c| is_of_id(*c)).collect();
     let room = limit::SERVER_ID_OCTETS_MAX - 9;
     let host = if host.is_empty() { "rollcall" } else { &host[..host.len().min(room)] };
@@ -198,9 +201,17 @@ mod tests {
 
     #[test]
     fn a_server_without_a_name_is_called_after_its_host_and_like_no_other() {
-        let (one, other) = (made_up_id(7), made_up_id(8));
-        assert!(one.ends_with("-00000007") && one != other, "{one}");
-        assert!(one.len() > 9 && server_id(&Given::untyped(&one)).is_ok(), "{one}");
+        let longest = "a".repeat(300);
+        for (host, begin) in [
+            ("web-1.example\n", "web-1.example-"),
+            ("a/b c", "abc-"),
+            ("", "rollcall-"),
+            (&longest, &longest[..limit::SERVER_ID_OCTETS_MAX - 9]),
+        ] {
+            let (one, other) = (made_up_id(host, 7), made_up_id(host, 8));
+            assert!(one.starts_with(begin) && one.ends_with("-00000007"), "{one}");
+            assert!(one != other && server_id(&Given::untyped(&one)).is_ok(), "{one}");
+        }
         let mut config = Config::default();
         config.cluster.server_id = Some("a".into());
         assert_eq!(&*config.peer(&["10.0.0.7:1".parse().unwrap()], 7).unwrap().id, "a");

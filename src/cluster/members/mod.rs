@@ -29,4 +29,4 @@ mod views;
 
 pub use count::count;
 pub use row::{Server, Servers};
-pub use start::{LEASE, Members, MembersSetup, drawn_id};
+pub use start::{LEASE, Members, MembersSetup};

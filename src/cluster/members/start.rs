@@ -62,33 +62,3 @@ impl Members {
         tokio::join!(keep, views.run(left.clone()));
     }
 }
-
-/// A name for a server that was given none: its host's, as far as a name may have it, and what
-/// tells it from others there, and from its own lives before.
-pub fn drawn_id(host: &str, rng: &mut fastrand::Rng) -> ServerId {
-    /// Leaves room for a hyphen and the digits.
-    const HOST_OCTETS_MAX: usize = 63;
-    let is_right = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    let host: String = host.trim().chars().filter(is_right).take(HOST_OCTETS_MAX).collect();
-    let host = if host.is_empty() { "rollcall" } else { &host };
-    format!("{host}-{:08x}", rng.u32(..)).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::drawn_id;
-    use crate::cluster::layout::server_id;
-
-    #[test]
-    fn a_drawn_name_shows_the_host_and_is_one_that_keys_may_have() {
-        let mut rng = fastrand::Rng::with_seed(1);
-        for (host, begin) in
-            [("web-1.example\n", "web-1.example-"), ("a/b c", "abc-"), ("", "rollcall-")]
-        {
-            let id = drawn_id(host, &mut rng);
-            assert!(id.starts_with(begin) && server_id(&id).is_ok(), "{id}");
-        }
-        assert!(server_id(&drawn_id(&"a".repeat(300), &mut rng)).is_ok());
-        assert_ne!(drawn_id("a", &mut rng), drawn_id("a", &mut rng));
-    }
-}
