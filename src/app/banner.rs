@@ -4,7 +4,6 @@ use std::{
     fmt::Write as _,
     io::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
 };
 
 use crate::{
@@ -24,7 +23,8 @@ pub(super) struct Banner<'a> {
     pub pin: Option<String>,
     pub http: &'a [SocketAddr],
     pub domain: &'a DnsName,
-    pub data: &'a Path,
+    /// Where the registry is kept.
+    pub data: String,
     pub instances: usize,
     pub revision: Revision,
     pub zones: String,
@@ -59,7 +59,7 @@ impl Banner<'_> {
             forward =
                 self.forward.as_ref().map(|to| format!("  forward {to}\n")).unwrap_or_default(),
             http = list(self.http, "http://"),
-            data = self.data.display(),
+            data = self.data,
         );
         if let (Some(dns), Some(http)) = (self.dns.first(), self.http.first()) {
             let (dns, http) = (reachable(*dns), reachable(*http));
@@ -111,6 +111,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 mod tests {
     use super::Banner;
     use crate::{
+        app::config::Config,
         dns::Transport,
         model::{DnsName, Revision},
     };
@@ -126,7 +127,7 @@ mod tests {
             pin: Some("AAAA=".into()),
             http: &http,
             domain: &DnsName::parse("corp.internal").unwrap(),
-            data: "./rollcall-data".as_ref(),
+            data: Config::default().place(),
             instances: 3,
             revision: Revision(7),
             zones: "none".into(),
@@ -137,6 +138,6 @@ mod tests {
         assert!(text.contains("\n  https  https://127.0.0.1:8443/dns-query\n"), "{text}");
         assert!(text.contains("\n  forward 192.0.2.53 (for local networks)\n"), "{text}");
         assert!(text.contains("\n  pin    sha256//AAAA=\n"), "{text}");
-        assert!(text.contains("./rollcall-data (3 instances, revision 7)"), "{text}");
+        assert!(text.contains("  data   ./rollcall-data (3 instances, revision 7)"), "{text}");
     }
 }

@@ -133,7 +133,7 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     let snapshot = built.registry.snapshot();
     let (instances, revision) = (snapshot.counts.instances(), snapshot.revision);
     info!(
-        path = %config.server.data.display(),
+        path = %config.place(),
         instances,
         services = snapshot.services.len(),
         revision = revision.0,
@@ -148,7 +148,7 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
         pin: built.certificate.as_ref().map(|it| it.shown().load().pin()),
         http: &http,
         domain: &config.server.domain,
-        data: &config.server.data,
+        data: config.place(),
         instances,
         revision,
         zones: shown_zones(&config, &zones, built.zones.refused()),

@@ -244,6 +244,17 @@ impl Config {
     pub fn is_shared(&self) -> bool {
         self.store.kind == StoreKind::Etcd
     }
+
+    /// Where the registry is kept, for a person: a folder, or members of etcd with what all keys
+    /// there begin with.
+    pub fn place(&self) -> String {
+        let EtcdSettings { endpoints, prefix, .. } = &self.store.etcd;
+        if !self.is_shared() {
+            return self.server.data.display().to_string();
+        }
+        let endpoints: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+        format!("{} below `{prefix}`", endpoints.join(","))
+    }
 }
 
 /// What is most likely not meant.

@@ -112,6 +112,7 @@ fn what_goes_together_is_taken() {
     assert_eq!(told.cluster.advertise, ["[fd00::1]:8500", "a.example:80"]);
     let near = config(ETCD);
     assert!(near.is_shared() && near.warnings().is_empty());
+    assert_eq!(near.place(), "http://127.0.0.1:2379 below `/rollcall`");
     assert!(!Config::default().is_shared());
 }
 
