@@ -32,6 +32,9 @@ pub struct Sources {
     /// The paths of keys with the values of their flags, for example
     /// `("dns.listen", ["127.0.0.1:53"])`.
     pub flags: Vec<(&'static str, Vec<String>)>,
+    /// Whether no server is started with it, as by a verb that only wants to know where the
+    /// registry is kept: then nobody has to be able to reach one.
+    pub is_for_client: bool,
 }
 
 /// The configuration as it grows, and what was wrong so far.

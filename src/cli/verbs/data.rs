@@ -55,16 +55,17 @@ impl DataArgs {
         let mut flags: Vec<(&str, Vec<String>)> = Vec::new();
         if let Some(store) = &self.store {
             flags.extend(StoreSettings::flags(store));
-            if flags.contains(&("store.kind", vec!["etcd".to_owned()])) {
-                // This is no server: nobody has to reach it.
-                flags.push(("cluster.advertise", vec!["127.0.0.1:8500".to_owned()]));
-            }
         } else if self.data.is_some() {
             // Whoever names the folder means it.
             flags.push(("store.kind", vec!["embedded".to_owned()]));
         }
         flags.extend(self.data.iter().map(|data| ("server.data", vec![data.clone()])));
-        let sources = Sources { file: self.config.clone(), environment: environment(), flags };
+        let sources = Sources {
+            file: self.config.clone(),
+            environment: environment(),
+            flags,
+            is_for_client: true,
+        };
         let config = Config::load(sources)?;
         let Some(options) = config.etcd_options(fastrand::usize(..))? else {
             return Ok(Place::Folder(config.server.data));
@@ -73,7 +74,7 @@ impl DataArgs {
             let problem = "`--data` is the folder of an embedded store, and `--store` says etcd";
             return Err(Failure::Usage(problem.to_owned()));
         }
-        let shown = format!("{} below `{}`", options.endpoints.join(","), config.store.etcd.prefix);
+        let shown = config.place();
         let layout = Layout::new(&config.store.etcd.prefix)
             .map_err(|refusal| Failure::Negative(refusal.to_string()))?;
         let client = Client::new(options).map_err(|error| config.etcd_mistake(&error))?;
@@ -122,6 +123,10 @@ mod tests {
 
     use super::{DataArgs, Place};
 
+    /// Of a server that listens on its own host, and would be refused.
+    const ETCD: &str = "version = 1\nstore.kind = \"etcd\"\n\
+        store.endpoints = [\"http://10.0.0.1:4001\"]\n";
+
     fn shown(data: Option<&str>, store: Option<&str>, config: Option<&Path>) -> String {
         let [data, store] = [data, store].map(|text| text.map(str::to_owned));
         match (DataArgs { data, store, config: config.map(Path::to_owned) }).place() {
@@ -143,6 +148,9 @@ mod tests {
         assert!(shown(None, None, Some("/nowhere".as_ref())).starts_with("78 "));
         let etcd = "http://10.0.0.1:4001 below `/rollcall`";
         assert_eq!(shown(None, Some("etcd=http://10.0.0.1:4001"), config), etcd);
+        fs::write(folder.path().join("etcd.toml"), ETCD).unwrap();
+        let told = shown(None, None, Some(&folder.path().join("etcd.toml")));
+        assert_eq!(told, etcd, "no server is started, so none need be in reach of others");
         let both = shown(Some("/d"), Some("etcd=http://10.0.0.1:4001"), config);
         assert!(both.starts_with("2 `--data` is the folder"), "{both}");
         assert!(shown(None, Some("etcd=http://"), None).starts_with("78 "));

@@ -99,7 +99,7 @@ impl ServeArgs {
         let store = self.store.iter().flat_map(|text| StoreSettings::flags(text));
         let flags =
             flags.into_iter().filter(|(_, values)| !values.is_empty()).chain(store).collect();
-        Sources { file: self.config, environment, flags }
+        Sources { file: self.config, environment, flags, is_for_client: false }
     }
 }
 

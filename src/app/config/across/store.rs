@@ -108,7 +108,8 @@ fn credentials(etcd: &EtcdSettings) -> Option<Clash> {
 fn alone(config: &Config) -> Option<Clash> {
     let endpoint = config.store.etcd.endpoints.iter().find(|endpoint| !endpoint.is_local())?;
     let is_unreachable = config.http.listen.iter().all(|at| at.ip().to_canonical().is_loopback());
-    if !is_unreachable || !config.cluster.advertise.is_empty() {
+    let is_asked = !config.sources.is_for_client && config.cluster.advertise.is_empty();
+    if !is_unreachable || !is_asked {
         return None;
     }
     let message = format!(
