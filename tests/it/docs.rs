@@ -285,7 +285,7 @@ fn the_paths_of_the_interface_exist() {
 fn the_metrics_that_are_named_exist() {
     // A broken zone has a metric that is not there without one; so have a check, an upstream and a
     // certificate.
-    let node = Node::builder().zone("broken.zone", "$ORIGIN broken.test.\n");
+    let node = Node::builder().embedded().zone("broken.zone", "$ORIGIN broken.test.\n");
     let node = node.arg("--forward").arg("127.0.0.1:9").encrypted(&Certificate::new()).start();
     node.cli("register web web-1 --port 80 --address 127.0.0.1 --tcp").ok();
     let has = |metrics: &str, name: &str| {

@@ -88,14 +88,18 @@ fn told(node: &Node) -> Vec<(String, Value)> {
     let told = |path: String| {
         let reply = api.get(&path);
         assert_eq!(reply.status, 200, "{path}: {reply:?}");
-        (path, ageless(reply.body))
+        (path, ageless(reply.body, node.is_shared()))
     };
     paths.into_iter().map(told).collect()
 }
 
 /// Without the version of a list, which is the registry's revision and goes on, and without the
-/// server itself, whose port is another one each time.
-fn ageless(mut body: Value) -> Value {
+/// server itself, whose port is another one each time. Revisions are others after a restart where
+/// the store is etcd: of what was seen here first, and of what follows from several rows.
+fn ageless(mut body: Value, is_shared: bool) -> Value {
+    if is_shared {
+        forget_revisions(&mut body);
+    }
     if let Some(services) = body.get_mut("Services").and_then(Value::as_object_mut) {
         services.remove("consul");
     }
@@ -107,6 +111,20 @@ fn ageless(mut body: Value) -> Value {
     match (xml.find(start), xml.find(end)) {
         (Some(from), Some(to)) => format!("{}{}", &xml[..from], &xml[to..]).into(),
         _ => body,
+    }
+}
+
+/// Takes away at which revisions things have changed, wherever it stands.
+fn forget_revisions(body: &mut Value) {
+    match body {
+        Value::Object(fields) => {
+            fields.retain(|field, _| {
+                !["revision", "CreateIndex", "ModifyIndex"].contains(&field.as_str())
+            });
+            fields.values_mut().for_each(forget_revisions);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_revisions),
+        _ => {}
     }
 }
 

@@ -76,8 +76,8 @@ fn heartbeats_and_registering_again_keep_an_instance_alive() {
     let node = Node::start();
     let (api, resolver) = (node.api(), node.resolver());
     let body = alive(1, "2s");
-    let first = api.register("beats", "i", &body).body["revision"].as_u64().unwrap();
-    api.register("again", "i", &body);
+    let first = api.register("beats", "i", &body).body["revision"].clone();
+    let second = api.register("again", "i", &body).body["revision"].clone();
     let start = Instant::now();
     let mut rounds = 0;
     while start.elapsed() < Duration::from_secs(4) {
@@ -90,7 +90,7 @@ fn heartbeats_and_registering_again_keep_an_instance_alive() {
     assert!(rounds > 10);
     let view = api.get(&instance_path("beats", "i")).body;
     assert_eq!(view["revision"], first, "signs of life change nothing");
-    assert_eq!(api.get("/ready").body["revision"], first + 1);
+    assert!(node.is_at(&second));
 }
 
 #[test]
@@ -109,7 +109,12 @@ fn a_heartbeat_says_how_the_instance_is() {
         let view = api.get(&instance_path("web", "i")).body;
         assert_eq!((&view["status"], &view["answered"]), (&status.into(), &is_answered.into()));
         assert_eq!(view["checks"][0]["output"], format!("I am {status}"));
-        assert_eq!(view["revision"], reply.body["revision"]);
+        let [shown, told] =
+            [view, reply.body].map(|body| body["revision"].as_u64().expect("a number"));
+        // What is seen is shown before etcd has it, and told with etcd's revision, which means the
+        // same on every server.
+        let is_right = if node.is_shared() { shown < told } else { shown == told };
+        assert!(is_right, "{status}: shown at {shown}, told of as {told}");
     }
     let refused = api.put(&heartbeat_path("web", "i"), &json!({ "status": "fine" }));
     assert_eq!((refused.status, &refused.body["field"]), (422, &"status".into()));
@@ -148,9 +153,10 @@ fn a_heartbeat_brings_a_lapsed_instance_back() {
 fn a_restart_gives_heartbeats_one_whole_ttl() {
     let node = Node::start();
     let ttl = Duration::from_secs(3);
+    let lapsed = format!("?service=lapsed&since={}", node.revision());
     node.api().register("web", "web-1", &alive(1, "3s"));
     node.api().register("lapsed", "i", &alive(2, "100ms"));
-    let mut events = Events::open(node.http[0], "?service=lapsed&since=0", None);
+    let mut events = Events::open(node.http[0], &lapsed, None);
     events.until_status("i", "critical");
     // Most of the ttl goes by before the restart.
     let registered = Instant::now();
@@ -199,8 +205,9 @@ fn when_all_fall_silent_at_once_they_stay_as_suspects_until_they_are_heard_again
 #[test]
 fn a_few_silences_are_believed() {
     let node = Node::start();
+    let since = node.revision();
     register_fleet(&node, 20, |number| if number <= 3 { "500ms" } else { "1h" });
-    let mut events = Events::open(node.http[0], "?service=web&since=0", None);
+    let mut events = Events::open(node.http[0], &format!("?service=web&since={since}"), None);
     for number in 1..=3 {
         events.until(|message| message.data["to"] == "critical");
         assert!(answered(&node) <= 20 - number);
@@ -213,6 +220,7 @@ fn a_few_silences_are_believed() {
 #[test]
 fn deregistering_all_and_failing_checks_are_no_silence() {
     let node = Node::start();
+    let since = node.revision();
     register_fleet(&node, 10, |_| "1h");
     for number in 1..=10 {
         node.api().deregister("web", &name(number));
@@ -229,7 +237,7 @@ fn deregistering_all_and_failing_checks_are_no_silence() {
         })
         .collect();
     assert_eq!(node.api().post("/api/v1/instances", &all.into()).status, 200);
-    let mut events = Events::open(node.http[0], "?service=down&since=0", None);
+    let mut events = Events::open(node.http[0], &format!("?service=down&since={since}"), None);
     for _ in 0..10 {
         events.until(|message| message.data["to"] == "critical");
     }

@@ -214,6 +214,11 @@ fn readiness_liveness_and_metrics_are_there() {
     node.resolver().service("web");
     api.register("web", "web-1", &json!({ "addresses": ["10.0.0.1"] }));
     let metrics = api.text("/metrics");
+    let written = if node.is_shared() {
+        "rollcall_store_transactions_total"
+    } else {
+        "rollcall_store_commits_total"
+    };
     for part in [
         "rollcall_dns_queries_total{",
         "rollcall_dns_responses_total{",
@@ -221,7 +226,7 @@ fn readiness_liveness_and_metrics_are_there() {
         "rollcall_http_requests_total{",
         "rollcall_instances{status=\"passing\"} 1",
         "rollcall_services 1",
-        "rollcall_store_commits_total",
+        written,
         "rollcall_checks",
         "rollcall_build_info{version=",
         "process_cpu_seconds_total ",

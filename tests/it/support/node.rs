@@ -12,14 +12,18 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{PATIENCE, api::Api, disk::Disk, dns::Resolver, etcd::Etcd, lab::Host};
+use super::{
+    PATIENCE, api::Api, command::rollcall, disk::Disk, dns::Resolver, etcd::Etcd, lab::Host,
+};
 
-/// The etcd in which all servers keep their registries, where `ROLLCALL_TEST_STORE=etcd` says so:
-/// what a server promises does not depend on its store.
-static SHARED: LazyLock<Option<Etcd>> = LazyLock::new(|| {
-    let store = std::env::var("ROLLCALL_TEST_STORE").unwrap_or_default();
-    (store == "etcd").then(Etcd::single)
-});
+/// The etcd in which servers keep their registries, where `ROLLCALL_TEST_STORE=etcd` says so: what
+/// a server promises does not depend on its store. A test that is about one store says which.
+static SHARED: LazyLock<Option<Etcd>> =
+    LazyLock::new(|| match std::env::var("ROLLCALL_TEST_STORE").unwrap_or_default().as_str() {
+        "etcd" => Some(Etcd::single()),
+        "" | "embedded" => None,
+        other => panic!("ROLLCALL_TEST_STORE={other} is neither `embedded` nor `etcd`"),
+    });
 
 /// How a server is to be started.
 #[derive(Clone)]
@@ -30,6 +34,8 @@ pub(crate) struct Builder {
     scratch: Arc<TempDir>,
     dns: Vec<String>,
     http: Vec<String>,
+    /// Whether its store is the embedded one, whatever others have.
+    is_embedded: bool,
     /// A command that runs the server, if it is not run as it is.
     wrapper: Vec<String>,
 }
@@ -75,12 +81,20 @@ impl Builder {
         self
     }
 
-    /// Runs it on a host of a lab, on its ports of old.
+    /// Keeps the registry in the embedded store, whatever other tests have: for those that are
+    /// about that store's folder and files.
+    pub(crate) fn embedded(mut self) -> Self {
+        self.is_embedded = true;
+        self
+    }
+
+    /// Runs it on a host of a lab, on its ports of old. The etcd of other tests is out of its
+    /// reach.
     pub(crate) fn host(mut self, host: &Host) -> Self {
         self.wrapper = host.enter();
         self.dns = vec![format!("{}:53", host.address)];
         self.http = vec![format!("{}:8500", host.address)];
-        self
+        self.embedded()
     }
 
     /// A file in the zones folder.
@@ -96,17 +110,10 @@ impl Builder {
         self.scratch.path().join(name)
     }
 
-    /// Runs it on a host of a lab, where the test and other hosts reach its HTTP interface at the
-    /// second of its addresses.
-    pub(crate) fn on(mut self, host: &Host) -> Self {
-        self.wrapper = host.enter();
-        self.arg("--http").arg(format!("{}:0", host.address))
-    }
-
-    /// Keeps the data on a disk of its own.
+    /// Keeps the embedded store on a disk of its own.
     pub(crate) fn disk(mut self, disk: &Disk) -> Self {
         self.wrapper = disk.enter();
-        self
+        self.embedded()
     }
 
     /// Lets it have so many descriptors open and no more.
@@ -116,9 +123,26 @@ impl Builder {
         self
     }
 
-    /// Whether it is told where to keep its registry.
-    fn has_store(&self) -> bool {
-        self.arguments.iter().any(|argument| argument == "--store")
+    /// The etcd that all share, if this server's registry is in it, and the prefix there: a
+    /// registry of its own for each, as a data folder is.
+    fn shared(&self) -> Option<(String, String)> {
+        let is_told = self.arguments.iter().any(|argument| argument == "--store");
+        let etcd = SHARED.as_ref().filter(|_| !is_told && !self.is_embedded)?;
+        let name = self.scratch.path().file_name().expect("it has one").to_string_lossy();
+        Some((format!("etcd={}", etcd.endpoints().join(",")), format!("/{name}")))
+    }
+
+    /// `rollcall export` or `import`, of the registry of this server.
+    pub(crate) fn transfer(&self, verb: &str) -> Command {
+        let mut command = rollcall([verb]);
+        command.current_dir(self.scratch.path());
+        match self.shared() {
+            Some((store, prefix)) => {
+                command.args(["--store", &store]).env("ROLLCALL_STORE_PREFIX", prefix)
+            }
+            None => command.arg("--data").arg(self.path("data")),
+        };
+        command
     }
 
     /// The command that would be run, with a log for people.
@@ -143,11 +167,10 @@ impl Builder {
             command.args(given.iter().flat_map(|address| [flag, address]));
         }
         command.arg("--data").arg(self.path("data"));
-        if let Some(etcd) = SHARED.as_ref().filter(|_| !self.has_store()) {
-            // A registry of its own for each, as a data folder is.
-            let name = self.scratch.path().file_name().expect("it has one").to_string_lossy();
-            command.env("ROLLCALL_STORE_PREFIX", format!("/{name}"));
-            command.args(["--store", &format!("etcd={}", etcd.endpoints().join(","))]);
+        if let Some((store, prefix)) = self.shared() {
+            command.args(["--store", &store]).env("ROLLCALL_STORE_PREFIX", &prefix);
+            // Under its name it is at once what it was before a restart.
+            command.env("ROLLCALL_CLUSTER_SERVER_ID", prefix.trim_start_matches('/'));
         }
         if self.path("zones").exists() {
             command.arg("--zones").arg(self.path("zones"));
@@ -197,6 +220,7 @@ impl Node {
             scratch: Arc::new(scratch),
             dns: Vec::new(),
             http: Vec::new(),
+            is_embedded: false,
             wrapper: Vec::new(),
         }
     }
@@ -214,6 +238,28 @@ impl Node {
     /// A client of its DNS.
     pub(crate) fn resolver(&self) -> Resolver {
         Resolver::new(self.dns[0])
+    }
+
+    /// Whether its registry is in the etcd that all share, where `ROLLCALL_TEST_STORE` says so.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.builder.shared().is_some()
+    }
+
+    /// The revision that it shows.
+    pub(crate) fn revision(&self) -> u64 {
+        self.api().get("/ready").body["revision"].as_u64().unwrap()
+    }
+
+    /// Whether it shows the change of this revision, and nothing later. Of a shared store the
+    /// revision goes on with what is written for others, which cannot be told apart here.
+    pub(crate) fn is_at(&self, revision: &Value) -> bool {
+        let (shown, wanted) = (self.revision(), revision.as_u64().expect("a number"));
+        shown == wanted || (self.is_shared() && shown > wanted)
+    }
+
+    /// `rollcall export` or `import`, of its registry.
+    pub(crate) fn transfer(&self, verb: &str) -> Command {
+        self.builder.transfer(verb)
     }
 
     /// Where an encrypted transport listens, for example `tls`.
