@@ -1,22 +1,17 @@
 //! What the client of etcd is made of: the keys of `[store]`, and the password from a file of its
 //! own. A configuration is shown, copied and kept in places where a password has no business.
 
-use std::path::Path;
-
 use super::{Config, ConfigError, EtcdSettings};
 use crate::{
-    cluster::etcd::{EtcdError, EtcdOptions, EtcdTls, EtcdUser},
+    cluster::etcd::{EtcdError, EtcdOptions, EtcdTls, EtcdUser, read_password},
     model::Invalid,
-    util::read_file,
 };
-
-/// Octets of a password's file: a password, or a token that some machine has made.
-const PASSWORD_OCTETS_MAX: usize = 4 << 10;
 
 // === impl Config ===
 
 impl Config {
-    /// How etcd is reached, with the password as its file has it now; `None` with the embedded
+    /// How etcd is reached, with the password as its file has it now, and the file, which is read
+    /// again at each login. `None` with the embedded
     /// store. `begin_with` is by chance, so that many servers do not all ask the same member.
     ///
     /// # Errors
@@ -29,9 +24,12 @@ impl Config {
         let EtcdSettings { endpoints, user, password_file, request_timeout, .. } = &self.store.etcd;
         let user = match (user, password_file) {
             (Some(name), Some(file)) => {
-                let password = password(file)
-                    .map_err(|invalid| self.mistake("store.password_file", invalid))?;
-                Some(EtcdUser { name: name.clone(), password })
+                let password = read_password(file).map_err(|problem| {
+                    let invalid = Invalid::new("", file.display(), problem);
+                    self.mistake("store.password_file", invalid)
+                })?;
+                let password_file = Some(file.clone());
+                Some(EtcdUser { name: name.clone(), password, password_file })
             }
             _ => None,
         };
@@ -71,24 +69,6 @@ impl EtcdSettings {
             key_file: self.key.clone(),
             server_name: self.server_name.clone(),
         }
-    }
-}
-
-/// The one line of a file.
-fn password(file: &Path) -> Result<String, Invalid> {
-    let refused = |problem: String| Invalid::new("", file.display(), problem);
-    let octets = read_file(file, PASSWORD_OCTETS_MAX)
-        .map_err(|error| refused(format!("cannot be read: {error}")))?;
-    let text = String::from_utf8(octets).map_err(|_| refused("is not UTF-8".into()))?;
-    // Editors and `echo` end the line; blanks may be meant.
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    match line {
-        "" => Err(refused("is empty; it is to have the password and nothing else".into())),
-        _ if line.contains(['\n', '\r', '\0']) => {
-            Err(refused("has more than one line; it is to have the password alone".into()))
-        }
-        _ => Ok(line.to_owned()),
     }
 }
 

@@ -12,18 +12,26 @@ use super::{
     connection::Connection,
     failure::{Asked, Failure},
     options::EtcdUser,
+    password::Password,
     proto::{AuthenticateRequest, AuthenticateResponse},
 };
 
 /// Who we are, and the token for it.
 #[derive(Debug)]
 pub(super) struct Auth {
-    user: Option<EtcdUser>,
+    user: Option<User>,
     /// Whether a client certificate says who we are.
     has_certificate: bool,
     held: Mutex<Held>,
     /// One logs in for all who wait: checking a password costs etcd a tenth of a second.
     renewing: tokio::sync::Mutex<()>,
+}
+
+/// Who to log in as.
+#[derive(Debug)]
+struct User {
+    name: String,
+    password: Password,
 }
 
 /// A token with its number.
@@ -39,6 +47,7 @@ pub(super) struct Held {
 impl Auth {
     pub(super) fn new(user: Option<EtcdUser>, has_certificate: bool) -> Self {
         let renewing = tokio::sync::Mutex::new(());
+        let user = user.map(|user| User { password: Password::of(&user), name: user.name });
         Self { user, has_certificate, held: Mutex::default(), renewing }
     }
 
@@ -94,12 +103,12 @@ impl Auth {
 
     async fn log_in(
         &self,
-        user: &EtcdUser,
+        user: &User,
         on: &Connection,
         endpoint: &str,
     ) -> Result<Option<MetadataValue<Ascii>>, Failure> {
-        let request =
-            AuthenticateRequest { name: user.name.clone(), password: user.password.clone() };
+        let (name, password) = (user.name.clone(), user.password.now().await);
+        let request = AuthenticateRequest { name, password };
         let codec = ProstCodec::<AuthenticateRequest, AuthenticateResponse>::default();
         let path = PathAndQuery::from_static("/etcdserverpb.Auth/Authenticate");
         match on.grpc().unary(Request::new(request), path, codec).await {

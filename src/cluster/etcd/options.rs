@@ -48,6 +48,8 @@ pub struct EtcdUser {
     pub name: String,
     /// The password; not shown by `Debug`.
     pub password: String,
+    /// The file that it comes from, which is read again at each login; none if it stays.
+    pub password_file: Option<PathBuf>,
 }
 
 // === impl EtcdOptions ===

@@ -1,5 +1,7 @@
 //! Logging in to a real etcd, and being refused by one.
 
+use std::{fs, process::Command};
+
 use super::super::{
     Client, EtcdError, EtcdOptions, EtcdUser, KeyRange, Op, Range, Txn, Watch, Watched,
 };
@@ -24,8 +26,11 @@ fn guarded(flags: &[&str]) -> Etcd {
 }
 
 fn client(server: &Etcd, user: Option<(&str, &str)>) -> Client {
-    let user =
-        user.map(|(name, password)| EtcdUser { name: name.into(), password: password.into() });
+    let user = user.map(|(name, password)| EtcdUser {
+        name: name.into(),
+        password: password.into(),
+        password_file: None,
+    });
     Client::new(EtcdOptions { user, ..EtcdOptions::new([server.url.as_str()]) }).unwrap()
 }
 
@@ -100,6 +105,53 @@ async fn a_token_that_is_not_known_any_more_is_renewed_once_for_calls_and_stream
     // A change of the rights makes all tokens old.
     server.etcdctl(&[], "--user root:secret role grant-permission rollcall readwrite /more");
     etcd.put("/more", "", None).await.unwrap();
+}
+
+/// Gives `rollcall` another password, which ends its tokens.
+fn change_password(server: &Etcd, password: &str) {
+    let line = format!(
+        "echo {password} | etcdctl --endpoints {} --user root:secret user passwd rollcall \
+         --interactive=false",
+        server.url
+    );
+    let done = Command::new("sh").args(["-c", &line]).env("ETCDCTL_API", "3").output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_password_is_taken_from_its_file_at_each_login() {
+    let server = guarded(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, "wrong").unwrap();
+    let user = EtcdUser {
+        name: "rollcall".into(),
+        password: "wrong".into(),
+        password_file: Some(file.clone()),
+    };
+    let options = EtcdOptions::new([server.url.as_str()]);
+    let etcd = Client::new(EtcdOptions { user: Some(user), ..options }).unwrap();
+    let refused = "does not accept the name and the password of user `rollcall`";
+    let put = |value: &'static str| etcd.put("/rollcall/a", value, None);
+    denied(&put("1").await.unwrap_err(), &server, refused);
+    fs::write(&file, "secret\n").unwrap();
+    let first = put("1").await.expect("the file was corrected");
+    let all = KeyRange::prefix("/rollcall/");
+    let mut watch = etcd.watch(Watch::of(all, first.revision)).await.unwrap();
+    let lease = etcd.grant(PATIENCE).await.unwrap().lease;
+
+    change_password(&server, "sesame");
+    denied(&put("2").await.unwrap_err(), &server, refused);
+    fs::remove_file(&file).unwrap();
+    denied(&put("2").await.unwrap_err(), &server, refused);
+    fs::write(&file, "sesame\n").unwrap();
+    put("2").await.expect("the file has the new one");
+    etcd.keep_alive(lease).beat().await.unwrap();
+    let mut seen = 0;
+    while seen < 2 {
+        let Watched::Changes(events) = watch.next().await.unwrap() else { continue };
+        seen += events.len();
+    }
 }
 
 #[tokio::test]

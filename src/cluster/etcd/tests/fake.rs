@@ -84,7 +84,11 @@ async fn an_etcd_that_tells_its_version_to_root_alone_is_used_all_the_same() {
     const PERMISSION: (u32, &str) = (7, "etcdserver: permission denied");
     const NOBODY: (u32, &str) = (3, "etcdserver: user name is empty");
     const TOKEN: (u32, &str) = (16, "etcdserver: invalid auth token");
-    let user = |password: &str| EtcdUser { name: "rollcall".into(), password: password.into() };
+    let user = |password: &str| EtcdUser {
+        name: "rollcall".into(),
+        password: password.into(),
+        password_file: None,
+    };
     // What is asked with the token of a user; a client without one comes by its certificate.
     for (status, user) in [
         (PERMISSION, Some(user("secret"))),
