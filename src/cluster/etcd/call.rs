@@ -1,6 +1,6 @@
 //! One call: at one endpoint after the other, within its time, with a token if one is wanted.
 
-use std::time::Duration;
+use std::{pin::pin, sync::atomic::AtomicU64, time::Duration};
 
 use hyper::http::uri::PathAndQuery;
 use tokio::time::{Instant, timeout_at};
@@ -14,7 +14,12 @@ use super::{
     error::Attempt,
     failure::{Asked, Failure, Kind},
     pool::{Pool, Slot},
+    wire::Arrivals,
 };
+
+/// How many times as long as an attempt may wait, one may last whose reply comes all the while: a
+/// page of a list over a slow network. What takes longer is asked for in smaller pieces.
+const LASTING: u32 = 10;
 
 /// What clones of a client share.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub(super) struct Shared {
     pub(super) pool: Pool,
     pub(super) auth: Auth,
     pub(super) deadline: Duration,
+    /// Rows of a page that came in time, where larger ones did not.
+    pub(super) page: AtomicU64,
 }
 
 /// One of etcd's calls.
@@ -110,10 +117,12 @@ impl Shared {
     {
         let deadline = Instant::now() + self.deadline;
         let (connection, held) = self.ready(slot, deadline).await?;
+        let arrivals = Arrivals::default();
         let once = async |held: &Held, request: Q| {
             let codec = ProstCodec::<Q, R>::default();
             let path = PathAndQuery::from_static(method.path);
-            let request = self.dressed(request, held, method.needs_leader);
+            let mut request = self.dressed(request, held, method.needs_leader);
+            request.extensions_mut().insert(arrivals.clone());
             let answered = connection.grpc().unary(request, path, codec).await;
             answered.map_err(|status| {
                 let failure = Failure::of(&status, &slot.shown, &self.auth.who(), asked);
@@ -129,9 +138,33 @@ impl Shared {
                 other => other,
             }
         };
-        match timeout_at(deadline, calling).await {
-            Ok(called) => called.map(tonic::Response::into_inner),
-            Err(_) => Err(self.silent(slot, &connection)),
+        match self.while_arriving(deadline, &arrivals, calling).await {
+            Some(called) => called.map(tonic::Response::into_inner),
+            None if arrivals.last().is_some_and(|at| at.elapsed() < self.deadline) => {
+                Err(Failure::slow(format!("no whole answer within {:?}", self.deadline * LASTING)))
+            }
+            None => Err(self.silent(slot, &connection)),
+        }
+    }
+
+    /// Waits until the deadline, or as long as something of the reply comes; `None` when that is
+    /// over.
+    async fn while_arriving<T>(
+        &self,
+        deadline: Instant,
+        arrivals: &Arrivals,
+        calling: impl Future<Output = T>,
+    ) -> Option<T> {
+        let last = deadline + self.deadline * (LASTING - 1);
+        let (mut until, mut calling) = (deadline, pin!(calling));
+        loop {
+            match (timeout_at(until, &mut calling).await, arrivals.last()) {
+                (Ok(called), _) => return Some(called),
+                (Err(_), Some(at)) if until < last && at + self.deadline > until => {
+                    until = (at + self.deadline).min(last);
+                }
+                (Err(_), _) => return None,
+            }
         }
     }
 
@@ -155,7 +188,7 @@ impl Shared {
     /// What to make of a connection on which no answer came in time: a new one may lead further.
     pub(super) fn silent(&self, slot: &Slot, connection: &Connection) -> Failure {
         slot.forget(connection.number);
-        Failure::lost(format!("no answer within {:?}", self.deadline))
+        Failure::silent(format!("no answer within {:?}", self.deadline))
     }
 
     /// A message with what goes along with it.
@@ -188,7 +221,8 @@ impl Tour<'_> {
         let Some(cause) = cause else {
             return Err(failure.into_error(&slot.shown, &self.shared.auth.who()));
         };
-        self.failures.push((Attempt { endpoint: slot.shown.clone(), cause }, failure.kind));
+        let late = failure.kind.late();
+        self.failures.push((Attempt { endpoint: slot.shown.clone(), cause, late }, failure.kind));
         Ok(())
     }
 
@@ -200,7 +234,7 @@ impl Tour<'_> {
         let certificate = all(|kind| matches!(kind, Kind::Certificate(_)));
         let attempts: Vec<Attempt> = self.failures.into_iter().map(|(it, _)| it).collect();
         match attempts.first() {
-            Some(Attempt { endpoint, cause }) if certificate => {
+            Some(Attempt { endpoint, cause, .. }) if certificate => {
                 EtcdError::Certificate { endpoint: endpoint.clone(), problem: cause.clone() }
             }
             _ if no_leader => EtcdError::NoLeader { attempts },

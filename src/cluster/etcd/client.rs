@@ -1,6 +1,9 @@
 //! The client: what can be asked of etcd.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -51,7 +54,8 @@ impl Client {
         let EtcdOptions { endpoints, tls, user, deadline, begin_with } = options;
         let auth = Auth::new(user, tls.certificate_file.is_some());
         let pool = Pool::new(&endpoints, tls, begin_with)?;
-        Ok(Self(Arc::new(Shared { pool, auth, deadline })))
+        let page = AtomicU64::new(u64::MAX);
+        Ok(Self(Arc::new(Shared { pool, auth, deadline, page })))
     }
 
     /// Reads keys.
@@ -67,9 +71,20 @@ impl Client {
         Ok(reply.into())
     }
 
-    /// Lists keys as of one revision, so many to a page; nothing is sent yet.
+    /// Lists keys as of one revision, so many to a page at most; nothing is sent yet.
     pub fn list(&self, keys: KeyRange, page: u64) -> Pages {
         Pages::new(self.clone(), keys, page)
+    }
+
+    /// For tests that make connections of their own.
+    #[cfg(test)]
+    pub(super) fn pool(&self) -> &Pool {
+        &self.0.pool
+    }
+
+    /// Rows of a page that came in time, where larger ones did not.
+    pub(super) fn page(&self) -> &AtomicU64 {
+        &self.0.page
     }
 
     /// Carries out a transaction. It is sent once: see [`EtcdError::Unsure`].

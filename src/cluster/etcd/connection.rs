@@ -102,6 +102,15 @@ impl Connection {
         Ok((connection, member))
     }
 
+    /// One that is made already, for tests in which the clock stands still: it does not wait for
+    /// what comes by a socket.
+    #[cfg(test)]
+    pub(super) async fn over(stream: impl Transport + 'static, number: u64) -> Self {
+        let (wire, end) = begin(Box::new(stream)).await.expect("nothing is waited for");
+        let origin = Uri::from_static("http://127.0.0.1:1/");
+        Self { wire, origin, version: Version::GUARDED, number, end }
+    }
+
     /// Asks the member who it is, which takes no leader. Where authentication is on it takes
     /// `root`, or any user, depending on the version ([`Version::GUARDED`]): a refusal is as good
     /// as an answer, and nothing else that is asked depends on it.

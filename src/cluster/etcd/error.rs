@@ -133,6 +133,17 @@ pub struct Attempt {
     pub endpoint: String,
     /// Why it could not be used.
     pub cause: String,
+    /// Whether it was the time that ran out.
+    pub late: Option<Late>,
+}
+
+/// How a reply was late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Late {
+    /// Nothing came.
+    Silent,
+    /// It came, and was not whole in time.
+    Slow,
 }
 
 /// `http://a:2379: connection refused; http://b:2379: no answer within 3 s`.
@@ -140,7 +151,7 @@ struct Attempts<'a>(&'a [Attempt]);
 
 impl fmt::Display for Attempts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Attempt { endpoint, cause }) in self.0.iter().enumerate() {
+        for (index, Attempt { endpoint, cause, .. }) in self.0.iter().enumerate() {
             let between = if index == 0 { "" } else { "; " };
             write!(f, "{between}{endpoint}: {cause}")?;
         }

@@ -2,7 +2,11 @@
 
 use tonic::{Code, Status};
 
-use super::{EtcdError, LeaseId, error::Attempt, wire::Unsent};
+use super::{
+    EtcdError, LeaseId,
+    error::{Attempt, Late},
+    wire::Unsent,
+};
 
 /// Why one attempt at one endpoint failed.
 #[derive(Debug)]
@@ -25,6 +29,10 @@ pub(super) enum Kind {
     Lost(String),
     /// The member knows no leader; another one may.
     NoLeader(String),
+    /// Nothing came of it in time.
+    Silent(String),
+    /// It comes, and too slowly; another endpoint is no faster.
+    Slow(String),
     /// The token is not known, or not any more: a new one is wanted.
     Token(String),
 }
@@ -49,8 +57,18 @@ impl Kind {
             Self::Certificate(cause)
             | Self::Elsewhere(cause)
             | Self::Lost(cause)
-            | Self::NoLeader(cause) => Some(cause),
-            Self::Final(_) | Self::Token(_) => None,
+            | Self::NoLeader(cause)
+            | Self::Silent(cause) => Some(cause),
+            Self::Final(_) | Self::Slow(_) | Self::Token(_) => None,
+        }
+    }
+
+    /// Whether it was the time that ran out.
+    pub(super) fn late(&self) -> Option<Late> {
+        match self {
+            Self::Silent(_) => Some(Late::Silent),
+            Self::Slow(_) => Some(Late::Slow),
+            _ => None,
         }
     }
 }
@@ -66,6 +84,16 @@ impl Failure {
     /// It went out, and no answer came.
     pub(super) fn lost(cause: impl Into<String>) -> Self {
         Self { kind: Kind::Elsewhere(cause.into()), may_be_done: true }
+    }
+
+    /// It went out, and nothing came in time.
+    pub(super) fn silent(cause: String) -> Self {
+        Self { kind: Kind::Silent(cause), may_be_done: true }
+    }
+
+    /// It went out, and what came of it was not all in time.
+    pub(super) fn slow(cause: String) -> Self {
+        Self { kind: Kind::Slow(cause), may_be_done: true }
     }
 
     pub(super) fn certain(error: EtcdError) -> Self {
@@ -162,6 +190,8 @@ impl Failure {
             | Kind::Elsewhere(cause)
             | Kind::Lost(cause)
             | Kind::NoLeader(cause)
+            | Kind::Silent(cause)
+            | Kind::Slow(cause)
             | Kind::Token(cause) => EtcdError::Unsure { endpoint, cause },
             Kind::Final(error) => error,
         }
@@ -170,12 +200,14 @@ impl Failure {
     /// As an error of its own, where no other endpoint is tried.
     pub(super) fn into_error(self, endpoint: &str, user: &str) -> EtcdError {
         let endpoint = endpoint.to_owned();
-        let attempts = |cause| vec![Attempt { endpoint: endpoint.clone(), cause }];
+        let late = self.kind.late();
+        let attempts = |cause| vec![Attempt { endpoint: endpoint.clone(), cause, late }];
         match self.kind {
             Kind::Certificate(problem) => EtcdError::Certificate { endpoint, problem },
-            Kind::Elsewhere(cause) | Kind::Lost(cause) => {
-                EtcdError::Unreachable { attempts: attempts(cause) }
-            }
+            Kind::Elsewhere(cause)
+            | Kind::Lost(cause)
+            | Kind::Silent(cause)
+            | Kind::Slow(cause) => EtcdError::Unreachable { attempts: attempts(cause) },
             Kind::Final(error) => error,
             Kind::NoLeader(cause) => EtcdError::NoLeader { attempts: attempts(cause) },
             Kind::Token(cause) => {

@@ -78,7 +78,7 @@ mod watch;
 mod wire;
 
 pub use client::Client;
-pub use error::{Attempt, EtcdError};
+pub use error::{Attempt, EtcdError, Late};
 pub use gather::Event;
 pub use keep_alive::KeepAlive;
 pub use key::KeyRange;

@@ -1,6 +1,8 @@
 //! Listing many keys, page by page, as of one revision.
 
-use super::{Client, EtcdError, KeyRange, Listing, Range};
+use std::sync::atomic::Ordering;
+
+use super::{Client, EtcdError, KeyRange, Late, Listing, Range};
 
 /// All keys of a range as of the revision of the first page.
 #[derive(Debug)]
@@ -16,7 +18,8 @@ pub struct Pages {
 
 impl Pages {
     pub(super) fn new(client: Client, keys: KeyRange, page: u64) -> Self {
-        Self { client, keys, page: page.max(1), revision: 0, is_over: false }
+        let page = page.min(client.page().load(Ordering::Relaxed)).max(1);
+        Self { client, keys, page, revision: 0, is_over: false }
     }
 
     /// The revision that is listed; zero before the first page.
@@ -26,7 +29,9 @@ impl Pages {
 
     /// The next page, with the keys in their order; nothing behind the last one.
     ///
-    /// Where values are so large that a page is more than is read here, smaller ones are asked for.
+    /// Where values are so large that a page is more than is read here, or so slow to come that one
+    /// takes too long, smaller ones are asked for; also of the next list where nothing came at all,
+    /// for perhaps a page is too much work for etcd.
     ///
     /// # Errors
     /// As [`EtcdError`] says. With [`EtcdError::Compacted`] when the revision was compacted
@@ -37,14 +42,28 @@ impl Pages {
             let (limit, revision) = (self.page, self.revision);
             match self.client.range(Range { limit, revision, ..Range::of(keys) }).await {
                 Err(EtcdError::TooLarge { .. }) if self.page > 1 => self.page /= 2,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let late = late(&error);
+                    if late.is_some() {
+                        self.page = (self.page / 2).max(1);
+                        self.client.page().store(self.page, Ordering::Relaxed);
+                    }
+                    if late != Some(Late::Slow) || limit == 1 {
+                        return Err(error);
+                    }
+                }
                 Ok(listing) => {
                     if self.revision == 0 {
                         self.revision = listing.header.revision;
                     }
                     match listing.kvs.last() {
                         Some(last) if listing.more => self.keys = self.keys.behind(&last.key),
-                        _ => self.is_over = true,
+                        _ => {
+                            self.is_over = true;
+                            // In a better hour larger ones may come in time.
+                            let next = self.page.saturating_mul(2);
+                            self.client.page().fetch_max(next, Ordering::Relaxed);
+                        }
                     }
                     return Ok(Some(listing));
                 }
@@ -52,4 +71,11 @@ impl Pages {
         }
         Ok(None)
     }
+}
+
+/// Whether a page was late, and if anything came of it.
+fn late(error: &EtcdError) -> Option<Late> {
+    let EtcdError::Unreachable { attempts } = error else { return None };
+    let mut late = attempts.iter().filter_map(|attempt| attempt.late);
+    late.next()
 }

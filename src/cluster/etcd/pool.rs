@@ -161,6 +161,12 @@ impl Slot {
         }
     }
 
+    /// Uses a connection that a test has made.
+    #[cfg(test)]
+    pub(super) async fn put(&self, connection: Connection) {
+        *self.connection.lock().await = Some(connection);
+    }
+
     /// Keeps what the member said of itself.
     pub(super) fn learn(&self, member: Member) {
         *self.member.lock() = Some(member);

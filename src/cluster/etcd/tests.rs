@@ -7,5 +7,6 @@ mod kv;
 mod lease;
 mod member;
 mod relay;
+mod slow;
 mod tls;
 mod watch;

@@ -7,15 +7,19 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use hyper::{
     Request, Response,
-    body::Incoming,
+    body::{Body as HttpBody, Frame, Incoming, SizeHint},
     client::conn::http2::SendRequest,
     header::{HeaderValue, USER_AGENT},
 };
+use parking_lot::Mutex;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tower::Service;
 
@@ -31,12 +35,24 @@ pub(super) struct Wire(pub(super) SendRequest<Body>);
 #[derive(Debug)]
 pub(super) struct Unsent(hyper::Error);
 
-type Sent = dyn Future<Output = Result<Response<Incoming>, tonic::codegen::StdError>> + Send;
+type Sent = dyn Future<Output = Result<Response<Arriving>, tonic::codegen::StdError>> + Send;
+
+/// When something of a reply came last; clones share it. It goes along with a request, as one of
+/// its extensions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Arrivals(Arc<Mutex<Option<Instant>>>);
+
+/// A reply that takes note of its arrival, piece by piece.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    body: Incoming,
+    arrivals: Option<Arrivals>,
+}
 
 // === impl Wire ===
 
 impl Service<Request<Body>> for Wire {
-    type Response = Response<Incoming>;
+    type Response = Response<Arriving>;
     type Error = tonic::codegen::StdError;
     type Future = Pin<Box<Sent>>;
 
@@ -47,13 +63,52 @@ impl Service<Request<Body>> for Wire {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         request.headers_mut().insert(USER_AGENT, AGENT);
+        let arrivals = request.extensions().get::<Arrivals>().cloned();
         let sending = self.0.try_send_request(request);
         Box::pin(async move {
-            sending.await.map_err(|mut failed| match failed.take_message() {
-                Some(_) => Unsent(failed.into_error()).into(),
-                None => failed.into_error().into(),
-            })
+            match sending.await {
+                Ok(response) => Ok(response.map(|body| Arriving { body, arrivals })),
+                Err(mut failed) => Err(match failed.take_message() {
+                    Some(_) => Unsent(failed.into_error()).into(),
+                    None => failed.into_error().into(),
+                }),
+            }
         })
+    }
+}
+
+// === impl Arrivals ===
+
+impl Arrivals {
+    /// The last one.
+    pub(super) fn last(&self) -> Option<Instant> {
+        *self.0.lock()
+    }
+}
+
+// === impl Arriving ===
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let (Poll::Ready(Some(Ok(_))), Some(arrivals)) = (&polled, &self.arrivals) {
+            *arrivals.0.lock() = Some(Instant::now());
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
