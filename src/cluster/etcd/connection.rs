@@ -10,7 +10,6 @@ use hyper::{Uri, client::conn::http2::Builder, http::uri::PathAndQuery};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     time::{Instant, timeout_at},
 };
 use tonic::{Request, client::Grpc};
@@ -19,6 +18,7 @@ use tonic_prost::ProstCodec;
 use super::{
     EtcdError, Member,
     auth::{Auth, Held},
+    dial::dial,
     endpoint::Endpoint,
     failure::{Asked, Failure, Kind, innermost},
     member::Version,
@@ -209,8 +209,7 @@ type Connected = (Box<dyn Transport>, Option<Judge>);
 
 async fn connect(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Connected, Failure> {
     let Endpoint { host, port, .. } = endpoint;
-    let stream =
-        TcpStream::connect((host.as_str(), *port)).await.map_err(|error| refused(&error))?;
+    let stream = dial(host, *port).await.map_err(|error| refused(&error))?;
     // Several small writes: waiting for the acknowledgement of one before the next only delays.
     let _ = stream.set_nodelay(true);
     match tls {

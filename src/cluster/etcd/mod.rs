@@ -56,6 +56,7 @@ mod auth;
 mod call;
 mod client;
 mod connection;
+mod dial;
 mod endpoint;
 mod error;
 mod failure;
