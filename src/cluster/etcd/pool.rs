@@ -33,6 +33,8 @@ pub(super) struct Slot {
     member: Mutex<Option<Member>>,
     warned: AtomicBool,
     made: AtomicU64,
+    /// Connections with numbers below this one are used for nothing new.
+    oldest: AtomicU64,
 }
 
 // === impl Pool ===
@@ -119,6 +121,7 @@ impl Slot {
             member: Mutex::new(None),
             warned: AtomicBool::new(false),
             made: AtomicU64::new(0),
+            oldest: AtomicU64::new(0),
         })
     }
 
@@ -134,6 +137,7 @@ impl Slot {
             tokio::time::timeout_at(deadline, self.connection.lock()).await.map_err(late)?;
         if let Some(connection) = &*held
             && !connection.is_closed()
+            && connection.number >= self.oldest.load(Ordering::Relaxed)
         {
             return Ok(connection.clone());
         }
@@ -154,9 +158,10 @@ impl Slot {
 
     /// Uses this connection for nothing new: it did not answer. What runs on it goes on.
     pub(super) fn forget(&self, number: u64) {
-        // Whoever has it makes a new one already.
+        self.oldest.fetch_max(number + 1, Ordering::Relaxed);
+        // Whoever has it looks at the number, or makes a new one already.
         let Ok(mut held) = self.connection.try_lock() else { return };
-        if held.as_ref().is_some_and(|connection| connection.number == number) {
+        if held.as_ref().is_some_and(|connection| connection.number <= number) {
             *held = None;
         }
     }
@@ -195,5 +200,35 @@ impl Slot {
                 "this version of etcd has a defect: {defect}; use 3.4.31, 3.5.13, 3.6 or later"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::Pool;
+    use crate::cluster::{
+        etcd::{EtcdTls, auth::Auth},
+        testing::{PATIENCE, shared_url},
+    };
+
+    #[tokio::test]
+    async fn a_connection_that_did_not_answer_is_left_also_while_somebody_else_looks_for_one() {
+        let pool = Pool::new(&[shared_url().to_owned()], EtcdTls::default(), 0).unwrap();
+        let (slot, auth) = (pool.slot(0).unwrap(), Auth::new(None, false));
+        let number = async || {
+            let made = pool.connection(slot, &auth, Instant::now() + PATIENCE).await;
+            made.unwrap().number
+        };
+        assert_eq!([number().await, number().await], [0, 0]);
+        let looking = slot.connection.lock().await;
+        slot.forget(0);
+        drop(looking);
+        assert_eq!([number().await, number().await], [1, 1]);
+        slot.forget(0);
+        assert_eq!(number().await, 1, "that was another one");
+        slot.forget(1);
+        assert_eq!(number().await, 2);
     }
 }
