@@ -146,8 +146,8 @@ impl Client {
     }
 
     /// What keeps a lease alive; nothing is sent yet.
-    pub fn keep_alive(&self, lease: LeaseId) -> KeepAlive {
-        KeepAlive::new(Arc::clone(&self.0), lease)
+    pub fn keep_alive(&self, granted: Granted) -> KeepAlive {
+        KeepAlive::new(Arc::clone(&self.0), granted)
     }
 
     /// Ends a lease with all that is bound to it. That it is gone already is as good.

@@ -12,7 +12,7 @@ use tonic::Streaming;
 use tonic_prost::ProstCodec;
 
 use super::{
-    EtcdError, LeaseId,
+    EtcdError, Granted, LeaseId,
     auth::Held,
     call::Shared,
     connection::Connection,
@@ -28,6 +28,9 @@ use super::{
 pub struct KeepAlive {
     shared: Arc<Shared>,
     lease: LeaseId,
+    /// How long one member is waited for: less than a call is, where the lease is short. A beat
+    /// each third of its life that meets a member which hangs, or two, finds the next in time.
+    patience: Duration,
     stream: Option<Beats>,
 }
 
@@ -45,8 +48,9 @@ struct Beats {
 // === impl KeepAlive ===
 
 impl KeepAlive {
-    pub(super) fn new(shared: Arc<Shared>, lease: LeaseId) -> Self {
-        Self { shared, lease, stream: None }
+    pub(super) fn new(shared: Arc<Shared>, Granted { lease, ttl }: Granted) -> Self {
+        let patience = shared.deadline.min(ttl / 3);
+        Self { shared, lease, patience, stream: None }
     }
 
     /// Which lease.
@@ -65,7 +69,7 @@ impl KeepAlive {
         if let Some(mut stream) = self.stream.take()
             && let Some(slot) = shared.pool.slot(stream.at)
         {
-            let deadline = Instant::now() + shared.deadline;
+            let deadline = Instant::now() + self.patience;
             match self.on_stream(slot, &mut stream, deadline).await {
                 Ok(left) => {
                     self.stream = Some(stream);
@@ -114,14 +118,14 @@ impl KeepAlive {
             Ok(Err(status)) => Err(self.failure(slot, &status)),
             Err(_) => {
                 slot.forget(stream.connection);
-                Err(Failure::lost(format!("no answer within {:?}", self.shared.deadline)))
+                Err(self.silent())
             }
         }
     }
 
     /// Opens a stream with a first beat; once more with a new token if the first was refused.
     async fn open(&self, slot: &Slot) -> Result<(Beats, i64), Failure> {
-        let deadline = Instant::now() + self.shared.deadline;
+        let deadline = Instant::now() + self.patience;
         let (connection, held) = self.shared.ready(slot, deadline).await?;
         let opening = async {
             match self.open_with(slot, &connection, &held).await {
@@ -134,8 +138,15 @@ impl KeepAlive {
         };
         match timeout_at(deadline, opening).await {
             Ok(opened) => opened,
-            Err(_) => Err(self.shared.silent(slot, &connection)),
+            Err(_) => {
+                slot.forget(connection.number);
+                Err(self.silent())
+            }
         }
+    }
+
+    fn silent(&self) -> Failure {
+        Failure::silent(format!("no answer within {:?}", self.patience))
     }
 
     async fn open_with(

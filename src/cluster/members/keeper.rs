@@ -162,9 +162,10 @@ impl Keeper {
 
     /// Renews the lease, three times in its life, until it is gone.
     async fn renew(&self, held: Held, mut rng: fastrand::Rng) -> Lost {
-        let mut lease = self.common.client.keep_alive(held.lease);
         // etcd may have given more time than was asked for; the others count on what was.
-        let every = held.ttl.min(self.lease) / 3;
+        let ttl = held.ttl.min(self.lease);
+        let mut lease = self.common.client.keep_alive(Granted { lease: held.lease, ttl });
+        let every = ttl / 3;
         let mut backoff = Backoff::new(rng.fork());
         let mut due = Instant::now() + every.mul_f64(rng.f64());
         loop {

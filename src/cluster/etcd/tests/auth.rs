@@ -50,8 +50,8 @@ async fn who_may_does_everything_and_nobody_else() {
     assert_eq!(etcd.range(Range::of(all.clone())).await.unwrap().count, 1);
     let mut watch = etcd.watch(Watch::of(all.clone(), put.revision)).await.unwrap();
     assert!(matches!(watch.next().await.unwrap(), Watched::Changes(_)));
-    let lease = etcd.grant(PATIENCE).await.unwrap().lease;
-    etcd.put("/rollcall/b", "", Some(lease)).await.unwrap();
+    let lease = etcd.grant(PATIENCE).await.unwrap();
+    etcd.put("/rollcall/b", "", Some(lease.lease)).await.unwrap();
     etcd.keep_alive(lease).beat().await.unwrap();
     match etcd.status().await {
         Ok(member) => assert!(member.leader.is_some()),
@@ -138,7 +138,7 @@ async fn a_password_is_taken_from_its_file_at_each_login() {
     let first = put("1").await.expect("the file was corrected");
     let all = KeyRange::prefix("/rollcall/");
     let mut watch = etcd.watch(Watch::of(all, first.revision)).await.unwrap();
-    let lease = etcd.grant(PATIENCE).await.unwrap().lease;
+    let lease = etcd.grant(PATIENCE).await.unwrap();
 
     change_password(&server, "sesame");
     denied(&put("2").await.unwrap_err(), &server, refused);

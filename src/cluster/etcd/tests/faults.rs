@@ -8,8 +8,8 @@ use super::{
 };
 use crate::cluster::testing::{Etcd, PATIENCE, shared_url};
 
-/// For tests that want the deadline to come.
-const IMPATIENCE: Duration = Duration::from_millis(300);
+/// For tests in which the clock is set to the deadline: before the first ping of a connection.
+const DEADLINE: Duration = Duration::from_secs(8);
 
 fn client(endpoints: &[&str], deadline: Duration) -> Client {
     Client::new(EtcdOptions { deadline, ..EtcdOptions::new(endpoints.iter().copied()) }).unwrap()
@@ -55,13 +55,13 @@ async fn every_endpoint_is_named_when_none_can_be_used() {
 #[tokio::test]
 async fn a_write_without_an_answer_is_unsure_and_a_read_is_not() {
     let server = Etcd::start(&[]);
-    let etcd = client(&[&server.url], IMPATIENCE);
+    let etcd = client(&[&server.url], DEADLINE);
     etcd.put("/a", "1", None).await.unwrap();
     server.pause();
-    let unsure = EtcdError::Unsure {
-        endpoint: server.url.clone(),
-        cause: "no answer within 300ms".to_owned(),
-    };
+    // Nobody answers, so all there is to wait for is the clock.
+    tokio::time::pause();
+    let unsure =
+        EtcdError::Unsure { endpoint: server.url.clone(), cause: "no answer within 8s".to_owned() };
     assert_eq!(etcd.put("/a", "2", None).await.unwrap_err(), unsure);
     // The connection is not trusted any more: the next call would have to make one, and cannot.
     let read_only = Txn { then: vec![Op::Range(Range::of(KeyRange::key("/a")))], ..Txn::default() };
@@ -73,8 +73,9 @@ async fn a_write_without_an_answer_is_unsure_and_a_read_is_not() {
     ] {
         assert!(matches!(error, EtcdError::Unreachable { .. }), "{error:?}");
     }
+    tokio::time::resume();
     server.resume();
-    let found = client(&[&server.url], Duration::from_secs(20));
+    let found = client(&[&server.url], PATIENCE);
     let found = found.range(Range::of(KeyRange::key("/a"))).await.unwrap();
     assert!(["1", "2"].iter().any(|it| found.kvs[0].value == it), "{found:?}");
     assert_eq!(etcd.range(Range::of(KeyRange::key("/a"))).await.unwrap().count, 1);
@@ -83,16 +84,17 @@ async fn a_write_without_an_answer_is_unsure_and_a_read_is_not() {
 #[tokio::test]
 async fn what_is_stalled_or_cut_off_is_left_for_the_next_endpoint() {
     let (stalled, alive) = (Relay::to(shared_url()).await, Relay::to(shared_url()).await);
-    let etcd = client(&[&stalled.url, &alive.url], IMPATIENCE);
+    let etcd = client(&[&stalled.url, &alive.url], DEADLINE);
     let key = "/faults/stalled";
     let read = || Range::of(KeyRange::key(key));
     etcd.put(key, "1", None).await.unwrap();
     stalled.stall();
-    assert_eq!(etcd.range(read()).await.unwrap().count, 1);
+    let found = stalled.hold(DEADLINE, etcd.range(read())).await.unwrap();
+    assert_eq!(found.count, 1);
     // From now on the other one is asked first, so that not every call waits for the first.
     etcd.put(key, "2", None).await.expect("it is sure");
     alive.cut();
-    let error = etcd.range(read()).await.unwrap_err();
+    let error = stalled.hold(DEADLINE, etcd.range(read())).await.unwrap_err();
     let EtcdError::Unreachable { attempts } = &error else { panic!("{error:?}") };
     let endpoints = attempts.iter().map(|it| &it.endpoint).collect::<Vec<_>>();
     assert_eq!(endpoints, [&alive.url, &stalled.url]);
@@ -136,14 +138,28 @@ async fn a_watch_that_is_stalled_is_given_up_by_pings() {
 #[tokio::test]
 async fn beats_go_on_at_the_next_endpoint() {
     let (first, second) = (Relay::to(shared_url()).await, Relay::to(shared_url()).await);
-    let etcd = client(&[&first.url, &second.url], IMPATIENCE);
+    let etcd = client(&[&first.url, &second.url], DEADLINE);
     let granted = etcd.grant(PATIENCE).await.unwrap();
-    let mut alive = etcd.keep_alive(granted.lease);
+    let mut alive = etcd.keep_alive(granted);
     assert_eq!(alive.beat().await.unwrap(), granted.ttl);
     first.stall();
-    assert_eq!(alive.beat().await.unwrap(), granted.ttl);
+    assert_eq!(first.hold(DEADLINE, alive.beat()).await.unwrap(), granted.ttl);
     second.cut();
-    assert!(matches!(alive.beat().await, Err(EtcdError::Unreachable { .. })));
+    let lost = first.hold(DEADLINE, alive.beat()).await;
+    assert!(matches!(lost, Err(EtcdError::Unreachable { .. })));
+}
+
+/// With a `request_timeout` of 30 s and a lease of 10 s, or the default of 3 s and one of 4 s.
+#[tokio::test]
+async fn a_member_that_hangs_does_not_cost_the_lease_however_long_a_call_may_take() {
+    let (first, second) = (Relay::to(shared_url()).await, Relay::to(shared_url()).await);
+    let etcd = client(&[&first.url, &second.url], 100 * PATIENCE);
+    let granted = etcd.grant(3 * PATIENCE).await.unwrap();
+    let mut alive = etcd.keep_alive(granted);
+    alive.beat().await.unwrap();
+    first.stall();
+    let renewed = first.hold(granted.ttl / 3, alive.beat()).await;
+    assert_eq!(renewed.unwrap(), granted.ttl);
 }
 
 #[tokio::test]

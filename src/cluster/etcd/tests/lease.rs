@@ -29,7 +29,7 @@ async fn a_lease_is_granted_for_whole_seconds_and_takes_its_keys_along() {
 async fn a_lease_lives_as_long_as_it_is_kept_alive() {
     let (etcd, prefix) = shared();
     let granted = etcd.grant(Duration::from_secs(60)).await.unwrap();
-    let mut alive = etcd.keep_alive(granted.lease);
+    let mut alive = etcd.keep_alive(granted);
     for _ in 0..3 {
         assert_eq!(alive.beat().await.unwrap(), granted.ttl, "{prefix}");
     }
