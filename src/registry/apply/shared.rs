@@ -59,7 +59,15 @@ pub(in crate::registry) struct Sharing {
 struct Taken {
     at: u64,
     until: Duration,
-    replies: Vec<(Reply, Outcome)>,
+    replies: Vec<Awaited>,
+}
+
+/// A reply that waits for what the store has taken.
+struct Awaited {
+    reply: Reply,
+    outcome: Outcome,
+    /// Whether anything was written for it, which is visible from then on.
+    is_written: bool,
 }
 
 struct Parked {
@@ -210,13 +218,25 @@ impl Applier {
     }
 }
 
+// === impl Awaited ===
+
+impl Awaited {
+    /// Some commands are written again where this server sees nothing to change: another may have,
+    /// meanwhile, and then it is this that brings it back.
+    fn of(request: Request, outcome: Outcome) -> Self {
+        let is_again = matches!(request.command, Command::Drain { .. } | Command::SetPolicy(..));
+        let is_written = outcome.as_ref().is_ok_and(|applied| applied.changed) || is_again;
+        Self { reply: request.reply, outcome, is_written }
+    }
+}
+
 // === impl Taken ===
 
 impl Taken {
     fn reply(self) {
         let revision = Revision::shared(self.at);
-        for (to, outcome) in self.replies {
-            let seen = |applied: Applied| match applied.changed {
+        for Awaited { reply: to, outcome, is_written } in self.replies {
+            let seen = |applied: Applied| match is_written {
                 true => Applied { revision, ..applied },
                 false => applied,
             };
@@ -230,7 +250,7 @@ impl Taken {
             Revision::shared(self.at),
             ECHO_PATIENCE.as_secs()
         );
-        for (to, _) in self.replies {
+        for Awaited { reply: to, .. } in self.replies {
             let error = JournalError::Unsure(why.clone());
             reply(to, Err(RegistryError::NotDurable(error)));
         }

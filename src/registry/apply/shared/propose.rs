@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ECHO_PATIENCE, Parked, Proposed, Taken};
+use super::{Awaited, ECHO_PATIENCE, Parked, Proposed, Taken};
 use crate::{
     model::{Command, InstanceKey, Invalid},
     registry::{
@@ -160,7 +160,8 @@ impl Applier {
         sharing.is_proposing = false;
         match result {
             Ok(at) => {
-                let replies = requests.into_iter().map(|(request, _)| request.reply).zip(outcomes);
+                let both = requests.into_iter().zip(outcomes);
+                let replies = both.map(|((request, _), outcome)| Awaited::of(request, outcome));
                 sharing.taken = Some(Taken { at, until, replies: replies.collect() });
                 self.announcer.stored(&Ok(()));
                 self.reply_to_seen();

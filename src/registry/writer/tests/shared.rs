@@ -163,6 +163,27 @@ async fn what_changes_nothing_is_acknowledged_only_when_the_store_has_it_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_written_again_is_acknowledged_with_the_revision_of_that() {
+    let fleet = Fleet::start(2);
+    let drain = |on| Command::Drain { key: key("web/a"), on };
+    let policy = |ttl_seconds| {
+        let policy = Policy { ttl_seconds, ..Policy::default() };
+        Command::SetPolicy(key("web/a").service, policy)
+    };
+    for command in [register(testing::instance("web/a", "10.0.0.1")), drain(true), policy(9)] {
+        fleet.submit(0, command).await.unwrap();
+    }
+    pass(1).await;
+    // To the other server it seems that nothing is to change, until it hears of this.
+    for (first, again) in [(drain(false), drain(true)), (policy(7), policy(9))] {
+        let (one, other) = tokio::join!(fleet.submit(0, first), fleet.submit(1, again));
+        let (one, other) = (one.unwrap().revision, other.unwrap().revision);
+        assert!(other > one, "{other:?} is before {one:?}");
+        pass(1).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_drains_what_another_has_just_replaced_drains_what_is_there_now() {
     let fleet = Fleet::start(2);
     fleet.submit(0, register(testing::instance("web/a", "10.0.0.1"))).await.unwrap();
