@@ -3,8 +3,10 @@
 //!
 //! `run` is the test of it all: real traffic (`traffic`) throughout, of instances (`roster`) that
 //! are changed, checked and asked for, while processes die and links break (`faults`); the `ledger`
-//! knows what may be answered, and `scene` is where they all meet.
+//! knows what may be answered, and `scene` is where they all meet. `scenarios` are the same with
+//! each fault that is stated, in order.
 
+mod bulk;
 mod etcds;
 mod faults;
 mod jury;
@@ -12,7 +14,9 @@ mod ledger;
 mod links;
 mod roster;
 mod run;
+mod scenarios;
 mod scene;
+mod settle;
 mod size;
 mod traffic;
 mod weather;

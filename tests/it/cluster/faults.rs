@@ -3,10 +3,15 @@
 use std::{net::TcpStream, time::Duration};
 
 use super::{
+    bulk::{self, Moment},
     ledger::{Bounds, Excuse, Kind, Server},
     scene::{Ends, Scene},
 };
-use crate::support::{PATIENCE, fleet::Fleet, lab::alone};
+use crate::support::{
+    PATIENCE,
+    fleet::Fleet,
+    lab::{Cut, alone},
+};
 
 /// One fault. Members of etcd and servers go by their place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +26,16 @@ pub(super) enum Fault {
     CutServerFromEtcd(Server),
     /// A server reaches nobody but clients.
     IsolateServer(Server),
+    /// A server reaches nobody but clients and this other server.
+    IsolateServerBut(Server, Server),
+    /// It is given a body of very many instances, and is killed at this moment of it.
+    KillServerInBulk(Server, Moment),
     /// Two servers do not reach one another.
     CutServers(Server, Server),
     /// A server does not reach one member.
     CutServerFromMember(Server, usize),
+    /// Each server does not reach one member, and each another one: its own number and so many on.
+    CutServersFromMembers(usize),
     KillMember(usize),
     KillLeader,
     /// A majority.
@@ -32,6 +43,7 @@ pub(super) enum Fault {
     KillEtcd,
     PauseMember(usize),
     PauseLeader,
+    PauseFollower,
     /// Two members do not reach one another.
     CutMembers(usize, usize),
     /// The leader reaches no other member, and all servers.
@@ -59,6 +71,8 @@ impl Fault {
             all.extend((one + 1..servers).map(|other| Self::CutServers(one, other)));
             if members > 0 {
                 all.extend([Self::CutServerFromEtcd(one), Self::IsolateServer(one)]);
+                let others = (0..servers).filter(|other| *other != one);
+                all.extend(others.map(|other| Self::IsolateServerBut(one, other)));
                 all.extend((0..members).map(|member| Self::CutServerFromMember(one, member)));
             }
         }
@@ -89,15 +103,19 @@ impl Fault {
             Self::CutServerFromEtcd(at) | Self::CutServerFromMember(at, _) => {
                 (Some(at), Kind::Behind)
             }
-            Self::IsolateServer(at) => (Some(at), Kind::Blind),
+            Self::IsolateServer(at) | Self::IsolateServerBut(at, _) => (Some(at), Kind::Blind),
             // Each is down at its own time; see `Conductor::restart`.
             Self::CutServers(..) | Self::RestartServers => (None, Kind::Moving),
-            Self::KillMember(_)
+            // Its own death is noted when it comes; while a bulk is under way all others wait.
+            Self::KillServerInBulk(..)
+            | Self::CutServersFromMembers(_)
+            | Self::KillMember(_)
             | Self::KillLeader
             | Self::KillTwoMembers(..)
             | Self::KillEtcd
             | Self::PauseMember(_)
             | Self::PauseLeader
+            | Self::PauseFollower
             | Self::CutMembers(..)
             | Self::CutLeader
             | Self::RestartMembers => (None, Kind::Behind),
@@ -128,17 +146,35 @@ impl Conductor<'_> {
                 self.fleet.start_again(server);
             }
             Fault::RestartServers => (0..self.fleet.size()).for_each(|at| self.restart(at)),
-            Fault::CutServerFromEtcd(server) => self.cut(&[server], &[], &self.all_members()),
-            Fault::IsolateServer(server) => {
-                let others: Vec<Server> =
-                    (0..self.fleet.size()).filter(|at| *at != server).collect();
-                self.cut(&[server], &others, &self.all_members());
-            }
-            Fault::CutServers(one, other) => self.cut(&[one], &[other], &[]),
-            Fault::CutServerFromMember(server, member) => self.cut(&[server], &[], &[member]),
-            other => self.trouble_etcd(other),
+            Fault::KillServerInBulk(server, moment) => bulk::kill(self, server, moment),
+            other if !self.cut_servers(other) => self.trouble_etcd(other),
+            _ => {}
         }
         self.scene.ledger().over(&excuse, self.scene.now());
+    }
+
+    /// Whether that is what the fault is.
+    fn cut_servers(&self, fault: Fault) -> bool {
+        let members: Vec<usize> = self.all_members();
+        let but = |some: &[Server]| -> Vec<Server> {
+            (0..self.fleet.size()).filter(|at| !some.contains(at)).collect()
+        };
+        let _cuts = match fault {
+            Fault::CutServerFromEtcd(server) => vec![self.cut(server, &[], &members)],
+            Fault::IsolateServer(server) => vec![self.cut(server, &but(&[server]), &members)],
+            Fault::IsolateServerBut(server, other) => {
+                vec![self.cut(server, &but(&[server, other]), &members)]
+            }
+            Fault::CutServers(one, other) => vec![self.cut(one, &[other], &[])],
+            Fault::CutServerFromMember(server, member) => vec![self.cut(server, &[], &[member])],
+            Fault::CutServersFromMembers(on) => {
+                let other = |server| members[(server + on) % members.len()];
+                (0..self.fleet.size()).map(|at| self.cut(at, &[], &[other(at)])).collect()
+            }
+            _ => return false,
+        };
+        self.hold();
+        true
     }
 
     fn trouble_etcd(&mut self, fault: Fault) {
@@ -149,6 +185,7 @@ impl Conductor<'_> {
             Fault::KillTwoMembers(one, other) => self.kill_members(&[one, other]),
             Fault::PauseMember(member) => self.pause_member(member),
             Fault::PauseLeader => self.pause_member(leader),
+            Fault::PauseFollower => self.pause_member((leader + 1) % self.fleet.members()),
             Fault::CutMembers(one, other) => self.cut_members(one, &[other]),
             Fault::CutLeader => {
                 let others: Vec<usize> =
@@ -187,16 +224,13 @@ impl Conductor<'_> {
         self.hold();
     }
 
-    /// Cuts servers off from other servers and from members.
-    fn cut(&self, some: &[Server], servers: &[Server], members: &[usize]) {
-        let some: Vec<String> = some.iter().map(|at| Fleet::host_of_server(*at)).collect();
+    /// Cuts a server off from other servers and from members.
+    fn cut(&self, one: Server, servers: &[Server], members: &[usize]) -> Cut {
         let servers = servers.iter().map(|at| Fleet::host_of_server(*at));
         let others: Vec<String> =
             servers.chain(members.iter().map(|at| Fleet::host_of_member(*at))).collect();
-        let [some, others] =
-            [&some, &others].map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
-        let _cut = self.fleet.lab.cut_between(&some, &others);
-        self.hold();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        self.fleet.lab.cut_between(&[&Fleet::host_of_server(one)], &others)
     }
 
     fn restart(&mut self, server: Server) {
@@ -206,12 +240,12 @@ impl Conductor<'_> {
         self.scene.ledger().over(&excuse, self.scene.now());
     }
 
-    fn excuse(&self, server: Option<Server>, kind: Kind) -> Excuse {
+    pub(super) fn excuse(&self, server: Option<Server>, kind: Kind) -> Excuse {
         self.scene.ledger().excuse(server, kind, self.scene.now())
     }
 
     /// Lets it last, unless the run is over.
-    fn hold(&self) {
+    pub(super) fn hold(&self) {
         self.scene.pass(self.hold, Ends::Changes);
     }
 
@@ -229,6 +263,7 @@ fn each_pair_is_cut_and_each_process_dies() {
         Fault::CutServers(1, 2),
         Fault::CutServerFromEtcd(1),
         Fault::IsolateServer(0),
+        Fault::IsolateServerBut(2, 1),
         Fault::CutServerFromMember(2, 0),
         Fault::KillMember(1),
         Fault::KillTwoMembers(0, 2),

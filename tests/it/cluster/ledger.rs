@@ -240,6 +240,12 @@ impl Ledger {
         }
     }
 
+    /// Notes that all servers have caught up by now with what was before: of what they are told,
+    /// nothing is excused any more by bad weather that is over. Of health it still is.
+    pub(super) fn caught_up(&mut self, at: At) {
+        self.servers.iter_mut().for_each(|server| server.caught_up(at));
+    }
+
     /// To be called whenever anybody looks at the ledger, which many do all the time. When nobody
     /// has for long, the machine has stood still, and the servers on it with it: no defect of
     /// theirs.

@@ -16,6 +16,7 @@ use super::{
     ledger::{Bounds, Key, Server, State},
     roster::{Kind, TTL, state_in},
     scene::{Ends, Scene},
+    settle::settle,
     traffic::{backends::Backends, heartbeats::Heart, resolvers, writers::Writer},
 };
 use crate::support::{
@@ -26,13 +27,25 @@ use crate::support::{
 };
 
 /// A run of so many members of etcd and servers.
-struct Run {
-    members: usize,
-    servers: usize,
-    /// When nobody asks for longer.
-    time: Duration,
-    /// How long a fault lasts, at the most.
-    hold: Duration,
+pub(super) struct Run {
+    pub(super) members: usize,
+    pub(super) servers: usize,
+    pub(super) plan: Plan,
+}
+
+/// What goes wrong in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Plan {
+    /// Whatever comes.
+    AsItComes {
+        /// When nobody asks for longer.
+        time: Duration,
+        /// How long a fault lasts, at the most.
+        hold: Duration,
+    },
+    /// These faults, in this order, each for so many milliseconds at the most; after each all
+    /// servers have to be found as they should be.
+    InOrder(&'static [(Fault, u64)]),
 }
 
 /// Clients that change things at the same time.
@@ -45,20 +58,26 @@ const LOOK: Duration = Duration::from_secs(7);
 /// Where the ordinary run begins.
 const SEED: u64 = 6;
 
+/// Faults that come and go in a run.
+struct Trouble<'a> {
+    of: &'a Run,
+    /// How long this is when nobody asks for longer.
+    usual: Duration,
+    hold: Duration,
+}
+
+/// For so long answers are held to the bounds of good weather after each fault.
+const STRICT: Duration = Duration::from_secs(1);
+
 /// Ends everything when the run fails, so that nobody goes on for ever.
 struct Curtain<'a>(&'a Scene);
 
 // === impl Run ===
 
 impl Run {
-    fn play(&self) {
-        let minutes = variable("CLUSTER_MINUTES").map(|minutes| Duration::from_secs(60 * minutes));
-        let time = minutes.unwrap_or(self.time);
+    pub(super) fn play(&self) {
         let seed = variable("CLUSTER_SEED").unwrap_or(SEED);
-        println!(
-            "{} servers, {} members, {time:?}, CLUSTER_SEED={seed}",
-            self.servers, self.members
-        );
+        println!("{} servers, {} members, CLUSTER_SEED={seed}", self.servers, self.members);
         let mut fleet = Fleet::start(self.members, self.servers);
         let bounds = self.bounds();
         let scene = Scene::new(&fleet, bounds);
@@ -82,7 +101,17 @@ impl Run {
             }
             let turns = rng.fork();
             scope.spawn(|| backends.run(&scene, turns));
-            self.trouble(&mut fleet, &scene, &mut rng, time);
+            match self.plan {
+                Plan::AsItComes { time, hold } => {
+                    let minutes = variable("CLUSTER_MINUTES");
+                    let asked = minutes.map(|minutes| Duration::from_secs(60 * minutes));
+                    let trouble = Trouble { of: self, usual: time, hold };
+                    trouble.come(&mut fleet, &scene, &mut rng, asked.unwrap_or(time));
+                }
+                Plan::InOrder(faults) => in_order(faults, &mut fleet, &scene, bounds),
+            }
+            // What is shown of health has had its time, and is looked at.
+            scene.pass(bounds.moved + LOOK, Ends::Changes);
             scene.end(Ends::Changes);
             scene.pass(bounds.settled, Ends::Everything);
             conclude(&scene);
@@ -92,38 +121,13 @@ impl Run {
         println!("{}", ledger.tally);
         ledger.tally.check();
         let changes = ledger.tally.changes.taken;
-        assert!(changes > time.as_secs(), "one in a second is little: {changes}");
+        assert!(changes > scene.now().as_secs(), "one in a second is little: {changes}");
         let untried = ledger.untried();
         for kind in Kind::ALL {
             let of_kind = scene.roster.of(kind);
             let some_is_tried = of_kind.iter().any(|key| !untried.contains(key));
             assert!(some_is_tried, "{kind:?}: none was seen both well and ill");
         }
-    }
-
-    /// Lets one fault follow the other for a time, each once before any comes again. Half of them
-    /// come before the last has settled; in a long run some only when it is seen that all is well
-    /// again, as at the end of each.
-    fn trouble(&self, fleet: &mut Fleet, scene: &Scene, rng: &mut fastrand::Rng, time: Duration) {
-        let Bounds { settled, moved, .. } = self.bounds();
-        let long = moved + LOOK;
-        let mut faults = Vec::new();
-        while scene.now() < time {
-            let calm = match rng.u8(..8) {
-                0..4 => settled.mul_f32(0.5 * rng.f32()),
-                4 if time > self.time => long,
-                _ => (2 * settled).mul_f32(rng.f32()),
-            };
-            scene.pass(calm, Ends::Changes);
-            if faults.is_empty() {
-                faults = Fault::all(self.servers, self.members);
-                rng.shuffle(&mut faults);
-            }
-            let fault = faults.pop().expect("there are some");
-            let hold = self.hold.mul_f32(rng.f32());
-            Conductor { fleet, scene, hold }.carry_out(fault);
-        }
-        scene.pass(long, Ends::Changes);
     }
 
     /// What is stated of the weather; see `Bounds`.
@@ -136,6 +140,55 @@ impl Run {
         // It tries again within five seconds, and catches up.
         let settled = Duration::from_secs(8);
         Bounds { seen, settled, moved: settled + LEASE + TTL + seen }
+    }
+}
+
+// === impl Trouble ===
+
+impl Trouble<'_> {
+    /// Lets one fault follow the other for a time, each once before any comes again. Half of them
+    /// come before the last has settled; in a long run some only when it is seen that all is well
+    /// again, as at the end of each.
+    fn come(&self, fleet: &mut Fleet, scene: &Scene, rng: &mut fastrand::Rng, time: Duration) {
+        println!("for {time:?}");
+        let Run { members, servers, .. } = *self.of;
+        let Bounds { settled, moved, .. } = self.of.bounds();
+        let mut faults = Vec::new();
+        while scene.now() < time {
+            let calm = match rng.u8(..8) {
+                0..4 => settled.mul_f32(0.5 * rng.f32()),
+                4 if time > self.usual => moved + LOOK,
+                _ => (2 * settled).mul_f32(rng.f32()),
+            };
+            scene.pass(calm, Ends::Changes);
+            if faults.is_empty() {
+                faults = Fault::all(servers, members);
+                rng.shuffle(&mut faults);
+            }
+            let fault = faults.pop().expect("there are some");
+            let hold = self.hold.mul_f32(rng.f32());
+            Conductor { fleet, scene, hold }.carry_out(fault);
+        }
+    }
+}
+
+/// Carries out one fault after the other. After each, all servers have to take and show changes
+/// within the bound for that, and from then on nothing is excused by it but what health takes.
+fn in_order(faults: &[(Fault, u64)], fleet: &mut Fleet, scene: &Scene, bounds: Bounds) {
+    for &(fault, hold) in faults {
+        let begun = scene.now();
+        let taken = scene.ledger().tally.changes.taken;
+        Conductor { fleet, scene, hold: Duration::from_millis(hold) }.carry_out(fault);
+        let lasted = scene.now() - begun;
+        let settled = settle(scene);
+        println!("         lasted {lasted:.1?}, settled in {settled:.1?}");
+        scene.ledger().caught_up(scene.now());
+        scene.pass(STRICT, Ends::Changes);
+        let ledger = scene.ledger();
+        let (what, taken) = (format!("{fault:?}"), ledger.tally.changes.taken - taken);
+        ledger.tally.check_after(&what);
+        assert!(settled <= bounds.settled, "{what}: all take changes only after {settled:?}");
+        assert!(taken > 0, "{what}: nobody could change anything");
     }
 }
 
@@ -169,11 +222,13 @@ impl Drop for Curtain<'_> {
 #[test]
 fn a_server_that_is_killed_and_paused_answers_right_and_loses_nothing() {
     let [time, hold] = [8, 3].map(Duration::from_secs);
-    alone(|| Run { members: 0, servers: 1, time, hold }.play());
+    let plan = Plan::AsItComes { time, hold };
+    alone(|| Run { members: 0, servers: 1, plan }.play());
 }
 
 #[test]
 fn servers_on_one_etcd_answer_right_and_lose_nothing_whatever_dies_or_is_cut() {
     let [time, hold] = [40, 6].map(Duration::from_secs);
-    alone(|| Run { members: 3, servers: 3, time, hold }.play());
+    let plan = Plan::AsItComes { time, hold };
+    alone(|| Run { members: 3, servers: 3, plan }.play());
 }

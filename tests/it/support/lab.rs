@@ -23,7 +23,7 @@ use std::{
     sync::atomic::AtomicU32,
 };
 
-pub(crate) use self::host::Host;
+pub(crate) use self::{host::Host, link::Cut};
 use super::{command, namespace};
 
 /// Set where a test has been run again.

@@ -37,6 +37,8 @@ struct Span {
     kind: Kind,
     from: At,
     to: Option<At>,
+    /// When it was found that the server has caught up, where anybody has looked.
+    caught_up: Option<At>,
 }
 
 // === impl Excuses ===
@@ -46,13 +48,21 @@ impl Excuses {
         self.spans.retain(|span| span.to.is_none_or(|to| to + MEMORY > at));
         let number = self.next;
         self.next += 1;
-        self.spans.push(Span { number, kind, from: at, to: None });
+        self.spans.push(Span { number, kind, from: at, to: None, caught_up: None });
         number
     }
 
     pub(super) fn end(&mut self, number: u32, at: At) {
         let mut all = self.spans.iter_mut();
         all.find(|span| span.number == number).expect("it has begun").to = Some(at);
+    }
+
+    /// Notes that all of it that has ended has settled by now, however long it may have taken.
+    pub(super) fn caught_up(&mut self, at: At) {
+        let ended = self.spans.iter_mut().filter(|span| span.to.is_some());
+        ended.for_each(|span| {
+            span.caught_up.get_or_insert(at);
+        });
     }
 
     /// The earliest moment whose truth may still be told at `at`, when it takes `settled` after bad
@@ -63,7 +73,7 @@ impl Excuses {
         while let Some(span) = self
             .spans
             .iter()
-            .find(|span| span.from < earliest && span.to.is_none_or(|to| to + settled > earliest))
+            .find(|span| span.from < earliest && span.end(settled).is_none_or(|end| end > earliest))
         {
             earliest = span.from;
         }
@@ -82,8 +92,8 @@ impl Excuses {
 
     /// Whether there was bad weather between, or it had not settled.
     pub(super) fn is_within(&self, from: At, to: At, settled: Duration) -> bool {
-        let end = |span: &Span| span.to.map(|end| end + settled);
-        self.spans.iter().any(|span| span.from <= to && end(span).is_none_or(|end| end >= from))
+        let mut all = self.spans.iter();
+        all.any(|span| span.from <= to && span.end(settled).is_none_or(|end| end >= from))
     }
 
     /// Whether heartbeats may be missing at a moment.
@@ -97,5 +107,15 @@ impl Excuses {
     pub(super) fn calm_since(&self, at: At) -> Option<At> {
         let ends = self.spans.iter().map(|span| span.to.filter(|to| *to <= at));
         ends.collect::<Option<Vec<At>>>().map(|ends| ends.into_iter().max().unwrap_or_default())
+    }
+}
+
+// === impl Span ===
+
+impl Span {
+    /// When it has settled, which takes so long at the most; `None` while it lasts.
+    fn end(&self, settled: Duration) -> Option<At> {
+        let end = self.to? + settled;
+        Some(self.caught_up.map_or(end, |caught_up| caught_up.min(end)))
     }
 }

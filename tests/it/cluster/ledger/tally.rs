@@ -69,8 +69,16 @@ impl Tally {
     /// # Panics
     /// When something was that must not be.
     pub(crate) fn check(&self) {
-        let told = self.told.join("\n");
-        assert!(self.violations == 0, "{} violations, the first:\n{told}\n{self}", self.violations);
+        self.check_after("the run");
+    }
+
+    /// The same as soon as something was done.
+    ///
+    /// # Panics
+    /// When something was that must not be.
+    pub(crate) fn check_after(&self, what: &str) {
+        let (count, told) = (self.violations, self.told.join("\n"));
+        assert!(count == 0, "{count} violations after {what}, the first:\n{told}\n{self}");
     }
 }
 

@@ -134,6 +134,30 @@ fn what_nobody_was_told_of_may_be_or_not_until_something_else_is_acknowledged() 
 }
 
 #[test]
+fn who_was_found_to_have_caught_up_is_excused_no_longer_but_for_health() {
+    let mut ledger = Ledger::new(BOUNDS, 2, &[Care::Nobody, Care::Checks(s(1))]);
+    for key in [0, 1] {
+        let begun = ledger.begin(key, Change::Register(1), s(10));
+        ledger.end(begun, 0, Outcome::Taken(1), s(10));
+    }
+    ledger.turn(1, true, s(10));
+    let excuse = ledger.excuse(None, Kind::Behind, s(15));
+    change(&mut ledger, Change::Deregister, 0, s(20), Outcome::Taken(2));
+    ledger.turn(1, false, s(20));
+    ledger.over(&excuse, s(30));
+    let stale = |ledger: &mut Ledger, key: usize, at: Duration| {
+        is_wrong(ledger.see(Sight { server: 1, asked: at, answered: at }, key, Shown::As(1)))
+    };
+    assert!(!stale(&mut ledger, 0, s(32)), "it has five seconds");
+    assert!(ledger.may_be_away(Sight { server: 1, asked: s(32), answered: s(32) }));
+    ledger.caught_up(s(31));
+    assert!(stale(&mut ledger, 0, s(32)));
+    assert!(!ledger.may_be_away(Sight { server: 1, asked: s(32), answered: s(32) }));
+    assert!(!stale(&mut ledger, 1, s(39)), "health has ten");
+    assert!(stale(&mut ledger, 1, s(41)));
+}
+
+#[test]
 fn what_somebody_has_read_who_has_seen_all_changes_is_open_no_longer() {
     let mut ledger = ledger(Care::Nobody);
     change(&mut ledger, Change::Register(1), 0, s(10), Outcome::Taken(1));
