@@ -4,7 +4,7 @@
 //! `run` is the test of it all: real traffic (`traffic`) throughout, of instances (`roster`) that
 //! are changed, checked and asked for, while processes die and links break (`faults`); the `ledger`
 //! knows what may be answered, and `scene` is where they all meet. `scenarios` are the same with
-//! each fault that is stated, in order.
+//! each fault that is stated, in order. `weather` and `mishaps` are what is no matter of links.
 
 mod bulk;
 mod etcds;
@@ -12,6 +12,7 @@ mod faults;
 mod jury;
 mod ledger;
 mod links;
+mod mishaps;
 mod roster;
 mod run;
 mod scenarios;

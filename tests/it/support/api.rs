@@ -24,6 +24,8 @@ pub(crate) struct Reply {
 pub(crate) struct Attempt {
     pub(crate) status: u16,
     pub(crate) revision: Option<u64>,
+    /// When to try again, seconds.
+    pub(crate) retry_after: Option<u64>,
     pub(crate) body: Value,
 }
 
@@ -111,11 +113,14 @@ impl Api {
         let url = format!("http://{address}{path}");
         let request = ureq::http::Request::builder().method(method).uri(url).body(text)?;
         let mut response = Agent::from(config).run(request)?;
-        let revision = response.headers().get("x-rollcall-revision");
-        let revision = revision.map(|text| text.to_str().unwrap().parse().unwrap());
+        let number = |name: &str| {
+            let header = response.headers().get(name);
+            header.map(|text| text.to_str().unwrap().parse().unwrap())
+        };
+        let [revision, retry_after] = ["x-rollcall-revision", "retry-after"].map(number);
         let text = response.body_mut().read_to_string()?;
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Attempt { status: response.status().as_u16(), revision, body })
+        Ok(Attempt { status: response.status().as_u16(), revision, retry_after, body })
     }
 
     fn url(&self, path: &str) -> String {

@@ -110,6 +110,11 @@ impl Etcd {
         self.members[member].metric(name)
     }
 
+    /// Members show another certificate from the next connection on.
+    pub(crate) fn renew(&self, server: &super::tls::Certificate) {
+        self.trust.as_ref().expect("clients speak TLS").renew(server);
+    }
+
     /// Keeps a copy of all data in a file of the scratch folder.
     pub(crate) fn save(&self, name: &str) -> PathBuf {
         let file = self.folder.path().join(name);

@@ -15,6 +15,7 @@ pub(crate) mod node;
 pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod skew;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 

@@ -131,6 +131,10 @@ impl Trust {
         Self(folder)
     }
 
+    pub(super) fn renew(&self, server: &Certificate) {
+        server.write(&self.0.join("server"));
+    }
+
     fn server_flags(&self) -> [String; 4] {
         [
             format!("--trusted-ca-file={}", self.path("authority.pem")),
