@@ -40,16 +40,16 @@ async fn look(common: &Common, told: &mut String) {
         Ok(alarms) => tell(common, &alarms),
         Err(error) => refused.extend(refusal("alarms", &error)),
     }
-    let refused = refused.join("; ");
+    let refused = refused.join(" and ");
     if refused != *told && !refused.is_empty() {
-        info!("not known of etcd: {refused}. Nothing else depends on it");
+        info!("etcd does not tell this server's user {refused}, on which nothing else depends");
     }
     *told = refused;
 }
 
 /// Since 3.5.28 and 3.6.0 etcd tells its size to `root` alone, since 3.5.32 to all users.
 fn refusal(of_what: &str, error: &EtcdError) -> Option<String> {
-    matches!(error, EtcdError::Denied { .. }).then(|| format!("its {of_what} ({error})"))
+    matches!(error, EtcdError::Denied { .. }).then(|| format!("its {of_what}"))
 }
 
 fn tell(common: &Common, alarms: &[Alarm]) {
