@@ -90,4 +90,4 @@ pub use pages::Pages;
 pub use password::read_password;
 pub use range::{Header, KeyValue, Listing, Range};
 pub use txn::{Compare, Op, OpReply, Relation, Txn, TxnReply};
-pub use watch::{Only, Watch, WatchStream, Watched};
+pub use watch::{Watch, WatchStream, Watched};

@@ -20,12 +20,11 @@ use super::{
     gather::Gather,
     pool::Slot,
     proto::{
-        WatchCancelRequest, WatchCreateRequest, WatchFilter, WatchProgressRequest, WatchRequest,
-        WatchRequestUnion, WatchResponse,
+        WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchRequestUnion, WatchResponse,
     },
 };
 
-/// Requests that wait to be sent: the first one, and a cancellation behind a question for progress.
+/// Requests that wait to be sent: the first one, and questions for progress behind it.
 const REQUESTS_MAX: usize = 4;
 
 /// What to watch. Public fields: what is left alone is not asked for.
@@ -38,17 +37,6 @@ pub struct Watch {
     /// Whether etcd says by itself, every ten minutes unless it was told otherwise, how far the
     /// watch has come while nothing changes.
     pub progress: bool,
-    /// Which kind of change alone; both if there is none.
-    pub only: Option<Only>,
-}
-
-/// One kind of change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Only {
-    /// Keys that go.
-    Deletes,
-    /// Keys that are made or changed.
-    Puts,
 }
 
 /// What comes out of a watch.
@@ -94,21 +82,15 @@ pub struct WatchStream {
 impl Watch {
     /// Every change of these keys from `revision` on.
     pub fn of(keys: KeyRange, revision: u64) -> Self {
-        Self { keys, from: revision, progress: true, only: None }
+        Self { keys, from: revision, progress: true }
     }
 
     fn message(&self) -> WatchRequest {
-        let filters = match self.only {
-            Some(Only::Puts) => vec![WatchFilter::NoDelete.into()],
-            Some(Only::Deletes) => vec![WatchFilter::NoPut.into()],
-            None => Vec::new(),
-        };
         request(WatchRequestUnion::Create(WatchCreateRequest {
             key: self.keys.first().clone(),
             range_end: self.keys.end().clone(),
             start_revision: self.from,
             progress_notify: self.progress,
-            filters,
             fragment: true,
         }))
     }
@@ -250,12 +232,6 @@ impl WatchStream {
             slot.forget(self.connection);
             self.shared.pool.avoid(slot);
         }
-    }
-
-    /// Asks etcd to end it; [`Watched::Canceled`] is the last that comes.
-    pub fn cancel(&self) {
-        let asked = request(WatchRequestUnion::Cancel(WatchCancelRequest { watch_id: self.id }));
-        let _ = self.requests.try_send(asked);
     }
 
     fn take(&mut self, response: WatchResponse) -> Result<Option<Watched>, EtcdError> {

@@ -29,6 +29,6 @@ pub(super) use maintenance::{
     AlarmMember, AlarmRequest, AlarmResponse, AlarmType, StatusRequest, StatusResponse,
 };
 pub(super) use watch::{
-    Event, EventType, WatchCancelRequest, WatchCreateRequest, WatchFilter, WatchProgressRequest,
-    WatchRequest, WatchRequestUnion, WatchResponse,
+    Event, EventType, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchRequestUnion,
+    WatchResponse,
 };

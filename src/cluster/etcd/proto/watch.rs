@@ -4,7 +4,7 @@ use super::{KeyValue, ResponseHeader};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(in crate::cluster::etcd) struct WatchRequest {
-    #[prost(oneof = "WatchRequestUnion", tags = "1, 2, 3")]
+    #[prost(oneof = "WatchRequestUnion", tags = "1, 3")]
     pub request: Option<WatchRequestUnion>,
 }
 
@@ -12,8 +12,6 @@ pub(in crate::cluster::etcd) struct WatchRequest {
 pub(in crate::cluster::etcd) enum WatchRequestUnion {
     #[prost(message, tag = "1")]
     Create(WatchCreateRequest),
-    #[prost(message, tag = "2")]
-    Cancel(WatchCancelRequest),
     #[prost(message, tag = "3")]
     Progress(WatchProgressRequest),
 }
@@ -28,23 +26,8 @@ pub(in crate::cluster::etcd) struct WatchCreateRequest {
     pub start_revision: u64,
     #[prost(bool, tag = "4")]
     pub progress_notify: bool,
-    #[prost(enumeration = "WatchFilter", repeated, tag = "5")]
-    pub filters: Vec<i32>,
     #[prost(bool, tag = "8")]
     pub fragment: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, prost::Enumeration)]
-#[repr(i32)]
-pub(in crate::cluster::etcd) enum WatchFilter {
-    NoPut = 0,
-    NoDelete = 1,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(in crate::cluster::etcd) struct WatchCancelRequest {
-    #[prost(int64, tag = "1")]
-    pub watch_id: i64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

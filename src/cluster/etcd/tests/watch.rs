@@ -1,6 +1,6 @@
 //! Watches: whole revisions, progress, ends.
 
-use super::super::{Event, KeyRange, Only, Op, Txn, Watch, WatchStream, Watched};
+use super::super::{Event, KeyRange, Op, Txn, Watch, WatchStream, Watched};
 use crate::cluster::testing::{Etcd, PATIENCE, shared};
 
 async fn next(watch: &mut WatchStream) -> Watched {
@@ -45,27 +45,6 @@ async fn what_changes_comes_in_whole_revisions_from_the_past_on() {
 }
 
 #[tokio::test]
-async fn one_kind_of_change_alone_can_be_watched() {
-    let (etcd, prefix) = shared();
-    let key = format!("{prefix}a");
-    let all = KeyRange::prefix(prefix.clone());
-    let first = etcd.put(key.clone(), "1", None).await.unwrap().revision;
-    let gone = Txn { then: vec![Op::Delete(KeyRange::key(key.clone()))], ..Txn::default() };
-    etcd.txn(gone).await.unwrap();
-    etcd.put(key, "2", None).await.unwrap();
-    let only = |only| Watch { only: Some(only), ..Watch::of(all.clone(), first) };
-    let mut puts = etcd.watch(only(Only::Puts)).await.unwrap();
-    let mut seen = Vec::new();
-    while seen.len() < 2 {
-        seen.extend(shown(next(&mut puts).await, &prefix, first));
-    }
-    assert!(seen.iter().all(|entry| entry.starts_with("a=")), "{seen:?}");
-    let mut deletes = etcd.watch(only(Only::Deletes)).await.unwrap();
-    let seen = shown(next(&mut deletes).await, &prefix, first);
-    assert!(seen.len() == 1 && seen[0].starts_with("a@"), "{seen:?}");
-}
-
-#[tokio::test]
 async fn progress_is_said_when_it_is_asked_for() {
     let (etcd, prefix) = shared();
     let first = etcd.put(format!("{prefix}a"), "1", None).await.unwrap().revision;
@@ -87,15 +66,6 @@ async fn a_watch_from_before_a_compaction_says_from_where_on_to_list() {
     let canceled = next(&mut watch).await;
     let Watched::Canceled { compact_revision, .. } = canceled else { panic!("{canceled:?}") };
     assert_eq!(compact_revision, second);
-}
-
-#[tokio::test]
-async fn a_watch_that_is_canceled_says_so_last() {
-    let (etcd, prefix) = shared();
-    let mut watch = etcd.watch(Watch::of(KeyRange::prefix(prefix), 0)).await.unwrap();
-    watch.cancel();
-    let canceled = next(&mut watch).await;
-    assert!(matches!(canceled, Watched::Canceled { compact_revision: 0, .. }), "{canceled:?}");
 }
 
 #[tokio::test]
