@@ -10,6 +10,7 @@ mod reload;
 mod serve;
 mod shared;
 mod signal;
+mod sockets;
 mod supervise;
 mod unasked;
 

@@ -16,13 +16,13 @@ use super::{
     reload::{ReloadOutcome, Reloader},
     shared::{Sharing, SharingTasks},
     signal::{Asked, Signals},
+    sockets::Sockets,
     supervise::Tasks,
     unasked::Unasked,
 };
 use crate::{
     dns::{
-        CookieSecrets, DnsConfig, DnsServer, Encryption, Limits, RunningDns, Settings, Transport,
-        Wiring,
+        CookieSecrets, Encryption, Limits, RunningDns, Settings, Transport, Wiring,
         forward::ForwardHandle,
         tls::CertificateWatcher,
         zone::{ZoneWatcher, ZonesHandle},
@@ -75,12 +75,6 @@ struct Kept {
     sharing: Option<SharingTasks>,
 }
 
-/// The sockets, all bound before anything is served, so that a mistake is known at once.
-struct Bound {
-    dns: DnsServer,
-    http: http::HttpServer,
-}
-
 /// Everything while it runs, and what it takes to end it.
 struct Running {
     dns: RunningDns,
@@ -120,15 +114,16 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     let (clock, board, metrics) = (Clock::system(), Board::default(), Metrics::new());
     logging.register(&metrics);
     let own_cookies = CookieSecrets::random()?;
-    let bound = bind(&config)?;
-    let node = ConsulNode::of(&config.consul, &bound.http.local_addrs());
+    let sockets = Sockets::bind(&config)?;
+    let node = ConsulNode::of(&config.consul, &sockets.http.local_addrs());
     let common = Common { clock, board, metrics, files, own_cookies, node };
     // Before anything is read: what is wrong here is a mistake of the configuration.
     let prepared = prepare(&config, &common)?;
-    let Some(kept) = read(&config, &common, &bound, &mut signals).await? else { return Ok(()) };
+    let read = read(&config, &common, sockets, &mut signals).await?;
+    let Some((kept, sockets)) = read else { return Ok(()) };
     let built = build(&config, &common, prepared, kept)?;
-    let (dns, http) = (bound.dns.local_addrs(), bound.http.local_addrs());
-    let encrypted = bound.dns.encrypted_addrs();
+    let (dns, http) = (sockets.dns.local_addrs(), sockets.http.local_addrs());
+    let encrypted = sockets.dns.encrypted_addrs();
     tell_of_listening(&dns, &encrypted, &http);
     let snapshot = built.registry.snapshot();
     let (instances, revision) = (snapshot.counts.instances(), snapshot.revision);
@@ -170,7 +165,7 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     built.forward.listens_on(&dns);
     built.forward.configure(&config.forward);
     built.unasked.configure(&config.forward);
-    let running = start(&config, common, built, bound)?;
+    let running = start(&config, common, built, sockets)?;
     for warning in config.warnings() {
         warn!("{warning}");
     }
@@ -201,14 +196,6 @@ fn tell_of_listening(
     }
 }
 
-fn bind(config: &Config) -> anyhow::Result<Bound> {
-    let workers = std::num::NonZeroUsize::new(config.dns.udp_workers);
-    let (listen, encrypted) = (config.dns.listen.clone(), config.dns.encrypted.listen.clone());
-    let dns = DnsServer::bind(&DnsConfig { listen, workers, encrypted })?;
-    let http = http::HttpServer::bind(&config.http.listen)?;
-    Ok(Bound { dns, http })
-}
-
 fn prepare(config: &Config, common: &Common) -> anyhow::Result<Prepared> {
     let Common { own_cookies, node, .. } = common;
     let settings = Settings::new(&config.dns_settings(own_cookies, node)?)?;
@@ -217,26 +204,28 @@ fn prepare(config: &Config, common: &Common) -> anyhow::Result<Prepared> {
 }
 
 /// Reads what is kept, from the store that is configured; `None` when a signal came before that was
-/// done.
+/// done. A store that others keep may be waited for: until it is read, the sockets are closed.
 async fn read(
     config: &Config,
     common: &Common,
-    bound: &Bound,
+    sockets: Sockets,
     signals: &mut Signals,
-) -> anyhow::Result<Option<Kept>> {
+) -> anyhow::Result<Option<(Kept, Sockets)>> {
     let Common { clock, board, metrics, .. } = common;
     let parts = (clock, board, metrics);
-    let Some(sharing) = Sharing::new(config, &bound.http.local_addrs(), parts)? else {
+    let Some(sharing) = Sharing::new(config, &sockets.http.local_addrs(), parts)? else {
         let (mut store, loaded) = Store::open(&config.server.data)?;
         store.register(metrics);
         store.report_to(board.clone());
-        return Ok(Some(Kept { loaded, keeping: Keeping::Own(Box::new(store)), sharing: None }));
+        let keeping = Keeping::Own(Box::new(store));
+        return Ok(Some((Kept { loaded, keeping, sharing: None }, sockets)));
     };
+    let sockets = sockets.close(config);
     let stop = CancellationToken::new();
     tokio::select! {
         read = sharing.read(&stop) => {
-            let kept = |(loaded, keeping, tasks)| Kept { loaded, keeping, sharing: Some(tasks) };
-            Ok(read.map(kept))
+            let Some((loaded, keeping, tasks)) = read else { return Ok(None) };
+            Ok(Some((Kept { loaded, keeping, sharing: Some(tasks) }, sockets.open()?)))
         }
         signal = signals.stop() => {
             info!(signal, "stopping, before anything was read");
@@ -295,7 +284,12 @@ fn tell_of_fewer_checks(asked: &health::Options, files: u64) {
 }
 
 /// Starts everything; from here on packets are answered.
-fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow::Result<Running> {
+fn start(
+    config: &Config,
+    common: Common,
+    built: Built,
+    sockets: Sockets,
+) -> anyhow::Result<Running> {
     let (mut tasks, ends) = (Tasks::default(), Ends::default());
     let Common { clock, board, metrics, files, node, .. } = common;
     tell_of_fewer_checks(&config.health_options(), files);
@@ -330,7 +324,11 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
         draining: ends.draining.clone(),
         stop: ends.http.clone(),
         options: config.http_options(),
-        consul: config.consul.options(&node, &bound.dns.local_addrs(), &bound.http.local_addrs()),
+        consul: config.consul.options(
+            &node,
+            &sockets.dns.local_addrs(),
+            &sockets.http.local_addrs(),
+        ),
         eureka: config.eureka,
         peers,
     });
@@ -341,8 +339,8 @@ fn start(config: &Config, common: Common, built: Built, bound: Bound) -> anyhow:
     if let Some(certificate) = built.certificate {
         tasks.spawn("certificate", certificate.run(ends.http.clone()));
     }
-    tasks.spawn("http", bound.http.run(api));
-    let dns = bound.dns.start(&wiring)?;
+    tasks.spawn("http", sockets.http.run(api));
+    let dns = sockets.dns.start(&wiring)?;
     Ok(Running { dns, tasks, ends, board })
 }
 
