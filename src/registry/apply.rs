@@ -144,6 +144,8 @@ impl Applier {
         self.see(&base, seen);
         self.judge_opinions();
         self.reply_to_seen();
+        // Also while a proposal is under way that may take long to fail.
+        self.refuse_in_bad_weather();
     }
 
     /// Sets the timer so that it wakes in time for what is due next.

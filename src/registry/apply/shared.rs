@@ -24,8 +24,9 @@ use crate::{
     },
 };
 
-/// How long a reply waits for the store to give back what it has taken.
-const ECHO_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a reply waits for the store to give back what it has taken. With the time in which it
+/// is written that is still shorter than what a client of ours waits.
+const ECHO_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the writer knows of the store that servers share.
 pub(in crate::registry) struct Sharing {

@@ -135,7 +135,7 @@ impl Applier {
     }
 
     /// Nobody waits for a store that is out of reach.
-    fn refuse_in_bad_weather(&mut self) {
+    pub(in crate::registry) fn refuse_in_bad_weather(&mut self) {
         let Some(sharing) = &mut self.sharing else { return };
         let Weather::Lost(why) = &sharing.weather else { return };
         let error = RegistryError::NotDurable(JournalError::Unreachable(why.clone()));

@@ -184,6 +184,22 @@ async fn what_is_written_again_is_acknowledged_with_the_revision_of_that() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn out_of_reach_nobody_waits_for_a_proposal_that_hangs() {
+    let fleet = Fleet::start(1);
+    fleet.commons.hang(true);
+    let registry = fleet.registry(0).clone();
+    let first = register(testing::instance("web/a", "10.0.0.1"));
+    let first = tokio::spawn(async move { registry.submit(first).await });
+    pass(10).await;
+    fleet.commons.cut(0, true);
+    let second = fleet.submit(0, register(testing::instance("web/b", "10.0.0.2"))).await;
+    assert!(unreachable_or_not(&second), "{second:?}");
+    assert!(!first.is_finished());
+    fleet.commons.hang(false);
+    assert!(unreachable_or_not(&first.await.unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_drains_what_another_has_just_replaced_drains_what_is_there_now() {
     let fleet = Fleet::start(2);
     fleet.submit(0, register(testing::instance("web/a", "10.0.0.1"))).await.unwrap();
