@@ -51,7 +51,7 @@ struct News {
     followed: watch::Sender<u64>,
     roster: watch::Sender<Roster>,
     bulks: watch::Sender<Bulks>,
-    read_only: Mutex<Option<Arc<str>>>,
+    read_only: watch::Sender<Option<Arc<str>>>,
     strayed: watch::Sender<bool>,
     /// How often the store had another history than before.
     history: AtomicU64,
@@ -141,7 +141,7 @@ impl Common {
             followed: watch::Sender::new(0),
             roster: watch::Sender::default(),
             bulks: watch::Sender::default(),
-            read_only: Mutex::default(),
+            read_only: watch::Sender::new(None),
             strayed: watch::Sender::new(false),
             history: AtomicU64::default(),
             writing: Mutex::default(),
@@ -161,7 +161,7 @@ impl Common {
 
     /// Why nothing may be written by this server, if it is so.
     pub fn read_only(&self) -> Option<Arc<str>> {
-        self.news.read_only.lock().clone()
+        self.news.read_only.borrow().clone()
     }
 
     /// The time, for people (RFC 3339).
@@ -216,8 +216,25 @@ impl Common {
         self.news.history.fetch_add(1, Relaxed);
     }
 
+    /// Waits until nothing may be written; says why.
+    pub(super) async fn until_read_only(&self) -> Arc<str> {
+        let mut read_only = self.news.read_only.subscribe();
+        loop {
+            if let Some(why) = read_only.borrow_and_update().clone() {
+                return why;
+            }
+            if read_only.changed().await.is_err() {
+                return std::future::pending().await; // the sender is in `self`
+            }
+        }
+    }
+
     pub(super) fn set_read_only(&self, why: Option<Arc<str>>) {
-        *self.news.read_only.lock() = why;
+        self.news.read_only.send_if_modified(|known| {
+            let is_news = *known != why;
+            *known = why;
+            is_news
+        });
     }
 }
 

@@ -1,5 +1,7 @@
 //! Keeps this server's own row, and the lease that holds it.
 
+use std::sync::Arc;
+
 use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -20,6 +22,9 @@ use crate::{
 
 /// The name of the condition that says that another server has this one's name.
 const TWICE: &str = "server id";
+
+/// The name of the condition that this server is not in.
+const UNKNOWN: &str = "etcd membership";
 
 /// How long taking leave may take: the lease runs out by itself if it takes longer.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -57,6 +62,8 @@ enum Lost {
     Gone(String),
     /// Another server has put its row there.
     Taken(Server),
+    /// It may write nothing any more, so its tasks are to be those of others.
+    Barred(Arc<str>),
 }
 
 // === impl Keeper ===
@@ -86,6 +93,7 @@ impl Keeper {
                     failing.is_over();
                     *held = Some(joined);
                     self.common.board.clear(TWICE);
+                    self.common.board.clear(UNKNOWN);
                     info!(server = &*self.id, "this server is known to the others");
                     let Held { lease, fence, .. } = joined;
                     self.views.joined(common::Held { revision: fence, lease });
@@ -96,10 +104,17 @@ impl Keeper {
                     self.give_up(lost, joined).await;
                 }
                 Ok(None) => {}
-                Err(error) if failing.is_due() => {
-                    warn!(%error, "this server cannot make itself known to the others");
+                Err(error) => {
+                    let message = format!(
+                        "this server cannot make itself known to the others, so it checks \
+                         everything itself, for its own answers: {error}"
+                    );
+                    self.common.board.note(UNKNOWN, &message);
+                    match failing.is_due() {
+                        true => warn!("{message}"),
+                        false => debug!("{message}"),
+                    }
                 }
-                Err(error) => debug!(%error, "this server is still not known to the others"),
             }
             sleep(backoff.wait()).await;
         }
@@ -157,6 +172,19 @@ impl Keeper {
         tokio::select! {
             lost = self.renew(held, rng) => lost,
             lost = self.mind(held) => lost,
+            why = self.until_barred() => Lost::Barred(why),
+        }
+    }
+
+    /// Waits until this server may write nothing. In a store that is not believed nobody may, and
+    /// nothing is to be gained by leaving it.
+    async fn until_barred(&self) -> Arc<str> {
+        loop {
+            let why = self.common.until_read_only().await;
+            if !*self.common.strayed().borrow() {
+                return why;
+            }
+            sleep(PAUSE).await;
         }
     }
 
@@ -229,6 +257,7 @@ impl Keeper {
                 warn!(why, "this server was not known to the others any more; it joins anew");
             }
             Lost::Taken(twin) => self.tell_of_twin(twin.row.as_ref()),
+            Lost::Barred(why) => warn!(%why, "this server leaves its tasks to the others"),
         }
         // The lease may live on without its row.
         let _gone = timeout(LEAVE, self.common.client.revoke(held.lease)).await;
@@ -238,7 +267,8 @@ impl Keeper {
         let (id, at) = (&self.id, twin.map(|row| row.http.join(", ")).unwrap_or_default());
         let message = format!(
             "another server, at {at}, is known as `{id}` too: each needs a name of its own \
-             (`[cluster] server_id`). This one checks nothing until that name is free"
+             (`[cluster] server_id`). Until that name is free this one has no task among \
+             the others, and checks everything itself, for its own answers"
         );
         if self.common.board.note(TWICE, &message) {
             warn!("{message}");

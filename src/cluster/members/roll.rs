@@ -6,13 +6,23 @@
 //! everything away and back again would give the checks of all instances two new homes for nothing.
 //! So a server that has missed an answer to its own lease believes in no death until a lease's time
 //! after answers came again, or until all are back; nor does one whose own row was taken away.
+//!
+//! A server that cannot get a row of its own, because etcd is full or has a later schema, has no
+//! task among the others. After a lease's time it checks everything itself, for its own answers, as
+//! one that is cut off does: there may be nobody else.
 
 use std::collections::BTreeMap;
 
 use tokio::time::{Duration, Instant};
 
-use super::{Servers, row::Server};
-use crate::registry::{Peer, ServerId, View};
+use super::row::Server;
+use crate::{
+    cluster::common::Roster,
+    registry::{Peer, ServerId, View},
+};
+
+/// How soon a server that is cut off looks whether it still is.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What this server takes for the truth about all of them.
 #[derive(Debug)]
@@ -29,6 +39,10 @@ pub(super) struct Roll {
     renewed: Instant,
     /// Until when nobody's death is believed.
     unsettled_until: Option<Instant>,
+    /// The revision of the rows that were known when that began: they are from before.
+    unsettled_at: u64,
+    /// Since when the own row is not there; `None` while it is.
+    out_since: Option<Instant>,
 }
 
 // === impl Roll ===
@@ -37,37 +51,54 @@ impl Roll {
     pub(super) fn new(me: Peer, checkers: usize, lease: Duration, now: Instant) -> Self {
         let others = BTreeMap::new();
         let (renewed, was_listed) = (now, false);
-        Self { me, checkers, lease, others, was_listed, renewed, unsettled_until: None }
+        Self {
+            me,
+            checkers,
+            lease,
+            others,
+            was_listed,
+            renewed,
+            unsettled_until: None,
+            unsettled_at: 0,
+            out_since: Some(now),
+        }
     }
 
-    /// etcd has renewed the own lease, or given a new one.
-    pub(super) fn renewed(&mut self, now: Instant) {
+    /// etcd has renewed the own lease, or given a new one, while the rows of the revision `at` were
+    /// known.
+    pub(super) fn renewed(&mut self, at: u64, now: Instant) {
         if self.is_rough(now) {
-            self.unsettled_until = Some(now + self.lease);
+            (self.unsettled_until, self.unsettled_at) = (Some(now + self.lease), at);
         }
         self.renewed = now;
     }
 
-    /// The view from now on: `live` are the rows that are there, `is_in` is whether the own row is,
-    /// `heard` is when etcd has last said anything.
+    /// The view from now on: `roster` has the rows that are there, `is_in` is whether the own row
+    /// is, `heard` is when etcd has last said anything.
     pub(super) fn view(
         &mut self,
-        live: &Servers,
+        roster: &Roster,
         is_in: bool,
         heard: Instant,
         now: Instant,
     ) -> View {
-        let is_listed = live.contains_key(&self.me.id);
+        let is_listed = roster.servers.contains_key(&self.me.id);
         if std::mem::replace(&mut self.was_listed, is_listed) && !is_listed {
-            self.unsettled_until = Some(now + self.lease); // it lives: so may the others
+            // It lives: so may the others.
+            (self.unsettled_until, self.unsettled_at) = (Some(now + self.lease), roster.at);
         }
+        self.out_since = if is_in { None } else { self.out_since.or(Some(now)) };
+        let is_silent = now.duration_since(heard) >= self.lease;
+        let is_out = self.out_since.is_some_and(|since| now.duration_since(since) >= self.lease);
         let is_other = |(id, _): &(&ServerId, &Server)| **id != self.me.id;
-        let live: BTreeMap<_, _> =
-            live.iter().filter(is_other).map(|(id, row)| (id.clone(), row.peer(id))).collect();
-        if self.others.keys().all(|id| live.contains_key(id)) {
+        let rows = roster.servers.iter().filter(is_other);
+        let live: BTreeMap<_, _> = rows.map(|(id, row)| (id.clone(), row.peer(id))).collect();
+        if roster.at > self.unsettled_at && self.others.keys().all(|id| live.contains_key(id)) {
             self.unsettled_until = None;
         }
-        if self.is_rough(now) || self.unsettled_until.is_some_and(|until| now < until) {
+        // Who has no lease of its own learns from it nothing of the weather.
+        let is_rough = if is_out { is_silent } else { self.is_rough(now) };
+        if is_rough || self.unsettled_until.is_some_and(|until| now < until) {
             self.others.extend(live);
         } else {
             self.unsettled_until = None;
@@ -78,15 +109,18 @@ impl Roll {
             me: self.me.id.clone(),
             servers: self.others.values().cloned().chain(me).collect(),
             checkers: self.checkers,
-            is_cut_off: now.duration_since(heard) >= self.lease,
+            is_cut_off: is_silent || is_out,
         }
     }
 
     /// When the view may be another one although nothing was said.
     pub(super) fn next_look(&self, heard: Instant, now: Instant) -> Option<Instant> {
-        let cut_off = Some(heard + self.lease).filter(|at| *at > now);
-        let settled = self.unsettled_until.filter(|at| *at > now);
-        cut_off.into_iter().chain(settled).min()
+        let is_due = |at: &Instant| *at > now;
+        // Who is cut off looks now and then whether etcd was heard again.
+        let cut_off = Some(heard + self.lease).filter(is_due).unwrap_or(now + AGAIN);
+        let out = self.out_since.map(|since| since + self.lease).filter(is_due);
+        let settled = self.unsettled_until.filter(is_due);
+        [Some(cut_off), out, settled].into_iter().flatten().min()
     }
 
     /// Whether an answer to the own lease is missing: they come every third of its time.
@@ -101,8 +135,11 @@ mod tests {
 
     use tokio::time::{Duration, Instant};
 
-    use super::{Roll, Server, Servers};
-    use crate::registry::{Peer, View};
+    use super::{Roll, Roster, Server};
+    use crate::{
+        cluster::members::Servers,
+        registry::{Peer, View},
+    };
 
     const LEASE: Duration = Duration::from_secs(9);
 
@@ -110,6 +147,12 @@ mod tests {
     struct World {
         roll: Roll,
         start: Instant,
+        /// The revision of the rows.
+        at: u64,
+    }
+
+    fn roster(at: u64, ids: &[&str]) -> Roster {
+        Roster { at, servers: servers(ids).into() }
     }
 
     fn servers(ids: &[&str]) -> Servers {
@@ -126,17 +169,23 @@ mod tests {
         fn new() -> Self {
             let start = Instant::now();
             let me = Peer { id: "me".into(), http: Arc::default() };
-            Self { roll: Roll::new(me, 1, LEASE, start), start }
+            Self { roll: Roll::new(me, 1, LEASE, start), start, at: 1 }
         }
 
-        /// The view when etcd has been heard right now.
+        /// The view when etcd has been heard right now, with rows that are news.
         fn view(&mut self, second: u64, live: &[&str]) -> String {
+            self.at += 1;
+            self.view_as_before(second, live)
+        }
+
+        /// The view with rows that are not.
+        fn view_as_before(&mut self, second: u64, live: &[&str]) -> String {
             let now = self.start + Duration::from_secs(second);
-            names(&self.roll.view(&servers(live), live.contains(&"me"), now, now))
+            names(&self.roll.view(&roster(self.at, live), live.contains(&"me"), now, now))
         }
 
         fn renewed(&mut self, second: u64) {
-            self.roll.renewed(self.start + Duration::from_secs(second));
+            self.roll.renewed(self.at, self.start + Duration::from_secs(second));
         }
     }
 
@@ -204,7 +253,7 @@ mod tests {
     #[test]
     fn a_server_that_hears_nothing_for_a_lease_is_cut_off_and_keeps_its_view() {
         let mut world = World::new();
-        let live = servers(&["me", "a"]);
+        let live = roster(1, &["me", "a"]);
         let at = |second| world.start + Duration::from_secs(second);
         for (now, cut_off) in [(8, false), (9, true), (90, true)] {
             let view = world.roll.view(&live, true, at(0), at(now));
@@ -212,5 +261,34 @@ mod tests {
         }
         assert_eq!(world.roll.next_look(at(0), at(5)), Some(at(9)));
         assert!(!world.roll.view(&live, true, at(91), at(91)).is_cut_off);
+    }
+
+    /// The answer to the lease may be here before the watch has told of the deaths.
+    #[test]
+    fn rows_from_before_rough_weather_are_no_proof_that_all_are_back() {
+        let mut world = World::new();
+        assert_eq!(world.view(0, &["me", "a", "b"]), "a b me");
+        world.renewed(30);
+        assert_eq!(world.view_as_before(30, &["me", "a", "b"]), "a b me");
+        assert_eq!(world.view(31, &["me"]), "a b me");
+        assert_eq!(world.view(32, &["me", "a", "b"]), "a b me");
+        world.renewed(33);
+        assert_eq!(world.view(34, &["me", "b"]), "b me");
+    }
+
+    #[test]
+    fn who_cannot_join_for_a_lease_checks_all_itself_and_believes_what_etcd_says_of_the_others() {
+        let mut world = World::new();
+        let at = |second| world.start + Duration::from_secs(second);
+        let both = roster(2, &["a", "b"]);
+        let view = world.roll.view(&both, false, at(8), at(8));
+        assert_eq!((names(&view).as_str(), view.is_cut_off), ("a b", false));
+        assert_eq!(world.roll.next_look(at(8), at(8)), Some(at(9)));
+        let view = world.roll.view(&both, false, at(9), at(9));
+        assert_eq!((names(&view).as_str(), view.is_cut_off), ("a b", true));
+        let view = world.roll.view(&roster(3, &["a"]), false, at(10), at(10));
+        assert_eq!((names(&view).as_str(), view.is_cut_off), ("a", true));
+        let view = world.roll.view(&roster(4, &["a", "me"]), true, at(11), at(11));
+        assert_eq!((names(&view).as_str(), view.is_cut_off), ("a me", false));
     }
 }

@@ -74,7 +74,8 @@ impl Views {
     /// The own lease was renewed.
     pub(super) fn renewed(&self) {
         self.common.heard.touch();
-        self.roll.lock().renewed(Instant::now());
+        let at = self.roster.borrow().at;
+        self.roll.lock().renewed(at, Instant::now());
         self.look();
         self.nudge.send_replace(());
     }
@@ -84,11 +85,11 @@ impl Views {
         let (heard, now) = (self.common.heard.at(), Instant::now());
         // Held until the view is set: of two views the newer one is set last.
         let mut roll = self.roll.lock();
-        let servers = self.roster.borrow().servers.clone();
+        let roster = self.roster.borrow().clone();
         let strayed = *self.strayed.borrow();
         // A store that is not believed says nothing about who is there.
         let is_in = strayed || self.common.fence.get().is_some();
-        let mut view = roll.view(&servers, is_in, heard, now);
+        let mut view = roll.view(&roster, is_in, heard, now);
         view.is_cut_off |= strayed;
         self.tell(&view);
         self.common.metrics.servers(view.servers.len());
@@ -110,12 +111,12 @@ impl Views {
             info!(server = &**id, "a server is gone");
         }
         if view.is_cut_off && !before.is_cut_off {
-            match *self.strayed.borrow() {
-                false => warn!(
-                    "etcd was not heard of for a lease's time: this server checks everything itself"
-                ),
-                true => warn!("etcd is not believed: this server checks everything itself"),
-            }
+            let why = match (*self.strayed.borrow(), self.common.fence.get()) {
+                (true, _) => "etcd is not believed",
+                (false, Some(_)) => "etcd was not heard of for a lease's time",
+                (false, None) => "for a lease's time this server was not known to the others",
+            };
+            warn!("{why}: it checks everything itself, for its own answers");
         }
         if !view.is_cut_off && before.is_cut_off {
             info!("this server checks what is its task among the others again");

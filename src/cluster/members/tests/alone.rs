@@ -28,3 +28,23 @@ async fn as_long_as_it_is_not_known_nothing_is_a_servers_task() {
     assert!(seat.row(&etcd).await.unwrap().create_revision > back.revision);
     until(|| seat.ownership.keeps(&key("web/a"))).await;
 }
+
+/// What it finds could not be written, and the others would answer what it knows to be dead.
+#[tokio::test]
+async fn who_may_write_no_more_leaves_its_tasks_to_others_and_checks_for_itself() {
+    let (etcd, prefix) = shared();
+    let meta = format!("{prefix}v1/meta");
+    let ours = r#"{"schema":1,"cluster":"a"}"#;
+    etcd.put(meta.clone(), ours, None).await.unwrap();
+    let seat = Seat::take(etcd.clone(), &prefix, "a", Duration::from_secs(2)).await;
+    seat.until_sees(&["a"]).await;
+    etcd.put(meta.clone(), ours.replace('1', "2"), None).await.unwrap();
+    seat.until_sees(&[]).await;
+    assert!(seat.row(&etcd).await.is_none(), "others see that it is gone");
+    assert!(!seat.ownership.keeps(&key("web/a")));
+    until(|| seat.ownership.checks(&key("web/a"))).await;
+    assert!(seat.ownership.view().unwrap().is_cut_off);
+    etcd.put(meta, ours, None).await.unwrap();
+    seat.until_sees(&["a"]).await;
+    until(|| !seat.ownership.view().unwrap().is_cut_off).await;
+}
