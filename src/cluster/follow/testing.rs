@@ -278,6 +278,13 @@ impl Mirror {
     }
 
     /// The value of a metric, with its labels.
+    /// A number that is nothing as long as it has not been counted.
+    pub(in crate::cluster) fn metric_or_zero(&self, name: &str) -> u64 {
+        let text = self.metrics.encode().unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0, |number| number.trim().parse().unwrap())
+    }
+
     pub(in crate::cluster) fn metric(&self, name: &str) -> String {
         let text = self.metrics.encode().unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name));

@@ -112,13 +112,15 @@ impl<'a> Bulk<'a> {
                     sleep(PAUSE).await;
                     continue;
                 }
-                Err(error) => return Err(refused(&error)),
+                // A marker alone changes nothing; one that comes late is taken away.
+                Err(error) => return Err(Refused::Unavailable(error.to_string())),
             };
             let made = match found(&reply) {
                 _ if reply.succeeded => reply.header.revision,
                 Some(kv) if is_of(common, kv, &marker) => kv.create_revision,
                 _ => {
                     at = reply.header.revision;
+                    free.pause().await?;
                     continue;
                 }
             };
@@ -141,6 +143,7 @@ impl<'a> Bulk<'a> {
             Ok(Err(refused)) => Some(refused),
             Err(_) => Some(Refused::Unavailable(late())),
         };
+        let may_count = why.is_none();
         let why = match why {
             Some(why) => why,
             None => match timeout_at(deadline, self.count()).await {
@@ -149,7 +152,7 @@ impl<'a> Bulk<'a> {
                 Err(_) => Refused::Unsure(unsure(&late())),
             },
         };
-        match self.settle().await {
+        match self.settle(may_count).await {
             Some(Settled::Counts(at)) => Ok(at),
             Some(Settled::Gone(at)) => Err(match why {
                 Refused::Conflict { keys, .. } => Refused::Conflict { keys, at },
@@ -221,9 +224,9 @@ impl<'a> Bulk<'a> {
         }
     }
 
-    /// Gives it up, unless it counts. `None` when that cannot be found out: if it does not count,
-    /// the marker is taken away later.
-    async fn settle(&self) -> Option<Settled> {
+    /// Gives it up, unless it counts, which it may have been told to. `None` when that cannot be
+    /// found out: if it does not count, the marker is taken away later.
+    async fn settle(&self, may_count: bool) -> Option<Settled> {
         let key = self.common.layout.key(&Key::Bulk);
         let own = KeyRange::key(key);
         let parts = Op::Delete(self.common.layout.bulks().into());
@@ -238,16 +241,19 @@ impl<'a> Bulk<'a> {
             if reply.succeeded {
                 return Some(Settled::Gone(at));
             }
-            if let Some(kv) = found(&reply).filter(|kv| is_of(self.common, kv, &self.marker)) {
+            // One that does not count is a copy of the first request, which came late.
+            if let Some(kv) = found(&reply).filter(|kv| counts(self.common, kv, &self.marker)) {
                 return Some(Settled::Counts(kv.mod_revision));
             }
             // It was taken away, or is over already, of which the watch has told.
             self.common.followed().wait_for(|followed| *followed >= at).await.ok()?;
             let last = self.common.bulks().borrow().last;
-            Some(match last.filter(|over| over.bulk == self.marker.bulk) {
-                Some(over) => Settled::Counts(over.counted),
-                None => Settled::Gone(at),
-            })
+            match last.filter(|over| over.bulk == self.marker.bulk) {
+                Some(over) => Some(Settled::Counts(over.counted)),
+                // The watch may have had a gap in which it counted, and was over.
+                None if may_count => None,
+                None => Some(Settled::Gone(at)),
+            }
         };
         timeout_at(Instant::now() + SETTLING, settle).await.ok().flatten()
     }
@@ -310,6 +316,11 @@ fn found(reply: &TxnReply) -> Option<&KeyValue> {
 fn is_of(common: &Common, kv: &KeyValue, marker: &Marker) -> bool {
     let read = common.layout.decode_marker(&kv.value, kv.mod_revision);
     read.is_ok_and(|read| read.bulk == marker.bulk)
+}
+
+fn counts(common: &Common, kv: &KeyValue, marker: &Marker) -> bool {
+    let read = common.layout.decode_marker(&kv.value, kv.mod_revision);
+    read.is_ok_and(|read| read.bulk == marker.bulk && read.counts)
 }
 
 fn given_up() -> String {

@@ -212,17 +212,26 @@ impl Part {
     /// which revision, if it was. `rows` are the rows that it puts, or those of what it deletes,
     /// one list for each of its changes. If it is not to be seen, it may still be taken later.
     pub(super) fn was_taken(&self, rows: &[Vec<KeyValue>], now: u64) -> Option<u64> {
-        let mut puts = 0;
+        // Of each row that it puts: its value there, if it may be this transaction's, and when it was
+        // written.
+        let mut puts = Vec::new();
         for (op, rows) in self.txn.then.iter().zip(rows) {
             if let Op::Put { value, .. } = op {
-                puts += 1;
-                let own = rows.iter().find(|kv| kv.mod_revision > self.base && kv.value == *value);
-                if let Some(own) = own {
-                    return Some(own.mod_revision); // all or none
-                }
+                let own = rows.first().filter(|kv| kv.mod_revision > self.base);
+                puts.push(own.map(|kv| (kv.mod_revision, kv.value == *value)));
             }
         }
-        let is_gone = puts == 0 && rows.iter().all(Vec::is_empty);
+        // All or none: what was not written with the one that is there was written after it. One
+        // row alone is no proof, for somebody else may have put the same.
+        let is_of = |at: u64| {
+            let fits = |(when, same): (u64, bool)| when > at || when == at && same;
+            puts.iter().all(|put| put.is_some_and(fits))
+        };
+        let candidates = puts.iter().flatten().filter(|(_, same)| *same).map(|(at, _)| *at);
+        if let Some(at) = candidates.into_iter().find(|at| is_of(*at)) {
+            return Some(at);
+        }
+        let is_gone = puts.is_empty() && rows.iter().all(Vec::is_empty);
         is_gone.then_some(now)
     }
 

@@ -20,9 +20,16 @@ use crate::{
     registry::{Proposal, Refused, ServerId, Share},
 };
 
-/// How long a proposal may take, with asking again what became of it: longer than an election, and
-/// shorter than what a client of ours waits.
+/// How long a proposal may take, with waiting for a bulk and with asking again what became of it:
+/// longer than an election, and with the time in which it has to come back shorter than what a
+/// client of ours waits.
 const DEADLINE: Duration = Duration::from_secs(6);
+
+/// What of it is left for a transaction that has waited for a bulk.
+const AFTER_BULK: Duration = Duration::from_secs(2);
+
+/// How soon it is looked again whether a bulk is over of which the watch says nothing.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// How long a revision may be on its way by the watch before it is taken for one at which nothing
 /// of ours changed, so that the watch says nothing of it: a hundred times what it takes.
@@ -41,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Writer {
     pub(super) common: Common,
     pub(super) me: ServerId,
-    deadline: Duration,
+    pub(super) deadline: Duration,
     pub(super) patience: Duration,
 }
 
@@ -88,6 +95,10 @@ impl Writer {
         let mut all = Ok(0);
         while let Some(end) = ends.next().await {
             all = merged(all, end);
+            // Where the store does not answer, the parts that are left would wait one by one.
+            if matches!(&all, Err(refused) if !matches!(refused, Refused::Conflict { .. })) {
+                break;
+            }
         }
         all
     }
@@ -95,23 +106,31 @@ impl Writer {
     /// Carries out a transaction, when no bulk is under way.
     async fn carry_out(&self, part: Part, free: &Free<'_>) -> Result<u64, Refused> {
         let began = Instant::now();
-        let mut end = Err(Lost::Held(0));
-        while let Err(Lost::Held(at)) = end {
-            end = match free.wait(at).await {
-                Ok(()) => self.attempt(&part).await,
-                Err(refused) => Err(Lost::Refused(refused)),
-            };
-        }
-        let end = end.map_err(|lost| match lost {
-            Lost::Refused(refused) => refused,
-            Lost::Held(_) => Refused::Busy("a bulk is being written".to_owned()),
-        });
+        let end = self.carry_out_since(began, &part, free).await;
         self.account(&end, began);
         end
     }
 
-    async fn attempt(&self, part: &Part) -> Result<u64, Lost> {
-        let deadline = Instant::now() + self.deadline;
+    async fn carry_out_since(
+        &self,
+        began: Instant,
+        part: &Part,
+        free: &Free<'_>,
+    ) -> Result<u64, Refused> {
+        let mut held_at = 0;
+        loop {
+            free.wait(held_at).await?;
+            let deadline = (began + self.deadline).max(Instant::now() + AFTER_BULK);
+            held_at = match self.attempt(part, deadline).await {
+                Err(Lost::Held(at)) => at,
+                Err(Lost::Refused(refused)) => return Err(refused),
+                Ok(at) => return Ok(at),
+            };
+            free.pause().await?;
+        }
+    }
+
+    async fn attempt(&self, part: &Part, deadline: Instant) -> Result<u64, Lost> {
         let end = match timeout_at(deadline, self.common.client.txn(part.txn.clone())).await {
             Ok(Ok(reply)) => {
                 let changed = reply.replies.iter().any(|reply| *reply != OpReply::Deleted(0));
@@ -226,7 +245,21 @@ impl Writer {
 // === impl Free ===
 
 impl Free<'_> {
-    /// Waits until no bulk is under way, as of this revision of the store.
+    /// Waits a moment, for a bulk of which nothing is known here but that it is there: its marker
+    /// was written since, or cannot be read.
+    ///
+    /// # Errors
+    /// With [`Refused::Busy`] when there is no time left.
+    pub(super) async fn pause(&self) -> Result<(), Refused> {
+        tokio::time::sleep(AGAIN).await;
+        if Instant::now() < self.until {
+            return Ok(());
+        }
+        let key = self.writer.common.layout.key(&Key::Bulk);
+        Err(Refused::Busy(format!("`{key}` of etcd is there, so a bulk is being written")))
+    }
+
+    /// Waits until no bulk of others is under way, as of this revision of the store.
     ///
     /// # Errors
     /// With [`Refused::Busy`] when it takes too long. With a conflict that names nothing when what
@@ -239,8 +272,10 @@ impl Free<'_> {
         let free = async {
             // Neither ends as long as there is anybody to ask.
             drop(followed.wait_for(|followed| *followed >= at).await);
+            let own = self.writer.common.writing();
             let is_free = |bulks: &Bulks| match &bulks.under_way {
                 None => true,
+                Some(bulk) if Some(bulk.marker.bulk) == own => true,
                 Some(bulk) => {
                     was_decided_within |= bulk.marker.counts && bulk.at <= self.base;
                     told = format!(

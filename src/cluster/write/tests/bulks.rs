@@ -6,7 +6,7 @@ use super::{World, deregister, drain, policy, register};
 use crate::{
     cluster::{
         common::Over,
-        etcd::Client,
+        etcd::{Client, EtcdOptions},
         follow::testing::{Flow, Link, Mirror, client},
         testing::shared_url,
     },
@@ -182,6 +182,36 @@ async fn who_has_not_heard_of_a_bulk_does_not_write_beside_it() {
     assert!(matches!(refused, Err(Refused::Busy(_))), "{refused:?}");
     assert!(matches!(deaf.propose(many(200, Guard::None)).await, Err(Refused::Busy(_))));
     assert_eq!((world.keys("instances/").await, world.keys("bulks/").await), (0, 1));
+}
+
+#[tokio::test]
+async fn a_bulk_whose_first_request_had_no_answer_goes_on() {
+    let (one, other) = (Link::to(shared_url()).await, Link::to(shared_url()).await);
+    let mut world = World::new().await;
+    let deadline = Duration::from_millis(500);
+    let writes = EtcdOptions { deadline, ..EtcdOptions::new([&*one.url, &*other.url]) };
+    world.mirror.common.client = Client::new(writes).unwrap();
+    world.writer.common.client = world.mirror.common.client.clone();
+    one.set_flow(Flow::Out);
+    let at = world.propose(many(300, Guard::Unchanged)).await.unwrap();
+    world.mirror.until_seen(at).await;
+    assert_eq!(world.mirror.rows.len(), 300);
+}
+
+/// It may be of a later version, or somebody's mistake.
+#[tokio::test]
+async fn a_marker_that_cannot_be_read_is_waited_for_and_then_refused() {
+    let mut world = World::new().await;
+    world.put("bulk", "x").await;
+    world.writer.patience = Duration::from_millis(500);
+    for edits in [vec![policy("web")], many(300, Guard::Unchanged)] {
+        match world.propose(edits).await {
+            Err(Refused::Busy(why)) => assert!(why.contains("v1/bulk` of etcd is there"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    world.delete("bulk").await;
+    world.write(vec![policy("web")]).await;
 }
 
 #[tokio::test]

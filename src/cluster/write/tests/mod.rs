@@ -7,4 +7,4 @@ mod limits;
 mod support;
 mod weather;
 
-use support::{World, deregister, drain, health, policy, register};
+use support::{World, deregister, drain, health, own_policy, policy, register};

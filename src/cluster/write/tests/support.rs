@@ -7,13 +7,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     cluster::{
         common::{Fence, Held},
-        etcd::{Client, KeyRange, Range},
+        etcd::{Client, KeyRange, Op, Range, Txn},
         follow::testing::Mirror,
         layout::Key,
         testing::{PATIENCE, shared},
         write::{Finisher, Writer},
     },
-    model::{CheckState, InstanceKey, Revision, Status, Timestamp},
+    model::{CheckState, InstanceKey, Policy, Revision, Status, Timestamp},
     registry::{Edit, Guard, Health, Proposal, Refused, Registration, Share, testing},
 };
 
@@ -149,6 +149,13 @@ impl World {
         let key = format!("{}v1/{name}", self.prefix);
         self.etcd.put(key, value.to_owned(), None).await.unwrap().revision
     }
+
+    /// Takes something away, the same way.
+    pub(super) async fn delete(&self, name: &str) {
+        let key = KeyRange::key(format!("{}v1/{name}", self.prefix));
+        let then = vec![Op::Delete(key)];
+        self.etcd.txn(Txn { then, ..Txn::default() }).await.unwrap();
+    }
 }
 
 pub(super) fn register(name: &str, guard: Guard) -> Edit {
@@ -176,6 +183,12 @@ pub(super) fn health(name: &str, status: Status, output: &str) -> Edit {
     let checks = [CheckState { status, output: output.into(), since }].into();
     let to = Health { of: Revision::shared(1), checks, suspect: false, since: None };
     Edit::Health { key: testing::key(name), to }
+}
+
+/// Sets the policy of a service, as any server would.
+pub(super) fn own_policy(service: &str) -> Edit {
+    let service = testing::key(&format!("{service}/a")).service;
+    Edit::Policy { service, to: Some(Policy::default()) }
 }
 
 pub(super) fn policy(service: &str) -> Edit {

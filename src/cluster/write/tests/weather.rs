@@ -2,14 +2,14 @@
 
 use tokio::time::Duration;
 
-use super::{World, deregister, policy, register};
+use super::{World, deregister, own_policy, policy, register};
 use crate::{
     cluster::{
         etcd::{Client, EtcdOptions},
         follow::testing::{Flow, Link, client},
         testing::{Etcd, shared, shared_url},
     },
-    registry::{Guard, Refused},
+    registry::{Guard, Refused, testing::key},
 };
 
 /// A writer whose answers are lost on its first way to etcd, and come on the second.
@@ -40,6 +40,36 @@ async fn a_lost_answer_to_a_deletion_is_found_out() {
     let at = world.propose(vec![deregister("web/a", Guard::PresentUnchanged)]).await.unwrap();
     world.mirror.until_seen(at).await;
     assert!(world.mirror.rows.is_empty());
+}
+
+/// Somebody else may have put the same: that is no proof that all of it was taken.
+#[tokio::test]
+async fn the_same_row_of_another_server_is_no_answer() {
+    let (mut world, one, _other) = half_deaf().await;
+    let mut another = world.other().await;
+    one.set_flow(Flow::None);
+    let edits = vec![own_policy("web"), register("web/b", Guard::Unchanged)];
+    let (lost, written) =
+        tokio::join!(world.propose(edits), another.write(vec![own_policy("web")]));
+    assert!(matches!(lost, Err(Refused::Unsure(_))), "{lost:?} with {written}");
+    another.mirror.until_seen(written).await;
+    assert_eq!(another.mirror.names(), ["policy web", "registration web/a"]);
+}
+
+#[tokio::test]
+async fn where_the_store_does_not_answer_only_the_first_parts_are_tried() {
+    let (mut world, one, other) = half_deaf().await;
+    one.set_flow(Flow::None);
+    other.set_flow(Flow::None);
+    world.writer.deadline = Duration::from_secs(1);
+    let kept = (0..1_000).map(|n| key(&format!("web/{n}"))).collect();
+    let refused = world.keep(kept, Vec::new()).await.unwrap_err();
+    assert!(matches!(refused, Refused::Unavailable(_) | Refused::Unsure(_)), "{refused:?}");
+    let metrics = ["unavailable", "unsure"].map(|outcome| {
+        let name = format!("rollcall_store_transactions_total{{outcome=\"{outcome}\"}}");
+        world.mirror.metric_or_zero(&name)
+    });
+    assert!(metrics.iter().sum::<u64>() <= 4, "{metrics:?}");
 }
 
 /// What has not arrived may still arrive, so nobody may say that it was not done.
