@@ -113,8 +113,7 @@ async fn run(config: Config, logging: &Logging) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let (clock, board, metrics) = (Clock::system(), Board::default(), Metrics::new());
     logging.register(&metrics);
-    let own_cookies = CookieSecrets::random()?;
-    let sockets = Sockets::bind(&config)?;
+    let (own_cookies, sockets) = (CookieSecrets::random()?, Sockets::bind(&config)?);
     let node = ConsulNode::of(&config.consul, &sockets.http.local_addrs());
     let common = Common { clock, board, metrics, files, own_cookies, node };
     // Before anything is read: what is wrong here is a mistake of the configuration.

@@ -212,8 +212,7 @@ impl Part {
     /// which revision, if it was. `rows` are the rows that it puts, or those of what it deletes,
     /// one list for each of its changes. If it is not to be seen, it may still be taken later.
     pub(super) fn was_taken(&self, rows: &[Vec<KeyValue>], now: u64) -> Option<u64> {
-        // Of each row that it puts: its value there, if it may be this transaction's, and when it was
-        // written.
+        // Of each row that it puts: when it was written, and whether as this transaction does.
         let mut puts = Vec::new();
         for (op, rows) in self.txn.then.iter().zip(rows) {
             if let Op::Put { value, .. } = op {
