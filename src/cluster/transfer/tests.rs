@@ -10,6 +10,7 @@ use super::{
 use crate::{
     cluster::{
         etcd::{Client, KeyRange, Op, Range, Txn},
+        follow::testing::Mirror,
         layout::{Key, Layout, Meta, Write, testing::AUTHOR},
         testing::{Etcd, shared},
         transfer::plan::Step,
@@ -158,6 +159,34 @@ async fn servers_see_no_less_than_either_registry_while_one_replaces_the_other()
         }
         assert!(ids.len() >= 300, "{} at {revision}", ids.len());
     }
+}
+
+/// The same as a server sees it that follows.
+#[tokio::test]
+async fn a_server_that_follows_shows_what_is_in_both_all_the_time() {
+    let (client, layout) = place();
+    put(&client, &layout, of(members(0..300)), false).await;
+    let prefix = layout.all().from.replace("v1/", "");
+    let mut mirror = Mirror::start(client.clone(), &prefix).await;
+    let row = |number: u16| format!("registration service-{}/i-{number}", number % 7);
+    let import = put(&client, &layout, of(members(200..500)), true);
+    let mut import = std::pin::pin!(import);
+    let (mut told, mut until) = (0, None);
+    while until.is_none_or(|until| mirror.upto < until) {
+        tokio::select! {
+            restored = &mut import, if until.is_none() => {
+                until = Some(restored.revision.shared_part());
+            }
+            () = mirror.next() => {
+                told += 1;
+                assert!((200..300).all(|number| mirror.rows.contains_key(&row(number))));
+                assert!(mirror.rows.len() >= 300, "{} at {}", mirror.rows.len(), mirror.upto);
+            }
+        }
+    }
+    assert!(told > 1 && mirror.lists == 0, "{told}");
+    assert!((0..200).all(|number| !mirror.rows.contains_key(&row(number))));
+    assert_eq!(mirror.rows.len(), 300);
 }
 
 #[tokio::test]

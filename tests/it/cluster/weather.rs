@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use crate::support::{
     api::{Api, instance_path},
     command::{rollcall, run},
     etcd::Etcd,
+    events::Events,
     eventually, node,
 };
 
@@ -22,6 +23,11 @@ fn builder(etcd: &Etcd) -> node::Builder {
     let store = format!("etcd={}", etcd.endpoints().join(","));
     let cluster = "[cluster]\nserver_id = \"me\"\nlease = \"3s\"\n";
     Node::builder().config(cluster).arg("--store").arg(store)
+}
+
+/// Another one.
+fn other(etcd: &Etcd) -> node::Builder {
+    builder(etcd).config("[cluster]\nserver_id = \"other\"\nlease = \"3s\"\n")
 }
 
 /// What `/ready` says of etcd; a server that answers is ready, whatever it is.
@@ -94,43 +100,79 @@ fn an_etcd_that_is_emptied_is_answered_for_and_an_import_makes_it_good() {
 }
 
 /// A member that stops tells its clients to go (GOAWAY), and closes what is open. What was under
-/// way there nobody knows about, and it is repeated, which changes nothing twice.
+/// way there nobody knows about, and while another leader is elected nothing is taken: who repeats
+/// what got 503 is through within an election.
 #[test]
-fn members_that_restart_in_good_order_hold_up_no_client() {
+fn members_that_restart_in_good_order_hold_up_writes_for_an_election() {
     let mut etcd = Etcd::cluster(3);
     let node = builder(&etcd).start();
     let (api, http, is_over) = (node.api(), node.http[0], AtomicBool::new(false));
     let write = || {
-        let (api, mut unsure) = (Api::new(http), 0);
+        let (api, mut longest) = (Api::new(http), Duration::ZERO);
         for number in 0.. {
             if is_over.load(Ordering::Relaxed) {
                 assert!(number > 20, "only {number}");
                 break;
             }
-            let instance = format!("w{number}");
-            let mut reply = put(&api, &instance);
-            if reply.1["code"] == "store-unsure" {
-                unsure += 1;
-                reply = put(&api, &instance);
-            }
-            assert!(matches!(reply.0, 200 | 201), "{reply:?}");
+            let (instance, began) = (format!("w{number}"), Instant::now());
+            eventually("it is taken", || {
+                let (status, body) = put(&api, &instance);
+                let is_told = body["code"] == "store-unsure" || body["code"] == "store-unreachable";
+                assert!(matches!(status, 200 | 201) || status == 503 && is_told, "{body}");
+                (status != 503).then_some(())
+            });
+            longest = longest.max(began.elapsed());
         }
-        unsure
+        longest
     };
     std::thread::scope(|scope| {
         let writes = scope.spawn(write);
         for member in 0..3 {
             etcd.stop(member);
             // Whoever is left goes on, the watch included: a change is shown before its reply.
-            eventually("it is taken", || matches!(put(&api, "without").0, 200 | 201).then_some(()));
+            eventually("it is taken", || (put(&api, "without").0 != 503).then_some(()));
             etcd.start(member);
             etcd.wait_until_healthy();
         }
         is_over.store(true, Ordering::Relaxed);
-        let unsure = writes.join().unwrap();
-        assert!(unsure <= 3, "{unsure}: one for each member that was left");
+        let longest = writes.join().unwrap();
+        assert!(longest < Duration::from_secs(10), "{longest:?}");
     });
     eventually("nothing is left of it", || note(&node).is_none().then_some(()));
+}
+
+/// etcd issues 12105, 18069, 16839 and others: what clients do stays with their server.
+#[test]
+fn etcd_has_one_watch_and_one_lease_for_each_server_whatever_clients_do() {
+    let etcd = Etcd::single();
+    let nodes = [builder(&etcd).start(), other(&etcd).start()];
+    let _watches: Vec<_> = (0..20)
+        .map(|number| Events::open(nodes[number % 2].http[0], "?service=web", None))
+        .collect();
+    let body = json!({"addresses": ["10.0.0.1"], "checks": [{"type": "ttl", "ttl": "1h"}]});
+    for number in 0..50 {
+        let (api, name) = (nodes[number % 2].api(), format!("w{number}"));
+        api.register("web", &name, &body);
+        let beat = format!("{}/heartbeat", instance_path("web", &name));
+        assert_eq!(api.put(&beat, &json!({})).status, 200);
+    }
+    let leases = || etcd.ctl(&["lease", "list"]).ok().lines().count() - 1; // a heading
+    eventually("both are known", || {
+        (etcd
+            .ctl(&["get", "--keys-only", "--prefix", "/rollcall/v1/servers/"])
+            .ok()
+            .lines()
+            .filter(|line| !line.is_empty())
+            .count()
+            == 2)
+            .then_some(())
+    });
+    assert_eq!(etcd.metric(0, "etcd_debugging_mvcc_watcher_total"), Some(2.0));
+    assert_eq!(leases(), 2);
+    let words = ["get", "--prefix", "/rollcall/v1/instances/", "--write-out=json"];
+    let rows = etcd.ctl(&words).json();
+    let rows = rows["kvs"].as_array().unwrap();
+    assert!(rows.len() >= 50 && rows.iter().all(|row| row["lease"].is_null()), "{rows:?}");
 }
 
 /// What it waits for is said once, and then once a minute.
