@@ -1,10 +1,13 @@
 //! What a draft comes to, as changes of the shared state. Pure.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use super::{Edit, Guard, Health, Registration, fold::are_the_same};
 use crate::{
-    model::{CheckState, Command, Instance, InstanceKey, ServiceName},
+    model::{CheckState, Command, Instance, InstanceKey},
     registry::{Change, Member, Snapshot},
 };
 
@@ -19,6 +22,8 @@ pub(in crate::registry) fn edits(base: &Snapshot, changes: &[Change]) -> Vec<Edi
             Change::PutPolicy(service, policy) => {
                 edits.push(Edit::Policy { service: service.clone(), to: Some(*policy) });
             }
+            // It came and went with the same proposal: of that nothing is left.
+            Change::DeleteMember(key) if base.member(key).is_none() => {}
             Change::DeleteMember(key) => {
                 let guard = Guard::PresentUnchanged;
                 edits.push(Edit::Deregister { key: key.clone(), guard });
@@ -38,37 +43,46 @@ pub(in crate::registry) fn settle_unchanged<'c>(
     edits: &mut Vec<Edit>,
 ) -> Vec<InstanceKey> {
     let mut known: HashSet<InstanceKey> = edits.iter().filter_map(Edit::key).cloned().collect();
-    let mut policies: HashSet<ServiceName> = edits
-        .iter()
-        .filter_map(|edit| match edit {
-            Edit::Policy { service, .. } => Some(service.clone()),
-            _ => None,
-        })
-        .collect();
     let mut kept = Vec::new();
-    let mut keep = |instance: &Arc<Instance>, known: &mut HashSet<InstanceKey>| {
+    let mut keep = |instance: &Arc<Instance>| {
         let key = instance.key();
         if base.has_same(instance) && known.insert(key.clone()) {
             kept.push(key);
         }
     };
+    // Of several for the same the last one counts.
+    let (mut drains, mut policies) = (BTreeMap::new(), BTreeMap::new());
     for command in commands {
         match command {
-            Command::Register(all) => all.iter().for_each(|it| keep(it, &mut known)),
+            Command::Register(all) => all.iter().for_each(&mut keep),
             Command::Amend(all) => {
-                all.iter()
-                    .filter_map(|it| it.to.as_ref())
-                    .for_each(|to| keep(&to.instance, &mut known));
+                all.iter().filter_map(|it| it.to.as_ref()).for_each(|to| keep(&to.instance));
             }
-            Command::Drain { key, on } if known.insert(key.clone()) => {
-                edits.push(Edit::Drain { key: key.clone(), on: *on, guard: Guard::Present });
-            }
-            Command::SetPolicy(service, policy) if policies.insert(service.clone()) => {
-                edits.push(Edit::Policy { service: service.clone(), to: Some(*policy) });
-            }
-            _ => {}
+            Command::Drain { key, on } => drop(drains.insert(key, *on)),
+            Command::SetPolicy(service, policy) => drop(policies.insert(service, Some(*policy))),
+            Command::RemovePolicy(service) => drop(policies.insert(service, None)),
+            Command::Deregister(_) | Command::Heartbeat(_) | Command::Report(_) => {}
         }
     }
+    let is_written = |is: &dyn Fn(&Edit) -> bool| edits.iter().any(is);
+    let mut more = Vec::new();
+    for (key, on) in drains {
+        let is_its = |edit: &Edit| match edit {
+            Edit::Drain { key: own, .. } | Edit::Deregister { key: own, .. } => own == key,
+            _ => false,
+        };
+        if !is_written(&is_its) && base.member(key).is_some() {
+            more.push(Edit::Drain { key: key.clone(), on, guard: Guard::Present });
+        }
+    }
+    for (service, to) in policies {
+        let is_its =
+            |edit: &Edit| matches!(edit, Edit::Policy { service: own, .. } if own == service);
+        if !is_written(&is_its) {
+            more.push(Edit::Policy { service: service.clone(), to });
+        }
+    }
+    edits.append(&mut more);
     kept
 }
 

@@ -36,39 +36,46 @@ impl Applier {
             return None;
         }
         let asks = !self.waiting.is_empty() || !sharing.parked.is_empty();
-        let owes = !sharing.overlay.owed().is_empty() || sharing.opinions.owed() > 0;
-        if asks && (sharing.has_paid || !owes) {
+        // What the store has refused a moment ago holds nothing up.
+        let is_due = self.retry_at.is_none_or(|at| at <= self.clock.elapsed());
+        let owes = is_due && (!sharing.overlay.owed().is_empty() || sharing.opinions.owed() > 0);
+        let is_asked_first = sharing.has_paid || !owes;
+        if is_asked_first {
             sharing.has_paid = false;
-            if let Some(proposal) = self.propose_asked() {
+            if let Some(proposal) = asks.then(|| self.propose_asked()).flatten() {
                 return Some(proposal);
             }
         }
-        self.propose_owed()
+        // What is owed may not be ripe to be written. Then nothing else would wake who asks.
+        let owed = self.propose_owed();
+        owed.or_else(|| if asks && !is_asked_first { self.propose_asked() } else { None })
     }
 
     fn propose_asked(&mut self) -> Option<(Proposal, Proposed)> {
         let base = self.registry.snapshot();
-        let requests = self.next_requests(&base);
-        if requests.is_empty() {
-            return None;
-        }
-        let (finished, outcomes) = self.draft(&base, &[], |draft| {
-            requests.iter().map(|(request, _)| draft.apply(&request.command)).collect()
-        });
-        let mut edits = finished.map(|it| edits(&base, &it.changes)).unwrap_or_default();
-        let taken = requests.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-        let commands = taken.map(|((request, _), _)| &request.command);
-        let kept = settle_unchanged(&base, commands, &mut edits);
-        if edits.is_empty() && kept.is_empty() {
+        // What comes to nothing is replied to, and the next may come to something.
+        loop {
+            let requests = self.next_requests(&base);
+            if requests.is_empty() {
+                return None;
+            }
+            let (finished, outcomes) = self.draft(&base, &[], |draft| {
+                requests.iter().map(|(request, _)| draft.apply(&request.command)).collect()
+            });
+            let mut edits = finished.map(|it| edits(&base, &it.changes)).unwrap_or_default();
+            let taken = requests.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+            let commands = taken.map(|((request, _), _)| &request.command);
+            let kept = settle_unchanged(&base, commands, &mut edits);
+            if !edits.is_empty() || !kept.is_empty() {
+                let base = base.shared.unwrap_or_default().shared_part();
+                self.sharing.as_mut()?.is_proposing = true;
+                let proposal = Proposal { base, edits, kept, as_owner: false };
+                return Some((proposal, Proposed { requests, outcomes }));
+            }
             for ((request, _), outcome) in requests.into_iter().zip(outcomes) {
                 reply(request.reply, outcome);
             }
-            return None;
         }
-        let base = base.shared.unwrap_or_default().shared_part();
-        self.sharing.as_mut()?.is_proposing = true;
-        let proposal = Proposal { base, edits, kept, as_owner: false };
-        Some((proposal, Proposed { requests, outcomes }))
     }
 
     /// Takes what waits for one proposal: those first that were drafted before.

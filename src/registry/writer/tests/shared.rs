@@ -528,3 +528,45 @@ proptest! {
         runtime.block_on(play(&steps, checkers));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_opposed_commands_in_one_proposal_the_last_one_counts() {
+    let fleet = Fleet::start(1);
+    for name in ["web/a", "web/b"] {
+        fleet.submit(0, register(testing::instance(name, "10.0.0.1"))).await.unwrap();
+    }
+    fleet.submit(0, Command::Drain { key: key("web/b"), on: true }).await.unwrap();
+    // While this one is under way, the others gather for one proposal.
+    fleet.commons.hang(true);
+    let registry = fleet.registry(0);
+    let first = registry.submit(register(testing::instance("web/c", "10.0.0.3")));
+    let drain = |name: &str, on| registry.submit(Command::Drain { key: key(name), on });
+    let policy = |ttl_seconds| {
+        let policy = Policy { ttl_seconds, ..Policy::default() };
+        registry.submit(Command::SetPolicy(key("web/a").service, policy))
+    };
+    let opposed = async {
+        pass(10).await;
+        let all = tokio::join!(
+            async { tokio::join!(drain("web/a", true), drain("web/a", false)) },
+            async { tokio::join!(drain("web/b", false), drain("web/b", true)) },
+            async { tokio::join!(policy(7), policy(9)) },
+            registry.submit(register(testing::instance("web/d", "10.0.0.4"))),
+            registry.submit(Command::Deregister(key("web/d"))),
+            registry.submit(register(testing::instance("web/e", "10.0.0.5"))),
+        );
+        let ((a, b), (c, d), (e, f), (g, h, i)) = (all.0, all.1, all.2, (all.3, all.4, all.5));
+        [a, b, c, d, e, f, g, h, i].map(Result::unwrap)
+    };
+    let go_on = async {
+        pass(20).await;
+        fleet.commons.hang(false);
+    };
+    let (first, _, ()) = tokio::join!(first, opposed, go_on);
+    first.unwrap();
+    let snapshot = registry.snapshot();
+    let is_drained = |name: &str| snapshot.member(&key(name)).map(|member| member.drained);
+    assert_eq!((is_drained("web/a"), is_drained("web/b")), (Some(false), Some(true)));
+    assert_eq!((is_drained("web/d"), is_drained("web/e")), (None, Some(false)));
+    assert_eq!(snapshot.service("web").unwrap().policy.ttl_seconds, 9);
+}
