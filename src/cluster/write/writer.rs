@@ -131,7 +131,17 @@ impl Writer {
     }
 
     async fn attempt(&self, part: &Part, deadline: Instant) -> Result<u64, Lost> {
-        let end = match timeout_at(deadline, self.common.client.txn(part.txn.clone())).await {
+        let send = || timeout_at(deadline, self.common.client.txn(part.txn.clone()));
+        let end = loop {
+            match send().await {
+                // An election is over soon, and nothing was done.
+                Ok(Err(EtcdError::NoLeader { .. })) if Instant::now() + AGAIN < deadline => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                end => break end,
+            }
+        };
+        let end = match end {
             Ok(Ok(reply)) => {
                 let changed = reply.replies.iter().any(|reply| *reply != OpReply::Deleted(0));
                 return match part.judge(&reply) {
@@ -255,8 +265,12 @@ impl Free<'_> {
         if Instant::now() < self.until {
             return Ok(());
         }
+        Err(Refused::Busy(self.unknown()))
+    }
+
+    fn unknown(&self) -> String {
         let key = self.writer.common.layout.key(&Key::Bulk);
-        Err(Refused::Busy(format!("`{key}` of etcd is there, so a bulk is being written")))
+        format!("`{key}` of etcd is there, so a bulk is being written")
     }
 
     /// Waits until no bulk of others is under way, as of this revision of the store.
@@ -288,7 +302,7 @@ impl Free<'_> {
             drop(bulks.wait_for(is_free).await);
         };
         if timeout_at(self.until, free).await.is_err() {
-            let told = if told.is_empty() { "a bulk is being written".to_owned() } else { told };
+            let told = if told.is_empty() { self.unknown() } else { told };
             return Err(Refused::Busy(told));
         }
         let last = bulks.borrow().last;
