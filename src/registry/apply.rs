@@ -260,7 +260,7 @@ impl Applier {
     /// Makes visible what is seen, and what is due because time passed.
     fn see(&mut self, base: &Snapshot, seen: Vec<Request>) {
         self.announcer.tell_left_out(self.clock.elapsed());
-        let due = self.leases.advance(self.clock.elapsed(), |key| base.is_found_dead(key));
+        let due = self.take_due(base);
         if seen.is_empty() && due.is_empty() {
             return;
         }
@@ -289,6 +289,16 @@ impl Applier {
                 _ => self.confirm(reply, outcome),
             }
         }
+    }
+
+    /// What is due because time passed.
+    fn take_due(&mut self, base: &Snapshot) -> Vec<Due> {
+        let now = self.clock.elapsed();
+        if self.sharing.as_ref().is_some_and(Sharing::may_be_replaced) {
+            self.leases.wait(now);
+            return Vec::new();
+        }
+        self.leases.advance(now, |key| base.is_found_dead(key))
     }
 
     /// Drafts the next snapshot from what is due and what `apply` applies; `None` when that changes

@@ -29,6 +29,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// From the end of a ttl to the decision what its silence means. With the tick it stays well
 /// within the second that a dead instance may outlive its ttl.
 const DECISION_DELAY: Duration = Duration::from_millis(500);
+/// What is put off is put off for so long at least, whatever its own time: it may have none.
+const WAIT_MIN: Duration = Duration::from_secs(1);
 
 /// How often a new output text alone is taken, for each check: as often as of an active one.
 const OUTPUT_PACE: Duration = Duration::from_secs(60);
@@ -246,6 +248,21 @@ impl Leases {
         }
     }
 
+    /// Moves time on to `now` while heartbeats may go to others: no silence counts, and nothing is
+    /// removed. What is due begins anew.
+    pub(super) fn wait(&mut self, now: Duration) {
+        let mut timers = Vec::new();
+        self.wheel.advance(now, &mut timers);
+        for timer in timers {
+            match timer {
+                Timer::Beat(id) => self.wait_for(id, Phase::Alive, now),
+                Timer::Decide(id) => self.wait_for(id, Phase::Silent, now),
+                Timer::Release(id) => self.hold_on(id, now),
+                Timer::Reap(instance) => self.spare_for_now(instance, now),
+            }
+        }
+    }
+
     /// Moves time on to `now`. `is_down` tells whether an active check has found an instance dead
     /// already: then its silence is no surprise and is not counted.
     pub(super) fn advance(
@@ -343,9 +360,20 @@ impl Leases {
             && let Some(beat) = self.beats.get_mut(id)
             && beat.registered == member.registered
         {
-            // An active check that found it dead ends its hold.
+            let state = member.checks.get(usize::from(check));
             if matches!(beat.phase, Phase::Held(_)) && member.is_found_dead() {
+                // An active check that found it dead ends its hold.
                 beat.phase = Phase::Lapsed;
+            } else if beat.phase == Phase::Lapsed
+                && !member.is_found_dead()
+                && state.is_some_and(|state| state.status.is_up())
+            {
+                // Others say so: without a timer it would be shown for ever.
+                (beat.phase, beat.deadline) = (Phase::Alive, now + ttl);
+                if let Some(since) = beat.silent_since.take() {
+                    self.silences.remove(&(since, id));
+                }
+                self.wheel.insert(now + ttl, Timer::Beat(id));
             }
             return;
         }
@@ -435,6 +463,47 @@ impl Leases {
             self.silences.insert((now, id));
         }
         self.wheel.insert(now + DECISION_DELAY, Timer::Decide(id));
+    }
+
+    /// Gives a lease that is in this phase a full ttl if it is over.
+    fn wait_for(&mut self, id: BeatId, phase: Phase, now: Duration) {
+        let Some(beat) = self.beats.get_mut(id).filter(|beat| beat.phase == phase) else { return };
+        if beat.deadline <= now {
+            beat.deadline = now + beat.ttl();
+        }
+        beat.phase = Phase::Alive; // as silent, it counts as one that is kept
+        if let Some(since) = beat.silent_since.take() {
+            self.silences.remove(&(since, id));
+        }
+        self.wheel.insert(beat.deadline, Timer::Beat(id));
+    }
+
+    /// Holds on to one that would be released.
+    fn hold_on(&mut self, id: BeatId, now: Duration) {
+        let next = now + self.settings.max_hold.max(WAIT_MIN);
+        if let Some(beat) = self.beats.get_mut(id)
+            && let Phase::Held(until) = beat.phase
+            && until <= now
+        {
+            beat.phase = Phase::Held(next);
+            self.wheel.insert(next, Timer::Release(id));
+        }
+    }
+
+    /// Counts anew from now for how long the instance is down.
+    fn spare_for_now(&mut self, instance: Arc<Instance>, now: Duration) {
+        let key = instance.key();
+        let Some(reap) = self.reaps.get_mut(&key).filter(|reap| reap.timer_at <= now) else {
+            return; // of two timers, the later one is left
+        };
+        reap.downs.iter_mut().for_each(|down| down.since = now);
+        match earliest(&reap.downs) {
+            Some(at) => {
+                reap.timer_at = at.max(now + WAIT_MIN);
+                self.wheel.insert(reap.timer_at, Timer::Reap(instance));
+            }
+            None => drop(self.reaps.remove(&key)),
+        }
     }
 
     fn lapse_if_silent(&mut self, id: BeatId, due: &mut Vec<Due>) {

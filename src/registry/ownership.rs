@@ -4,7 +4,13 @@
 //! All servers that know of the same servers come to the same owner without a word, and one that
 //! comes or goes moves only what is its own.
 
-use std::{hash::Hasher, sync::Arc};
+use std::{
+    hash::Hasher,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
 use siphasher::sip::SipHasher24;
@@ -47,6 +53,8 @@ struct Inner {
     /// `None` when nothing is shared: everything is this server's.
     view: ArcSwap<Option<View>>,
     changes: watch::Sender<u64>,
+    /// How often this server has become known to the others.
+    terms: AtomicU64,
 }
 
 // === impl Ownership ===
@@ -69,14 +77,22 @@ impl Ownership {
     }
 
     fn with(view: Option<View>) -> Self {
-        Self(Arc::new(Inner { view: ArcSwap::from_pointee(view), changes: watch::Sender::new(0) }))
+        Self(Arc::new(Inner {
+            view: ArcSwap::from_pointee(view),
+            changes: watch::Sender::new(0),
+            terms: AtomicU64::new(0),
+        }))
     }
 
     /// Sets a new view, and tells those who have subscribed if it is another one.
     pub fn set(&self, view: View) {
+        let was_known = self.is_known();
         let view = Some(view);
         if **self.0.view.load() != view {
             self.0.view.store(Arc::new(view));
+            if !was_known && self.is_known() {
+                self.0.terms.fetch_add(1, Ordering::Release);
+            }
             self.0.changes.send_modify(|count| *count += 1);
         }
     }
@@ -134,6 +150,21 @@ impl Ownership {
         let view = self.0.view.load();
         let is_in = |view: &View| view.servers.iter().any(|peer| peer.id == view.me);
         view.as_ref().as_ref().is_some_and(is_in)
+    }
+
+    /// Counts how often this server has become known to the others. While it was not, they have
+    /// done its work, also when nobody has looked meanwhile.
+    pub fn term(&self) -> u64 {
+        self.0.terms.load(Ordering::Acquire)
+    }
+
+    /// Whether others may look after what is this server's task without its hearing of it: it is
+    /// cut off, and not the only one.
+    pub fn may_be_replaced(&self) -> bool {
+        let view = self.0.view.load();
+        view.as_ref().as_ref().is_some_and(|view| {
+            view.is_cut_off && view.servers.iter().any(|peer| peer.id != view.me)
+        })
     }
 
     /// The newest view; `None` when nothing is shared.

@@ -35,6 +35,10 @@ pub(in crate::registry) struct Sharing {
     ownership_changes: watch::Receiver<u64>,
     /// Which view of the servers is known here, counted from the first.
     views: u64,
+    /// Which time this server is known to the others, as far as is known here.
+    term: u64,
+    /// Whether others may have taken over what is this server's task, as far as is known here.
+    may_be_replaced: bool,
     beats: mpsc::Sender<Beat>,
     overlay: Overlay,
     opinions: Opinions,
@@ -42,7 +46,7 @@ pub(in crate::registry) struct Sharing {
     /// How long what differs for another reason than that it is owed stays after the weather has
     /// become fair: the owner needs to write what it has found meanwhile.
     settling: Duration,
-    /// When that time is over.
+    /// When it is looked next for what has stayed so long.
     settled_at: Option<Duration>,
     /// What the store has taken, and has not given back yet.
     taken: Option<Taken>,
@@ -108,6 +112,8 @@ impl Sharing {
         let sharing = Self {
             followed,
             views: 0,
+            term: ownership.term(),
+            may_be_replaced: false,
             ownership_changes: ownership.subscribe(),
             ownership,
             beats,
@@ -128,6 +134,11 @@ impl Sharing {
     /// Whether this server counts the heartbeats of the instance, and writes what is found of it.
     pub(super) fn keeps(&self, key: &InstanceKey) -> bool {
         self.ownership.keeps(key)
+    }
+
+    /// Whether silences count for nothing, because heartbeats may go to others.
+    pub(super) fn may_be_replaced(&self) -> bool {
+        self.may_be_replaced || self.ownership.may_be_replaced()
     }
 
     /// When the writer has something to do next, given when it may ask for what is owed again.

@@ -3,9 +3,11 @@
 //! What is seen is shown before it is written. Until the store gives it back, the overlay keeps
 //! what the store has, so that each row that comes meanwhile finds what it is a change of.
 
-use std::{collections::hash_map::Entry, sync::Arc};
-
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     SharedRow,
@@ -19,9 +21,32 @@ use crate::{
 /// The instances that differ, with what the store has of them.
 #[derive(Debug, Default)]
 pub(in crate::registry) struct Overlay {
-    shared: HashMap<InstanceKey, Arc<Member>>,
+    differing: HashMap<InstanceKey, Differing>,
     /// Those of them that this server has to write.
     owed: HashSet<InstanceKey>,
+}
+
+/// An instance of which another thing is shown than the store has.
+#[derive(Debug)]
+struct Differing {
+    /// What the store has.
+    shared: Arc<Member>,
+    /// Until when the difference stays if it is not this server's to write.
+    until: Duration,
+    /// Whether others may know better: it was found while nothing was heard of them, or before
+    /// they had the instance to look after.
+    is_stale: bool,
+}
+
+/// How something is noted that is shown from now on.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::registry) struct Noted {
+    /// Whether this server writes what is found of the instance.
+    pub is_mine: bool,
+    /// Whether nothing is heard of others.
+    pub is_alone: bool,
+    /// Until when it stays if this server does not write it.
+    pub until: Duration,
 }
 
 // === impl Overlay ===
@@ -34,15 +59,18 @@ impl Overlay {
         key: &InstanceKey,
         before: Option<&Arc<Member>>,
         now: Option<&Arc<Member>>,
-        is_mine: bool,
+        noted: Noted,
     ) {
-        let Some(shared) = self.shared.get(key).or(before) else { return };
+        let Some(shared) = self.get(key).or(before) else { return };
         if now.is_some_and(|now| are_the_same(now, shared)) {
             self.forget(key);
             return;
         }
-        let shared = Arc::clone(shared);
-        self.shared.insert(key.clone(), shared);
+        let Noted { is_mine, is_alone, until } = noted;
+        let (shared, was_stale) =
+            (Arc::clone(shared), self.differing.get(key).is_some_and(|it| it.is_stale));
+        let is_stale = !is_mine && (is_alone || was_stale);
+        self.differing.insert(key.clone(), Differing { shared, until, is_stale });
         if is_mine {
             self.owed.insert(key.clone());
         }
@@ -57,7 +85,7 @@ impl Overlay {
         at: Revision,
         shown: Option<&Arc<Member>>,
     ) -> Option<Arc<Member>> {
-        let Some(before) = self.shared.get(key).cloned() else {
+        let Some(before) = self.get(key).cloned() else {
             return folded(shown.cloned(), row, at);
         };
         let next = folded(Some(Arc::clone(&before)), row, at);
@@ -80,7 +108,9 @@ impl Overlay {
             self.forget(key);
             return next;
         }
-        self.shared.insert(key.clone(), Arc::clone(shared));
+        if let Some(differing) = self.differing.get_mut(key) {
+            differing.shared = Arc::clone(shared);
+        }
         shown.map(Arc::new)
     }
 
@@ -91,7 +121,7 @@ impl Overlay {
         shared: Option<Arc<Member>>,
         shown: Option<&Arc<Member>>,
     ) -> Option<Arc<Member>> {
-        let before = self.shared.get(key).or(shown);
+        let before = self.get(key).or(shown);
         let is_known = |shared: &&Arc<Member>| {
             before.is_some_and(|before| {
                 are_the_same(before, shared) && before.created == shared.created
@@ -106,7 +136,7 @@ impl Overlay {
 
     /// Whether nothing else is shown of the instance than the store has.
     pub(in crate::registry) fn is_clean(&self, key: &InstanceKey) -> bool {
-        !self.shared.contains_key(key)
+        !self.differing.contains_key(key)
     }
 
     /// What the store has of an instance of which `shown` is shown.
@@ -115,26 +145,32 @@ impl Overlay {
         key: &InstanceKey,
         shown: &'m Arc<Member>,
     ) -> &'m Arc<Member> {
-        self.shared.get(key).unwrap_or(shown)
+        self.get(key).unwrap_or(shown)
     }
 
     /// What the store has of an instance that differs.
     pub(in crate::registry) fn get(&self, key: &InstanceKey) -> Option<&Arc<Member>> {
-        self.shared.get(key)
+        self.differing.get(key).map(|differing| &differing.shared)
     }
 
-    /// This server has to write an instance, if it differs, or has not.
-    pub(in crate::registry) fn set_owed(&mut self, key: &InstanceKey, is_owed: bool) {
-        if !is_owed {
-            self.owed.remove(key);
-        } else if self.shared.contains_key(key) {
+    /// This server has to write an instance, if it differs.
+    pub(in crate::registry) fn owe(&mut self, key: &InstanceKey) {
+        if self.differing.contains_key(key) {
             self.owed.insert(key.clone());
+        }
+    }
+
+    /// This server has not to write an instance: it shows the difference until then.
+    pub(in crate::registry) fn disown(&mut self, key: &InstanceKey, until: Duration) {
+        self.owed.remove(key);
+        if let Some(differing) = self.differing.get_mut(key) {
+            differing.until = until;
         }
     }
 
     /// The instances that differ.
     pub(in crate::registry) fn keys(&self) -> impl Iterator<Item = &InstanceKey> {
-        self.shared.keys()
+        self.differing.keys()
     }
 
     /// Those that this server has to write.
@@ -142,23 +178,69 @@ impl Overlay {
         &self.owed
     }
 
-    /// Divides what differs anew: into what this server has to write, and what it has not. Says
-    /// whether there is any of the latter.
-    pub(in crate::registry) fn divide(&mut self, is_mine: impl Fn(&InstanceKey) -> bool) -> bool {
-        self.owed = self.shared.keys().filter(|key| is_mine(key)).cloned().collect();
-        self.owed.len() < self.shared.len()
+    /// Divides what differs anew: into what this server has to write, and what it has not, which
+    /// stays until `until`. What has become its task, or has anew as `is_anew` says, is taken out
+    /// if others may know better, each with what the store has of it: it counts when it is found
+    /// again.
+    pub(in crate::registry) fn divide(
+        &mut self,
+        is_mine: impl Fn(&InstanceKey) -> bool,
+        is_anew: bool,
+        until: Duration,
+    ) -> Vec<(InstanceKey, Arc<Member>)> {
+        let owed = &mut self.owed;
+        let is_over = |key: &InstanceKey, differing: &mut Differing| {
+            if !is_mine(key) {
+                if owed.remove(key) {
+                    (differing.is_stale, differing.until) = (true, until);
+                }
+                return false;
+            }
+            if is_anew || (differing.is_stale && !owed.contains(key)) {
+                owed.remove(key);
+                return true;
+            }
+            owed.insert(key.clone());
+            false
+        };
+        let over = self.differing.extract_if(is_over);
+        over.map(|(key, differing)| (key, differing.shared)).collect()
     }
 
-    /// Takes out what this server has not to write: each with what the store has of it.
-    pub(in crate::registry) fn drop_others(&mut self) -> Vec<(InstanceKey, Arc<Member>)> {
+    /// What this server has not to write stays until then.
+    pub(in crate::registry) fn keep_others_until(&mut self, until: Duration) {
+        for differing in self.differing.values_mut() {
+            differing.until = until;
+        }
+    }
+
+    /// Whether anything differs that this server has not to write.
+    pub(in crate::registry) fn has_others(&self) -> bool {
+        self.owed.len() < self.differing.len()
+    }
+
+    /// When the next of what this server has not to write is dropped.
+    pub(in crate::registry) fn next_drop(&self) -> Option<Duration> {
+        let others = self.differing.iter().filter(|(key, _)| !self.owed.contains(*key));
+        others.map(|(_, differing)| differing.until).min()
+    }
+
+    /// Takes out what this server has not to write and what has stayed long enough: each with what
+    /// the store has of it.
+    pub(in crate::registry) fn drop_others(
+        &mut self,
+        now: Duration,
+    ) -> Vec<(InstanceKey, Arc<Member>)> {
         let owed = &self.owed;
-        self.shared.extract_if(|key, _| !owed.contains(key)).collect()
+        let is_over = |key: &InstanceKey, differing: &mut Differing| {
+            differing.until <= now && !owed.contains(key)
+        };
+        let over = self.differing.extract_if(is_over);
+        over.map(|(key, differing)| (key, differing.shared)).collect()
     }
 
     fn forget(&mut self, key: &InstanceKey) {
-        if let Entry::Occupied(entry) = self.shared.entry(key.clone()) {
-            entry.remove();
-            self.owed.remove(key);
-        }
+        self.differing.remove(key);
+        self.owed.remove(key);
     }
 }

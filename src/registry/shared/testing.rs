@@ -140,11 +140,11 @@ impl Commons {
         let mut inner = self.inner.lock();
         let (rows, at) = (inner.rows.values().cloned().collect(), inner.revision);
         let server = &mut inner.servers[server];
-        if server.is_cut == is_cut {
+        let mut view = server.ownership.view().expect("there is one");
+        if server.is_cut == is_cut && view.is_cut_off == is_cut {
             return;
         }
         server.is_cut = is_cut;
-        let mut view = server.ownership.view().expect("there is one");
         view.is_cut_off = is_cut;
         server.ownership.set(view);
         if is_cut {
@@ -153,6 +153,50 @@ impl Commons {
             server.tell(Followed::Whole { rows, kept: super::Kept::default(), at });
             server.tell(Followed::Weather(Weather::Fair));
         }
+    }
+
+    /// Takes the store away from a server that does not know for how long yet.
+    pub(crate) fn lose(&self, server: usize) {
+        let mut inner = self.inner.lock();
+        let server = &mut inner.servers[server];
+        server.is_cut = true;
+        server.tell(Followed::Weather(Weather::Lost("no reply".into())));
+    }
+
+    /// Lets a server that was cut off, and is gone for the others, come back: it first hears that
+    /// nothing is its task, or misses that, and then that all know of it again.
+    pub(crate) fn come_back(&self, server: usize, hears_of_it: bool) {
+        self.bury_for(server, server);
+        self.cut(server, false);
+        if hears_of_it {
+            return;
+        }
+        self.join_again(server);
+    }
+
+    /// Makes a server that was gone known to all again.
+    pub(crate) fn join_again(&self, server: usize) {
+        let mut inner = self.inner.lock();
+        inner.servers[server].is_buried = false;
+        let is_living = |index: &usize| !inner.servers[*index].is_buried;
+        let living: Vec<usize> = (0..inner.servers.len()).filter(is_living).collect();
+        let peers = living.iter().map(|index| Peer { id: name(*index), http: [].into() });
+        let peers: Vec<Peer> = peers.collect();
+        for index in living {
+            let ownership = &inner.servers[index].ownership;
+            let mut view = ownership.view().expect("there is one");
+            view.servers.clone_from(&peers);
+            ownership.set(view);
+        }
+    }
+
+    /// Takes a server out of the view of another, or of its own.
+    fn bury_for(&self, server: usize, other: usize) {
+        let inner = self.inner.lock();
+        let ownership = &inner.servers[other].ownership;
+        let mut view = ownership.view().expect("there is one");
+        view.servers.retain(|peer| peer.id != name(server));
+        ownership.set(view);
     }
 
     /// Gives each server a list of all there is, as after a compaction.

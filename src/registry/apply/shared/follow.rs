@@ -1,20 +1,23 @@
 //! What the store tells: changes of all servers, lists, weather; and whose task is what.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Heard, Taken, Unwritten};
 use crate::{
     model::{InstanceKey, Revision},
     registry::{
-        Applied, Followed, Kept, SharedRow, Snapshot, Weather,
+        Applied, Followed, Kept, Member, SharedRow, Snapshot, Weather,
         apply::{Applier, reply},
         draft::{Draft, Finished},
-        shared::{Opinions, Overlay, gathered, rank},
+        shared::{Noted, Opinions, Overlay, gathered, rank},
     },
 };
 
 /// Rows that are taken in one go, so that a list does not hold up results.
 const ROWS_MAX: usize = 16_384;
+
+/// How soon it is looked again for what is to be dropped: each look goes through all that differs.
+const DROP_PACE: Duration = Duration::from_millis(100);
 
 // === impl Applier ===
 
@@ -168,15 +171,20 @@ impl Applier {
             }
         }
         if sharing.settled_at.is_some_and(|at| at <= now) {
-            sharing.settled_at = None;
-            self.drop_others();
+            self.drop_others(now);
         }
     }
 
     /// Shows again what the store has of instances that are the task of others.
-    fn drop_others(&mut self) {
+    fn drop_others(&mut self, now: Duration) {
         let Some(sharing) = &mut self.sharing else { return };
-        let dropped = sharing.overlay.drop_others();
+        let dropped = sharing.overlay.drop_others(now);
+        sharing.settled_at = sharing.overlay.next_drop().map(|at| at.max(now + DROP_PACE));
+        self.show_shared(dropped);
+    }
+
+    /// Shows of these instances what the store has.
+    fn show_shared(&mut self, dropped: Vec<(InstanceKey, Arc<Member>)>) {
         if dropped.is_empty() {
             return;
         }
@@ -193,18 +201,30 @@ impl Applier {
     }
 
     /// Begins the leases of instances that have become this server's task, each with a full ttl,
-    /// and ends those of others.
+    /// and ends those of others. What this server has found while others may have looked after an
+    /// instance counts for nothing when it is its task again: what they have found is in the store.
     fn adopt_ownership(&mut self) {
-        let (snapshot, now) = (self.registry.snapshot(), self.clock.elapsed());
+        let now = self.clock.elapsed();
         let Some(sharing) = &mut self.sharing else { return };
         sharing.adopt_juries();
-        for member in snapshot.members() {
-            let key = member.key();
-            let kept = sharing.ownership.keeps(&key).then_some(&**member);
-            self.leases.follow(&key, kept, now);
+        let (term, until) = (sharing.ownership.term(), now + sharing.settling);
+        let is_anew = std::mem::replace(&mut sharing.term, term) != term;
+        let was_replaced = sharing.may_be_replaced;
+        sharing.may_be_replaced = sharing.ownership.may_be_replaced();
+        let ownership = sharing.ownership.clone();
+        let over = sharing.overlay.divide(|key| ownership.keeps(key), is_anew, until);
+        if sharing.weather == Weather::Fair && sharing.overlay.has_others() {
+            sharing.settled_at.get_or_insert(until);
         }
-        if sharing.overlay.divide(|key| sharing.ownership.keeps(key)) {
-            sharing.settled_at = Some(now + sharing.settling);
+        let has_grace = is_anew || (was_replaced && !sharing.may_be_replaced);
+        self.show_shared(over);
+        for member in self.registry.snapshot().members() {
+            let key = member.key();
+            if has_grace {
+                self.leases.follow(&key, None, now);
+            }
+            let kept = ownership.keeps(&key).then_some(&**member);
+            self.leases.follow(&key, kept, now);
         }
         self.retry_at = None;
     }
@@ -217,7 +237,9 @@ impl Applier {
         sharing.weather = weather;
         if is_fair && was_lost {
             self.retry_at = None;
-            sharing.settled_at = Some(now + sharing.settling);
+            let until = now + sharing.settling;
+            sharing.overlay.keep_others_until(until);
+            sharing.settled_at = Some(until);
         }
         if !is_fair {
             sharing.settled_at = None;
@@ -229,15 +251,16 @@ impl Applier {
     pub(in crate::registry) fn note_seen(&mut self, base: &Snapshot, finished: &Finished) {
         let Some(sharing) = &mut self.sharing else { return };
         let mut has_others = false;
+        let is_fair = sharing.weather == Weather::Fair;
+        let until = self.clock.elapsed() + sharing.settling;
         for key in &finished.touched {
             let is_mine = sharing.ownership.keeps(key);
             let (before, now) = (base.member(key), finished.next.member(key));
-            sharing.overlay.note(key, before, now, is_mine);
+            sharing.overlay.note(key, before, now, Noted { is_mine, is_alone: !is_fair, until });
             has_others |= !is_mine;
         }
-        let is_fair = sharing.weather == Weather::Fair;
-        if has_others && is_fair && sharing.settled_at.is_none() {
-            sharing.settled_at = Some(self.clock.elapsed() + sharing.settling);
+        if has_others && is_fair {
+            sharing.settled_at.get_or_insert(until);
         }
     }
 }

@@ -68,7 +68,7 @@ impl Sharing {
             }
         }
         if checks == shared.checks && shown.suspect == shared.suspect {
-            self.overlay.set_owed(key, false);
+            self.overlay.disown(key, now + self.settling);
             self.settled_at.get_or_insert(now + self.settling);
             return None;
         }
@@ -149,7 +149,7 @@ impl Applier {
             }
             let outvoted = sharing.outvoted(&key, shared);
             if !outvoted.is_empty() {
-                sharing.overlay.set_owed(&key, true);
+                sharing.overlay.owe(&key);
             }
             for (check, CheckState { status, output, .. }) in outvoted {
                 let is_turned = |state: &CheckState| state.status.is_up() == status.is_up();

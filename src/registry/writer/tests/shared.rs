@@ -1,6 +1,7 @@
 //! Several registries that share their state, with the clock stopped.
 
 mod opinions;
+mod returning;
 
 use std::{sync::Arc, time::Duration};
 
