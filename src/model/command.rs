@@ -76,6 +76,9 @@ pub struct Heartbeat {
     pub status: Status,
     /// What it says of it.
     pub output: Arc<str>,
+    /// Of one that another server has handed on: up to which revision that one had seen all changes
+    /// when it heard it. `None` for one that was heard here, or by an older Rollcall.
+    pub heard: Option<Revision>,
 }
 
 /// A state of an active check that is believed, or a new output in the same state.

@@ -231,7 +231,7 @@ impl Applier {
 
     /// Takes a new word out of a heartbeat that comes too soon after the last one.
     fn pace(&mut self, command: &mut Command, base: &Snapshot) {
-        let Command::Heartbeat(Heartbeat { key, check: Some((check, _)), status, output }) =
+        let Command::Heartbeat(Heartbeat { key, check: Some((check, _)), status, output, .. }) =
             command
         else {
             return;

@@ -34,6 +34,11 @@ const LAPSED: &str = "no heartbeat for";
 /// What the `ttl` checks of a held instance say.
 const HELD: &str = "silent, held by self-preservation";
 
+/// How long a heartbeat may be on its way from the server that it reached: one is sent within
+/// three seconds or never, and takes two by either way; and as much again for machines that are
+/// busy. What a server hears that is behind for longer, because it is cut off, counts again.
+const ON_ITS_WAY_MAX: Duration = Duration::from_secs(10);
+
 /// A batch of changes on top of a snapshot.
 #[derive(Debug)]
 pub(super) struct Draft<'s> {
@@ -142,8 +147,13 @@ impl<'s> Draft<'s> {
             Some(spec) if spec.is_lease() => self.expire(key),
             Some(spec) => {
                 let Some(ttl) = spec.ttl() else { return };
-                let output = silence(ttl, &member.checks[check]);
-                self.set_ttl_checks(&member, Some(check), Status::Critical, &output.into());
+                let output = silence(ttl, &member.checks[check]).into();
+                let (key, status) = (key.clone(), Status::Critical);
+                let check = Some((check, member.registered));
+                self.set_ttl_checks(
+                    &member,
+                    &Heartbeat { key, check, status, output, heard: None },
+                );
             }
             None => {}
         }
@@ -352,28 +362,28 @@ impl<'s> Draft<'s> {
         if !is_ttl {
             return Err(RegistryError::NoTtlCheck(beat.key.clone()));
         }
-        let check = beat.check.map(|(check, _)| check);
-        Ok(self.set_ttl_checks(&member, check, beat.status, &beat.output))
+        Ok(self.set_ttl_checks(&member, beat))
     }
 
     /// The output is taken with a change of status, at the end of a hold, or when nothing was said
     /// before: a heartbeat that says something new each time must not cost a write each time. Of
     /// one check by itself what is new is taken, too: whoever hands it over has paced it. Of
     /// Consul's clients that is nothing as well, which an agent shows; others do not take it back.
-    fn set_ttl_checks(
-        &mut self,
-        before: &Member,
-        only: Option<usize>,
-        status: Status,
-        output: &Arc<str>,
-    ) -> Applied {
+    /// What was `heard` before a check's newest word, and comes after it, leaves that one alone.
+    fn set_ttl_checks(&mut self, before: &Member, beat: &Heartbeat) -> Applied {
+        let Heartbeat { check, status, output, heard, .. } = beat;
+        let (only, status) = (check.map(|(check, _)| check), *status);
+        let is_older = heard.is_some_and(|heard| before.modified > heard);
+        let is_outdated = |state| is_older && is_recent_word(state, self.at);
         let mut next = before.clone();
         no_longer_held(&mut next, only, output);
         let is_word =
             only.is_some() && (!output.is_empty() || before.instance.is_from(Interface::Consul));
         let specs = before.instance.checks.iter();
         for (index, (state, spec)) in next.checks.iter_mut().zip(specs).enumerate() {
-            let is_meant = spec.ttl().is_some() && only.is_none_or(|only| only == index);
+            let is_meant = spec.ttl().is_some()
+                && only.is_none_or(|only| only == index)
+                && !is_outdated(&before.checks[index]);
             if is_meant && state.status != status {
                 state.status = status;
                 state.since = self.at;
@@ -543,6 +553,14 @@ fn no_longer_held(member: &mut Member, only: Option<usize>, output: &Arc<str>) {
 
 pub(super) fn is_held(state: &CheckState) -> bool {
     &*state.output == HELD
+}
+
+/// Whether a `ttl` check is in its state by somebody's word, not for want of one, and so lately
+/// that a heartbeat may be on its way still that was sent before it.
+fn is_recent_word(state: &CheckState, now: Timestamp) -> bool {
+    let is_silence = is_held(state) || !state.status.is_up() && state.output.starts_with(LAPSED);
+    // A clock that went back since would make each word a recent one.
+    !is_silence && state.since <= now && now.since(state.since) <= ON_ITS_WAY_MAX
 }
 
 fn unchanged(revision: Revision) -> Applied {

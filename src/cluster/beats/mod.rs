@@ -14,6 +14,12 @@
 //! two servers is behind by a moment. These are sent once more, to whom the newest view names, and
 //! then dropped; the next heartbeat comes in time, and no two servers send one to and fro.
 //!
+//! Meanwhile the instance may have said something else at the server that counts, which must not be
+//! undone by what it said before. So each heartbeat says up to which revision of etcd its server
+//! had seen all changes when it came: where a check's state is later than that, and somebody's word
+//! of the last ten seconds, the heartbeat renews the lease and changes nothing. Servers of older
+//! versions do not say so, and what they hand on is taken as it is.
+//!
 //! A heartbeat is worth something for as long as its ttl, and for three seconds at the most: what
 //! comes later would keep a dead instance alive. What is late is dropped; so is what is oldest when
 //! there is no room. The registry never waits: it puts heartbeats into a queue, and drops them when

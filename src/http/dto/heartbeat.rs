@@ -24,6 +24,6 @@ impl Heartbeat {
         let mut output = self.output.unwrap_or_default();
         output.truncate(output.floor_char_boundary(limit::CHECK_OUTPUT_OCTETS_MAX));
         let status = self.status.map_or(Status::Passing, Status::from);
-        model::Heartbeat { key, check: None, status, output: output.into() }
+        model::Heartbeat { key, check: None, status, output: output.into(), heard: None }
     }
 }

@@ -265,6 +265,7 @@ fn heartbeat(known: &Member) -> Command {
         check: Some((0, known.registered)),
         status: Status::Passing,
         output: "".into(),
+        heard: None,
     })
 }
 

@@ -181,15 +181,21 @@ impl Applier {
     pub(super) fn hand_on(&mut self, command: &Command, base: &Snapshot) {
         let Some(sharing) = &mut self.sharing else { return };
         let hand_on = |beat: Beat| {
+            // What this server shows of it that is not in the store comes from what it has handed
+            // on before: no revision says that this is newer.
+            let seen = base.shared.filter(|_| sharing.overlay.is_clean(&beat.key));
+            // One that goes on from server to server was heard where it came to first.
+            let heard = beat.heard.or(seen);
             if !sharing.ownership.keeps(&beat.key) && base.member(&beat.key).is_some() {
                 // When the queue is full, the next one comes in time.
-                let _full = sharing.beats.try_send(beat);
+                let _full = sharing.beats.try_send(Beat { heard, ..beat });
             }
         };
         match command {
-            Command::Heartbeat(Heartbeat { key, check, status, output }) => {
+            Command::Heartbeat(Heartbeat { key, check, status, output, heard }) => {
                 let (key, output) = (key.clone(), Some(Arc::clone(output)));
-                hand_on(Beat { key, check: *check, status: Some(*status), output });
+                let (check, status, heard) = (*check, Some(*status), *heard);
+                hand_on(Beat { key, check, status, output, heard });
             }
             Command::Register(instances) => instances
                 .iter()

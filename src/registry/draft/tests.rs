@@ -154,7 +154,7 @@ fn any_step(aliases: bool) -> impl Strategy<Value = Step> {
             let output = Arc::clone(&output);
             // Which registration is filled in when it is carried out.
             let check = (check < 3).then_some((check, Revision(0)));
-            Step::Command(Command::Heartbeat(Heartbeat { key, check, status, output }))
+            Step::Command(Command::Heartbeat(Heartbeat { key, check, status, output, heard: None }))
         }),
         4 => (any_owner(), 0..60_u64, 0..2_usize, any_status()).prop_map(
             move |(key, registered, check, status)| {
@@ -395,8 +395,13 @@ fn a_confirmed_death_ends_suspicion_until_a_heartbeat() {
     assert!(!draft.member(&key).unwrap().suspect);
     draft.apply(&report(Status::Passing)).unwrap();
     assert_eq!(draft.member(&key).unwrap().status, Status::Critical, "still silent");
-    let beat =
-        Heartbeat { key: key.clone(), check: None, status: Status::Passing, output: "".into() };
+    let beat = Heartbeat {
+        key: key.clone(),
+        check: None,
+        status: Status::Passing,
+        output: "".into(),
+        heard: None,
+    };
     draft.apply(&Command::Heartbeat(beat)).unwrap();
     assert_eq!(draft.member(&key).unwrap().status, Status::Passing);
 }
@@ -461,6 +466,7 @@ fn what_was_last_said_of_a_manual_check_holds() {
         check: None,
         status: Status::Critical,
         output,
+        heard: None,
     });
     let (said, first) =
         ([say(0, Status::Warning), say(1, Status::Passing), beat], register(instance.clone()));
@@ -485,7 +491,13 @@ fn a_held_instance_says_so_until_it_is_heard_again() {
     let key = instance.key();
     let beat = |output: &str| {
         let (key, status) = (key.clone(), Status::Passing);
-        Command::Heartbeat(Heartbeat { key, check: None, status, output: output.into() })
+        Command::Heartbeat(Heartbeat {
+            key,
+            check: None,
+            status,
+            output: output.into(),
+            heard: None,
+        })
     };
     let cases = [
         (beat("fine"), "fine"),
@@ -529,7 +541,7 @@ fn each_check_is_held_by_itself() {
     let beat = |check| {
         let (key, status) = (key.clone(), Status::Passing);
         let (check, output) = (Some((check, Revision(1))), "fine".into());
-        Command::Heartbeat(Heartbeat { key, check, status, output })
+        Command::Heartbeat(Heartbeat { key, check, status, output, heard: None })
     };
     let base = Snapshot::default();
     let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));

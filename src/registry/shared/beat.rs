@@ -19,6 +19,9 @@ pub struct Beat {
     pub status: Option<Status>,
     /// What it says of it; `None` where that has not come along, and what is known stays.
     pub output: Option<Arc<str>>,
+    /// Up to which shared revision the server that it reached had seen all changes by then; `None`
+    /// when that one is of a version that does not say so.
+    pub heard: Option<Revision>,
 }
 
 /// Why a sign of life is not counted where it came to.
@@ -35,7 +38,7 @@ pub enum Astray {
 impl Beat {
     /// That of an instance that was registered again as it is.
     pub fn of(key: InstanceKey) -> Self {
-        Self { key, check: None, status: None, output: None }
+        Self { key, check: None, status: None, output: None, heard: None }
     }
 
     /// What it is to the registry with this snapshot, of the server whose tasks `ownership` has.
@@ -60,7 +63,13 @@ impl Beat {
             all if all == output.len() => Arc::clone(output),
             most => output[..most].into(),
         };
-        Ok(vec![Heartbeat { key: self.key.clone(), check: self.check, status, output }])
+        Ok(vec![Heartbeat {
+            key: self.key.clone(),
+            check: self.check,
+            status,
+            output,
+            heard: self.heard,
+        }])
     }
 
     /// Whether it has a check that this is a sign of life for.
@@ -85,6 +94,7 @@ impl Beat {
                 check: Some((index, member.registered)),
                 status: self.status.unwrap_or(state.status),
                 output: self.word(state),
+                heard: self.heard,
             })
             .collect()
     }
@@ -131,7 +141,7 @@ mod tests {
     async fn say(running: &Running, check: Option<usize>, status: Status, output: &str) {
         let check = check.map(|check| (check, registered(running)));
         let (key, output) = (key("web/a"), output.into());
-        let heartbeat = Command::Heartbeat(Heartbeat { key, check, status, output });
+        let heartbeat = Command::Heartbeat(Heartbeat { key, check, status, output, heard: None });
         running.registry.submit(heartbeat).await.unwrap();
     }
 
@@ -155,7 +165,7 @@ mod tests {
         say(&running, Some(0), Status::Warning, "hot").await;
         let of = |check: Option<usize>, status, output: Option<&str>| {
             let check = check.map(|check| (check, registered(&running)));
-            Beat { key: key("web/a"), check, status, output: output.map(Into::into) }
+            Beat { check, status, output: output.map(Into::into), ..Beat::of(key("web/a")) }
         };
         let (passing, warning) = (Some(Status::Passing), Some(Status::Warning));
         for (beat, expected) in [

@@ -149,8 +149,13 @@ async fn while_a_commit_hangs_health_is_seen_and_changes_are_not() {
     for _ in 0..4 {
         tokio::time::sleep(ttl / 3).await;
         let (key, output) = (key("web/beating"), "".into());
-        let beat =
-            Command::Heartbeat(Heartbeat { key, check: None, status: Status::Passing, output });
+        let beat = Command::Heartbeat(Heartbeat {
+            key,
+            check: None,
+            status: Status::Passing,
+            output,
+            heard: None,
+        });
         assert!(!running.registry.submit(beat).await.unwrap().changed, "heard at once");
     }
     assert_eq!(status(&running, "web/a"), Some(Status::Passing), "a result");
@@ -185,8 +190,13 @@ async fn a_failed_store_is_asked_again_however_many_heartbeats_come() {
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let (key, output) = (key("web/b"), "".into());
-        let beat =
-            Command::Heartbeat(Heartbeat { key, check: None, status: Status::Passing, output });
+        let beat = Command::Heartbeat(Heartbeat {
+            key,
+            check: None,
+            status: Status::Passing,
+            output,
+            heard: None,
+        });
         running.registry.submit(beat).await.unwrap();
     }
     assert_eq!(running.board.conditions(), []);
@@ -203,7 +213,13 @@ async fn a_silent_instance_leaves_and_a_heartbeat_brings_it_back() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(status(&running, "web/a"), Some(Status::Critical), "within ttl plus a second");
     let (key, output) = (key("web/a"), "".into());
-    let beat = Command::Heartbeat(Heartbeat { key, check: None, status: Status::Passing, output });
+    let beat = Command::Heartbeat(Heartbeat {
+        key,
+        check: None,
+        status: Status::Passing,
+        output,
+        heard: None,
+    });
     assert!(running.registry.submit(beat.clone()).await.unwrap().changed);
     assert_eq!(status(&running, "web/a"), Some(Status::Passing));
     assert!(!running.registry.submit(beat).await.unwrap().changed, "renewing is not a change");
@@ -236,7 +252,13 @@ async fn after_a_restart_states_are_kept_and_heartbeats_have_a_full_ttl() {
         first.registry.submit(register(testing::beating(name, "10.0.0.1", ttl))).await.unwrap();
     }
     let output: Arc<str> = "".into();
-    let beat = Heartbeat { key: key("web/dead"), check: None, status: Status::Critical, output };
+    let beat = Heartbeat {
+        key: key("web/dead"),
+        check: None,
+        status: Status::Critical,
+        output,
+        heard: None,
+    };
     first.registry.submit(Command::Heartbeat(beat)).await.unwrap();
     first.stop.cancel();
     let second = run(kept, Options::default());
@@ -319,8 +341,13 @@ async fn failing_open_is_told_however_many_fall_ill_in_the_same_second() {
     running.registry.submit(Command::SetPolicy(key("web/a").service, policy)).await.unwrap();
     for n in 0..150 {
         let (key, output) = (key(&name(n)), "".into());
-        let beat =
-            Command::Heartbeat(Heartbeat { key, check: None, status: Status::Critical, output });
+        let beat = Command::Heartbeat(Heartbeat {
+            key,
+            check: None,
+            status: Status::Critical,
+            output,
+            heard: None,
+        });
         running.registry.enqueue(beat).await.unwrap();
     }
     let minute = Duration::from_secs(60);
@@ -437,7 +464,7 @@ async fn a_new_word_of_a_check_is_shown_and_many_are_paced() {
     running.registry.submit(register(web)).await.unwrap();
     let said = async |output: &str| {
         let (key, check, status) = (key("web/a"), Some((0, Revision(1))), Status::Passing);
-        let beat = Heartbeat { key, check, status, output: output.into() };
+        let beat = Heartbeat { key, check, status, output: output.into(), heard: None };
         running.registry.submit(Command::Heartbeat(beat)).await.unwrap();
         let snapshot = running.registry.snapshot();
         snapshot.member(&testing::key("web/a")).unwrap().checks[0].output.to_string()
@@ -465,7 +492,7 @@ async fn an_empty_note_of_consul_s_clients_is_one() {
         running.registry.submit(Command::Amend(vec![amendment])).await.unwrap();
         let said = async |output: &str| {
             let (key, check, status) = (key("web/a"), Some((0, Revision(1))), Status::Passing);
-            let beat = Heartbeat { key, check, status, output: output.into() };
+            let beat = Heartbeat { key, check, status, output: output.into(), heard: None };
             running.registry.submit(Command::Heartbeat(beat)).await.unwrap();
             let snapshot = running.registry.snapshot();
             snapshot.member(&testing::key("web/a")).unwrap().checks[0].output.to_string()

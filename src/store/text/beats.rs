@@ -39,6 +39,10 @@ pub(crate) struct BeatText {
     /// What it says of it; left out where that has not come along.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
+    /// Up to which revision of the shared store its server had seen all changes when it came.
+    /// An older Rollcall does not say so, and passes over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heard: Option<u64>,
 }
 
 /// What became of them, by their places in the list, counted from 0.
@@ -57,7 +61,7 @@ pub(crate) struct BeatsTakenText {
 
 impl From<&Beat> for BeatText {
     fn from(beat: &Beat) -> Self {
-        let Beat { key, check, status, output } = beat;
+        let Beat { key, check, status, output, heard } = beat;
         Self {
             service: key.service.as_str().into(),
             instance: key.id.as_str().into(),
@@ -65,6 +69,7 @@ impl From<&Beat> for BeatText {
             registered: check.map(|(_, registered)| registered.0),
             status: status.map(|status| SmolStr::new_static(status.as_str())),
             output: output.as_deref().map(Into::into),
+            heard: heard.map(Revision::shared_part),
         }
     }
 }
@@ -83,7 +88,8 @@ impl BeatText {
             None => None,
             Some(text) => Some(Status::parse(&text)?),
         };
-        Some(Beat { key, check, status, output: self.output.map(Into::into) })
+        let (output, heard) = (self.output.map(Into::into), self.heard.map(Revision::shared));
+        Some(Beat { key, check, status, output, heard })
     }
 }
 
@@ -102,7 +108,9 @@ mod tests {
         let reporting = Beat { status: critical, output: Some("".into()), ..plain.clone() };
         let check = Some((2, Revision(70_000)));
         let of_check = Beat { check, output: Some("down".into()), ..reporting.clone() };
+        let heard = Beat { heard: Some(Revision::shared(7)), ..plain.clone() };
         for (beat, text) in [
+            (heard, r#"{"service":"web","instance":"a","heard":7}"#),
             (plain, r#"{"service":"web","instance":"a"}"#),
             (reporting, r#"{"service":"web","instance":"a","status":"critical","output":""}"#),
             (

@@ -181,9 +181,8 @@ fn introduce(servers: &[Running], interfaces: &[Interface]) {
     }
 }
 
-#[tokio::test]
-async fn a_heartbeat_reaches_the_registry_of_the_server_that_counts_it() {
-    let commons = Commons::default();
+/// Servers that share what is in `commons`, and hand heartbeats on to one another.
+async fn two_servers(commons: &Commons) -> Vec<Running> {
     let (servers, queues): (Vec<Running>, Vec<mpsc::Receiver<Beat>>) =
         (0..2).map(|_| commons.join(Options::default())).unzip();
     let mut interfaces = Vec::new();
@@ -198,6 +197,46 @@ async fn a_heartbeat_reaches_the_registry_of_the_server_that_counts_it() {
         let sender = Sender::new(means(server, ways));
         tokio::spawn(sender.run(queue, server.stop.clone()));
     }
+    servers
+}
+
+fn heartbeat(name: &str, status: Status) -> Command {
+    let (key, output) = (key(name), "said".into());
+    Command::Heartbeat(Heartbeat { key, check: None, status, output, heard: None })
+}
+
+/// The first one was passing again, by what the other had heard of it before.
+#[tokio::test]
+async fn a_word_outlives_the_older_ones_that_are_on_their_way_to_the_server_that_counts() {
+    let commons = Commons::default();
+    let servers = two_servers(&commons).await;
+    let mut names = (0..).map(|n| format!("web/i{n}"));
+    let name = &names.find(|name| commons.owner(&key(name)) == 1).unwrap();
+    let beating = testing::beating(name, "10.0.0.1", Duration::from_secs(60));
+    let submit =
+        async |server: usize, command| servers[server].registry.submit(command).await.unwrap();
+    submit(0, Command::Register(vec![beating.into()])).await;
+    becomes(&servers, name, Status::Passing).await;
+    submit(0, heartbeat(name, Status::Passing)).await;
+    submit(1, heartbeat(name, Status::Critical)).await;
+    becomes(&servers, name, Status::Critical).await;
+    let taken = || metric(&servers[0], "beats_total{way=\"direct\",outcome=\"taken\"}");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while taken() == "0" {
+        assert!(Instant::now() < deadline, "it is handed on");
+        tokio::task::yield_now().await;
+    }
+    // The writer carries out commands in the order in which they come.
+    let again = submit(1, heartbeat(name, Status::Critical)).await;
+    assert!(!again.changed, "it was another meanwhile");
+    submit(0, heartbeat(name, Status::Passing)).await;
+    becomes(&servers, name, Status::Passing).await;
+}
+
+#[tokio::test]
+async fn a_heartbeat_reaches_the_registry_of_the_server_that_counts_it() {
+    let commons = Commons::default();
+    let servers = two_servers(&commons).await;
     let all: Vec<_> = (0..20).map(|n| format!("web/i{n}")).collect();
     let ttl = Duration::from_secs(60);
     let beating = |name: &String| testing::beating(name, "10.0.0.1", ttl).into();
@@ -206,9 +245,7 @@ async fn a_heartbeat_reaches_the_registry_of_the_server_that_counts_it() {
     // All of them come to the first server, which owns half of them.
     for status in [Status::Critical, Status::Passing] {
         for name in &all {
-            let (key, output) = (key(name), "said".into());
-            let heartbeat = Heartbeat { key, check: None, status, output };
-            servers[0].registry.enqueue(Command::Heartbeat(heartbeat)).await.unwrap();
+            servers[0].registry.enqueue(heartbeat(name, status)).await.unwrap();
         }
         for name in &all {
             becomes(&servers, name, status).await;

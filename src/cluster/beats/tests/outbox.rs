@@ -19,7 +19,7 @@ fn waiting(text: &str, turn: u64) -> Waiting {
     let check = check.map(|check| (check, Revision(turn)));
     let status = words.next().and_then(Status::parse);
     let output = words.next().map(Into::into);
-    Waiting::new(Beat { key, check, status, output }, turn, TTL, Instant::now())
+    Waiting::new(Beat { check, status, output, ..Beat::of(key) }, turn, TTL, Instant::now())
 }
 
 fn outbox(texts: &[&str]) -> Outbox {
@@ -32,7 +32,7 @@ fn outbox(texts: &[&str]) -> Outbox {
 
 fn shown(waiting: &[Waiting]) -> Vec<String> {
     let show = |waiting: &Waiting| {
-        let Beat { key, check, status, output } = &waiting.beat;
+        let Beat { key, check, status, output, .. } = &waiting.beat;
         let check = check.map_or("all".into(), |(check, _)| check.to_string());
         let status = status.map_or("-", Status::as_str);
         format!("{}/{} {check} {status} {}", key.service, key.id, output.as_deref().unwrap_or("-"))

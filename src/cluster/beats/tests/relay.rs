@@ -145,7 +145,7 @@ async fn by_etcd_a_heartbeat_reaches_the_server_that_counts_it() {
     for status in [Status::Critical, Status::Passing, Status::Warning] {
         for name in &all {
             let (key, output) = (key(name), "said".into());
-            let heartbeat = Heartbeat { key, check: None, status, output };
+            let heartbeat = Heartbeat { key, check: None, status, output, heard: None };
             servers[0].registry.enqueue(Command::Heartbeat(heartbeat)).await.unwrap();
         }
         for name in &all {

@@ -77,7 +77,7 @@ pub(in crate::http::consul) async fn report(
         let check = Some((at, member.registered));
         match api
             .registry()
-            .submit(Command::Heartbeat(Heartbeat { key, check, status, output }))
+            .submit(Command::Heartbeat(Heartbeat { key, check, status, output, heard: None }))
             .await
         {
             // It was registered anew, or taken away: it is looked for again.

@@ -74,7 +74,7 @@ fn is_conflict<T>(result: &Result<T, RegistryError>) -> bool {
 fn report(instance: &Instance, check: usize, registered: u64, status: Status) -> Command {
     let (key, output) = (instance.key(), "said".into());
     let check = Some((check, Revision(registered)));
-    Command::Heartbeat(Heartbeat { key, check, status, output })
+    Command::Heartbeat(Heartbeat { key, check, status, output, heard: None })
 }
 
 #[test]
@@ -469,7 +469,7 @@ fn a_new_word_of_one_check_is_taken_and_so_is_an_empty_one_of_consul_s() {
     let web = on_node("web/a", "n", "a", 1);
     let beat = |output: &str| {
         let (key, check, status) = (web.key(), Some((0, Revision(1))), Status::Passing);
-        Command::Heartbeat(Heartbeat { key, check, status, output: output.into() })
+        Command::Heartbeat(Heartbeat { key, check, status, output: output.into(), heard: None })
     };
     let said = |commands: &[Command]| {
         let base = world(&[&[new(&web)], commands].concat());

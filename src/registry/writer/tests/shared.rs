@@ -70,15 +70,25 @@ impl Fleet {
 async fn deliver(mut beats: mpsc::Receiver<Beat>, commons: Commons, to: Vec<Registry>) {
     while let Some(beat) = beats.recv().await {
         let registry = &to[commons.owner(&beat.key)];
-        let heard = beat.heartbeats(&registry.snapshot(), registry.ownership());
-        for heartbeat in heard.unwrap_or_default() {
-            let _stopping = registry.enqueue(Command::Heartbeat(heartbeat)).await;
-        }
+        take_one(registry, &beat).await;
+    }
+}
+
+async fn take_one(registry: &Registry, beat: &Beat) {
+    let heard = beat.heartbeats(&registry.snapshot(), registry.ownership());
+    for heartbeat in heard.unwrap_or_default() {
+        let _stopping = registry.enqueue(Command::Heartbeat(heartbeat)).await;
     }
 }
 
 fn beat(name: &str, status: Status) -> Command {
-    Command::Heartbeat(Heartbeat { key: key(name), check: None, status, output: "said".into() })
+    Command::Heartbeat(Heartbeat {
+        key: key(name),
+        check: None,
+        status,
+        output: "said".into(),
+        heard: None,
+    })
 }
 
 async fn pass(millis: u64) {
@@ -251,6 +261,56 @@ async fn what_the_owner_finds_is_shown_there_at_once_and_by_all_soon() {
     fleet.submit(owner, report("web/a", registered, Status::Passing)).await.unwrap();
     pass(5).await;
     assert_eq!(fleet.commons.revision(), 2);
+}
+
+/// It was passing again, on all servers, until the next heartbeat.
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_that_is_handed_on_late_beats_no_newer_word() {
+    let commons = Commons::default();
+    let (servers, mut queues): (Vec<_>, Vec<_>) =
+        (0..2).map(|_| commons.join(Options::default())).unzip();
+    let fleet = Fleet { commons, servers };
+    let (owner, other) = fleet.owner_and_other("web/a");
+    let ttl = Duration::from_secs(3);
+    fleet.submit(0, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
+    fleet.submit(owner, beat("web/a", Status::Passing)).await.unwrap();
+    pass(1).await;
+    let all = |status| [Some(status); 2];
+    let take = async |beat: &Beat| {
+        take_one(fleet.registry(owner), beat).await;
+        pass(5).await;
+    };
+    fleet.submit(other, beat("web/a", Status::Passing)).await.unwrap();
+    let before_silence = queues[other].recv().await.unwrap();
+    pass(4_000).await;
+    assert_eq!(fleet.status("web/a"), all(Status::Critical), "silent for its ttl");
+    // A silence is nobody's word.
+    take(&before_silence).await;
+    assert_eq!(fleet.status("web/a"), all(Status::Passing));
+
+    fleet.submit(other, beat("web/a", Status::Passing)).await.unwrap();
+    let first = queues[other].recv().await.unwrap();
+    fleet.submit(owner, beat("web/a", Status::Critical)).await.unwrap();
+    pass(2_000).await;
+    take(&first).await;
+    assert_eq!(fleet.status("web/a"), all(Status::Critical), "that was its last word");
+    pass(2_000).await;
+    let known = fleet.registry(owner).snapshot().member(&key("web/a")).cloned().unwrap();
+    assert_eq!(&*known.checks[0].output, "said", "it is a sign of life all the same");
+    // An older Rollcall does not say what it had seen.
+    take(&Beat { heard: None, ..first }).await;
+    assert_eq!(fleet.status("web/a"), all(Status::Passing));
+
+    fleet.submit(owner, beat("web/a", Status::Critical)).await.unwrap();
+    pass(1).await;
+    let back = fleet.submit(other, beat("web/a", Status::Passing));
+    let deliver = async {
+        let beat = queues[other].recv().await.unwrap();
+        take(&beat).await;
+    };
+    let (back, ()) = tokio::join!(back, deliver);
+    assert!(back.unwrap().changed);
+    assert_eq!(fleet.status("web/a"), all(Status::Passing), "it knew that word");
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,7 +65,13 @@ pub(super) fn command(running: &Running, kind: u8, who: u8, how: u8) -> Command 
             report(&name, member.map(|m| m.registered).unwrap_or_default(), status)
         }
         8..=10 => amend(running, amended(&name, who, how), kind == 8 && how == 0),
-        _ => Command::Heartbeat(Heartbeat { key, check: None, status, output: "".into() }),
+        _ => Command::Heartbeat(Heartbeat {
+            key,
+            check: None,
+            status,
+            output: "".into(),
+            heard: None,
+        }),
     }
 }
 
