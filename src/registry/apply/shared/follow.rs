@@ -240,6 +240,8 @@ impl Applier {
             let until = now + sharing.settling;
             sharing.overlay.keep_others_until(until);
             sharing.settled_at = Some(until);
+            // What was refused for the weather would be taken now, and perhaps nothing comes.
+            self.announcer.stored(&Ok(()));
         }
         if !is_fair {
             sharing.settled_at = None;

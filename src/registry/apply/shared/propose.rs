@@ -194,7 +194,10 @@ impl Applier {
                     Refused::Busy(why) => RegistryError::Held(why),
                     refused => {
                         let error = JournalError::from(refused);
-                        self.announcer.stored(&Err(error.clone()));
+                        // A lost answer says nothing of the next change.
+                        if !matches!(error, JournalError::Unsure(_)) {
+                            self.announcer.stored(&Err(error.clone()));
+                        }
                         RegistryError::NotDurable(error)
                     }
                 };

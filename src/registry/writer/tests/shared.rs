@@ -631,3 +631,21 @@ async fn of_opposed_commands_in_one_proposal_the_last_one_counts() {
     assert_eq!((is_drained("web/d"), is_drained("web/e")), (None, Some(false)));
     assert_eq!(snapshot.service("web").unwrap().policy.ttl_seconds, 9);
 }
+
+#[tokio::test(start_paused = true)]
+async fn that_changes_are_refused_is_told_until_the_store_is_back_and_not_for_one_lost_answer() {
+    let fleet = Fleet::start(1);
+    let is_told = || fleet.servers[0].board.conditions().iter().any(|(name, _)| name == "store");
+    let change = |name: &str| fleet.submit(0, register(testing::instance(name, "10.0.0.1")));
+    fleet.commons.fail(0, Some(Refused::Unsure("the answer was lost".into())));
+    assert!(change("web/a").await.is_err() && !is_told());
+    fleet.commons.fail(0, Some(Refused::Unavailable("out of reach".into())));
+    assert!(change("web/b").await.is_err() && is_told());
+    fleet.commons.fail(0, None);
+    fleet.commons.cut(0, true);
+    pass(5).await;
+    assert!(is_told());
+    fleet.commons.cut(0, false);
+    pass(5).await;
+    assert!(!is_told(), "although nobody has changed anything since");
+}
