@@ -196,7 +196,8 @@ impl Asking {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             socket.connect(server).unwrap();
             socket.set_read_timeout(Some(ANSWER)).unwrap();
-            while !end.load(Ordering::Relaxed) {
+            // A quick test has its answers looked at, too.
+            while asked.questions <= 10 || !end.load(Ordering::Relaxed) {
                 asked.questions += 1;
                 if let Err(wrong) = ask(&socket) {
                     asked.wrong.push(wrong);
