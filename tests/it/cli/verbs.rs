@@ -100,7 +100,9 @@ fn deregister_and_drain_are_seen_by_the_next_query() {
     assert_eq!(resolver.service("web").len(), 2);
     let drained = told(&node.cli("drain web web-1").ok(), "drained web/web-1");
     assert_eq!(resolver.service("web").len(), 1);
-    assert_eq!(told(&node.cli("drain web web-1").ok(), "drained web/web-1"), drained);
+    let again = told(&node.cli("drain web web-1").ok(), "drained web/web-1");
+    // What others may have changed meanwhile is written again, and is so from then on.
+    assert!(again == drained || node.is_shared() && again > drained, "{drained}, {again}");
     assert_eq!(node.cli("show web").words()[3][5], "passing,drained");
     assert_eq!(node.cli("list").words()[1], ["web", "2", "1", "2", "0", "0", "0", "1", "-"]);
     let put_back = told(&node.cli("drain web web-1 --undo").ok(), "put back web/web-1");
