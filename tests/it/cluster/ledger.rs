@@ -190,7 +190,11 @@ impl Ledger {
         if let Err(fault) = entry.history.end(begun.number, outcome, at) {
             self.tally.violation(|| format!("{fault}, at server {server}"));
         }
-        if matches!(outcome, Outcome::Taken(_)) {
+        // What another change has replaced by now may be what this server still shows: of that other
+        // one it is told within the bound, as everybody is.
+        if let Outcome::Taken(revision) = outcome
+            && !entry.history.is_replaced(revision)
+        {
             entry.floors[server].rise(at, at);
         }
         if begun.is_registration {

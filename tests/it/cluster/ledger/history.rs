@@ -139,6 +139,11 @@ impl History {
         }
     }
 
+    /// Whether a change of a higher revision was acknowledged.
+    pub(super) fn is_replaced(&self, revision: u64) -> bool {
+        revision < self.top
+    }
+
     /// Ends what can no longer be since a change that began then was acknowledged.
     fn supersede(&mut self, begun: At, at: At) {
         let (top, changes) = (self.top, &self.changes);

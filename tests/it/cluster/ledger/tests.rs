@@ -193,6 +193,19 @@ fn of_two_at_the_same_time_the_higher_revision_stays() {
 }
 
 #[test]
+fn who_acknowledged_what_is_replaced_already_may_show_it_until_it_is_told() {
+    let mut ledger = ledger(Care::Nobody);
+    let ends = [1, 2].map(|n| ledger.begin(0, Change::Register(n), s(10)));
+    ledger.end(ends[1], 1, Outcome::Taken(6), s(11));
+    ledger.end(ends[0], 0, Outcome::Taken(5), s(11));
+    assert_eq!(see(&mut ledger, 0, s(11) + ms(1), Shown::As(1)), Verdict::Late(ms(1)));
+    assert!(is_wrong(see(&mut ledger, 1, s(11) + ms(1), Shown::As(1))));
+    // Longer than the bound, or once it has shown the later one, it may not.
+    assert!(is_wrong(see(&mut ledger, 0, s(13), Shown::As(1))));
+    assert_eq!(see(&mut ledger, 0, s(11) + ms(20), Shown::As(2)), Verdict::Right);
+}
+
+#[test]
 fn a_revision_is_not_below_one_that_was_acknowledged_before() {
     let mut history = History::default();
     let first = history.begin(Change::Register(1), s(1));
