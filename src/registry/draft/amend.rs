@@ -6,7 +6,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Carried, Draft, no_longer_held, unchanged};
+use super::{Carried, Draft, health::no_longer_held, unchanged};
 use crate::{
     model::{
         Amendment, Carry, CheckState, EventKind, Instance, InstanceKey, Invalid, RemovalReason,
