@@ -12,9 +12,11 @@ use tokio::{
 };
 
 use super::{
+    agreed::Agreed,
     etcd::{Client, KeyRange, LeaseId},
     layout::{self, BulkId, Layout, Marker},
     members::Servers,
+    meta::Found,
     metrics::ClusterMetrics,
     pins::Pins,
 };
@@ -53,6 +55,10 @@ struct News {
     bulks: watch::Sender<Bulks>,
     read_only: watch::Sender<Option<Arc<str>>>,
     strayed: watch::Sender<bool>,
+    /// The row that names the state; none before the first list.
+    agreed: Mutex<Option<Agreed>>,
+    /// How often a write has met another state.
+    doubts: watch::Sender<u64>,
     /// How often the store had another history than before.
     history: AtomicU64,
     /// The bulk that this server is writing.
@@ -143,6 +149,8 @@ impl Common {
             bulks: watch::Sender::default(),
             read_only: watch::Sender::new(None),
             strayed: watch::Sender::new(false),
+            agreed: Mutex::default(),
+            doubts: watch::Sender::new(0),
             history: AtomicU64::default(),
             writing: Mutex::default(),
         });
@@ -205,6 +213,24 @@ impl Common {
 
     pub(super) fn set_strayed(&self, strayed: bool) {
         self.news.strayed.send_replace(strayed);
+    }
+
+    /// The row that names the state which is followed.
+    pub(super) fn agreed(&self) -> Option<Agreed> {
+        self.news.agreed.lock().clone()
+    }
+
+    pub(super) fn set_agreed(&self, found: &Found) {
+        *self.news.agreed.lock() = Some(found.into());
+    }
+
+    /// A write has met another state: who follows has to look.
+    pub(super) fn doubt(&self) {
+        self.news.doubts.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn doubts(&self) -> watch::Receiver<u64> {
+        self.news.doubts.subscribe()
     }
 
     /// The number of the store's history: another one has other rows, whatever was seen before.

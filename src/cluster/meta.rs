@@ -1,18 +1,22 @@
 //! What all servers have agreed on once, as it is found and written in the store.
 
+use bytes::Bytes;
+
 use super::{
     etcd::{Client, Compare, EtcdError, Header, KeyRange, KeyValue, Op, OpReply, Range, Txn},
     layout::{Key, Layout, Meta},
 };
 
 /// The name of a shared state whose row cannot be read: none that is drawn has it.
-const UNKNOWN: &str = "?";
+pub(super) const UNKNOWN: &str = "?";
 
 /// The row as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     /// What it says.
     pub(super) meta: Meta,
+    /// Octet by octet; no slice of the reply, which would stay with it.
+    pub(super) row: Bytes,
     /// The revision that wrote it last.
     pub(super) at: u64,
 }
@@ -26,6 +30,17 @@ pub(super) fn drawn(rng: &mut fastrand::Rng) -> Meta {
 pub(super) fn read(layout: &Layout, kv: &KeyValue) -> Meta {
     let later = |_| Meta { schema: u32::MAX, cluster: UNKNOWN.to_owned(), imported: None };
     layout.decode_meta(&kv.value, kv.mod_revision).unwrap_or_else(later)
+}
+
+/// The row as it was found there.
+pub(super) fn found(layout: &Layout, kv: &KeyValue) -> Found {
+    let row = Bytes::copy_from_slice(&kv.value);
+    Found { meta: read(layout, kv), row, at: kv.mod_revision }
+}
+
+/// Whether the row could be read.
+pub(super) fn is_readable(meta: &Meta) -> bool {
+    meta.schema != u32::MAX
 }
 
 /// Why this version must not write, if it must not.
@@ -54,20 +69,19 @@ pub(super) async fn look(
     layout: &Layout,
 ) -> Result<(Option<Found>, Header), EtcdError> {
     let found = client.range(Range::of(KeyRange::key(layout.key(&Key::Meta)))).await?;
-    let read = |kv: &KeyValue| Found { meta: read(layout, kv), at: kv.mod_revision };
-    Ok((found.kvs.first().map(read), found.header))
+    Ok((found.kvs.first().map(|kv| self::found(layout, kv)), found.header))
 }
 
 /// Writes the row unless there is one; says which one is there then.
 ///
 /// # Errors
 /// When the store does not take it.
-pub(super) async fn agree(client: &Client, layout: &Layout, new: Meta) -> Result<Meta, EtcdError> {
-    let key = layout.key(&Key::Meta);
+pub(super) async fn agree(client: &Client, layout: &Layout, new: Meta) -> Result<Found, EtcdError> {
+    let (key, row) = (layout.key(&Key::Meta), Bytes::from(new.encode()));
     let reply = client
         .txn(Txn {
             compare: vec![Compare::absent(key.clone())],
-            then: vec![Op::put(key.clone(), new.encode())],
+            then: vec![Op::put(key.clone(), row.clone())],
             otherwise: vec![Op::Range(Range::of(KeyRange::key(key)))],
         })
         .await?;
@@ -75,7 +89,8 @@ pub(super) async fn agree(client: &Client, layout: &Layout, new: Meta) -> Result
         OpReply::Range(listing) => listing.kvs.first(),
         OpReply::Deleted(_) | OpReply::Put => None,
     });
-    Ok(found.map_or(new, |kv| read(layout, kv)))
+    let at = reply.header.revision;
+    Ok(found.map_or(Found { meta: new, row, at }, |kv| self::found(layout, kv)))
 }
 
 #[cfg(test)]
@@ -109,9 +124,9 @@ mod tests {
             (super::drawn(&mut fastrand::Rng::new()), super::drawn(&mut fastrand::Rng::new()));
         assert_ne!(one, other);
         assert_eq!(super::look(&client, &layout).await.unwrap().0, None);
-        assert_eq!(super::agree(&client, &layout, one.clone()).await.as_ref(), Ok(&one));
-        assert_eq!(super::agree(&client, &layout, other).await.as_ref(), Ok(&one));
-        let found = super::look(&client, &layout).await.unwrap().0;
-        assert_eq!(found.map(|found| found.meta), Some(one));
+        let written = super::agree(&client, &layout, one.clone()).await.unwrap();
+        assert_eq!(written.meta, one);
+        assert_eq!(super::agree(&client, &layout, other).await.as_ref(), Ok(&written));
+        assert_eq!(super::look(&client, &layout).await.unwrap().0, Some(written));
     }
 }

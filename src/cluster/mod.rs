@@ -12,6 +12,7 @@
 //! alive, so that each instance is the task of one of them. What these three know together is in
 //! [`Common`]. [`beats`] brings heartbeats to the server whose task their instance is.
 
+mod agreed;
 pub mod beats;
 mod common;
 pub mod etcd;

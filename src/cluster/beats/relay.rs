@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
@@ -14,7 +15,7 @@ use super::{outbox::Waiting, ways::Left};
 use crate::{
     cluster::{
         Common,
-        etcd::{EtcdError, LeaseId},
+        etcd::{EtcdError, LeaseId, Op, Txn},
         layout::Key,
     },
     model::{Status, limit},
@@ -93,13 +94,18 @@ impl Relay {
     async fn put(&self, value: Vec<u8>) -> Result<(), EtcdError> {
         let key = self.common.layout.key(&Key::Beats(self.me.clone()));
         let lease = self.lease().await?;
-        match self.common.client.put(key.clone(), value.clone(), Some(lease)).await {
+        let (key, value) = (Bytes::from(key), Bytes::from(value));
+        let put = async |lease: LeaseId| {
+            let (key, value) = (key.clone(), value.clone());
+            let then = vec![Op::Put { key, value, lease: Some(lease) }];
+            self.common.txn(Txn { then, ..Txn::default() }).await.map(drop)
+        };
+        match put(lease).await {
             Err(EtcdError::LeaseGone { .. }) => {
                 *self.lease.lock() = None;
-                let lease = self.lease().await?;
-                self.common.client.put(key, value, Some(lease)).await.map(drop)
+                put(self.lease().await?).await
             }
-            result => result.map(drop),
+            result => result,
         }
     }
 

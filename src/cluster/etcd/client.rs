@@ -76,6 +76,12 @@ impl Client {
         Pages::new(self.clone(), keys, page)
     }
 
+    /// Turns to the next endpoint, because of what was answered; says which one is left. Nothing
+    /// happens if another one is used by now.
+    pub(in crate::cluster) fn leave(&self, answered: Header) -> String {
+        self.0.pool.leave(answered)
+    }
+
     /// For tests that make connections of their own.
     #[cfg(test)]
     pub(super) fn pool(&self) -> &Pool {

@@ -29,6 +29,14 @@ pub enum EtcdError {
         /// Who was refused what, and the way out.
         problem: String,
     },
+    /// It answers, and is not the one that was meant.
+    #[error("{endpoint}: {problem}")]
+    Foreign {
+        /// Where.
+        endpoint: String,
+        /// What it is, and the way out.
+        problem: String,
+    },
     /// A revision was asked for that is not there yet; or not any more, because etcd's data were
     /// restored from a backup.
     #[error("{endpoint} has not reached revision {revision}; was etcd restored from a backup?")]

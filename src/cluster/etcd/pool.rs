@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
-    EtcdError, EtcdTls, Member, auth::Auth, connection::Connection, endpoint::Endpoint,
+    EtcdError, EtcdTls, Header, Member, auth::Auth, connection::Connection, endpoint::Endpoint,
     failure::Failure, options::ENDPOINTS_MAX, tls::Tls,
 };
 
@@ -100,6 +100,23 @@ impl Pool {
         let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
         // Not if somebody else has moved on already.
         let _ = self.preferred.compare_exchange(slot.index, next, success, failure);
+    }
+
+    /// It is another endpoint's turn than of the one that has answered so, as far as is known who
+    /// that was.
+    pub(super) fn leave(&self, answered: Header) -> String {
+        let slot = &self.slots[self.preferred.load(Ordering::Relaxed) % self.slots.len()];
+        let who = |header: Header| (header.cluster, header.member);
+        let known = slot.member.lock().as_ref().map(|member| who(member.header));
+        if known.is_none_or(|known| known == who(answered)) {
+            self.avoid(slot);
+            return slot.shown.clone();
+        }
+        let is_it = |slot: &&Slot| {
+            let member = slot.member.lock();
+            member.as_ref().is_some_and(|member| who(member.header) == who(answered))
+        };
+        self.slots.iter().find(is_it).map_or("etcd", |slot| &slot.shown).to_owned()
     }
 
     /// What each member said of itself last.

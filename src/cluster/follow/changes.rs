@@ -124,8 +124,8 @@ impl Follower {
             Sorted::Part(id, part) => self.bulks.put_part(id, part),
             Sorted::Beats(from, value) => batch.beats.push(Relayed { from, value }),
             Sorted::Stray(what) => self.notes.later(vec![what]),
-            Sorted::Meta(Some(now)) if self.agreed.as_ref() != Some(&now) => self.heed(now),
-            Sorted::Meta(_) | Sorted::Nothing => {}
+            Sorted::Meta(Some(now)) => self.heed(now),
+            Sorted::Meta(None) | Sorted::Nothing => {}
         }
     }
 
@@ -137,6 +137,7 @@ impl Follower {
         let (mut faults, mut strays, mut beats) = (Vec::new(), Vec::new(), Vec::new());
         let mut mark: Option<(Bytes, u64)> = None;
         let (mut bulks, mut marker) = (Bulks::default(), None);
+        let mut listed = String::new();
         let take = |page: Vec<KeyValue>| {
             self.common.heard.touch();
             for kv in page {
@@ -156,11 +157,17 @@ impl Follower {
                     Sorted::Bulk(found) => marker = found.map(|found| (found, kv.mod_revision)),
                     Sorted::Part(id, part) => bulks.put_part(id, part),
                     Sorted::Stray(what) => strays.push(what),
+                    Sorted::Meta(Some(found)) => listed = found.meta.cluster,
                     _ => {}
                 }
             }
         };
         let header = list(&client, layout.all(), take).await?;
+        if listed != state {
+            let endpoint = client.leave(header);
+            let problem = format!("it has the state `{listed}` now, a moment ago it was `{state}`");
+            return Err(EtcdError::Foreign { endpoint, problem });
+        }
         self.common.metrics.listed();
         self.notes.later(strays);
         self.unreadable.replace(faults);

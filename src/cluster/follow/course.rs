@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::cluster::{
     etcd::{Client, EtcdError, Header, KeyRange, Range},
     layout::Meta,
-    meta::Found,
+    meta::{Found, UNKNOWN, is_readable},
 };
 
 /// How far this server has come, and in which history.
@@ -59,13 +59,13 @@ impl Position {
                  restart the servers"
                     .to_owned(),
             ),
-            Some(meta) if meta.cluster != self.state => Course::Hold(format!(
-                "etcd has the state of another cluster (`{}`, before it was `{}`): it was emptied \
-                 and begun anew, or is another one. What was known stays in the answers. Restore a \
-                 backup (`rollcall import --replace`); or restart this server, to take what is \
-                 there",
-                meta.cluster, self.state
-            )),
+            // Who began with a row that could not be read takes it when it can be.
+            Some(meta) if !is_readable(meta) && self.state != UNKNOWN => {
+                Course::Hold(self.unreadable())
+            }
+            Some(meta) if meta.cluster != self.state && self.state != UNKNOWN => {
+                Course::Hold(self.another(&meta.cluster))
+            }
             Some(_) if header.cluster != self.cluster => Course::List(format!(
                 "etcd's cluster is {:x}, before it was {:x}: its data were restored from a backup",
                 header.cluster, self.cluster
@@ -81,6 +81,28 @@ impl Position {
             )),
             Some(_) => Course::Resume,
         }
+    }
+
+    /// What to do about another name.
+    fn another(&self, found: &str) -> String {
+        format!(
+            "etcd has the state of another cluster (`{found}`, before it was `{}`): it was emptied \
+             and begun anew, or is another one. What was known stays in the answers. Restore a \
+             backup (`rollcall import --replace`); or restart this server, to take what is there",
+            self.state
+        )
+    }
+
+    /// What to do about a name that cannot be read any more.
+    fn unreadable(&self) -> String {
+        let (schema, cluster) = (Meta::SCHEMA, self.state.clone());
+        let before = Meta { schema, cluster, imported: None }.encode();
+        format!(
+            "the row `meta` of etcd, which names the state that it has, cannot be read any more: a \
+             later version of Rollcall may have written it, or somebody by hand. What was known \
+             stays in the answers. Upgrade this server, or put the row as it was: {}",
+            String::from_utf8_lossy(&before)
+        )
     }
 
     /// Whether the store has, as of the mark's revision, what was seen there.
@@ -140,7 +162,8 @@ mod tests {
             (true, 25, 8, false), // and this is elsewhere
         ] {
             let imported = imported.then_some(Timestamp(1));
-            let found = Found { meta: Meta { imported, ..meta("b") }, at };
+            let meta = Meta { imported, ..meta("b") };
+            let found = Found { row: meta.encode().into(), meta, at };
             assert_eq!(astray.is_over(&found, header(cluster, 30)), is_over, "{at} {cluster}");
         }
     }
@@ -163,9 +186,17 @@ mod tests {
             let Course::List(why) = course else { panic!("{told}") };
             assert!(why.contains(told), "{why}");
         }
-        for (meta, told) in [(None, "was emptied"), (Some(meta("b")), "`b`, before it was `a`")] {
+        let unreadable = Meta { schema: u32::MAX, ..meta("?") };
+        for (meta, told) in [
+            (None, "was emptied"),
+            (Some(meta("b")), "`b`, before it was `a`"),
+            (Some(unreadable), r#"as it was: {"schema":1,"cluster":"a"}"#),
+        ] {
             let Course::Hold(why) = judge(meta, 7, 5_000, 3) else { panic!("{told}") };
             assert!(why.contains(told), "{why}");
         }
+        let known = Position { state: super::UNKNOWN.to_owned(), ..known };
+        let header = Header { cluster: 7, revision: 100, term: 3, member: 1 };
+        assert_eq!(known.judge(Some(&meta("a")), header), Course::Resume, "it was mended");
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         etcd::{EtcdError, Watch, WatchStream, Watched},
         layout::Meta,
         members::Servers,
-        meta,
+        meta::{self, Found},
     },
     registry::{Followed, ServerId, SharedRow, Weather},
 };
@@ -165,10 +165,10 @@ impl Follower {
     async fn begin(&mut self) -> Result<Whole, EtcdError> {
         let Common { client, layout, .. } = self.common.clone();
         let found = match meta::look(&client, &layout).await? {
-            (Some(found), _) => found.meta,
+            (Some(found), _) => found,
             (None, _) => meta::agree(&client, &layout, meta::drawn(&mut self.rng)).await?,
         };
-        let state = found.cluster.clone();
+        let state = found.meta.cluster.clone();
         self.heed(found);
         let whole = self.list(state).await?;
         self.backoff.reset();
@@ -223,6 +223,8 @@ impl Follower {
             (Course::Hold(why), _) => {
                 self.astray = Some(Astray::found(self.astray, header));
                 self.notes.astray(&why);
+                // Perhaps only this endpoint is of another etcd.
+                client.leave(header);
                 return Err(End::Failed(why));
             }
             (Course::Resume, found) => found,
@@ -237,24 +239,50 @@ impl Follower {
             return Err(End::Failed("etcd has no row that says whose state it has".to_owned()));
         };
         let state = found.meta.cluster.clone();
-        self.heed(found.meta);
+        self.heed(found);
         self.astray = None;
         if self.has_gap {
-            let Whole { rows, late, at } = self.list(state).await.map_err(failed)?;
+            let Whole { rows, late, at } = self.list(state.clone()).await.map_err(failed)?;
             let kept = self.unreadable.kept();
             self.tell(out, Followed::Whole { rows, kept, at }, at).await?;
             self.has_gap = false;
             self.relay(late);
         }
+        if let Some(position) = &mut self.position {
+            position.state = state;
+        }
+        self.watch(header.cluster).await
+    }
+
+    /// Watches from where it has come to, in the cluster of etcd that was looked at.
+    pub(super) async fn watch(&self, cluster: u64) -> Result<WatchStream, End> {
+        let Common { client, layout, .. } = &self.common;
         let from = self.position.as_ref().map_or(0, |position| position.revision) + 1;
-        client.watch(Watch::of(layout.all().into(), from)).await.map_err(failed)
+        let watch = client.watch(Watch::of(layout.all().into(), from)).await;
+        let watch = watch.map_err(|error| End::Failed(error.to_string()))?;
+        let is_of = watch.header().cluster;
+        if is_of == cluster {
+            return Ok(watch);
+        }
+        // The endpoint that was looked at has failed, and the next one is of another etcd.
+        let endpoint = client.leave(watch.header());
+        let why = format!("{endpoint} is of etcd's cluster {is_of:x}, not of {cluster:x}");
+        Err(End::Again("meta", why))
     }
 
     /// Tells of what comes, as long as it comes.
     async fn listen(&mut self, mut watch: WatchStream, out: &mpsc::Sender<Followed>) -> End {
+        let mut doubts = self.common.doubts();
         loop {
             let heard = &self.common.heard;
-            let word = self.patience.hear(&mut watch, heard, &mut self.rng).await;
+            let word = tokio::select! {
+                biased;
+                Ok(()) = doubts.changed() => {
+                    let why = "a write has met another state than is followed".to_owned();
+                    return End::Again("meta", why);
+                }
+                word = self.patience.hear(&mut watch, heard, &mut self.rng) => word,
+            };
             let told = match word {
                 Ok(Watched::Changes(events)) => self.take(events, out).await,
                 Ok(Watched::Progress(upto)) => self.advance(Vec::new(), upto, out).await,
@@ -296,8 +324,11 @@ impl Follower {
     }
 
     /// Takes note of what all servers have agreed on.
-    pub(super) fn heed(&mut self, found: Meta) {
-        self.notes.agreed(&found);
-        self.agreed = Some(found);
+    pub(super) fn heed(&mut self, found: Found) {
+        self.common.set_agreed(&found);
+        if self.agreed.as_ref() != Some(&found.meta) || *self.common.strayed().borrow() {
+            self.notes.agreed(&found.meta);
+            self.agreed = Some(found.meta);
+        }
     }
 }

@@ -25,6 +25,16 @@ pub(super) async fn list(
     let mut page = pages.next().await?;
     let header = page.as_ref().map(|page| page.header).unwrap_or_default();
     while let Some(listing) = page {
+        let Header { cluster, .. } = listing.header;
+        if cluster != header.cluster {
+            let endpoint = client.leave(listing.header);
+            let problem = format!(
+                "it is of etcd's cluster {cluster:x}, not of {:x}: let `store.endpoints` name \
+                 members of one etcd only",
+                header.cluster
+            );
+            return Err(EtcdError::Foreign { endpoint, problem });
+        }
         // In this order: the next page is asked for before this one is read.
         let (next, ()) = tokio::join!(pages.next(), async { take(listing.kvs) });
         page = next?;

@@ -6,9 +6,9 @@ use super::unreadable::Fault;
 use crate::{
     cluster::{
         etcd::{Event, KeyValue},
-        layout::{Key, Layout, Marker, Meta, Part, PartId, RowKey, Stray},
+        layout::{Key, Layout, Marker, Part, PartId, RowKey, Stray},
         members::Server,
-        meta,
+        meta::{self, Found},
     },
     model::Invalid,
     registry::{ServerId, SharedRow},
@@ -22,7 +22,7 @@ pub(super) enum Sorted {
     /// Of a server; `None` when it is gone.
     Server(ServerId, Option<Server>),
     /// What all servers have agreed on; `None` when that is gone.
-    Meta(Option<Meta>),
+    Meta(Option<Found>),
     /// Heartbeats that a server has for others.
     Beats(ServerId, Bytes),
     /// The marker of bulks; `None` when it is gone.
@@ -66,7 +66,7 @@ pub(super) fn sort_row(layout: &Layout, kv: &KeyValue, now: &str) -> Sorted {
             let row = layout.decode_server(&id, &kv.value, kv.mod_revision).ok();
             Sorted::Server(id, Some(Server { row, since: kv.create_revision }))
         }
-        Ok(Key::Meta) => Sorted::Meta(Some(meta::read(layout, kv))),
+        Ok(Key::Meta) => Sorted::Meta(Some(meta::found(layout, kv))),
         Ok(Key::Beats(from)) => Sorted::Beats(from, kv.value.clone()),
         Ok(Key::Bulk) => match layout.decode_marker(&kv.value, kv.mod_revision) {
             Ok(marker) => Sorted::Bulk(Some(marker)),

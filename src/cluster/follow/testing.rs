@@ -20,7 +20,8 @@ use crate::{
     cluster::{
         common::Common,
         etcd::{Client, EtcdOptions, KeyValue},
-        layout::Layout,
+        layout::{Layout, Meta},
+        meta,
         testing::PATIENCE,
     },
     registry::{Followed, SharedRow, Weather},
@@ -141,6 +142,14 @@ pub(in crate::cluster) fn common(client: Client, prefix: &str) -> (Common, Metri
     let layout = Layout::new(prefix.trim_end_matches('/')).unwrap();
     let metrics = Metrics::new();
     (Common::new(client, layout, Board::default(), &metrics, Clock::system()), metrics)
+}
+
+/// Agrees with who is there on whose state it is, or begins one, as whoever follows does.
+pub(in crate::cluster) async fn agree(common: &Common) -> Meta {
+    let drawn = meta::drawn(&mut fastrand::Rng::new());
+    let found = meta::agree(&common.client, &common.layout, drawn).await.unwrap();
+    common.set_agreed(&found);
+    found.meta
 }
 
 /// A client of that URL which gives up soon.

@@ -12,6 +12,7 @@ use crate::{
         common::{self, Common},
         etcd::{
             Compare, EtcdError, Granted, KeyRange, KeyValue, LeaseId, Op, Range, Relation, Txn,
+            TxnReply,
         },
         follow::Backoff,
         layout::{Key, ServerRow},
@@ -137,18 +138,18 @@ impl Keeper {
             // one is refused from now on.
             let same = Compare::mod_revision(own.clone(), Relation::Equal, old.mod_revision);
             let then = vec![Op::Delete(own)];
-            client.txn(Txn { compare: vec![same], then, ..Txn::default() }).await?;
+            self.common.txn(Txn { compare: vec![same], then, ..Txn::default() }).await?;
         }
         let Granted { lease, ttl } = client.grant(self.lease).await?;
-        // In an etcd that was emptied there is nothing that it could have a part in.
-        let meta = Compare::present(self.common.layout.key(&Key::Meta));
-        let (compare, value) = (vec![Compare::absent(key.clone()), meta], self.row.encode());
+        let (compare, value) = (vec![Compare::absent(key.clone())], self.row.encode());
         let then = vec![Op::Put { key: key.into(), value: value.into(), lease: Some(lease) }];
-        let reply = client.txn(Txn { compare, then, ..Txn::default() }).await?;
-        if !reply.succeeded {
+        // In an etcd of another state, or of none, there is nothing that it could have a part in.
+        let written = self.common.txn(Txn { compare, then, ..Txn::default() }).await;
+        let is_in = |reply: &TxnReply| reply.succeeded;
+        let Some(reply) = written.as_ref().ok().filter(|reply| is_in(reply)) else {
             let _gone = client.revoke(lease).await; // else it runs out
-            return Ok(None);
-        }
+            return written.map(|_| None);
+        };
         self.was_in = Some(self.common.history());
         Ok(Some(Held { lease, ttl, fence: reply.header.revision }))
     }

@@ -104,7 +104,7 @@ impl<'a> Bulk<'a> {
         let mut at = 0;
         loop {
             free.wait(at).await?;
-            let reply = match common.client.txn(txn.clone()).await {
+            let reply = match common.txn(txn.clone()).await {
                 Ok(reply) => reply,
                 // It shows the next time.
                 Err(error @ EtcdError::Unsure { .. }) if Instant::now() < free.until => {
@@ -213,7 +213,7 @@ impl<'a> Bulk<'a> {
         let key = self.common.layout.key(&Key::Bulk);
         let then = vec![Op::put(key, self.marker.encode())];
         let compare = vec![self.is_held(), self.is_as_made()];
-        let reply = self.common.client.txn(Txn { compare, then, ..Txn::default() }).await;
+        let reply = self.common.txn(Txn { compare, then, ..Txn::default() }).await;
         match reply {
             Ok(reply) if reply.succeeded => Ok(reply.header.revision),
             Ok(_) => Err(Refused::Unavailable(given_up())),
@@ -261,7 +261,7 @@ impl<'a> Bulk<'a> {
     /// Carries out what makes no difference when it is done twice, until there is an answer.
     async fn ask(&self, txn: Txn) -> Result<TxnReply, Refused> {
         loop {
-            match self.common.client.txn(txn.clone()).await {
+            match self.common.txn(txn.clone()).await {
                 Err(
                     EtcdError::Unsure { .. }
                     | EtcdError::Unreachable { .. }

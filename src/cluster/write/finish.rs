@@ -175,7 +175,7 @@ impl Finisher {
         let own = KeyRange::key(layout.key(&Key::Bulk));
         let compare = vec![Compare::mod_revision(own.clone(), Relation::Equal, bulk.at)];
         let then = vec![Op::Delete(layout.bulks().into()), Op::Delete(own)];
-        let reply = self.common.client.txn(Txn { compare, then, ..Txn::default() }).await?;
+        let reply = self.common.txn(Txn { compare, then, ..Txn::default() }).await?;
         let (by, edits) = (&*bulk.marker.by, bulk.marker.edits);
         if !reply.succeeded {
             return Ok(()); // somebody else has
@@ -193,8 +193,8 @@ impl Finisher {
         let mut rows = bulk.edits.iter().filter_map(|edit| self.row(edit, bulk)).peekable();
         std::iter::from_fn(move || {
             let (mut batch, mut octets) = (Vec::new(), 0);
-            // The marker is a condition, too.
-            while batch.len() < OPERATIONS_MAX - 1
+            // The marker is a condition, too, and whose state it is.
+            while batch.len() < OPERATIONS_MAX - 2
                 && let Some(row) =
                     rows.next_if(|row| batch.is_empty() || octets + row.octets <= OCTETS_MAX)
             {
@@ -245,7 +245,7 @@ impl Finisher {
         let mut otherwise = vec![keys_only(marker)];
         otherwise.extend(rows.iter().map(|row| keys_only(own(row))));
         let then = rows.iter().map(|row| row.op.clone()).collect();
-        let reply = self.common.client.txn(Txn { compare, then, otherwise }).await?;
+        let reply = self.common.txn(Txn { compare, then, otherwise }).await?;
         if reply.succeeded {
             return Ok(Fate::Written);
         }

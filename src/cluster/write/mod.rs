@@ -5,7 +5,7 @@
 //! time etcd decides, and the loser is told which instances it lost.
 //!
 //! - **What is proposed as owner** is compared with this server's fence, too. It may be more than
-//!   one transaction takes (128 comparisons, so 42 rows of health); then it is written in several,
+//!   one transaction takes (128 comparisons, so 41 rows of health); then it is written in several,
 //!   four at a time. Each row of it is good without the others, so a part that is refused does not
 //!   take back the rest: what was written comes back by the watch, and what was not is still owed.
 //! - **Anything else** is all or none. What is too much for one transaction is a *bulk*: see below.
@@ -15,7 +15,8 @@
 //!   programs use the same etcd, a transaction that changed nothing has such a one. Then the row of
 //!   what all servers have agreed on is written again, as it is.
 //!
-//! A shared state of a later schema is not written at all.
+//! A shared state of a later schema is not written at all, and another one than this server follows
+//! takes nothing: see [`agreed`](super::agreed).
 //!
 //! # Bulks
 //!

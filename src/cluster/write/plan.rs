@@ -125,8 +125,8 @@ impl Plan {
 /// As few transactions as will do, in their order.
 fn divided(steps: &[Step], is_fenced: bool) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
-    // That no bulk is under way is a condition of each.
-    let fixed = 1 + usize::from(is_fenced);
+    // Whose state it is, and that no bulk is under way, are conditions of each.
+    let fixed = 2 + usize::from(is_fenced);
     let (mut compares, mut octets) = (0, 0);
     for (index, step) in steps.iter().enumerate() {
         compares += step.compare.len();

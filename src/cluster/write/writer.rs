@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cluster::{
         common::{Bulks, Common, FULL, Over},
-        etcd::{Compare, EtcdError, KeyRange, Op, OpReply, Range, Relation, Txn},
+        etcd::{Compare, EtcdError, KeyRange, Op, OpReply, Relation, Txn},
         layout::{Author, Key},
     },
     model::{InstanceKey, Timestamp},
@@ -86,7 +86,7 @@ impl Writer {
             Plan::Parts(parts) => parts,
             Plan::Bulk(conditions) => {
                 let end = Bulk::write(proposal, &conditions, author, &free).await;
-                self.account(&end, began);
+                self.account(&end);
                 return end;
             }
         };
@@ -107,7 +107,7 @@ impl Writer {
     async fn carry_out(&self, part: Part, free: &Free<'_>) -> Result<u64, Refused> {
         let began = Instant::now();
         let end = self.carry_out_since(began, &part, free).await;
-        self.account(&end, began);
+        self.account(&end);
         end
     }
 
@@ -131,7 +131,7 @@ impl Writer {
     }
 
     async fn attempt(&self, part: &Part, deadline: Instant) -> Result<u64, Lost> {
-        let send = || timeout_at(deadline, self.common.client.txn(part.txn.clone()));
+        let send = || timeout_at(deadline, self.common.txn(part.txn.clone()));
         let end = loop {
             match send().await {
                 // An election is over soon, and nothing was done.
@@ -175,7 +175,7 @@ impl Writer {
     ) -> Result<u64, Refused> {
         let look = async {
             loop {
-                match self.common.client.txn(part.question()).await {
+                match self.common.txn(part.question()).await {
                     Ok(reply) => break reply,
                     // While there is time: an election is over soon.
                     Err(_) => tokio::time::sleep(ECHO).await,
@@ -212,13 +212,11 @@ impl Writer {
             return revision;
         }
         let touched = async {
-            let key = self.common.layout.key(&Key::Meta);
-            let found =
-                self.common.client.range(Range::of(KeyRange::key(key.clone()))).await.ok()?;
-            let row = found.kvs.into_iter().next()?;
+            let (key, row) = (self.common.layout.key(&Key::Meta), self.common.agreed()?.row);
+            // Not by way of `common`, which might find another row, and put the old one again.
             let own = KeyRange::key(key.clone());
-            let same = Compare::mod_revision(own, Relation::Equal, row.mod_revision);
-            let then = vec![Op::put(key, row.value)];
+            let same = Compare::value(own, Relation::Equal, row.clone());
+            let then = vec![Op::put(key, row)];
             let txn = Txn { compare: vec![same], then, ..Txn::default() };
             let reply = self.common.client.txn(txn).await.ok()?;
             reply.succeeded.then_some(reply.header.revision)
@@ -227,7 +225,7 @@ impl Writer {
         timeout_at(deadline, touched).await.ok().flatten().unwrap_or(revision)
     }
 
-    fn account(&self, end: &Result<u64, Refused>, began: Instant) {
+    fn account(&self, end: &Result<u64, Refused>) {
         let Common { board, metrics, .. } = &self.common;
         let outcome = match end {
             Ok(_) => "written",
@@ -239,7 +237,7 @@ impl Writer {
             Err(Refused::Unavailable(_)) => "unavailable",
             Err(Refused::Unsure(_)) => "unsure",
         };
-        metrics.transacted(outcome, began.elapsed());
+        metrics.transacted(outcome);
         match end {
             Ok(_) => board.clear(FULL),
             Err(Refused::Full(why)) => {

@@ -15,7 +15,10 @@ use crate::{
             relay::{Relay, pack, pause_after, unpack},
         },
         etcd::{Client, KeyRange, KeyValue, Range},
-        follow::{Follower, testing::common},
+        follow::{
+            Follower,
+            testing::{agree, common},
+        },
         testing::shared,
     },
     model::{Command, Heartbeat, Revision, Status},
@@ -169,6 +172,7 @@ async fn by_etcd_a_heartbeat_reaches_the_server_that_counts_it() {
 async fn a_row_whose_lease_is_gone_gets_a_new_one_and_nothing_is_written_by_who_must_not() {
     let (etcd, prefix) = shared();
     let (common, _metrics) = common(etcd.clone(), &prefix);
+    agree(&common).await;
     let relay = Relay::new("server-0".into(), common.clone());
     let batch = [waiting("web/a", 1, Status::Passing, "")];
     relay.leave(&batch).await.unwrap();
@@ -180,6 +184,9 @@ async fn a_row_whose_lease_is_gone_gets_a_new_one_and_nothing_is_written_by_who_
     relay.leave(&batch).await.unwrap();
     assert_ne!(row(&etcd, &prefix).await.unwrap().lease, Some(first));
     let before = row(&etcd, &prefix).await;
+    etcd.put(format!("{prefix}v1/meta"), r#"{"schema":1,"cluster":"other"}"#, None).await.unwrap();
+    let why = relay.leave(&batch).await.unwrap_err();
+    assert!(why.contains("state of cluster `other`"), "{why}");
     common.set_read_only(Some("a later schema".into()));
     assert_eq!(relay.leave(&batch).await.unwrap_err(), "a later schema");
     assert_eq!(row(&etcd, &prefix).await, before);

@@ -48,6 +48,7 @@ mod emptied;
 mod history;
 mod rows;
 mod storm;
+mod strays;
 mod support;
 
 use super::testing::{Flow, Link, Mirror, client};

@@ -9,9 +9,8 @@ use super::{Seat, support};
 use crate::{
     cluster::{
         common::Roster,
-        etcd::{KeyRange, Range},
-        follow::testing::{client, common, until},
-        layout::Key,
+        etcd::{KeyRange, Op, Range, Txn},
+        follow::testing::{agree, client, common, until},
         members::{Members, MembersSetup, Server, Servers},
         testing::{Place, shared},
     },
@@ -64,7 +63,7 @@ async fn in_an_etcd_that_was_emptied_servers_check_on_and_leave_no_trace() {
 async fn a_server_does_not_take_itself_for_its_twin() {
     let (etcd, prefix) = shared();
     let (common, _metrics) = common(etcd.clone(), &prefix);
-    etcd.put(common.layout.key(&Key::Meta), r#"{"schema":1,"cluster":"a"}"#, None).await.unwrap();
+    agree(&common).await;
     let tell = |at| {
         let server = Server { row: Some(support::row("a")), since: 1 << 40 };
         let servers = Arc::new(Servers::from([("a".into(), server)]));
@@ -94,6 +93,43 @@ async fn a_server_does_not_take_itself_for_its_twin() {
     assert!(common.board.conditions().is_empty(), "{:?}", common.board.conditions());
 }
 
+/// Whoever follows may not have looked yet: what is compared is what the store has.
+#[tokio::test]
+async fn nobody_joins_a_store_of_another_state_or_of_none() {
+    for other in [None, Some(r#"{"schema":1,"cluster":"other"}"#)] {
+        let (etcd, prefix) = shared();
+        let (common, _metrics) = common(etcd.clone(), &prefix);
+        let ours = agree(&common).await;
+        let meta = format!("{prefix}v1/meta");
+        match other {
+            Some(other) => drop(etcd.put(meta.clone(), other, None).await.unwrap()),
+            None => {
+                let then = vec![Op::Delete(KeyRange::key(meta.clone()))];
+                etcd.txn(Txn { then, ..Txn::default() }).await.unwrap();
+            }
+        }
+        let setup = MembersSetup {
+            id: "a".into(),
+            row: support::row("a"),
+            lease: SHORT,
+            checkers: 1,
+            ownership: Ownership::all(),
+        };
+        let stop = CancellationToken::new();
+        let _stopping = stop.clone().drop_guard();
+        tokio::spawn(Members::new(common.clone(), setup, fastrand::Rng::new()).run(stop));
+        let noted = || common.board.conditions().into_iter().find(|it| it.0 == "etcd membership");
+        until(|| noted().is_some()).await;
+        let (_, noted) = noted().unwrap();
+        assert!(noted.message.contains("another etcd"), "{}", noted.message);
+        let servers = || Range::of(KeyRange::prefix(format!("{prefix}v1/servers/")));
+        assert_eq!(etcd.range(servers()).await.unwrap().count, 0);
+        etcd.put(meta, ours.encode(), None).await.unwrap();
+        until(|| common.fence.get().is_some()).await;
+        assert_eq!(etcd.range(servers()).await.unwrap().count, 1);
+    }
+}
+
 /// Somebody deletes the rows of all servers at once.
 #[tokio::test]
 async fn servers_whose_rows_are_deleted_together_are_not_dead_to_one_another() {
@@ -107,8 +143,8 @@ async fn servers_whose_rows_are_deleted_together_are_not_dead_to_one_another() {
         seat.views.lock().clear();
     }
     let keys = KeyRange::prefix(format!("{prefix}v1/servers/"));
-    let then = vec![crate::cluster::etcd::Op::Delete(keys)];
-    etcd.txn(crate::cluster::etcd::Txn { then, ..Default::default() }).await.unwrap();
+    let then = vec![Op::Delete(keys)];
+    etcd.txn(Txn { then, ..Txn::default() }).await.unwrap();
     for (seat, fence) in seats.iter().zip(fences) {
         until(|| seat.common.fence.get().is_some_and(|now| Some(now) != fence)).await;
         seat.until_sees(&["a", "b", "c"]).await;

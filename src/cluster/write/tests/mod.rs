@@ -4,6 +4,7 @@ mod bulks;
 mod bulks_left;
 mod conditions;
 mod limits;
+mod strays;
 mod support;
 mod weather;
 
