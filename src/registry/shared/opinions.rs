@@ -208,12 +208,34 @@ impl Opinions {
     pub(in crate::registry) fn edits(&mut self, me: &ServerId, most: usize) -> Vec<Edit> {
         let Self { own, rows, owed, .. } = self;
         let rows = rows.0.read();
-        owed.retain(|key| own.get(key) != rows.get(key).and_then(|rows| rows.get(me)));
-        let edit = |key: &InstanceKey| {
-            let to = own.get(key).cloned();
-            Edit::Opinion { key: key.clone(), by: Arc::clone(me), to }
-        };
-        owed.iter().take(most).map(edit).collect()
+        let (mut edits, mut paid) = (Vec::new(), Vec::new());
+        for key in owed.iter() {
+            if edits.len() == most {
+                break;
+            }
+            let (to, row) = (own.get(key), rows.get(key).and_then(|rows| rows.get(me)));
+            if are_the_same(to, row) {
+                paid.push(key.clone());
+            } else {
+                edits.push(Edit::Opinion { key: key.clone(), by: Arc::clone(me), to: to.cloned() });
+            }
+        }
+        for key in paid {
+            owed.remove(&key);
+        }
+        edits
+    }
+}
+
+/// Whether two opinions, or none, find the same. A row may have less of the words than was found,
+/// and other words alone are not worth a row.
+fn are_the_same(one: Option<&Opinion>, other: Option<&Opinion>) -> bool {
+    let found = |opinion: &Opinion| -> Vec<_> {
+        opinion.checks.iter().map(|(check, state)| (*check, state.status)).collect()
+    };
+    match (one, other) {
+        (Some(one), Some(other)) => one.of == other.of && found(one) == found(other),
+        (one, other) => one.is_none() && other.is_none(),
     }
 }
 
@@ -352,6 +374,41 @@ mod tests {
         opinions.hear(&report(0, Passing), &shared, Timestamp(6));
         assert_eq!(written(&mut opinions, &me), [back(&me)]);
         assert!(opinions.rows.is_empty() && opinions.own.is_empty());
+    }
+
+    #[test]
+    fn a_row_that_has_less_of_the_words_is_not_written_again() {
+        let (mut opinions, me, shared) = (Opinions::default(), "a".into(), member(&[Passing]));
+        let long = CheckReport { output: "a page ".repeat(500).into(), ..report(0, Critical) };
+        opinions.hear(&long, &shared, Timestamp(3));
+        let edits = opinions.edits(&me, 9);
+        let [Edit::Opinion { key, by, to: Some(to) }] = &edits[..] else { panic!("{edits:?}") };
+        let mut cut = to.clone();
+        cut.checks.get_mut(&0).unwrap().output = "a page a page".into();
+        opinions.follow(key, by, Some(&cut));
+        assert!(opinions.edits(&me, 9).is_empty());
+        // What is found otherwise is.
+        opinions.hear(&report(0, Passing), &shared, Timestamp(4));
+        assert_eq!(opinions.edits(&me, 9), [back(&me)]);
+    }
+
+    #[test]
+    fn no_more_is_written_at_once_than_is_asked_for_and_nothing_is_left() {
+        let (mut opinions, me) = (Opinions::default(), "a".into());
+        for instance in 0..50 {
+            let row = key(&format!("web/{instance}"));
+            opinions.follow(&row, &me, Some(&opinion(&[(0, Critical)])));
+        }
+        let mut written = 0;
+        while let edits @ [_, ..] = &opinions.edits(&me, 20)[..] {
+            assert!(edits.len() <= 20);
+            written += edits.len();
+            for edit in edits {
+                let Edit::Opinion { key, by, to } = edit else { panic!("{edit:?}") };
+                opinions.follow(key, by, to.as_ref());
+            }
+        }
+        assert_eq!((written, opinions.owed()), (50, 0));
     }
 
     #[test]

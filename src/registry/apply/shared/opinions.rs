@@ -17,6 +17,7 @@ use crate::{
         Applied, Edit, Member, Snapshot,
         apply::{Applier, Reply, reply},
         handle::Request,
+        shared::are_the_same,
     },
 };
 
@@ -67,7 +68,8 @@ impl Sharing {
                 checks[check] = known.clone();
             }
         }
-        if checks == shared.checks && shown.suspect == shared.suspect {
+        let found = Member { checks: checks.clone(), ..Member::clone(shown) };
+        if are_the_same(&found, &shared) {
             self.overlay.disown(key, now + self.settling);
             self.settled_at.get_or_insert(now + self.settling);
             return None;
