@@ -199,14 +199,12 @@ impl Applier {
             }
             Command::Register(instances) => instances
                 .iter()
-                .filter(|instance| base.has_same(instance))
+                .filter(|instance| instance.has_ttl_check() && base.has_same(instance))
                 .map(|instance| Beat::of(instance.key()))
                 .for_each(hand_on),
-            Command::Amend(amendments) => amendments
-                .iter()
-                .filter(|amendment| is_renewed(amendment, base))
-                .map(|amendment| Beat::of(amendment.key.clone()))
-                .for_each(hand_on),
+            Command::Amend(amendments) => {
+                amendments.iter().flat_map(|amendment| renewed(amendment, base)).for_each(hand_on)
+            }
             _ => {}
         }
     }
@@ -275,8 +273,18 @@ impl Taken {
     }
 }
 
-/// Whether a registration is put in place of itself, by somebody who is alive.
-fn is_renewed(amendment: &Amendment, base: &Snapshot) -> bool {
-    let Some(to) = &amendment.to else { return false };
-    base.has_same(&to.instance) && to.checks.iter().any(|carry| matches!(carry, Carry::Renewed(_)))
+/// The signs of life in a registration that is put in place of itself: of those checks whose owner
+/// is alive, and of no others.
+fn renewed(amendment: &Amendment, base: &Snapshot) -> Vec<Beat> {
+    let to = amendment.to.as_ref().filter(|to| base.has_same(&to.instance));
+    let member = to.and_then(|to| base.member(&to.instance.key()));
+    let (Some(to), Some(member)) = (to, member) else { return Vec::new() };
+    let checks = to.checks.iter().zip(&*to.instance.checks).enumerate();
+    checks
+        .filter(|(_, (carry, spec))| matches!(carry, Carry::Renewed(_)) && spec.ttl().is_some())
+        .map(|(index, _)| {
+            let check = Some((index, member.registered));
+            Beat { check, ..Beat::of(to.instance.key()) }
+        })
+        .collect()
 }

@@ -7,7 +7,7 @@ use super::{
     unreachable_or_not,
 };
 use crate::{
-    model::{EventKind, Revision, Status},
+    model::{Amendment, Carry, Command, EventKind, Instance, Replacement, Revision, Status},
     registry::{
         Beat, Edit, Guard, Options, Registration, Registry,
         testing::{self, tcp_checked},
@@ -90,6 +90,40 @@ async fn a_heartbeat_that_is_handed_on_late_beats_no_newer_word() {
     let (back, ()) = tokio::join!(back, deliver);
     assert!(back.unwrap().changed);
     assert_eq!(fleet.status("web/a"), all(Status::Passing), "it knew that word");
+}
+
+/// Of two checks whose owners are two, the other would never have lapsed.
+#[tokio::test(start_paused = true)]
+async fn of_what_is_registered_again_only_the_signs_of_life_in_it_are_handed_on() {
+    let commons = Commons::default();
+    let (servers, mut queues): (Vec<_>, Vec<_>) =
+        (0..2).map(|_| commons.join(Options::default())).unzip();
+    let fleet = Fleet { commons, servers };
+    let (_, other) = fleet.owner_and_other("web/a");
+    let one = testing::beating("web/a", "10.0.0.1", Duration::from_secs(3));
+    let two = Instance { checks: vec![one.checks[0].clone(); 2].into(), ..one };
+    fleet.submit(other, register(two.clone())).await.unwrap();
+    pass(5).await;
+    let registered = fleet.registered(other, "web/a");
+    let to = Replacement {
+        instance: Arc::new(two.clone()),
+        checks: vec![Carry::From(0), Carry::Renewed(1)],
+        drained: None,
+    };
+    let amendment = Amendment { key: key("web/a"), seen: Some(registered), to: Some(to) };
+    fleet.submit(other, Command::Amend(vec![amendment])).await.unwrap();
+    let beat = queues[other].recv().await.unwrap();
+    assert_eq!((beat.check, beat.status), (Some((1, registered)), None));
+    // Nobody counts the signs of life of what has no such check.
+    let plain = (0..).map(|number| format!("web/plain{number}"));
+    let plain = plain.into_iter().find(|name| fleet.owner_and_other(name).0 != other).unwrap();
+    for _ in 0..2 {
+        fleet.submit(other, register(testing::instance(&plain, "10.0.0.2"))).await.unwrap();
+    }
+    fleet.submit(other, register(two)).await.unwrap();
+    let beat = queues[other].recv().await.unwrap();
+    assert_eq!((beat.key.clone(), beat.check), (key("web/a"), None), "all of it is alive");
+    assert!(queues[other].try_recv().is_err());
 }
 
 #[tokio::test(start_paused = true)]
