@@ -190,8 +190,8 @@ impl Ledger {
         if let Err(fault) = entry.history.end(begun.number, outcome, at) {
             self.tally.violation(|| format!("{fault}, at server {server}"));
         }
-        // What another change has replaced by now may be what this server still shows: of that other
-        // one it is told within the bound, as everybody is.
+        // What another change has replaced by now may be what this server still shows: of that
+        // other one it is told within the bound, as everybody is.
         if let Outcome::Taken(revision) = outcome
             && !entry.history.is_replaced(revision)
         {
