@@ -92,8 +92,12 @@ fn the_page_on_operating_is_what_happens() {
     });
     let answer = cluster.shell("dig +short @127.0.0.1 -p 8602 web.service.internal").ok();
     assert_eq!(answer, "10.0.1.6\n", "it answers on");
-    let disable = "etcdctl --endpoints=$etcd --user root:change-me-too auth disable";
-    cluster.shell(&address(disable)).ok();
+    let user = page.lines().find(|line| line.contains("export ETCDCTL_USER=")).unwrap();
+    let with_user = |line: &str| address(&format!("{}; {line}", user.trim()));
+    let defragment = blocks.iter().flat_map(|it| it.lines()).find(|line| line.contains(" defrag "));
+    let done = cluster.shell(&with_user(defragment.unwrap())).ok();
+    assert!(done.contains("Finished defragmenting etcd member"), "{done}");
+    cluster.shell(&with_user("etcdctl --endpoints=$etcd auth disable")).ok();
     eventually("changes are taken again", || {
         cluster.shell(put).ok().contains("\"instance\":\"web-2\"").then_some(())
     });

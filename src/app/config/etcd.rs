@@ -11,8 +11,8 @@ use crate::{
 
 impl Config {
     /// How etcd is reached, with the password as its file has it now, and the file, which is read
-    /// again at each login. `None` with the embedded
-    /// store. `begin_with` is by chance, so that many servers do not all ask the same member.
+    /// again at each login. `None` with the embedded store. `begin_with` is by chance, so that many
+    /// servers do not all ask the same member.
     ///
     /// # Errors
     /// When that file cannot be read, or has something else than one line. The message names it and
