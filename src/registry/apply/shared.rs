@@ -203,7 +203,7 @@ impl Applier {
                 .map(|instance| Beat::of(instance.key()))
                 .for_each(hand_on),
             Command::Amend(amendments) => {
-                amendments.iter().flat_map(|amendment| renewed(amendment, base)).for_each(hand_on)
+                amendments.iter().flat_map(|amendment| renewed(amendment, base)).for_each(hand_on);
             }
             _ => {}
         }
