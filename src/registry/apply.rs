@@ -143,6 +143,7 @@ impl Applier {
         let seen = self.take_opinions(&base, seen);
         self.see(&base, seen);
         self.judge_opinions();
+        self.tell_again();
         self.reply_to_seen();
         // Also while a proposal is under way that may take long to fail.
         self.refuse_in_bad_weather();
@@ -273,7 +274,10 @@ impl Applier {
             Some(finished) => {
                 match self.sharing {
                     None => self.owed.extend(finished.touched.iter().cloned()),
-                    Some(_) => self.note_seen(base, &finished),
+                    Some(_) => {
+                        self.note_seen(base, &finished);
+                        self.tell_found(base, &finished);
+                    }
                 }
                 self.publish(base, finished);
             }
@@ -294,11 +298,11 @@ impl Applier {
     /// What is due because time passed.
     fn take_due(&mut self, base: &Snapshot) -> Vec<Due> {
         let now = self.clock.elapsed();
-        if self.sharing.as_ref().is_some_and(Sharing::may_be_replaced) {
-            self.leases.wait(now);
-            return Vec::new();
+        let is_down = |key: &InstanceKey| base.is_found_dead(key);
+        match self.sharing.as_ref().filter(|sharing| sharing.may_be_replaced()) {
+            Some(sharing) => self.leases.advance_apart(now, sharing.heard(now), is_down),
+            None => self.leases.advance(now, is_down),
         }
-        self.leases.advance(now, |key| base.is_found_dead(key))
     }
 
     /// Drafts the next snapshot from what is due and what `apply` applies; `None` when that changes
@@ -316,6 +320,7 @@ impl Applier {
                 Due::Expire(key) => draft.expire(key),
                 Due::Hold(key, check) => draft.hold(key, *check),
                 Due::Lapse(key, check) => draft.lapse(key, *check),
+                Due::Miss(key, check) => draft.miss(key, *check),
             }
         }
         let outcomes = apply(&mut draft);

@@ -7,6 +7,7 @@
 //! also trips on a planned scale-down; here only silences count, never a failed active check and
 //! never a deregistration.
 
+mod apart;
 mod beats;
 mod downs;
 mod follow;
@@ -21,6 +22,7 @@ use std::{
 
 use hashbrown::HashMap;
 
+pub(super) use self::apart::Heard;
 use self::{
     beats::{Beat, BeatId, Beats, Phase},
     downs::Reap,
@@ -78,6 +80,8 @@ pub(super) enum Due {
     Hold(InstanceKey, u8),
     /// The check was not renewed: turn it critical, or end the lease that it is.
     Lapse(InstanceKey, u8),
+    /// The same while nothing may be removed: turn it critical, also if it is a lease.
+    Miss(InstanceKey, u8),
 }
 
 #[derive(Debug)]
@@ -172,21 +176,6 @@ impl Leases {
         }
     }
 
-    /// Moves time on to `now` while heartbeats may go to others: no silence counts, and nothing is
-    /// removed. What is due begins anew.
-    pub(super) fn wait(&mut self, now: Duration) {
-        let mut timers = Vec::new();
-        self.wheel.advance(now, &mut timers);
-        for timer in timers {
-            match timer {
-                Timer::Beat(id) => self.wait_for(id, Phase::Alive, now),
-                Timer::Decide(id) => self.wait_for(id, Phase::Silent, now),
-                Timer::Release(id) => self.hold_on(id, now),
-                Timer::Reap(instance) => self.spare_for_now(instance, now),
-            }
-        }
-    }
-
     /// Moves time on to `now`. `is_down` tells whether an active check has found an instance dead
     /// already: then its silence is no surprise and is not counted.
     pub(super) fn advance(
@@ -204,12 +193,7 @@ impl Leases {
                 Timer::Reap(instance) => self.on_reap(instance, now, &mut due),
             }
         }
-        if !undecided.is_empty() && self.too_many_are_silent(now) {
-            self.hold_all_of_the_window(now, &mut due);
-        }
-        for id in undecided {
-            self.lapse_if_silent(id, &mut due);
-        }
+        self.decide(undecided, now, &mut due);
         due
     }
 }

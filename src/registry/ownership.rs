@@ -4,6 +4,8 @@
 //! All servers that know of the same servers come to the same owner without a word, and one that
 //! comes or goes moves only what is its own.
 
+mod apart;
+
 use std::{
     hash::Hasher,
     sync::{
@@ -13,9 +15,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use siphasher::sip::SipHasher24;
 use tokio::sync::watch;
 
+pub use self::apart::Company;
+use self::apart::Words;
 use crate::model::InstanceKey;
 
 /// Tells servers apart.
@@ -55,6 +60,8 @@ struct Inner {
     changes: watch::Sender<u64>,
     /// How often this server has become known to the others.
     terms: AtomicU64,
+    /// What the others have said of whether they are cut off.
+    words: Mutex<Words>,
 }
 
 // === impl Ownership ===
@@ -81,6 +88,7 @@ impl Ownership {
             view: ArcSwap::from_pointee(view),
             changes: watch::Sender::new(0),
             terms: AtomicU64::new(0),
+            words: Mutex::default(),
         }))
     }
 

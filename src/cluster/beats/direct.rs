@@ -20,7 +20,7 @@ use tokio::{
 use super::{outbox::Waiting, relay, ways::Handed};
 use crate::{
     cluster::Roster,
-    registry::{Peer, ServerId},
+    registry::{Ownership, Peer, ServerId},
     store::text::BeatsTakenText,
 };
 
@@ -37,6 +37,7 @@ const ANSWER_OCTETS_MAX: usize = 256 << 10;
 #[derive(Clone)]
 pub(super) struct Direct {
     me: ServerId,
+    ownership: Ownership,
     roster: watch::Receiver<Roster>,
     lines: Arc<Mutex<HashMap<ServerId, Line>>>,
 }
@@ -63,8 +64,8 @@ type Fault = Box<dyn Error + Send + Sync>;
 // === impl Direct ===
 
 impl Direct {
-    pub(super) fn new(me: ServerId, roster: watch::Receiver<Roster>) -> Self {
-        Self { me, roster, lines: Arc::default() }
+    pub(super) fn new(me: ServerId, ownership: Ownership, roster: watch::Receiver<Roster>) -> Self {
+        Self { me, ownership, roster, lines: Arc::default() }
     }
 
     /// Has a server take a batch.
@@ -73,7 +74,7 @@ impl Direct {
     /// When it has not said that it did: why.
     pub(super) async fn hand(&self, to: &Peer, batch: &[Waiting]) -> Result<Handed, String> {
         let until = Instant::now() + PATIENCE;
-        let body = Bytes::from(relay::json(&self.me, batch));
+        let body = Bytes::from(relay::json(&self.me, self.ownership.circle(), batch));
         let octets = body.len();
         let mut line = self.lines.lock().remove(&to.id).unwrap_or_default();
         if let Some(token) = self.token(&to.id) {

@@ -10,6 +10,9 @@ use crate::{cluster::follow::Backoff, model::Timestamp, registry::Peer};
 /// How long a server is out of reach before that is worth a line: it may be starting again.
 const WORTH_A_LINE: Duration = Duration::from_secs(5);
 
+/// How often a server that is cut off says so to each of the others.
+const WORD: Duration = Duration::from_secs(1);
+
 /// One other server.
 #[derive(Debug)]
 pub(super) struct Post {
@@ -19,6 +22,8 @@ pub(super) struct Post {
     pub is_busy: bool,
     /// Whether it is among those that are alive.
     pub is_listed: bool,
+    /// When it is told again that this server is cut off; `None` while it is not.
+    pub word_at: Option<Instant>,
     pub trouble: Option<Trouble>,
 }
 
@@ -46,7 +51,7 @@ impl Post {
 
     pub(super) fn new(peer: Peer) -> Self {
         let outbox = Outbox::default();
-        Self { peer, outbox, is_busy: false, is_listed: true, trouble: None }
+        Self { peer, outbox, is_busy: false, is_listed: true, word_at: None, trouble: None }
     }
 
     /// When there is something to do for it by the direct way.
@@ -54,8 +59,14 @@ impl Post {
         match &self.trouble {
             _ if self.is_busy => None,
             Some(trouble) => Some(trouble.retry_at),
-            None => self.outbox.due(),
+            None => self.outbox.due().into_iter().chain(self.word_at).min(),
         }
+    }
+
+    /// Something is sent, or could be: with it goes whether this server is cut off.
+    pub(super) fn begins(&mut self, now: Instant) {
+        self.is_busy = true;
+        self.word_at = self.word_at.map(|_| now + WORD);
     }
 
     /// When there is something to do for it by the store.

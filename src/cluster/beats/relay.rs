@@ -125,10 +125,11 @@ impl Relay {
     }
 }
 
-/// A batch as the other side's HTTP interface takes it.
-pub(super) fn json(me: &ServerId, batch: &[Waiting]) -> Vec<u8> {
+/// A batch as the other side's HTTP interface takes it; `apart` is this server's circle while it is
+/// cut off.
+pub(super) fn json(me: &ServerId, apart: Option<u64>, batch: &[Waiting]) -> Vec<u8> {
     let beats = batch.iter().map(|waiting| BeatText::from(&waiting.beat)).collect();
-    let text = BeatsText { from: (&**me).into(), beats };
+    let text = BeatsText { from: (&**me).into(), apart, beats };
     serde_json::to_vec(&text).expect("texts and numbers have a form in JSON")
 }
 
@@ -157,7 +158,7 @@ fn packed(me: &ServerId, batch: &[Waiting]) -> (Vec<u8>, usize) {
     batch.iter_mut().for_each(|waiting| shorten(&mut waiting.beat));
     batch.sort_by(|one, other| (&one.beat.key, one.turn).cmp(&(&other.beat.key, other.turn)));
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let json = json(me, &batch);
+    let json = json(me, None, &batch);
     let written = encoder.write_all(&json).and_then(|()| encoder.finish());
     (written.expect("memory takes what is written"), json.len())
 }

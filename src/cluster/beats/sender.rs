@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     model::{CheckSpec, Command, limit},
-    registry::{Beat, Member, Ownership, Registry, ServerId},
+    registry::{Beat, Member, Ownership, Registry, ServerId, View},
     telemetry::Board,
     util::Clock,
 };
@@ -85,6 +85,7 @@ impl<W: Ways> Sender<W> {
         let mut changes = self.ownership.subscribe();
         let mut come = Vec::new();
         loop {
+            self.adopt_apart();
             self.send(Instant::now());
             let next = self.next_at();
             tokio::select! {
@@ -137,6 +138,8 @@ impl<W: Ways> Sender<W> {
             post.is_listed = true;
             post.outbox.put(waiting);
             self.make_room();
+        } else if self.ownership.keeps(key) && self.ownership.circle().is_some() {
+            self.tell_all(&waiting);
         } else if self.ownership.keeps(key) {
             let snapshot = self.means.registry.snapshot();
             let heard = waiting.beat.heartbeats(&snapshot, &self.ownership);
@@ -146,6 +149,27 @@ impl<W: Ways> Sender<W> {
             }
         } else {
             self.means.metrics.dropped("nobody", 1);
+        }
+    }
+
+    /// What this server finds of its own instances while it is cut off is for all others.
+    fn tell_all(&mut self, waiting: &Waiting) {
+        for post in self.posts.values_mut().filter(|post| post.is_listed) {
+            post.outbox.put(waiting.clone());
+        }
+        self.make_room();
+    }
+
+    /// While this server is cut off it says so to all others.
+    fn adopt_apart(&mut self) {
+        if self.ownership.circle().is_none() {
+            self.posts.values_mut().for_each(|post| post.word_at = None);
+            return;
+        }
+        let Some(View { me, servers, .. }) = self.ownership.view() else { return };
+        for peer in servers.into_iter().filter(|peer| peer.id != me) {
+            let post = self.posts.entry(peer.id.clone()).or_insert_with(|| Post::new(peer));
+            post.word_at.get_or_insert_with(Instant::now);
         }
     }
 
@@ -211,13 +235,13 @@ impl<W: Ways> Sender<W> {
                 None => {
                     let batch = post.outbox.take(limit::BEATS_MAX, BATCH_OCTETS_MAX);
                     let batch = timely(batch, now, &means.metrics);
-                    if batch.is_empty() {
+                    if batch.is_empty() && post.word_at.is_none_or(|at| at > now) {
                         continue;
                     }
                     batch
                 }
             };
-            post.is_busy = true;
+            post.begins(now);
             let (ways, to) = (means.ways.clone(), post.peer.clone());
             under_way.spawn(async move {
                 let outcome = ways.hand(&to, &batch).await;

@@ -57,7 +57,8 @@ impl Beats {
         let receiver =
             Receiver { me: me.clone(), registry: registry.clone(), metrics: metrics.clone() };
         let (board, clock) = (common.board.undated().clone(), common.clock.clone());
-        let direct = Direct::new(me.clone(), common.roster());
+        let ownership = registry.ownership().clone();
+        let direct = Direct::new(me.clone(), ownership, common.roster());
         let ways = Both { direct, relay: Relay::new(me, common) };
         let sender = Sender::new(Means { ways, registry, board, metrics, clock, rng });
         Self { sender, receiver, beats, relayed }

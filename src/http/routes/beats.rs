@@ -3,8 +3,10 @@
 //! They come in batches, a few a second from each server, so that heartbeats of 100,000 instances
 //! are some requests. What is not known or not kept here is said by its place and not handed on
 //! again: two servers that are not of one mind about whose task an instance is would send it to and
-//! fro. The path is in no contract, because it is for servers of one cluster alone; a later version
-//! of Rollcall takes this one's batches, and this one's reader passes over what it does not know.
+//! fro. Servers that are cut off from the store say so here, and what they find of the silences of
+//! their own instances. The path is in no contract, because it is for servers of one cluster alone;
+//! a later version of Rollcall takes this one's batches, and this one's reader passes over what it
+//! does not know.
 
 use axum::{
     extract::{Request, State},
@@ -20,7 +22,7 @@ use crate::{
         seen::Seen,
     },
     model::{Command, Invalid, limit},
-    registry::Astray,
+    registry::{Astray, Beat},
     store::text::{BeatsTakenText, BeatsText},
 };
 
@@ -35,15 +37,23 @@ pub(in crate::http) async fn take(
     request: Request,
 ) -> Result<Response, Problem> {
     let body = json::read(request, limit::BEATS_OCTETS_MAX, &api).await?;
-    let BeatsText { from, beats } = json::parse(&body)?;
+    let BeatsText { from, apart, beats } = json::parse(&body)?;
     if beats.len() > limit::BEATS_MAX {
         let problem = format!("beats are above the limit of {}", limit::BEATS_MAX);
         return Err(Invalid::new("beats", beats.len(), problem).into());
     }
     let snapshot = api.registry().snapshot();
     let mut reply = BeatsTakenText::default();
+    let is_apart = apart.is_some() && apart == peers.ownership.circle();
     for (index, beat) in beats.into_iter().enumerate() {
-        let beat = beat.into_model().ok_or(Astray::Unknown);
+        let beat = beat.into_model();
+        let found = |beat: &Beat| beat.found_by(&from, &snapshot, &peers.ownership);
+        if let Some(report) = beat.as_ref().filter(|_| is_apart).and_then(found) {
+            api.registry().enqueue(Command::Report(report)).await?;
+            reply.taken += 1;
+            continue;
+        }
+        let beat = beat.ok_or(Astray::Unknown);
         match beat.and_then(|beat| beat.heartbeats(&snapshot, &peers.ownership)) {
             Ok(heartbeats) => {
                 for heartbeat in heartbeats {
@@ -55,6 +65,8 @@ pub(in crate::http) async fn take(
             Err(Astray::Unknown) => reply.unknown.push(index),
         }
     }
+    // When they are in: who is heard of without a break has handed on all that came to it.
+    peers.ownership.hear_of(&from, apart);
     let BeatsTakenText { taken, unknown, elsewhere } = &reply;
     let (unknown, elsewhere) = (unknown.len(), elsewhere.len());
     tracing::debug!(%from, taken, unknown, elsewhere, "heartbeats from another server");

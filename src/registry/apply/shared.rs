@@ -8,6 +8,7 @@
 mod follow;
 mod opinions;
 mod propose;
+mod tell;
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,6 +41,8 @@ pub(in crate::registry) struct Sharing {
     /// Whether others may have taken over what is this server's task, as far as is known here.
     may_be_replaced: bool,
     beats: mpsc::Sender<Beat>,
+    /// When others are told again what is found here; `None` while nobody is to be told.
+    tells_at: Option<Duration>,
     overlay: Overlay,
     opinions: Opinions,
     weather: Weather,
@@ -117,6 +120,7 @@ impl Sharing {
             ownership_changes: ownership.subscribe(),
             ownership,
             beats,
+            tells_at: None,
             overlay: Overlay::default(),
             opinions: Opinions::new(dissent),
             weather: Weather::Fair,
@@ -136,9 +140,14 @@ impl Sharing {
         self.ownership.keeps(key)
     }
 
-    /// Whether silences count for nothing, because heartbeats may go to others.
+    /// Whether heartbeats may go to others that have taken over.
     pub(super) fn may_be_replaced(&self) -> bool {
         self.may_be_replaced || self.ownership.may_be_replaced()
+    }
+
+    /// Whether this server is cut off, and among others: what it finds they hear of by itself.
+    fn is_apart(&self) -> bool {
+        self.ownership.may_be_replaced() && self.ownership.circle().is_some()
     }
 
     /// When the writer has something to do next, given when it may ask for what is owed again.
@@ -149,7 +158,7 @@ impl Sharing {
         let is_idle = !self.is_proposing && taken.is_none() && self.weather == Weather::Fair;
         let parked = self.parked.iter().map(|parked| parked.until).min();
         let idle = [parked, retry_at].into_iter().flatten().min().filter(|_| is_idle);
-        [self.settled_at, taken, unwritten, idle].into_iter().flatten().min()
+        [self.settled_at, self.tells_at, taken, unwritten, idle].into_iter().flatten().min()
     }
 
     /// How much waits for the next proposal.

@@ -27,22 +27,22 @@ const ON_ITS_WAY_MAX: Duration = Duration::from_secs(10);
 impl Draft<'_> {
     /// Turns a `ttl` check that was not renewed critical, or removes an instance whose lease it is.
     pub(in crate::registry) fn lapse(&mut self, key: &InstanceKey, check: u8) {
+        let Ok(member) = self.member(key) else { return };
+        match member.instance.checks.get(usize::from(check)) {
+            Some(spec) if spec.is_lease() => self.expire(key),
+            _ => self.miss(key, check),
+        }
+    }
+
+    /// Turns a `ttl` check that was not renewed critical.
+    pub(in crate::registry) fn miss(&mut self, key: &InstanceKey, check: u8) {
         let check = usize::from(check);
         let Ok(member) = self.member(key) else { return };
-        match member.instance.checks.get(check) {
-            Some(spec) if spec.is_lease() => self.expire(key),
-            Some(spec) => {
-                let Some(ttl) = spec.ttl() else { return };
-                let output = silence(ttl, &member.checks[check]).into();
-                let (key, status) = (key.clone(), Status::Critical);
-                let check = Some((check, member.registered));
-                self.set_ttl_checks(
-                    &member,
-                    &Heartbeat { key, check, status, output, heard: None },
-                );
-            }
-            None => {}
-        }
+        let Some(ttl) = member.instance.checks.get(check).and_then(CheckSpec::ttl) else { return };
+        let output = silence(ttl, &member.checks[check]).into();
+        let (key, status) = (key.clone(), Status::Critical);
+        let check = Some((check, member.registered));
+        self.set_ttl_checks(&member, &Heartbeat { key, check, status, output, heard: None });
     }
 
     /// Holds a silent instance in the answers as suspect: the check that was not renewed says so,

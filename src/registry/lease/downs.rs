@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Due, Leases, Timer, WAIT_MIN};
+use super::{Due, Leases, Timer};
 use crate::{
     model::{Instance, InstanceKey, Timestamp},
     registry::Member,
@@ -90,22 +90,6 @@ impl Leases {
         }
         self.reaps.remove(&key);
     }
-
-    /// Counts anew from now for how long the instance is down.
-    pub(super) fn spare_for_now(&mut self, instance: Arc<Instance>, now: Duration) {
-        let key = instance.key();
-        let Some(reap) = self.reaps.get_mut(&key).filter(|reap| reap.timer_at <= now) else {
-            return; // of two timers, the later one is left
-        };
-        reap.downs.iter_mut().for_each(|down| down.since = now);
-        match earliest(&reap.downs) {
-            Some(at) => {
-                reap.timer_at = at.max(now + WAIT_MIN);
-                self.wheel.insert(reap.timer_at, Timer::Reap(instance));
-            }
-            None => drop(self.reaps.remove(&key)),
-        }
-    }
 }
 
 /// What of `member` is critical, and for how long it may be.
@@ -118,6 +102,6 @@ fn downs(member: &Member) -> impl Iterator<Item = (Option<Timestamp>, Duration)>
     whole.into_iter().chain(checks)
 }
 
-fn earliest(downs: &[Down]) -> Option<Duration> {
+pub(super) fn earliest(downs: &[Down]) -> Option<Duration> {
     downs.iter().map(|down| down.since + down.after).min()
 }

@@ -124,17 +124,4 @@ impl Leases {
         self.set_phase(id, Phase::Alive);
         self.wheel.insert(deadline, Timer::Beat(id));
     }
-
-    /// Gives a lease that is in this phase a full ttl if it is over.
-    pub(super) fn wait_for(&mut self, id: BeatId, phase: Phase, now: Duration) {
-        let Some(beat) = self.beats.get_mut(id).filter(|beat| beat.phase == phase) else { return };
-        if beat.deadline <= now {
-            beat.deadline = now + beat.ttl();
-        }
-        beat.phase = Phase::Alive; // as silent, it counts as one that is kept
-        if let Some(since) = beat.silent_since.take() {
-            self.silences.remove(&(since, id));
-        }
-        self.wheel.insert(beat.deadline, Timer::Beat(id));
-    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    DECISION_DELAY, Due, Leases, Timer, WAIT_MIN,
+    DECISION_DELAY, Due, Leases, Timer,
     beats::{Beat, BeatId, Phase},
 };
 use crate::{model::InstanceKey, registry::SelfPreservation, util::SlotId};
@@ -11,6 +11,16 @@ use crate::{model::InstanceKey, registry::SelfPreservation, util::SlotId};
 // === impl Leases ===
 
 impl Leases {
+    /// Decides what silences mean that have lasted for long enough.
+    pub(super) fn decide(&mut self, undecided: Vec<BeatId>, now: Duration, due: &mut Vec<Due>) {
+        if !undecided.is_empty() && self.too_many_are_silent(now) {
+            self.hold_all_of_the_window(now, due);
+        }
+        for id in undecided {
+            self.lapse_if_silent(id, due);
+        }
+    }
+
     pub(super) fn on_beat(
         &mut self,
         id: BeatId,
@@ -106,18 +116,6 @@ impl Leases {
         {
             due.push(Due::Lapse(beat.key(), beat.check));
             self.set_phase(id, Phase::Lapsed);
-        }
-    }
-
-    /// Holds on to one that would be released.
-    pub(super) fn hold_on(&mut self, id: BeatId, now: Duration) {
-        let next = now + self.settings.max_hold.max(WAIT_MIN);
-        if let Some(beat) = self.beats.get_mut(id)
-            && let Phase::Held(until) = beat.phase
-            && until <= now
-        {
-            beat.phase = Phase::Held(next);
-            self.wheel.insert(next, Timer::Release(id));
         }
     }
 }

@@ -165,7 +165,7 @@ fn those_that_are_removed_at_once_count_for_as_long_as_those_that_stay() {
                     expired.insert(key);
                 }
                 Due::Hold(key, _) => drop(held.insert(key)),
-                Due::Lapse(..) => panic!("{due:?}"),
+                Due::Lapse(..) | Due::Miss(..) => panic!("{due:?}"),
             }
         }
     }

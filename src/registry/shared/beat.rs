@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    model::{CheckState, Heartbeat, InstanceKey, Revision, Status, limit},
+    model::{CheckReport, CheckState, Heartbeat, InstanceKey, Revision, Status, limit},
     registry::{Member, Ownership, Snapshot, draft::is_held},
 };
 
@@ -59,17 +59,33 @@ impl Beat {
         let (Some(status), Some(output)) = (self.status, &self.output) else {
             return Ok(self.renewals(member));
         };
-        let output = match output.floor_char_boundary(limit::CHECK_OUTPUT_OCTETS_MAX) {
-            all if all == output.len() => Arc::clone(output),
-            most => output[..most].into(),
-        };
         Ok(vec![Heartbeat {
             key: self.key.clone(),
             check: self.check,
             status,
-            output,
+            output: limited(output),
             heard: self.heard,
         }])
+    }
+
+    /// What it says of one of another server's own instances: servers that are cut off tell one
+    /// another so what heartbeats, and the want of them, have changed. `None` when it comes from
+    /// somebody else, or is not about what is known here.
+    pub fn found_by(
+        &self,
+        server: &str,
+        snapshot: &Snapshot,
+        ownership: &Ownership,
+    ) -> Option<CheckReport> {
+        let (Some((check, registered)), Some(status)) = (self.check, self.status) else {
+            return None;
+        };
+        let owner = ownership.owner(&self.key)?;
+        let member = snapshot.member(&self.key)?;
+        (&*owner.id == server && self.is_about(member)).then(|| {
+            let (key, output) = (self.key.clone(), self.output.as_ref().map(limited));
+            CheckReport { key, registered, check, status, output: output.unwrap_or_default() }
+        })
     }
 
     /// Whether it has a check that this is a sign of life for.
@@ -107,6 +123,13 @@ impl Beat {
             _ if is_news || is_held(known) => Arc::default(),
             _ => Arc::clone(&known.output),
         }
+    }
+}
+
+fn limited(output: &Arc<str>) -> Arc<str> {
+    match output.floor_char_boundary(limit::CHECK_OUTPUT_OCTETS_MAX) {
+        all if all == output.len() => Arc::clone(output),
+        most => output[..most].into(),
     }
 }
 

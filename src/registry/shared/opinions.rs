@@ -77,7 +77,8 @@ impl Opinions {
         at: Timestamp,
     ) {
         let Some(known) = shared.checks.get(report.check) else { return };
-        if report.registered != shared.registered {
+        let is_active = |check: usize| shared.instance.checks[check].thresholds().is_some();
+        if report.registered != shared.registered || !is_active(report.check) {
             return;
         }
         if report.status.is_up() == known.status.is_up() {

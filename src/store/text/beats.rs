@@ -16,6 +16,10 @@ use crate::{
 pub(crate) struct BeatsText {
     /// Which server they come from.
     pub from: SmolStr,
+    /// While that server is cut off from the store: a number for the servers that it knows of
+    /// (`registry::Ownership::circle`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart: Option<u64>,
     /// In the order in which they came.
     pub beats: Vec<BeatText>,
 }

@@ -10,6 +10,7 @@ mod clocks;
 mod outages;
 mod passwords;
 mod restored;
+mod silences;
 mod space;
 mod versions;
 
@@ -80,12 +81,17 @@ impl Servers {
 
     /// The same with something in their configuration.
     fn configured(etcd: &Etcd, config: &str, with: impl Fn(Builder) -> Builder) -> Self {
-        let start = |name: &str| {
+        Self::named(etcd, &NAMES, config, with)
+    }
+
+    /// The same with servers of these names.
+    fn named(etcd: &Etcd, names: &[&str], config: &str, with: impl Fn(Builder) -> Builder) -> Self {
+        let start = |name: &&str| {
             let id = format!("[cluster]\nserver_id = \"{name}\"\nlease = \"2s\"\n{config}");
             let store = format!("etcd={}", etcd.endpoints().join(","));
             with(Node::builder().config(&id).arg("--store").arg(store)).start()
         };
-        let mut servers = Self { nodes: NAMES.map(start).into(), asking: Vec::new() };
+        let mut servers = Self { nodes: names.iter().map(start).collect(), asking: Vec::new() };
         servers.register(0, "kept", KEPT);
         for node in &servers.nodes {
             eventually("both know it", || node.api().status("kept", "i"));

@@ -40,7 +40,7 @@ use crate::{
     },
     model::{Command, Heartbeat, Status, Timestamp},
     registry::{
-        Beat, Options, Peer, Registry, ServerId,
+        Beat, Options, Ownership, Peer, Registry, ServerId,
         testing::{self, Commons, Running, key},
     },
     store::text::{BeatText, BeatsTakenText, BeatsText},
@@ -162,7 +162,7 @@ fn roster(tokens: &[(&str, &str)]) -> Roster {
 
 fn direct() -> (Direct, watch::Sender<Roster>) {
     let sender = watch::Sender::new(roster(&[("b", "3f9a")]));
-    (Direct::new("a".into(), sender.subscribe()), sender)
+    (Direct::new("a".into(), Ownership::all(), sender.subscribe()), sender)
 }
 
 fn batch(name: &str) -> Vec<Waiting> {
@@ -193,7 +193,8 @@ async fn two_servers(commons: &Commons) -> Vec<Running> {
     let rows = watch::Sender::new(roster(&[("server-0", "3f9a"), ("server-1", "3f9a")]));
     for (server, queue) in servers.iter().zip(queues) {
         let me = server.registry.ownership().view().unwrap().me;
-        let ways = DirectOnly(Direct::new(me, rows.subscribe()));
+        let ownership = server.registry.ownership().clone();
+        let ways = DirectOnly(Direct::new(me, ownership, rows.subscribe()));
         let sender = Sender::new(means(server, ways));
         tokio::spawn(sender.run(queue, server.stop.clone()));
     }

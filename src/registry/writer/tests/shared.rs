@@ -1,13 +1,15 @@
 //! Several registries that share their state, with the clock stopped.
 
+mod apart;
 mod asked;
 mod opinions;
 mod random;
 mod returning;
 mod seen;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::{register, report, status};
@@ -24,7 +26,11 @@ use crate::{
 struct Fleet {
     commons: Commons,
     servers: Vec<Running>,
+    parted: Parted,
 }
+
+/// Servers that no other reaches, and that reach no other.
+type Parted = Arc<Mutex<BTreeSet<usize>>>;
 
 impl Fleet {
     fn start(count: usize) -> Self {
@@ -35,10 +41,12 @@ impl Fleet {
         let (servers, beats): (Vec<Running>, Vec<_>) =
             (0..count).map(|_| commons.join(Options::default())).unzip();
         let registries: Vec<Registry> = servers.iter().map(|it| it.registry.clone()).collect();
-        for beats in beats {
-            tokio::spawn(deliver(beats, commons.clone(), registries.clone()));
+        let parted = Parted::default();
+        for (from, beats) in beats.into_iter().enumerate() {
+            let way = Way { from, commons: commons.clone(), to: registries.clone() };
+            tokio::spawn(way.deliver(beats, parted.clone()));
         }
-        Self { commons, servers }
+        Self { commons, servers, parted }
     }
 
     fn registry(&self, server: usize) -> &Registry {
@@ -64,11 +72,42 @@ impl Fleet {
     }
 }
 
-/// What the servers' HTTP interfaces do for one another.
-async fn deliver(mut beats: mpsc::Receiver<Beat>, commons: Commons, to: Vec<Registry>) {
-    while let Some(beat) = beats.recv().await {
-        let registry = &to[commons.owner(&beat.key)];
-        take_one(registry, &beat).await;
+/// The way of what one server has for others.
+struct Way {
+    from: usize,
+    commons: Commons,
+    to: Vec<Registry>,
+}
+
+impl Way {
+    /// What the servers' HTTP interfaces do for one another.
+    async fn deliver(self, mut beats: mpsc::Receiver<Beat>, parted: Parted) {
+        let own = self.to[self.from].ownership();
+        while let Some(beat) = beats.recv().await {
+            let is_parted = |at: usize| {
+                let parted = parted.lock();
+                parted.contains(&at) || parted.contains(&self.from)
+            };
+            if own.keeps(&beat.key) && own.circle().is_some() {
+                self.tell(&beat, is_parted).await;
+                continue;
+            }
+            let owner = self.commons.owner(&beat.key);
+            if owner == self.from || !is_parted(owner) {
+                take_one(&self.to[owner], &beat).await;
+            }
+        }
+    }
+
+    /// What it has found while it is cut off is for all.
+    async fn tell(&self, beat: &Beat, is_parted: impl Fn(usize) -> bool) {
+        let me = self.to[self.from].ownership().me().unwrap();
+        for (at, other) in self.to.iter().enumerate() {
+            let found = beat.found_by(&me, &other.snapshot(), other.ownership());
+            if let Some(report) = found.filter(|_| at != self.from && !is_parted(at)) {
+                let _stopping = other.enqueue(Command::Report(report)).await;
+            }
+        }
     }
 }
 

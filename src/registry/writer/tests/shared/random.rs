@@ -20,6 +20,7 @@ type Submission = JoinHandle<(bool, Result<Applied, RegistryError>)>;
 
 async fn play(steps: &[(u8, Step)], checkers: usize) {
     let fleet = Fleet::of(Commons::with_checkers(checkers), 3);
+    fleet.talk();
     let mut submissions: Vec<Submission> = Vec::new();
     for (server, step) in steps {
         let server = usize::from(*server);

@@ -48,7 +48,7 @@ async fn a_heartbeat_that_is_handed_on_late_beats_no_newer_word() {
     let commons = Commons::default();
     let (servers, mut queues): (Vec<_>, Vec<_>) =
         (0..2).map(|_| commons.join(Options::default())).unzip();
-    let fleet = Fleet { commons, servers };
+    let fleet = Fleet { commons, servers, parted: Default::default() };
     let (owner, other) = fleet.owner_and_other("web/a");
     let ttl = Duration::from_secs(3);
     fleet.submit(0, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
@@ -98,7 +98,7 @@ async fn of_what_is_registered_again_only_the_signs_of_life_in_it_are_handed_on(
     let commons = Commons::default();
     let (servers, mut queues): (Vec<_>, Vec<_>) =
         (0..2).map(|_| commons.join(Options::default())).unzip();
-    let fleet = Fleet { commons, servers };
+    let fleet = Fleet { commons, servers, parted: Default::default() };
     let (_, other) = fleet.owner_and_other("web/a");
     let one = testing::beating("web/a", "10.0.0.1", Duration::from_secs(3));
     let two = Instance { checks: vec![one.checks[0].clone(); 2].into(), ..one };

@@ -1,0 +1,138 @@
+//! Servers that are cut off from the store, all or some of them: whose silence counts where.
+
+use super::{Duration, Fleet, Status, beat, key, pass, register, status};
+use crate::{
+    model::{CheckSpec, Instance},
+    registry::testing::beating,
+};
+
+const TTL: Duration = Duration::from_secs(3);
+
+/// From the end of a ttl until all show what it means, while all are cut off: two words of each
+/// server, and the time to decide.
+const FOUND: u64 = 3_000;
+
+impl Fleet {
+    /// Has servers say to one another whether they are cut off, each second.
+    pub(super) fn talk(&self) {
+        let registries: Vec<_> = self.servers.iter().map(|it| it.registry.clone()).collect();
+        let parted = self.parted.clone();
+        tokio::spawn(async move {
+            loop {
+                for (from, speaker) in registries.iter().enumerate() {
+                    let (me, circle) = (speaker.ownership().me(), speaker.ownership().circle());
+                    let others = registries.iter().enumerate().filter(|(at, _)| *at != from);
+                    for (_, other) in others.filter(|(at, _)| {
+                        let parted = parted.lock();
+                        !parted.contains(at) && !parted.contains(&from)
+                    }) {
+                        other.ownership().hear_of(&me.clone().unwrap(), circle);
+                    }
+                }
+                pass(1_000).await;
+            }
+        });
+    }
+
+    fn cut_all(&self, is_cut: bool) {
+        (0..self.servers.len()).for_each(|server| self.commons.cut(server, is_cut));
+    }
+
+    /// Lets a client live for so many seconds, and looks all the time how it is shown.
+    async fn live(&self, at: usize, seconds: u64) {
+        for _ in 0..seconds {
+            self.submit(at, beat("web/a", Status::Passing)).await.unwrap();
+            pass(1_000).await;
+            let shown = self.status("web/a");
+            assert!(shown.iter().all(|it| *it == Some(Status::Passing)), "{shown:?}");
+        }
+    }
+}
+
+/// Three servers with `web/a`: its owner, and one that its client comes to.
+async fn fleet(instance: Instance) -> (Fleet, usize, usize) {
+    let fleet = Fleet::start(3);
+    fleet.talk();
+    let (owner, other) = fleet.owner_and_other("web/a");
+    fleet.submit(other, register(instance)).await.unwrap();
+    fleet.live(other, 5).await;
+    (fleet, owner, other)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_dies_while_all_are_cut_off_is_found_by_all() {
+    let (fleet, owner, other) = fleet(beating("web/a", "10.0.0.1", TTL)).await;
+    fleet.cut_all(true);
+    for at in [other, owner] {
+        fleet.live(at, 20).await;
+        pass(1_500).await;
+        assert_eq!(fleet.status("web/a"), [Some(Status::Passing); 3], "within its ttl");
+        pass(500 + FOUND).await;
+        assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3], "it came to {at}");
+        // It lives again.
+        fleet.submit(at, beat("web/a", Status::Passing)).await.unwrap();
+        pass(500).await;
+        fleet.live(other, 5).await;
+    }
+    pass(2_000 + FOUND).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3]);
+    fleet.cut_all(false);
+    pass(60_000).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3], "that was right");
+    assert_eq!(fleet.commons.members()[0].status, Status::Critical, "in the store");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_lives_where_nothing_is_heard_of_is_condemned_nowhere() {
+    let (fleet, owner, other) = fleet(beating("web/a", "10.0.0.1", TTL)).await;
+    fleet.cut_all(true);
+    fleet.live(other, 10).await;
+    // From here on nobody hands on what comes to the other server.
+    fleet.parted.lock().insert(owner);
+    fleet.live(other, 20).await;
+    fleet.parted.lock().clear();
+    fleet.live(other, 10).await;
+    // The other one reaches the store again, and hands nothing on to who is taken for dead.
+    fleet.commons.cut(other, false);
+    fleet.parted.lock().insert(other);
+    fleet.live(other, 20).await;
+    fleet.parted.lock().clear();
+    fleet.live(other, 5).await;
+    fleet.cut_all(false);
+    fleet.live(other, 10).await;
+    pass(5_000).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3], "but it dies as ever");
+}
+
+/// The others had not noticed yet that they were cut off, and were not told.
+#[tokio::test(start_paused = true)]
+async fn what_was_found_before_all_knew_that_they_are_cut_off_is_told_again() {
+    let (fleet, owner, other) = fleet(beating("web/a", "10.0.0.1", TTL)).await;
+    (0..3).for_each(|server| fleet.commons.lose(server));
+    pass(4_000).await;
+    assert_eq!(status(&fleet.servers[owner], "web/a"), Some(Status::Critical));
+    assert_eq!(status(&fleet.servers[other], "web/a"), Some(Status::Passing));
+    fleet.commons.cut(owner, true);
+    pass(2_000).await;
+    fleet.cut_all(true);
+    pass(4_000).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_removed_for_a_silence_while_all_are_cut_off() {
+    let mut instance = beating("web/a", "10.0.0.1", TTL);
+    let lease = CheckSpec { deregister_after: Some(Duration::ZERO), ..instance.checks[0].clone() };
+    assert!(lease.is_lease());
+    instance.checks = [lease].into();
+    let (fleet, _, _) = fleet(instance).await;
+    fleet.cut_all(true);
+    pass(20_000).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3]);
+    assert_eq!(fleet.commons.members()[0].key(), key("web/a"));
+    fleet.cut_all(false);
+    pass(2_000).await;
+    assert!(fleet.status("web/a").iter().all(Option::is_some), "a full ttl");
+    pass(2_000).await;
+    assert_eq!(fleet.status("web/a"), [None; 3]);
+}

@@ -1,0 +1,124 @@
+//! Clients that die while all of etcd is away: servers tell one another what they hear.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use serde_json::json;
+
+use super::{Servers, note};
+use crate::support::{
+    api::{Api, instance_path},
+    etcd::Etcd,
+    eventually,
+};
+
+const TTL: Duration = Duration::from_secs(2);
+
+/// From the end of a ttl until its servers have found it, while etcd is away: half a second to
+/// decide and some two to hear of the others, and room for a machine that is busy.
+const FOUND: Duration = Duration::from_secs(6);
+
+/// Sends heartbeats of instances at one server each, until it is dropped.
+struct Clients {
+    alive: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Clients {
+    /// One at each server, for each of these services.
+    fn start(servers: &Servers, services: &[&str]) -> Self {
+        let body = json!({ "addresses": ["10.0.0.9"], "port": 80,
+            "checks": [{ "type": "ttl", "ttl": format!("{}s", TTL.as_secs()) }] });
+        let alive: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        for service in services {
+            for (at, node) in servers.nodes.iter().enumerate() {
+                let path = instance_path(service, &format!("at-{at}"));
+                let registered = node.api().put(&path, &body);
+                assert_eq!(registered.status, 201, "{registered:?}");
+                alive.lock().insert(path.clone());
+                let (alive, http) = (alive.clone(), node.http[0]);
+                std::thread::spawn(move || {
+                    let api = Api::new(http);
+                    while alive.lock().contains(&path) {
+                        let beat = api.put(&format!("{path}/heartbeat"), &json!({}));
+                        assert_eq!(beat.status, 200, "{beat:?}");
+                        std::thread::park_timeout(TTL / 8);
+                    }
+                });
+            }
+        }
+        Self { alive }
+    }
+
+    fn end(&self, of: &str) {
+        self.alive.lock().retain(|path| !path.starts_with(&instance_path(of, "")));
+    }
+}
+
+/// The threads end before their servers do.
+impl Drop for Clients {
+    fn drop(&mut self) {
+        self.alive.lock().clear();
+    }
+}
+
+/// How the instances of a service are shown by each server.
+fn shown(servers: &Servers, service: &str) -> Vec<Vec<String>> {
+    let of = |at: usize| {
+        let instances = (0..servers.nodes.len()).map(|n| format!("at-{n}"));
+        instances.map(|it| servers.api(at).status(service, &it).unwrap()).collect()
+    };
+    (0..servers.nodes.len()).map(of).collect()
+}
+
+fn all_are(shown: &[Vec<String>], status: &str) -> bool {
+    shown.iter().flatten().all(|it| it == status)
+}
+
+/// They were answered for until etcd was back.
+#[test]
+fn clients_that_die_while_all_of_etcd_is_gone_are_found_and_no_others() {
+    let mut etcd = Etcd::cluster(3);
+    let servers = Servers::named(&etcd, &["a", "b", "c"], "", |builder| builder);
+    let clients = Clients::start(&servers, &["living", "dying"]);
+    eventually("all know all", || {
+        let known = |at: &usize| {
+            let listed = servers.api(*at).get("/api/v1/services").body.to_string();
+            listed.contains("dying").then_some(())
+        };
+        (0..3).all(|at| known(&at).is_some()).then_some(())
+    });
+    (0..3).for_each(|member| etcd.kill(member));
+    let live = |what: &str, is_over: &dyn Fn() -> bool| {
+        eventually(what, || {
+            let shown = shown(&servers, "living");
+            assert!(all_are(&shown, "passing"), "{what}: {shown:?}");
+            is_over().then_some(())
+        });
+    };
+    let is_cut = |at: usize| servers.nodes[at].count_log("it checks everything itself") > 0;
+    live("all are cut off", &|| (0..3).all(is_cut));
+    let cut = Instant::now();
+    live("nobody dies of that", &|| {
+        let shown = shown(&servers, "dying");
+        assert!(all_are(&shown, "passing"), "{shown:?}");
+        cut.elapsed() > 3 * TTL
+    });
+    clients.end("dying");
+    let ended = Instant::now();
+    live("the deaths are found", &|| all_are(&shown(&servers, "dying"), "critical"));
+    println!("found after {:?}", ended.elapsed());
+    assert!(ended.elapsed() < TTL + FOUND, "{:?}", ended.elapsed());
+    (0..3).for_each(|member| etcd.start(member));
+    live("etcd is back", &|| {
+        (0..3).all(|at| note(&servers.api(at).get("/ready").body, "etcd").is_none())
+    });
+    let back = Instant::now();
+    live("nobody flaps", &|| back.elapsed() > 2 * TTL);
+    eventually("they stay dead", || all_are(&shown(&servers, "dying"), "critical").then_some(()));
+    drop(clients);
+    servers.end_well(&["etcd", "store"]);
+}
