@@ -80,11 +80,7 @@ impl Guard {
     fn start(&self, env: &Env, section: &mut Section) -> Result<Vec<Contestant>> {
         let mut servers = vec![Rollcall::start_with(env, DATA)?.server];
         for (name, config) in [(RULES, rules()), (STRANGERS, strangers().to_owned())] {
-            let folder = process::scratch("guard-config")?;
-            let file = folder.path().join("rollcall.toml");
-            std::fs::write(&file, config)?;
-            let arguments = vec!["--config".to_owned(), file.display().to_string()];
-            let rollcall = Rollcall::start(env, &Options { arguments, ..Options::default() })?;
+            let rollcall = Rollcall::start(env, &Options { config, ..Options::default() })?;
             rollcall.register(DATA.bulks())?;
             servers.push(Contestant { name, ..rollcall.server });
         }
@@ -99,7 +95,7 @@ impl Guard {
 
 /// A configuration with many rules, the last of which is that of the zone that is asked for.
 fn rules() -> String {
-    let mut config = String::from("version = 1\n[dns]\naccess = [\n");
+    let mut config = String::from("[dns]\naccess = [\n");
     for zone in 0..ZONES {
         let networks: Vec<_> = (0..NETWORKS).map(|n| format!("\"10.{zone}.{n}.0/24\"")).collect();
         let networks = networks.join(", ");
@@ -111,6 +107,6 @@ fn rules() -> String {
 
 /// A configuration in which nobody is exempt, and no rate is reached.
 fn strangers() -> &'static str {
-    "version = 1\n[dns.rate_limit]\nexempt = []\nunproven_udp_size = 1232\n\
+    "[dns.rate_limit]\nexempt = []\nunproven_udp_size = 1232\n\
      responses_per_second = 100000\nall_per_second = 100000\n"
 }

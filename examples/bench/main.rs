@@ -144,6 +144,9 @@ struct Run {
     results: PathBuf,
 }
 
+/// A turn of which no figure is kept.
+const QUICK_TURN: Duration = Duration::from_millis(300);
+
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(run) => run.run(),
@@ -207,7 +210,7 @@ impl Run {
         Ok(Env {
             cores: Cores::of_this_process()?,
             rounds: if self.quick { 1 } else { self.rounds },
-            turn: Duration::from_secs(if self.quick { 1 } else { self.seconds }),
+            turn: if self.quick { QUICK_TURN } else { Duration::from_secs(self.seconds) },
             only: self.only.clone(),
             instances: self.instances,
             quick: self.quick,

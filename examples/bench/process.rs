@@ -15,7 +15,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::cpu::{self, Usage};
+use crate::{
+    cpu::{self, Usage},
+    part::Env,
+};
 
 /// How long a server may take to come up or to go; with a million instances it is seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -99,11 +102,15 @@ impl Process {
         cpu::peak_octets(self.pid()).with_context(|| self.told())
     }
 
-    /// Its resident memory in octets, as soon as that does not grow any more.
+    /// Its resident memory in octets, as soon as that does not grow any more; at once where no
+    /// figure is kept.
     ///
     /// # Errors
     /// When it has ended.
-    pub(crate) fn settled_octets(&self) -> Result<u64> {
+    pub(crate) fn settled_octets(&self, env: &Env) -> Result<u64> {
+        if env.quick {
+            return self.resident_octets();
+        }
         let begun = Instant::now();
         let (mut most, mut since) = (0, begun);
         while since.elapsed() < SETTLED && begun.elapsed() < SETTLING_MAX {

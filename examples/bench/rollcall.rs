@@ -1,6 +1,6 @@
 //! Rollcall itself, started as an operator would, and filled through its interface.
 
-use std::{net::SocketAddr, path::PathBuf, process::Command, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -30,11 +30,16 @@ pub(crate) struct Rollcall {
 pub(crate) struct Options {
     /// Further arguments of `serve`.
     pub(crate) arguments: Vec<String>,
+    /// Tables of its configuration, but for `[server]`.
+    pub(crate) config: String,
     /// The folder of the store; a fresh one if it is not given.
     pub(crate) data: Option<PathBuf>,
     /// The cores that it may run on; that of servers if it is not given.
     pub(crate) cores: Option<String>,
 }
+
+/// What each is configured with: at its end nobody is left who has to notice.
+const CONFIG: &str = "version = 1\n[server]\nlame_duck = \"0s\"\n";
 
 // === impl Rollcall ===
 
@@ -48,6 +53,9 @@ impl Rollcall {
         let (dns, http) = (process::free_address()?, process::free_address()?);
         let mut command = Command::new(&env.rollcall);
         command.current_dir(scratch.path()).arg("serve").args(&options.arguments);
+        let file = scratch.path().join("rollcall.toml");
+        fs::write(&file, format!("{CONFIG}{}", options.config)).context("configuring")?;
+        command.arg("--config").arg(file);
         command.args(["--dns", &dns.to_string(), "--http", &http.to_string()]);
         command.arg("--data").arg(options.data.clone().unwrap_or(scratch.path().join("data")));
         let cores = options.cores.clone().unwrap_or_else(|| env.cores.server.to_string());

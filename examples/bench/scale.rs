@@ -187,10 +187,8 @@ impl Started {
     fn on(env: &Env, data: Data, checks: &Value) -> Result<Self> {
         let store = process::scratch("store")?;
         let import = import(env, data, checks, store.path())?;
-        let config = store.path().join("rollcall.toml");
-        fs::write(&config, "version = 1\n[health]\nin_flight_max = 1\n").context("configuring")?;
         let options = Options {
-            arguments: vec!["--config".into(), config.to_string_lossy().into_owned()],
+            config: "[health]\nin_flight_max = 1\n".to_owned(),
             data: Some(store.path().join("data")),
             ..Options::default()
         };
@@ -202,7 +200,7 @@ impl Started {
         let answers = u16::from_be_bytes([reply[6], reply[7]]);
         ensure!(u32::from(answers) == data.instances, "the first answer has {answers} records");
         let process = &rollcall.server.process;
-        let (resident, peak) = (process.settled_octets()? as f64, process.peak_octets()? as f64);
+        let (resident, peak) = (process.settled_octets(env)? as f64, process.peak_octets()? as f64);
         eprintln!("first answer after {first_answer:?}, {:.0} MiB", resident / MIB);
         let figures = Figures { import, first_answer, resident, peak };
         Ok(Self { rollcall, figures, _store: store })

@@ -58,7 +58,7 @@ impl Part for Waiters {
         let clients = if env.quick { QUICK } else { CLIENTS };
         let rollcall = Rollcall::start_with(env, DATA)?;
         let process = &rollcall.server.process;
-        let before = process.settled_octets()? as f64;
+        let before = process.settled_octets(env)? as f64;
         let mut waiting = WaitingNow::start(env, rollcall.http, DATA.services, clients)?;
         until_at_rest(process)?;
         let (usage, begun) = (process.usage()?, Instant::now());

@@ -218,7 +218,7 @@ fn tell_of_storms(env: &Env, storms: &[Storm], section: &mut Section) {
          neither answered nor counted as dropped is \"unexplained\". Times are the worst, in ms; \
          \"first\" and \"worst\" are those of the first query, and of the first {AFTER}, after the \
          flood. Memory is in MiB.",
-        env.turn.as_secs()
+        env.turn.as_secs_f64()
     ));
     let mut table = Table::new([
         "offered/s",

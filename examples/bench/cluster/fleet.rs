@@ -93,8 +93,7 @@ impl Fleet {
         let answers = u16::from_be_bytes([reply[6], reply[7]]);
         ensure!(u32::from(answers) == self.data.instances, "the first answer has {answers}");
         let process = &rollcall.server.process;
-        let settled = if env.quick { process.resident_octets() } else { process.settled_octets() };
-        let (resident, peak) = (settled? as f64, process.peak_octets()? as f64);
+        let (resident, peak) = (process.settled_octets(env)? as f64, process.peak_octets()? as f64);
         eprintln!("cluster, a server is ready after {ready:?}");
         self.starts.push(Start { ready, resident, peak });
         Ok(rollcall)

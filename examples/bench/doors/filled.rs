@@ -49,7 +49,7 @@ impl Filled {
         let delta = delta.ask(env, rollcall.http)?;
         drop(rollcall);
         let rollcall = Rollcall::start(env, &options)?;
-        let resident = rollcall.server.process.settled_octets()? as f64;
+        let resident = rollcall.server.process.settled_octets(env)? as f64;
         let each = resident / f64::from(data.services * data.instances);
         eprintln!("{}: {:.0}/s, {each:.0} octets", door.name(), registered.per_second());
         Ok(Self { door, rollcall, each, delta, registered, resident, _store: store })
