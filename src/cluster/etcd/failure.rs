@@ -155,7 +155,7 @@ impl Failure {
             }
             _ if is_size(status) => certain(EtcdError::TooLarge {
                 endpoint: endpoint(),
-                problem: format!("{} ({})", plain(message), asked.what),
+                problem: format!("{} ({}); {}", plain(message), asked.what, limit_of(message)),
             }),
             // Refused before anything was proposed to the others.
             Code::ResourceExhausted | Code::Unavailable
@@ -260,6 +260,17 @@ fn is_size(status: &Status) -> bool {
         "message length too large",
     ];
     texts.iter().any(|text| status.message().contains(text))
+}
+
+/// Which of etcd's limits that is.
+fn limit_of(message: &str) -> &'static str {
+    if message.contains("too many operations") {
+        "etcd takes no more to a transaction than its --max-txn-ops, 128 by default"
+    } else if message.contains("request is too large") {
+        "etcd takes no more to a request than its --max-request-bytes, 1.5 MiB by default"
+    } else {
+        "that is more than one message may have"
+    }
 }
 
 /// etcd's text without the prefixes that say only where in its source it comes from.

@@ -192,13 +192,12 @@ impl<'a> Bulk<'a> {
             keys.extend(more);
             at = at.max(later);
         }
-        if keys.is_empty() { Ok(()) } else { Err(Refused::Conflict { keys, at }) }
+        if at == 0 { Ok(()) } else { Err(Refused::Conflict { keys, at }) }
     }
 
     /// The instances whose conditions do not hold, and since when that is known.
     async fn look(&self, conditions: &[Condition]) -> Result<(Vec<InstanceKey>, u64), Refused> {
-        let rows = |it: &Condition| keys_only(self.common.layout.instance(&it.key).into());
-        let then = conditions.iter().map(rows).collect();
+        let then = conditions.iter().map(|it| keys_only(it.rows.clone())).collect();
         let reply = self.ask(Txn { then, ..Txn::default() }).await?;
         let found = reply.replies.iter().map(|reply| match reply {
             OpReply::Range(listing) => listing.kvs.as_slice(),

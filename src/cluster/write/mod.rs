@@ -9,6 +9,12 @@
 //!   four at a time. Each row of it is good without the others, so a part that is refused does not
 //!   take back the rest: what was written comes back by the watch, and what was not is still owed.
 //! - **Anything else** is all or none. What is too much for one transaction is a *bulk*: see below.
+//! - **What was decided on is what is written over**: each change depends on that the row which it
+//!   changes was not written since, also a policy and a drain, of which the last word counts: a
+//!   member of etcd that was paused may take a transaction long after it was sent. Where a row is
+//!   gone there is nothing to compare; so what was removed meanwhile may come back.
+//! - **What is more than this etcd takes**, which may be set to take less, is halved where each
+//!   part is good without the others; the registry does the same with what it proposes together.
 //! - **No answer** does not mean that nothing was written. What was to be written is looked for, as
 //!   long as there is time; only if it is not to be found the answer is that nobody knows.
 //! - **A revision that the watch will not tell of** would let the reply wait for ever: where other

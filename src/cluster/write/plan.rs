@@ -12,7 +12,7 @@ use crate::{
         etcd::{self, Compare, KeyRange, KeyValue, Op, OpReply, Relation, Txn, TxnReply},
         layout::{Author, Key, Layout, RowKey, TooLarge, Write},
     },
-    model::InstanceKey,
+    model::{InstanceKey, ServiceName},
     registry::{Edit, Guard, Proposal, Refused},
 };
 
@@ -47,26 +47,35 @@ pub(super) enum Lost {
 /// One transaction, and what its answer means.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) txn: Txn,
-    /// The fence, if there is one: the first that is read when not all holds.
-    fence: Option<u64>,
-    /// What is read behind it.
-    conditions: Vec<Condition>,
+    /// The key of the marker that says that a bulk is under way.
+    bulk: String,
+    /// The row of this server and its fence, if there is one: the first that is read when not all
+    /// holds.
+    fence: Option<(String, u64)>,
+    /// What it changes, and reads then.
+    steps: Vec<Step>,
     base: u64,
+    /// Whether each step is good without the others.
+    is_divisible: bool,
 }
 
-/// What has to hold of an instance.
+/// What has to hold of an instance, or of the policy of a service.
 #[derive(Debug)]
 pub(super) struct Condition {
-    pub(super) key: InstanceKey,
+    /// The instance, if it is about one.
+    key: Option<InstanceKey>,
     guard: Guard,
-    /// Whether its health must not have been written since the base.
-    of_health: bool,
-    registration: String,
-    health: String,
+    /// The row that the guard is about: of an instance its registration.
+    row: String,
+    /// Another row that must not have been written since the base: a transaction that a paused
+    /// member of etcd takes late is not to undo what was written meanwhile.
+    own: Option<String>,
+    /// What is read to find out.
+    pub(super) rows: KeyRange,
 }
 
 /// One change, with its price.
+#[derive(Debug)]
 struct Step {
     compare: Vec<Compare>,
     /// `None` when it is only a condition.
@@ -116,7 +125,10 @@ impl Plan {
         let mut steps = steps.into_iter();
         let parts = ranges
             .into_iter()
-            .map(|range| Part::of(steps.by_ref().take(range.len()), proposal.base, writer))
+            .map(|range| {
+                let steps = steps.by_ref().take(range.len()).collect();
+                Part { is_divisible, ..Part::of(steps, proposal.base, writer) }
+            })
             .collect();
         Ok(Self::Parts(parts))
     }
@@ -151,32 +163,53 @@ fn divided(steps: &[Step], is_fenced: bool) -> Vec<Range<usize>> {
 // === impl Part ===
 
 impl Part {
-    fn of(steps: impl Iterator<Item = Step>, base: u64, writer: Writer<'_>) -> Self {
-        let fence = writer.fence.map(|held| held.revision);
-        let mut part = Self { txn: Txn::default(), fence, conditions: Vec::new(), base };
-        if let Some(fence) = fence {
-            let own = KeyRange::key(writer.layout.key(&Key::Server(writer.author.server.into())));
-            part.txn.compare.push(Compare::create_revision(own.clone(), Relation::Equal, fence));
-            part.txn.otherwise.push(keys_only(own));
+    fn of(steps: Vec<Step>, base: u64, writer: Writer<'_>) -> Self {
+        let own = || writer.layout.key(&Key::Server(writer.author.server.into()));
+        let fence = writer.fence.map(|held| (own(), held.revision));
+        Self { bulk: writer.layout.key(&Key::Bulk), fence, steps, base, is_divisible: false }
+    }
+
+    /// The transaction.
+    pub(super) fn txn(&self) -> Txn {
+        let mut txn = Txn::default();
+        if let Some((own, fence)) = &self.fence {
+            let own = KeyRange::key(own.clone());
+            txn.compare.push(Compare::create_revision(own.clone(), Relation::Equal, *fence));
+            txn.otherwise.push(keys_only(own));
         }
-        let bulk = writer.layout.key(&Key::Bulk);
-        part.txn.compare.push(Compare::absent(bulk.clone()));
-        part.txn.otherwise.push(keys_only(KeyRange::key(bulk)));
-        for Step { compare, op, condition, .. } in steps {
-            part.txn.compare.extend(compare);
-            part.txn.then.extend(op);
-            if let Some(condition) = condition {
-                let rows = writer.layout.instance(&condition.key);
-                part.txn.otherwise.push(keys_only(rows.into()));
-                part.conditions.push(condition);
-            }
+        txn.compare.push(Compare::absent(self.bulk.clone()));
+        txn.otherwise.push(keys_only(KeyRange::key(self.bulk.clone())));
+        for Step { compare, op, condition, .. } in &self.steps {
+            txn.compare.extend(compare.iter().cloned());
+            txn.then.extend(op.clone());
+            txn.otherwise.extend(condition.as_ref().map(|it| keys_only(it.rows.clone())));
         }
-        part
+        txn
+    }
+
+    /// The same in two transactions, if each is good without the other.
+    pub(super) fn halves(&mut self) -> Option<Self> {
+        let half = self.steps.len() / 2;
+        if !self.is_divisible || half == 0 {
+            return None;
+        }
+        let (bulk, fence) = (self.bulk.clone(), self.fence.clone());
+        let steps = self.steps.split_off(half);
+        Some(Self { bulk, fence, steps, ..*self })
+    }
+
+    fn ops(&self) -> impl Iterator<Item = &Op> {
+        self.steps.iter().filter_map(|step| step.op.as_ref())
     }
 
     /// Whether it changes nothing, and only looks whether its conditions hold.
     pub(super) fn is_read_only(&self) -> bool {
-        self.txn.then.is_empty()
+        self.ops().next().is_none()
+    }
+
+    /// Whether it needs room in the store.
+    pub(super) fn puts(&self) -> bool {
+        self.ops().any(|op| matches!(op, Op::Put { .. }))
     }
 
     /// The revision on which it was decided.
@@ -194,7 +227,7 @@ impl Part {
             OpReply::Range(listing) => listing.kvs.as_slice(),
             OpReply::Deleted(_) | OpReply::Put => &[],
         });
-        if let Some(fence) = self.fence {
+        if let Some((_, fence)) = self.fence {
             let own = listings.next().and_then(<[KeyValue]>::first);
             if own.is_none_or(|own| own.create_revision != fence) {
                 return Err(Lost::Refused(Refused::NotOwner));
@@ -204,7 +237,8 @@ impl Part {
         if listings.next().is_some_and(|bulk| !bulk.is_empty()) {
             return Err(Lost::Held(now));
         }
-        let (keys, at) = broken(&self.conditions, listings, self.base, now);
+        let conditions = self.steps.iter().filter_map(|step| step.condition.as_ref());
+        let (keys, at) = broken(conditions, listings, self.base, now);
         Err(Lost::Refused(Refused::Conflict { keys, at }))
     }
 
@@ -214,7 +248,7 @@ impl Part {
     pub(super) fn was_taken(&self, rows: &[Vec<KeyValue>], now: u64) -> Option<u64> {
         // Of each row that it puts: when it was written, and whether as this transaction does.
         let mut puts = Vec::new();
-        for (op, rows) in self.txn.then.iter().zip(rows) {
+        for (op, rows) in self.ops().zip(rows) {
             if let Op::Put { value, .. } = op {
                 let own = rows.first().filter(|kv| kv.mod_revision > self.base);
                 puts.push(own.map(|kv| (kv.mod_revision, kv.value == *value)));
@@ -241,22 +275,22 @@ impl Part {
             Op::Delete(keys) => keys_only(keys.clone()),
             Op::Range(range) => Op::Range(range.clone()),
         };
-        Txn { then: self.txn.then.iter().map(read).collect(), ..Txn::default() }
+        Txn { then: self.ops().map(read).collect(), ..Txn::default() }
     }
 }
 
 /// The instances whose conditions do not hold of what was found, and from which revision on a
-/// server knows so.
+/// server knows so; zero when all hold.
 pub(super) fn broken<'r>(
-    conditions: &[Condition],
+    conditions: impl IntoIterator<Item = &'r Condition>,
     found: impl Iterator<Item = &'r [KeyValue]>,
     base: u64,
     now: u64,
 ) -> (Vec<InstanceKey>, u64) {
     let (mut keys, mut at) = (Vec::new(), 0);
-    for (condition, rows) in conditions.iter().zip(found) {
+    for (condition, rows) in conditions.into_iter().zip(found) {
         if !condition.holds(rows, base) {
-            keys.push(condition.key.clone());
+            keys.extend(condition.key.clone());
             at = at.max(condition.known_at(rows, now));
         }
     }
@@ -303,39 +337,50 @@ impl Condition {
             | Edit::Deregister { guard, .. }
             | Edit::Drain { guard, .. } => *guard,
             Edit::Health { .. } => Guard::PresentUnchanged,
-            Edit::Opinion { .. } | Edit::Policy { .. } => Guard::None,
+            Edit::Policy { service, .. } => return Some(Self::of_policy(service, layout)),
+            Edit::Opinion { .. } => Guard::None,
         };
-        let key = edit.key().filter(|_| guard != Guard::None)?;
-        let of_health = matches!(edit, Edit::Health { .. });
-        Some(Self { guard, of_health, ..Self::kept(key, layout) })
+        let own = match edit {
+            Edit::Health { key, .. } => Some(layout.row(&RowKey::Health(key.clone()))),
+            Edit::Drain { key, .. } => Some(layout.row(&RowKey::Drained(key.clone()))),
+            _ => None,
+        };
+        let key = edit.key().filter(|_| guard != Guard::None || own.is_some())?;
+        Some(Self { guard, own, ..Self::kept(key, layout) })
+    }
+
+    fn of_policy(service: &ServiceName, layout: &Layout) -> Self {
+        let row = layout.row(&RowKey::Policy(service.clone()));
+        let rows = KeyRange::key(row.clone());
+        Self { key: None, guard: Guard::Unchanged, row, own: None, rows }
     }
 
     fn kept(key: &InstanceKey, layout: &Layout) -> Self {
         Self {
-            key: key.clone(),
+            key: Some(key.clone()),
             guard: Guard::PresentUnchanged,
-            of_health: false,
-            registration: layout.registration(key),
-            health: layout.row(&RowKey::Health(key.clone())),
+            row: layout.registration(key),
+            own: None,
+            rows: layout.instance(key).into(),
         }
     }
 
     /// What it has of a transaction: its key in each comparison, and twice where it is read.
     fn octets(&self, compares: usize) -> usize {
-        (self.registration.len() + OVERHEAD_OCTETS) * (compares + 2)
+        (self.row.len() + OVERHEAD_OCTETS) * (compares + 2)
     }
 
     fn compare(&self, base: u64) -> Vec<Compare> {
-        let registration = || KeyRange::key(self.registration.clone());
+        let row = || KeyRange::key(self.row.clone());
         let mut compare = Vec::with_capacity(3);
         if matches!(self.guard, Guard::Present | Guard::PresentUnchanged) {
-            compare.push(Compare::present(self.registration.clone()));
+            compare.push(Compare::present(self.row.clone()));
         }
         if matches!(self.guard, Guard::Unchanged | Guard::PresentUnchanged) {
-            compare.push(Compare::unchanged_since(registration(), base));
+            compare.push(Compare::unchanged_since(row(), base));
         }
-        if self.of_health {
-            compare.push(Compare::unchanged_since(KeyRange::key(self.health.clone()), base));
+        if let Some(own) = &self.own {
+            compare.push(Compare::unchanged_since(KeyRange::key(own.clone()), base));
         }
         compare
     }
@@ -343,21 +388,21 @@ impl Condition {
     /// The same of the rows that were found.
     fn holds(&self, rows: &[KeyValue], base: u64) -> bool {
         let find = |key: &str| rows.iter().find(|kv| kv.key == key.as_bytes());
-        let registration = find(&self.registration);
+        let row = find(&self.row);
         let is_old = |kv: &KeyValue| kv.mod_revision <= base;
         let holds = match self.guard {
             Guard::None => true,
-            Guard::Present => registration.is_some(),
-            Guard::PresentUnchanged => registration.is_some_and(is_old),
-            Guard::Unchanged => registration.is_none_or(is_old),
+            Guard::Present => row.is_some(),
+            Guard::PresentUnchanged => row.is_some_and(is_old),
+            Guard::Unchanged => row.is_none_or(is_old),
         };
-        holds && (!self.of_health || find(&self.health).is_none_or(is_old))
+        holds && self.own.as_ref().is_none_or(|own| find(own).is_none_or(is_old))
     }
 
     /// From which revision on a server knows that it does not hold: that of the row which says so,
     /// or, of a row that is gone, the store's own.
     fn known_at(&self, rows: &[KeyValue], now: u64) -> u64 {
-        let is_there = rows.iter().any(|kv| kv.key == self.registration.as_bytes());
+        let is_there = rows.iter().any(|kv| kv.key == self.row.as_bytes());
         let newest = rows.iter().map(|kv| kv.mod_revision).max().unwrap_or(0);
         if is_there { newest } else { now }
     }

@@ -86,7 +86,7 @@ impl Writer {
             Plan::Parts(parts) => parts,
             Plan::Bulk(conditions) => {
                 let end = Bulk::write(proposal, &conditions, author, &free).await;
-                self.account(&end);
+                self.account(&end, true);
                 return end;
             }
         };
@@ -96,19 +96,32 @@ impl Writer {
         while let Some(end) = ends.next().await {
             all = merged(all, end);
             // Where the store does not answer, the parts that are left would wait one by one.
-            if matches!(&all, Err(refused) if !matches!(refused, Refused::Conflict { .. })) {
+            if is_for_all(&all) {
                 break;
             }
         }
         all
     }
 
-    /// Carries out a transaction, when no bulk is under way.
+    /// Carries out a transaction, when no bulk is under way. One that is more than this etcd takes
+    /// is halved, if it may be, till what is left is too large by itself.
     async fn carry_out(&self, part: Part, free: &Free<'_>) -> Result<u64, Refused> {
-        let began = Instant::now();
-        let end = self.carry_out_since(began, &part, free).await;
-        self.account(&end);
-        end
+        let (mut open, mut all) = (vec![part], Ok(0));
+        while let Some(mut part) = open.pop() {
+            let end = self.carry_out_since(Instant::now(), &part, free).await;
+            if matches!(end, Err(Refused::TooLarge(_)))
+                && let Some(half) = part.halves()
+            {
+                open.extend([half, part]);
+                continue;
+            }
+            self.account(&end, part.puts());
+            all = merged(all, end);
+            if is_for_all(&all) {
+                break;
+            }
+        }
+        all
     }
 
     async fn carry_out_since(
@@ -131,7 +144,7 @@ impl Writer {
     }
 
     async fn attempt(&self, part: &Part, deadline: Instant) -> Result<u64, Lost> {
-        let send = || timeout_at(deadline, self.common.txn(part.txn.clone()));
+        let send = || timeout_at(deadline, self.common.txn(part.txn()));
         let end = loop {
             match send().await {
                 // An election is over soon, and nothing was done.
@@ -225,7 +238,7 @@ impl Writer {
         timeout_at(deadline, touched).await.ok().flatten().unwrap_or(revision)
     }
 
-    fn account(&self, end: &Result<u64, Refused>) {
+    fn account(&self, end: &Result<u64, Refused>, puts: bool) {
         let Common { board, metrics, .. } = &self.common;
         let outcome = match end {
             Ok(_) => "written",
@@ -239,7 +252,9 @@ impl Writer {
         };
         metrics.transacted(outcome);
         match end {
-            Ok(_) => board.clear(FULL),
+            // What only deletes is taken by a store that is full, too.
+            Ok(_) if puts => board.clear(FULL),
+            Ok(_) => {}
             Err(Refused::Full(why)) => {
                 if board.note(FULL, why) {
                     warn!("{why}");
@@ -322,6 +337,12 @@ impl Share for Writer {
     ) -> Pin<Box<dyn Future<Output = Result<u64, Refused>> + Send + '_>> {
         Box::pin(async move { self.write(&proposal).await })
     }
+}
+
+/// Whether what is left would fare no better.
+fn is_for_all(end: &Result<u64, Refused>) -> bool {
+    let Err(refused) = end else { return false };
+    !matches!(refused, Refused::Conflict { .. } | Refused::TooLarge(_))
 }
 
 /// What became of two parts of a proposal. The graver one counts; of conflicts all.

@@ -3,6 +3,7 @@
 mod bulks;
 mod bulks_left;
 mod conditions;
+mod late;
 mod limits;
 mod strays;
 mod support;
