@@ -5,6 +5,7 @@
 //! before, so that no server stands in its own way. What is seen is shown at once; of what is this
 //! server's task the rows are owed to the store, and go with the next proposal.
 
+mod apart;
 mod follow;
 mod opinions;
 mod propose;
@@ -14,6 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
+use self::apart::Apart;
 use super::{Applier, Outcome, Reply, reply};
 use crate::{
     model::{Amendment, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
@@ -55,6 +57,8 @@ pub(in crate::registry) struct Sharing {
     taken: Option<Taken>,
     /// What others were faster than: drafted again when their changes are seen.
     parked: Vec<Parked>,
+    /// What is proposed again, apart from what it was proposed with.
+    apart: Apart,
     /// Replies to what is seen, for when the store has it too.
     unwritten: Vec<Unwritten>,
     /// Whether a proposal is under way.
@@ -128,6 +132,7 @@ impl Sharing {
             settled_at: None,
             taken: None,
             parked: Vec::new(),
+            apart: Apart::default(),
             unwritten: Vec::new(),
             is_proposing: false,
             has_paid: false,
@@ -164,11 +169,14 @@ impl Sharing {
     /// How much waits for the next proposal.
     pub(super) fn waiting(&self) -> usize {
         let opinions = if self.ownership.is_known() { self.opinions.owed() } else { 0 };
-        self.overlay.owed().len() + opinions + self.parked.len()
+        self.overlay.owed().len() + opinions + self.parked.len() + self.apart.len()
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.taken.is_none() && self.parked.is_empty() && self.unwritten.is_empty()
+        self.taken.is_none()
+            && self.parked.is_empty()
+            && self.apart.is_empty()
+            && self.unwritten.is_empty()
     }
 }
 

@@ -38,6 +38,8 @@ struct Inner {
     servers: Vec<Server>,
     /// How many servers check each instance, if more than one.
     checkers: usize,
+    /// Changes of a proposal at the most, if there is a limit.
+    edits_max: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -133,6 +135,11 @@ impl Commons {
     /// Makes the proposals of a server fail from now on, or succeed again.
     pub(crate) fn fail(&self, server: usize, failure: Option<Refused>) {
         self.inner.lock().servers[server].failure = failure;
+    }
+
+    /// Takes no more changes at once from now on.
+    pub(crate) fn limit(&self, edits_max: usize) {
+        self.inner.lock().edits_max = Some(edits_max);
     }
 
     /// Cuts a server off, or lets it come back: it is given a list then.
@@ -338,14 +345,19 @@ impl Server {
 impl Inner {
     fn take(&mut self, proposal: Proposal) -> Result<u64, Refused> {
         let Proposal { base, edits, kept, .. } = proposal;
+        if self.edits_max.is_some_and(|max| edits.len() > max) {
+            return Err(Refused::TooLarge(format!("{} changes", edits.len())));
+        }
         let is_kept = |key: &InstanceKey| {
             let row = self.rows.get(&RowKey::Registration(key.clone()));
             row.is_some_and(|(at, _)| *at <= base)
         };
-        let lost = edits.iter().filter(|edit| !self.holds(edit, base)).filter_map(Edit::key);
-        let keys = lost.chain(kept.iter().filter(|key| !is_kept(key)));
+        let lost: Vec<&Edit> = edits.iter().filter(|edit| !self.holds(edit, base)).collect();
+        let keys = lost.iter().filter_map(|edit| edit.key());
+        let keys = keys.chain(kept.iter().filter(|key| !is_kept(key)));
         let keys: Vec<InstanceKey> = keys.cloned().collect();
-        if !keys.is_empty() {
+        // Of a policy it names nothing.
+        if !keys.is_empty() || !lost.is_empty() {
             return Err(Refused::Conflict { keys, at: self.revision });
         }
         if edits.is_empty() {
@@ -387,7 +399,9 @@ impl Inner {
     fn holds(&self, edit: &Edit, base: u64) -> bool {
         let at = |key: RowKey| self.rows.get(&key).map(|(at, _)| *at);
         let registration = |key: &InstanceKey| at(RowKey::Registration(key.clone()));
+        let is_old = |key: RowKey| at(key).is_none_or(|at| at <= base);
         match edit {
+            Edit::Drain { key, .. } if !is_old(RowKey::Drained(key.clone())) => false,
             Edit::Register { key, guard, .. }
             | Edit::Deregister { key, guard }
             | Edit::Drain { key, guard, .. } => match guard {
@@ -400,7 +414,8 @@ impl Inner {
                 let health = at(RowKey::Health(key.clone()));
                 registration(key).is_some_and(|at| at <= base) && health.is_none_or(|at| at <= base)
             }
-            Edit::Opinion { .. } | Edit::Policy { .. } => true,
+            Edit::Policy { service, .. } => is_old(RowKey::Policy(service.clone())),
+            Edit::Opinion { .. } => true,
         }
     }
 

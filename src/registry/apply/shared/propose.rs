@@ -35,7 +35,8 @@ impl Applier {
         if sharing.taken.is_some() || sharing.weather != Weather::Fair {
             return None;
         }
-        let asks = !self.waiting.is_empty() || !sharing.parked.is_empty();
+        let asks =
+            !self.waiting.is_empty() || !sharing.parked.is_empty() || !sharing.apart.is_empty();
         // What the store has refused a moment ago holds nothing up.
         let is_due = self.retry_at.is_none_or(|at| at <= self.clock.elapsed());
         let owes = is_due && (!sharing.overlay.owed().is_empty() || sharing.opinions.owed() > 0);
@@ -78,10 +79,13 @@ impl Applier {
         }
     }
 
-    /// Takes what waits for one proposal: those first that were drafted before.
+    /// Takes what waits for one proposal: first what was proposed before, apart from the rest.
     fn next_requests(&mut self, base: &Snapshot) -> Vec<(Request, u8)> {
         let shared = base.shared.unwrap_or_default().shared_part();
         let Some(sharing) = &mut self.sharing else { return Vec::new() };
+        if let Some(requests) = sharing.apart.next() {
+            return requests;
+        }
         let now = self.clock.elapsed();
         let mut requests = Vec::new();
         for parked in std::mem::take(&mut sharing.parked) {
@@ -98,7 +102,10 @@ impl Applier {
                 _ => requests.push((request, tries)),
             }
         }
-        let mut rows: usize = requests.iter().map(|(request, _)| rows_of(&request.command)).sum();
+        if !requests.is_empty() {
+            return requests; // what they lose again holds up no others
+        }
+        let mut rows = 0;
         let fits = |request: &Request| {
             let own = rows_of(&request.command);
             let fits = rows == 0 || rows + own <= PROPOSAL_ROWS_MAX;
@@ -106,8 +113,7 @@ impl Applier {
             fits
         };
         let count = self.waiting.iter().map(fits).take_while(|fits| *fits).count();
-        requests.extend(self.waiting.drain(..count).map(|request| (request, 0)));
-        requests
+        self.waiting.drain(..count).map(|request| (request, 0)).collect()
     }
 
     fn propose_owed(&mut self) -> Option<(Proposal, Proposed)> {
@@ -147,7 +153,7 @@ impl Applier {
         let Weather::Lost(why) = &sharing.weather else { return };
         let error = RegistryError::NotDurable(JournalError::Unreachable(why.clone()));
         let parked = std::mem::take(&mut sharing.parked);
-        let requests = parked.into_iter().map(|parked| parked.request);
+        let requests = parked.into_iter().map(|parked| parked.request).chain(sharing.apart.drain());
         for request in requests.chain(self.waiting.drain(..)) {
             reply(request.reply, Err(error.clone()));
         }
@@ -174,15 +180,14 @@ impl Applier {
                 self.reply_to_seen();
             }
             Err(Refused::Conflict { keys, at }) => {
-                for (request, tries) in requests {
-                    let lost = keys.iter().find(|key| concerns(&request.command, key)).cloned();
-                    sharing.parked.push(Parked { request, at, tries: tries + 1, until, lost });
-                }
+                sharing.part(requests, &keys, at, until);
                 if is_owed {
                     // What others have written is to be seen first.
                     sharing.taken = Some(Taken { at, until, replies: Vec::new() });
                 }
             }
+            // One of them may be too large by itself.
+            Err(Refused::TooLarge(_)) if requests.len() > 1 => sharing.apart.halve(requests),
             Err(refused) => {
                 if is_owed {
                     self.retry_at = Some(now + OWED_RETRY);
@@ -217,15 +222,6 @@ fn stands(command: &Command, base: &Snapshot) -> bool {
             .iter()
             .all(|instance| base.has_same(instance) || base.member_like(instance).is_none()),
         _ => true, // drafted again, it is refused by itself if it has to be
-    }
-}
-
-fn concerns(command: &Command, key: &InstanceKey) -> bool {
-    match command {
-        Command::Register(instances) => instances.iter().any(|i| i.key() == *key),
-        Command::Amend(amendments) => amendments.iter().any(|amendment| amendment.key == *key),
-        Command::Deregister(own) | Command::Drain { key: own, .. } => own == key,
-        _ => false,
     }
 }
 

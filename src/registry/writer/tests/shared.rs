@@ -2,6 +2,7 @@
 
 mod apart;
 mod asked;
+mod innocent;
 mod opinions;
 mod random;
 mod returning;

@@ -1,0 +1,94 @@
+//! What was proposed together, and is to be proposed apart: what others were faster with does not
+//! hold up the rest, and neither does what is too large.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{Parked, Sharing};
+use crate::{
+    model::{Command, InstanceKey},
+    registry::handle::Request,
+};
+
+/// Requests, each with how often it was proposed in vain.
+pub(super) type Requests = Vec<(Request, u8)>;
+
+/// What is proposed next, each group by itself.
+#[derive(Default)]
+pub(super) struct Apart(VecDeque<Requests>);
+
+// === impl Apart ===
+
+impl Apart {
+    /// The next group.
+    pub(super) fn next(&mut self) -> Option<Requests> {
+        self.0.pop_front()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many requests wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
+    /// All of them, in their order.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Request> {
+        std::mem::take(&mut self.0).into_iter().flatten().map(|(request, _)| request)
+    }
+
+    /// Both halves of what was too much together. Each time less is, so that it comes to an end.
+    pub(super) fn halve(&mut self, mut requests: Requests) {
+        let second = requests.split_off(requests.len() / 2);
+        self.0.push_front(second);
+        self.0.push_front(requests);
+    }
+}
+
+// === impl Sharing ===
+
+impl Sharing {
+    /// Others were faster with some of what was proposed together: that is drafted again when
+    /// their changes are seen; the rest is proposed again at once, by itself.
+    pub(super) fn part(
+        &mut self,
+        requests: Requests,
+        keys: &[InstanceKey],
+        at: u64,
+        until: Duration,
+    ) {
+        let is_policy = |(request, _): &(Request, u8)| {
+            matches!(request.command, Command::SetPolicy(..) | Command::RemovePolicy(_))
+        };
+        let lost_in = |(request, _): &(Request, u8)| {
+            keys.iter().find(|key| concerns(&request.command, key)).cloned()
+        };
+        // A conflict about a policy names no instance.
+        let has_lost = |request: &(Request, u8)| match keys.is_empty() {
+            true => is_policy(request),
+            false => lost_in(request).is_some(),
+        };
+        let (mut lost, mut rest): (Requests, Requests) = requests.into_iter().partition(has_lost);
+        if lost.is_empty() {
+            std::mem::swap(&mut lost, &mut rest); // none is known to be without it
+        }
+        for request in lost {
+            let lost = lost_in(&request);
+            let (request, tries) = request;
+            self.parked.push(Parked { request, at, tries: tries + 1, until, lost });
+        }
+        if !rest.is_empty() {
+            self.apart.0.push_front(rest);
+        }
+    }
+}
+
+fn concerns(command: &Command, key: &InstanceKey) -> bool {
+    match command {
+        Command::Register(instances) => instances.iter().any(|i| i.key() == *key),
+        Command::Amend(amendments) => amendments.iter().any(|amendment| amendment.key == *key),
+        Command::Deregister(own) | Command::Drain { key: own, .. } => own == key,
+        _ => false,
+    }
+}
