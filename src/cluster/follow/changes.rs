@@ -33,6 +33,8 @@ struct Batch {
     mark: Option<(Bytes, u64)>,
     has_servers: bool,
     has_bulks: bool,
+    /// Whether rows were mended of instances of which more may have changed meanwhile.
+    is_mended: bool,
 }
 
 // === impl Follower ===
@@ -51,7 +53,7 @@ impl Follower {
         for event in events {
             self.put_in(&mut batch, event, &now);
         }
-        let Batch { rows, beats, mark, has_servers, has_bulks } = batch;
+        let Batch { rows, beats, mark, has_servers, has_bulks, is_mended } = batch;
         self.unreadable.publish();
         if has_bulks {
             self.common.set_bulks(self.bulks.known.clone());
@@ -68,6 +70,13 @@ impl Follower {
         if has_other_state {
             self.has_gap = true; // all that was left out
             return Err(End::Again("meta", "what all servers have agreed on has changed".into()));
+        }
+        if is_mended {
+            self.has_gap = true; // what else the last list had of their instances
+            return Err(End::Again(
+                "mended",
+                "rows that could not be read can be read again".into(),
+            ));
         }
         Ok(())
     }
@@ -101,7 +110,11 @@ impl Follower {
         if let Some(key) = known
             && !matches!(sorted, Sorted::Unreadable(..))
         {
-            self.unreadable.remove(&String::from_utf8_lossy(&key));
+            let has_missed = self.unreadable.remove(&String::from_utf8_lossy(&key));
+            // What is gone is gone with all that was missed.
+            let is_gone = |row: &SharedRow| matches!(row, SharedRow::Registration { to: None, .. });
+            let is_gone = matches!(&sorted, Sorted::Row(row, _) if is_gone(row));
+            batch.is_mended |= has_missed && !is_gone;
         }
         match sorted {
             Sorted::Row(row, later) => {

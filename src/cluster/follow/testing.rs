@@ -237,7 +237,10 @@ impl Mirror {
                 self.upto = upto;
                 self.apply(rows);
             }
-            Followed::Whole { rows, kept, at } => {
+            Followed::Whole { mut rows, kept, at } => {
+                let is_kept =
+                    |row: &SharedRow| row.key().is_some_and(|key| kept.instances.contains(key));
+                rows.retain(|(_, row)| !is_kept(row));
                 self.lists += 1;
                 self.upto = at;
                 self.rows.retain(|_, row| match row.key() {

@@ -18,6 +18,8 @@ const CONDITION: &str = "etcd rows";
 #[derive(Debug)]
 pub(super) struct Unreadable {
     rows: BTreeMap<String, Fault>,
+    /// Those of instances that were so in the last list: what else it had of these was left out.
+    listed: BTreeSet<String>,
     pinned: BTreeSet<String>,
     /// Whether something has changed that was not published.
     is_news: bool,
@@ -40,7 +42,14 @@ pub(super) struct Fault {
 
 impl Unreadable {
     pub(super) fn new(board: Pins, metrics: ClusterMetrics) -> Self {
-        Self { rows: BTreeMap::new(), pinned: BTreeSet::new(), is_news: false, board, metrics }
+        Self {
+            rows: BTreeMap::new(),
+            listed: BTreeSet::new(),
+            pinned: BTreeSet::new(),
+            is_news: false,
+            board,
+            metrics,
+        }
     }
 
     /// A row cannot be read.
@@ -60,9 +69,10 @@ impl Unreadable {
         self.is_news = true;
     }
 
-    /// A row can be read, or is gone.
-    pub(super) fn remove(&mut self, key: &str) {
+    /// A row can be read, or is gone. Says whether more of its instance may have been missed.
+    pub(super) fn remove(&mut self, key: &str) -> bool {
         self.is_news |= self.rows.remove(key).is_some();
+        self.listed.remove(key)
     }
 
     /// Whether all rows can be read, as nearly always.
@@ -75,6 +85,12 @@ impl Unreadable {
         let listed: BTreeSet<&String> = rows.iter().map(|(key, _)| key).collect();
         self.rows.retain(|key, _| listed.contains(key));
         self.is_news = true;
+        let is_of_instance = |fault: &Fault| match fault.about {
+            Some(RowKey::Registration(_) | RowKey::Health(_) | RowKey::Drained(_)) => true,
+            Some(RowKey::Opinion(..) | RowKey::Policy(_)) | None => false,
+        };
+        let listed = rows.iter().filter(|(_, fault)| is_of_instance(fault));
+        self.listed = listed.map(|(key, _)| key.clone()).collect();
         for (key, fault) in rows {
             self.add(key, fault);
         }

@@ -54,6 +54,33 @@ async fn a_row_that_cannot_be_read_leaves_what_was_known_and_is_told_of() {
     mirror.until(|mirror| mirror.board().is_empty()).await;
 }
 
+/// It kept what it was until the next list, which may be months away.
+#[tokio::test]
+async fn an_instance_with_a_row_that_is_mended_is_shown_as_it_has_become_meanwhile() {
+    let etcd = Etcd::start(&[]);
+    let (direct, link) = (etcd.client(), Link::to(&etcd.url).await);
+    register(&direct, "/rollcall/", "web/a").await;
+    let mut mirror = Mirror::start(client(&link.url), "/rollcall/").await;
+    link.cut();
+    mirror.until(|mirror| mirror.weather != Weather::Fair).await;
+    // Unseen, it becomes another, and its health what nobody can read.
+    let other = WEB.replace("80", "81");
+    assert_ne!(other, WEB);
+    put(&direct, "/rollcall/", &registration("web/a"), &other).await;
+    let at = put(&direct, "/rollcall/", "instances/web/a/health", "what?").await;
+    direct.compact(at).await.unwrap();
+    link.lead_to(&etcd.url);
+    mirror.until_seen(at).await;
+    assert_eq!(mirror.lists, 1);
+    assert!(is_as_it_was(&mirror.rows["registration web/a"]), "it is kept");
+    delete(&direct, "/rollcall/", "instances/web/a/health").await;
+    mirror.until(|mirror| !is_as_it_was(&mirror.rows["registration web/a"])).await;
+    // Once, and not again for what could be read all the time.
+    let at = put(&direct, "/rollcall/", &registration("web/a"), WEB).await;
+    mirror.until_seen(at).await;
+    assert_eq!(mirror.lists, 2);
+}
+
 #[tokio::test]
 async fn of_many_rows_that_cannot_be_read_some_are_listed_and_all_are_counted() {
     let (etcd, prefix) = shared();
