@@ -7,7 +7,7 @@ use std::{
 
 use super::{Edit, Guard, Health, Registration, fold::are_the_same};
 use crate::{
-    model::{CheckState, Command, Instance, InstanceKey},
+    model::{CheckState, Command, Instance, InstanceKey, ServiceName},
     registry::{Change, Member, Snapshot},
 };
 
@@ -64,24 +64,24 @@ pub(in crate::registry) fn settle_unchanged<'c>(
             Command::Deregister(_) | Command::Heartbeat(_) | Command::Report(_) => {}
         }
     }
-    let is_written = |is: &dyn Fn(&Edit) -> bool| edits.iter().any(is);
-    let mut more = Vec::new();
-    for (key, on) in drains {
-        let is_its = |edit: &Edit| match edit {
-            Edit::Drain { key: own, .. } | Edit::Deregister { key: own, .. } => own == key,
-            _ => false,
-        };
-        if !is_written(&is_its) && base.member(key).is_some() {
-            more.push(Edit::Drain { key: key.clone(), on, guard: Guard::Present });
-        }
-    }
-    for (service, to) in policies {
-        let is_its =
-            |edit: &Edit| matches!(edit, Edit::Policy { service: own, .. } if own == service);
-        if !is_written(&is_its) {
-            more.push(Edit::Policy { service: service.clone(), to });
-        }
-    }
+    let drained = edits.iter().filter_map(|edit| match edit {
+        Edit::Drain { key, .. } | Edit::Deregister { key, .. } => Some(key),
+        _ => None,
+    });
+    let drained: HashSet<&InstanceKey> = drained.collect();
+    let set = edits.iter().filter_map(|edit| match edit {
+        Edit::Policy { service, .. } => Some(service),
+        _ => None,
+    });
+    let set: HashSet<&ServiceName> = set.collect();
+    let is_unwritten = |key: &InstanceKey| !drained.contains(key) && base.member(key).is_some();
+    let drains = drains.into_iter().filter(|(key, _)| is_unwritten(key)).map(|(key, on)| {
+        let guard = Guard::Present;
+        Edit::Drain { key: key.clone(), on, guard }
+    });
+    let policies = policies.into_iter().filter(|(service, _)| !set.contains(service));
+    let policies = policies.map(|(service, to)| Edit::Policy { service: service.clone(), to });
+    let mut more: Vec<Edit> = drains.chain(policies).collect();
     edits.append(&mut more);
     kept
 }
