@@ -7,6 +7,7 @@
 
 mod apart;
 mod follow;
+mod ground;
 mod opinions;
 mod propose;
 mod tell;

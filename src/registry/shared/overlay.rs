@@ -153,6 +153,12 @@ impl Overlay {
         self.differing.get(key).map(|differing| &differing.shared)
     }
 
+    /// What the store has of an instance of which others know better than this server.
+    pub(in crate::registry) fn lone(&self, key: &InstanceKey) -> Option<&Arc<Member>> {
+        let differing = self.differing.get(key)?;
+        (differing.is_stale && !self.owed.contains(key)).then_some(&differing.shared)
+    }
+
     /// This server has to write an instance, if it differs.
     pub(in crate::registry) fn owe(&mut self, key: &InstanceKey) {
         if self.differing.contains_key(key) {
@@ -212,6 +218,13 @@ impl Overlay {
         for differing in self.differing.values_mut() {
             differing.until = until;
         }
+    }
+
+    /// Nothing is heard of others any more: of what this server has not to write they may know
+    /// better from now on.
+    pub(in crate::registry) fn be_alone(&mut self) {
+        let others = self.differing.iter_mut().filter(|(key, _)| !self.owed.contains(*key));
+        others.for_each(|(_, differing)| differing.is_stale = true);
     }
 
     /// Whether anything differs that this server has not to write.

@@ -245,6 +245,7 @@ impl Applier {
         }
         if !is_fair {
             sharing.settled_at = None;
+            sharing.overlay.be_alone();
         }
         self.reply_to_seen();
     }

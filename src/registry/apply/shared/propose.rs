@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Awaited, ECHO_PATIENCE, Parked, Proposed, Taken};
+use super::{Awaited, ECHO_PATIENCE, Parked, Proposed, Taken, ground::on_ground};
 use crate::{
     model::{Command, InstanceKey, Invalid},
     registry::{
@@ -60,13 +60,15 @@ impl Applier {
             if requests.is_empty() {
                 return None;
             }
-            let (finished, outcomes) = self.draft(&base, &[], |draft| {
+            let ground = self.ground(&base, &requests);
+            let (finished, mut outcomes) = self.draft(&ground, &[], |draft| {
                 requests.iter().map(|(request, _)| draft.apply(&request.command)).collect()
             });
-            let mut edits = finished.map(|it| edits(&base, &it.changes)).unwrap_or_default();
+            let mut edits = finished.map(|it| edits(&ground, &it.changes)).unwrap_or_default();
             let taken = requests.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
             let commands = taken.map(|((request, _), _)| &request.command);
-            let kept = settle_unchanged(&base, commands, &mut edits);
+            let kept = settle_unchanged(&ground, commands, &mut edits);
+            on_ground(&mut outcomes, &base);
             if !edits.is_empty() || !kept.is_empty() {
                 let base = base.shared.unwrap_or_default().shared_part();
                 self.sharing.as_mut()?.is_proposing = true;

@@ -170,6 +170,24 @@ async fn a_lapsed_lease_that_the_store_shows_alive_again_lapses_again() {
     assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 2]);
 }
 
+/// It was critical on all servers until its owner looked again.
+#[tokio::test(start_paused = true)]
+async fn what_is_registered_in_place_of_another_brings_nothing_that_was_found_alone() {
+    let (fleet, owner, other) = passing(tcp_checked("web/a")).await;
+    let registered = fleet.registered(owner, "web/a");
+    fleet.commons.cut(other, true);
+    fleet.submit(other, report("web/a", registered, Status::Critical)).await.unwrap();
+    pass(5_000).await;
+    fleet.commons.cut(other, false);
+    pass(50).await;
+    assert_eq!(status(&fleet.servers[other], "web/a"), Some(Status::Critical), "for a while");
+    let heavier = Instance { weight: 9, ..tcp_checked("web/a") };
+    let applied = fleet.submit(other, register(heavier)).await.unwrap();
+    assert_eq!((applied.changed, applied.created), (true, 0));
+    pass(50).await;
+    all_pass(&fleet);
+}
+
 /// Each difference stays for its own time.
 #[tokio::test(start_paused = true)]
 async fn what_is_noted_late_stays_as_long_as_what_is_noted_early() {
