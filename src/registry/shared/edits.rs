@@ -86,6 +86,28 @@ pub(in crate::registry) fn settle_unchanged<'c>(
     kept
 }
 
+/// The registration of `member`, which the store has, written again as it is: nothing but its row's
+/// revision is another.
+pub(in crate::registry) fn again(member: &Member) -> Registration {
+    let Member { registered, created, .. } = *member;
+    Registration {
+        instance: Arc::clone(&member.instance),
+        registered: Some(registered),
+        registered_at: member.registered_at,
+        since: (member.since != member.registered_at).then_some(member.since),
+        created: (created != registered).then_some(created),
+        checks: Some(member.checks.clone()),
+    }
+}
+
+/// The instance that an edit registers.
+pub(in crate::registry) fn registered_by(edit: &Edit) -> Option<&InstanceKey> {
+    match edit {
+        Edit::Register { key, .. } => Some(key),
+        _ => None,
+    }
+}
+
 fn put(base: &Snapshot, next: &Member, edits: &mut Vec<Edit>) {
     let (key, before) = (next.key(), base.member_like(&next.instance));
     let same = before.filter(|before| before.registered == next.registered);

@@ -15,7 +15,7 @@ mod row;
 pub(super) mod testing;
 
 pub use beat::{Astray, Beat};
-pub(super) use edits::{edits, settle_unchanged};
+pub(super) use edits::{again, edits, registered_by, settle_unchanged};
 pub use fold::loaded;
 pub(super) use fold::{are_the_same, gathered, rank};
 pub use opinions::Dissent;

@@ -94,6 +94,17 @@ impl Overlay {
             self.forget(key);
             return next;
         };
+        if matches!(row, SharedRow::Registration { .. }) {
+            // It was written again as it is: somebody has seen it alive. What this server has
+            // removed meanwhile was decided before.
+            if shown.is_none() {
+                self.forget(key);
+                return next;
+            }
+            if Arc::ptr_eq(shared, &before) {
+                return shown.cloned();
+            }
+        }
         let stays = self.owed.contains(key) || matches!(row, SharedRow::Drained { .. });
         if !stays {
             self.forget(key);
@@ -132,6 +143,11 @@ impl Overlay {
         }
         self.forget(key);
         shared
+    }
+
+    /// Whether nothing else is shown of any instance than the store has.
+    pub(in crate::registry) fn is_empty(&self) -> bool {
+        self.differing.is_empty()
     }
 
     /// Whether nothing else is shown of the instance than the store has.

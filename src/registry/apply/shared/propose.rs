@@ -65,9 +65,11 @@ impl Applier {
                 requests.iter().map(|(request, _)| draft.apply(&request.command)).collect()
             });
             let mut edits = finished.map(|it| edits(&ground, &it.changes)).unwrap_or_default();
+            self.clear_away(&ground, &mut edits);
             let taken = requests.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
             let commands = taken.map(|((request, _), _)| &request.command);
-            let kept = settle_unchanged(&ground, commands, &mut edits);
+            let mut kept = settle_unchanged(&ground, commands, &mut edits);
+            self.hold_fast(&ground, &mut kept, &mut edits);
             on_ground(&mut outcomes, &base);
             if !edits.is_empty() || !kept.is_empty() {
                 let base = base.shared.unwrap_or_default().shared_part();

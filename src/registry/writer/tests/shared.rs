@@ -5,6 +5,7 @@ mod asked;
 mod innocent;
 mod opinions;
 mod random;
+mod removals;
 mod returning;
 mod seen;
 
