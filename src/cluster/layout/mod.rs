@@ -47,10 +47,10 @@
 //!
 //! A registration is what a line of `rollcall export` has, without its names, which the key has,
 //! and without what follows from other rows. What the row's own revision says is left out:
-//! `registered`, the revision of the registration, is another where a fold has written the row, and
-//! `created`, that of the first one of this name, where it was replaced. `since` says since when it
-//! is in its state, where that is not `registered_at`: it is known by who has followed all changes,
-//! and by nobody else. Its checks have `status`, `output` and `since` where they do not begin as
+//! `registered`, the revision of the registration, is another where a fold has written the row, or
+//! a server has written it again as it is, and `created`, that of the first one of this name, where
+//! it was replaced. `since` says since when it is in its state, where that is not `registered_at`:
+//! it is known by who has followed all changes, and by nobody else. Its checks have `status`, `output` and `since` where they do not begin as
 //! checks do. Revisions are as the API has them: 65,536 times that of etcd.
 //!
 //! What a server has in `beats/{server}` is JSON, too, but packed by gzip, and goes with a lease of
