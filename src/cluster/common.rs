@@ -29,6 +29,11 @@ use crate::{
 /// The name of the condition that says that the store is full.
 pub(super) const FULL: &str = "etcd space";
 
+/// What it says, whoever has found out.
+pub(super) const FULL_MESSAGE: &str = "etcd's database is full (alarm NOSPACE): changes are \
+    refused. Compact it, `etcdctl defrag --cluster`, raise --quota-backend-bytes if need be, and \
+    then `etcdctl alarm disarm`";
+
 /// The shared store, and what is known of it; clones share it.
 #[derive(Debug, Clone)]
 pub struct Common {

@@ -71,7 +71,7 @@ const STORE_FAILED: Code =
 const STORE_FULL: Code =
     &("store-full", StatusCode::INSUFFICIENT_STORAGE, "The store has no room left");
 const STORE_UNREACHABLE: Code =
-    &("store-unreachable", StatusCode::SERVICE_UNAVAILABLE, "The shared store is out of reach");
+    &("store-unreachable", StatusCode::SERVICE_UNAVAILABLE, "The shared store takes no changes");
 const STORE_UNSURE: Code = &(
     "store-unsure",
     StatusCode::SERVICE_UNAVAILABLE,

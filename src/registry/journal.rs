@@ -51,8 +51,9 @@ pub enum JournalError {
     /// It cannot be read or written.
     #[error("the store failed: {0}")]
     Failed(String),
-    /// It is shared with other servers, and out of reach.
-    #[error("the shared store is out of reach: {0}")]
+    /// It is shared with other servers, and out of reach, or takes nothing of this one: for which
+    /// cause.
+    #[error("the shared store takes no changes: {0}")]
     Unreachable(String),
     /// It is shared with other servers, and was lost before it had answered: nobody knows whether
     /// the changes were kept.

@@ -13,7 +13,7 @@ use super::{
     bulks::Bulks,
     course::{Astray, Course, Position},
     listen::{Deaf, Patience},
-    notes::Notes,
+    notes::{Notes, Trouble},
     unreadable::Unreadable,
 };
 use crate::{
@@ -80,7 +80,7 @@ pub(super) enum End {
     /// It was one, and is to be begun again.
     Again(&'static str, String),
     /// It did not come about.
-    Failed(String),
+    Failed(Trouble, String),
 }
 
 // === impl Follower ===
@@ -143,7 +143,7 @@ impl Follower {
                         info!(reason, why, "the watch of etcd is begun again");
                         self.common.metrics.restarted(reason);
                     }
-                    End::Failed(why) => self.set_weather(&out, Weather::Lost(why)).await,
+                    End::Failed(trouble, why) => self.lose(&out, trouble, why).await,
                 }
                 tokio::time::sleep(self.backoff.wait()).await;
             }
@@ -181,13 +181,14 @@ impl Follower {
             Ok(watch) => watch,
             Err(end) => return end,
         };
+        self.notes.within_reach();
         self.set_weather(out, Weather::Fair).await;
         self.listen(watch, out).await
     }
 
     /// Finds out where to go on, and begins to watch there.
     async fn resume(&mut self, out: &mpsc::Sender<Followed>) -> Result<WatchStream, End> {
-        let failed = |error: EtcdError| End::Failed(error.to_string());
+        let failed = |error: EtcdError| End::of(&error);
         let Common { client, layout, .. } = self.common.clone();
         let look = meta::look(&client, &layout);
         let mut look = std::pin::pin!(look);
@@ -195,7 +196,7 @@ impl Follower {
             Ok(looked) => looked,
             Err(_) if self.is_fair => {
                 let why = format!("no member of etcd has answered within {QUICK:?}");
-                self.set_weather(out, Weather::Lost(why)).await;
+                self.lose(out, Trouble::Reach, why).await;
                 look.await
             }
             Err(_) => look.await,
@@ -225,7 +226,7 @@ impl Follower {
                 self.notes.astray(&why);
                 // Perhaps only this endpoint is of another etcd.
                 client.leave(header);
-                return Err(End::Failed(why));
+                return Err(End::Failed(Trouble::Astray, why));
             }
             (Course::Resume, found) => found,
             (Course::List(why), found) => {
@@ -236,7 +237,8 @@ impl Follower {
             }
         };
         let Some(found) = found else {
-            return Err(End::Failed("etcd has no row that says whose state it has".to_owned()));
+            let why = "etcd has no row that says whose state it has".to_owned();
+            return Err(End::Failed(Trouble::Astray, why));
         };
         let state = found.meta.cluster.clone();
         self.heed(found);
@@ -259,7 +261,7 @@ impl Follower {
         let Common { client, layout, .. } = &self.common;
         let from = self.position.as_ref().map_or(0, |position| position.revision) + 1;
         let watch = client.watch(Watch::of(layout.all().into(), from)).await;
-        let watch = watch.map_err(|error| End::Failed(error.to_string()))?;
+        let watch = watch.map_err(|error| End::of(&error))?;
         let is_of = watch.header().cluster;
         if is_of == cluster {
             return Ok(watch);
@@ -304,18 +306,23 @@ impl Follower {
                 }
             };
             match told {
-                Ok(()) => self.backoff.reset(),
+                Ok(()) => {
+                    self.backoff.reset();
+                    self.notes.tidy();
+                }
                 Err(end) => return end,
             }
         }
     }
 
+    /// Says that the store cannot be followed.
+    async fn lose(&mut self, out: &mpsc::Sender<Followed>, trouble: Trouble, why: String) {
+        self.notes.out_of_reach(trouble, &why);
+        self.set_weather(out, Weather::Lost(why)).await;
+    }
+
     /// Says whether the store is within reach, if that is news.
     async fn set_weather(&mut self, out: &mpsc::Sender<Followed>, weather: Weather) {
-        match &weather {
-            Weather::Fair => self.notes.within_reach(),
-            Weather::Lost(why) => self.notes.out_of_reach(why),
-        }
         let is_fair = weather == Weather::Fair;
         if std::mem::replace(&mut self.is_fair, is_fair) != is_fair {
             // Nobody listens: the next word finds that out.
@@ -330,5 +337,13 @@ impl Follower {
             self.notes.agreed(&found.meta);
             self.agreed = Some(found.meta);
         }
+    }
+}
+
+// === impl End ===
+
+impl End {
+    fn of(error: &EtcdError) -> Self {
+        Self::Failed(Trouble::of(error), error.to_string())
     }
 }

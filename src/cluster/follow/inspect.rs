@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cluster::{
-    common::{Common, FULL},
+    common::{Common, FULL, FULL_MESSAGE},
     etcd::{Alarm, AlarmKind, EtcdError},
 };
 
@@ -64,12 +64,7 @@ fn tell(common: &Common, alarms: &[Alarm]) {
             warn!("{message}");
         }
     };
-    pin(
-        has(AlarmKind::NoSpace),
-        FULL,
-        "etcd's database is full (alarm NOSPACE): changes are refused. Compact it, `etcdctl defrag \
-         --cluster`, raise --quota-backend-bytes if need be, and then `etcdctl alarm disarm`",
-    );
+    pin(has(AlarmKind::NoSpace), FULL, FULL_MESSAGE);
     pin(
         has(AlarmKind::Corrupt),
         CORRUPT,

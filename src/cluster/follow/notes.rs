@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 
-use crate::cluster::{common::Common, layout::Meta, meta, pins::Reminder};
+use crate::cluster::{common::Common, etcd::EtcdError, layout::Meta, meta, pins::Reminder};
 
 /// The name of the condition that says that the store is out of reach.
 const REACH: &str = "etcd";
@@ -18,6 +19,21 @@ const LATER: &str = "etcd later";
 /// Names of a later version that are remembered, to tell of each once: more than a version adds.
 const LATER_MAX: usize = 100;
 
+/// How long it is told that another history was taken: long enough for an operator to see it, and
+/// to ask those who have changed something since the backup.
+const RESTORED_TOLD: Duration = Duration::from_secs(60 * 60);
+
+/// What is the matter when nothing can be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It has not what is shown here.
+    Astray,
+    /// It refuses this server's user.
+    Denied,
+    /// It does not answer.
+    Reach,
+}
+
 /// Tells of the store.
 #[derive(Debug)]
 pub(super) struct Notes {
@@ -26,13 +42,36 @@ pub(super) struct Notes {
     later: BTreeSet<String>,
     /// That the store is out of reach.
     lost: Reminder,
+    /// When another history was taken, as long as that is told.
+    restored: Option<Instant>,
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    pub(super) fn of(error: &EtcdError) -> Self {
+        match error {
+            EtcdError::Denied { .. } => Self::Denied,
+            EtcdError::Foreign { .. } => Self::Astray,
+            _ => Self::Reach,
+        }
+    }
+
+    /// In the log.
+    fn headline(self) -> &'static str {
+        match self {
+            Self::Astray => "etcd has not the state that is shown",
+            Self::Denied => "etcd refuses what this server asks for",
+            Self::Reach => "etcd is out of reach",
+        }
+    }
 }
 
 // === impl Notes ===
 
 impl Notes {
     pub(super) fn new(common: Common) -> Self {
-        Self { common, later: BTreeSet::new(), lost: Reminder::default() }
+        Self { common, later: BTreeSet::new(), lost: Reminder::default(), restored: None }
     }
 
     /// Nothing is known yet, and nothing can be had.
@@ -48,7 +87,7 @@ impl Notes {
 
     pub(super) fn within_reach(&mut self) {
         if self.lost.is_over() {
-            info!(since = self.common.board.since(REACH), "etcd is within reach again");
+            info!(since = self.common.board.since(REACH), "etcd is followed again");
         }
         self.common.board.clear(REACH);
         self.common.metrics.out_of_reach(false);
@@ -56,12 +95,12 @@ impl Notes {
 
     /// The board has the newest cause; the log has the first, and then one in a while: what each
     /// endpoint says changes from attempt to attempt.
-    pub(super) fn out_of_reach(&mut self, why: &str) {
+    pub(super) fn out_of_reach(&mut self, trouble: Trouble, why: &str) {
         let message =
             format!("{why}. Answers come from memory, health is checked, and changes are refused");
         self.common.board.note(REACH, message);
         if self.lost.is_due() {
-            warn!(why, since = self.common.board.since(REACH), "etcd is out of reach");
+            warn!(why, since = self.common.board.since(REACH), "{}", trouble.headline());
         }
         self.common.metrics.out_of_reach(true);
     }
@@ -73,10 +112,25 @@ impl Notes {
     }
 
     /// The store has another history than before.
-    pub(super) fn restored(&self, why: &str) {
+    pub(super) fn restored(&mut self, why: &str) {
         warn!(why, "the shared state is read anew");
         self.common.begin_history();
-        self.common.board.note(RESTORED, format!("{why}. What the backup has not is gone"));
+        let minutes = RESTORED_TOLD.as_secs() / 60;
+        let message = format!(
+            "{why}. What the backup has not is gone. All of it is read anew; this note goes after \
+             {minutes} minutes"
+        );
+        self.common.board.clear(RESTORED); // of another time
+        self.common.board.note(RESTORED, message);
+        self.restored = Some(Instant::now());
+    }
+
+    /// Takes away what was told of for long enough; as long as something is heard.
+    pub(super) fn tidy(&mut self) {
+        if self.restored.is_some_and(|at| at.elapsed() >= RESTORED_TOLD) {
+            self.restored = None;
+            self.common.board.clear(RESTORED);
+        }
     }
 
     /// What all servers have agreed on, and whether this one may write it.
@@ -111,5 +165,37 @@ impl Notes {
             info!("{message}");
             self.common.board.note(LATER, message);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EtcdError, Notes, RESTORED_TOLD, Trouble};
+    use crate::cluster::follow::testing::{client, common};
+
+    /// It stayed until the next start.
+    #[tokio::test(start_paused = true)]
+    async fn another_history_is_told_of_for_an_hour() {
+        let (common, _metrics) = common(client("http://127.0.0.1:1"), "/rollcall/");
+        let mut notes = Notes::new(common.clone());
+        notes.restored("etcd's revision went back");
+        let told = common.board.conditions().remove(0).1.message;
+        assert!(told.contains("goes after 60 minutes; since 20"), "{told}");
+        tokio::time::advance(RESTORED_TOLD / 2).await;
+        notes.tidy();
+        assert_eq!(common.board.conditions().len(), 1);
+        tokio::time::advance(RESTORED_TOLD / 2).await;
+        notes.tidy();
+        assert!(common.board.conditions().is_empty());
+    }
+
+    #[test]
+    fn who_is_refused_is_not_told_that_etcd_is_out_of_reach() {
+        let (endpoint, problem) = ("http://a:2379".to_owned(), "no".to_owned());
+        let denied = EtcdError::Denied { endpoint: endpoint.clone(), problem: problem.clone() };
+        let foreign = EtcdError::Foreign { endpoint, problem };
+        let silent = EtcdError::Unreachable { attempts: Vec::new() };
+        let told = [denied, foreign, silent].map(|error| Trouble::of(&error).headline());
+        assert_eq!(told.map(|told| told.contains("out of reach")), [false, false, true]);
     }
 }

@@ -14,6 +14,10 @@ use crate::{
     registry::{ServerId, SharedRow},
 };
 
+/// What a marker does that cannot be read.
+const HELD_UP: &str = "no server changes anything: one of the version that wrote it has to finish \
+                       it, or, if it is nobody's, somebody has to delete it";
+
 /// A change, or a row of a list.
 #[derive(Debug, PartialEq)]
 pub(super) enum Sorted {
@@ -70,7 +74,7 @@ pub(super) fn sort_row(layout: &Layout, kv: &KeyValue, now: &str) -> Sorted {
         Ok(Key::Beats(from)) => Sorted::Beats(from, kv.value.clone()),
         Ok(Key::Bulk) => match layout.decode_marker(&kv.value, kv.mod_revision) {
             Ok(marker) => Sorted::Bulk(Some(marker)),
-            Err(unreadable) => fault(None, unreadable.to_string()),
+            Err(unreadable) => fault(None, format!("{unreadable}; while it is there {HELD_UP}")),
         },
         Ok(Key::Part(bulk, number)) => {
             let part = layout.decode_part(bulk, number, &kv.value, kv.mod_revision);

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::{
     plan::{OCTETS_MAX, OPERATIONS_MAX, OVERHEAD_OCTETS, keys_only},
-    writer::AT_ONCE,
+    writer::{AT_ONCE, PATIENCE},
 };
 use crate::{
     cluster::{
@@ -25,6 +25,12 @@ use crate::{
 /// How long a server that lives is given to bring its own bulk to its end, once it counts; and how
 /// much longer each server waits than the one before it, by their names.
 const LEFT: Duration = Duration::from_secs(10);
+
+/// The name of the condition that says that changes wait for a bulk.
+const BULK: &str = "etcd bulk";
+
+/// How long a bulk is no news: as long as others wait for it before they are refused.
+const NO_NEWS: Duration = PATIENCE;
 
 /// How old a marker is that does not count and is of nobody: older than its writer waits.
 const GIVEN_UP: Duration = Duration::from_secs(30);
@@ -42,6 +48,7 @@ pub struct Finisher {
     me: ServerId,
     pub(super) left: Duration,
     pub(super) given_up: Duration,
+    pub(super) no_news: Duration,
 }
 
 /// One row of a bulk.
@@ -65,7 +72,7 @@ enum Fate {
 impl Finisher {
     /// Of the server of that name.
     pub fn new(common: Common, me: ServerId) -> Self {
-        Self { common, me, left: LEFT, given_up: GIVEN_UP }
+        Self { common, me, left: LEFT, given_up: GIVEN_UP, no_news: NO_NEWS }
     }
 
     /// Finishes bulks until it is told to stop.
@@ -75,6 +82,7 @@ impl Finisher {
         loop {
             let known = bulks.borrow_and_update().under_way.clone();
             let Some(bulk) = known else {
+                self.common.board.clear(BULK);
                 tokio::select! {
                     () = stop.cancelled() => return,
                     changed = bulks.changed() => if changed.is_err() { return },
@@ -86,6 +94,7 @@ impl Finisher {
                 Some((at, since)) if at == bulk.at => since,
                 _ => since.insert((bulk.at, Instant::now())).1,
             };
+            self.tell(&bulk, since);
             if let Some(due) = self.due(&bulk, since)
                 && due <= Instant::now()
             {
@@ -117,6 +126,31 @@ impl Finisher {
     async fn take_leave(&self, bulk: &UnderWay) {
         if bulk.marker.by == self.me && timeout(LEAVE, self.finish(bulk)).await.is_err() {
             warn!("could not finish a bulk in time; another server does, or the next start");
+        }
+    }
+
+    /// Says who holds up all others, if that takes long.
+    fn tell(&self, bulk: &UnderWay, since: Instant) {
+        let (by, edits) = (&*bulk.marker.by, bulk.marker.edits);
+        let is_readable = !bulk.marker.counts || bulk.is_whole;
+        if is_readable && since.elapsed() < self.no_news {
+            return;
+        }
+        let why = match bulk.marker.counts {
+            true if !is_readable => {
+                "it was written by a later version, whose servers alone can finish it: start one, \
+                 or upgrade this server"
+                    .to_owned()
+            }
+            true => "they count, and come into their rows".to_owned(),
+            false => format!("it is given up {} s after it was begun", self.given_up.as_secs()),
+        };
+        let message = format!(
+            "`{by}` writes {edits} changes at once, and others are refused as busy until that is \
+             over; {why}"
+        );
+        if self.common.board.note(BULK, &message) {
+            warn!("{message}");
         }
     }
 

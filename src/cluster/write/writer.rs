@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cluster::{
-        common::{Bulks, Common, FULL, Over},
+        common::{Bulks, Common, FULL, FULL_MESSAGE, Over},
         etcd::{Compare, EtcdError, KeyRange, Op, OpReply, Relation, Txn},
         layout::{Author, Key},
     },
@@ -41,7 +41,7 @@ pub(super) const AT_ONCE: usize = 4;
 
 /// How long a change waits for a bulk to be over: as long as a hundred thousand rows take on a slow
 /// disk, and shorter than what a client of ours waits.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Writes what the registry proposes.
 #[derive(Debug)]
@@ -256,7 +256,7 @@ impl Writer {
             Ok(_) if puts => board.clear(FULL),
             Ok(_) => {}
             Err(Refused::Full(why)) => {
-                if board.note(FULL, why) {
+                if board.note(FULL, FULL_MESSAGE) {
                     warn!("{why}");
                 }
             }

@@ -96,7 +96,8 @@ fn an_etcd_that_is_emptied_is_answered_for_and_an_import_makes_it_good() {
             .then_some(())
     });
     let warnings = |part| node.count_log(part);
-    assert_eq!((warnings("etcd is out of reach"), warnings("is known as")), (1, 0));
+    assert_eq!((warnings("etcd is out of reach"), warnings("is known as")), (0, 0));
+    assert_eq!(warnings("etcd has not the state that is shown"), 1);
 }
 
 /// A member that stops tells its clients to go (GOAWAY), and closes what is open. What was under

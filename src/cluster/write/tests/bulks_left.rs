@@ -5,6 +5,7 @@ use tokio::time::{Duration, Instant};
 use super::{World, bulks::many, policy};
 use crate::{
     cluster::{
+        follow::testing::{Mirror, until},
         layout::{Author, BulkId, Marker, encode_parts},
         write::{bulk::Bulk, writer::Free},
     },
@@ -103,4 +104,27 @@ async fn a_bulk_that_others_have_given_up_is_refused() {
     other.propose(vec![policy("web")]).await.unwrap();
     assert!(bulk.put_parts(parts).await.is_err() && bulk.count().await.is_err());
     assert_eq!((world.keys("instances/").await, world.keys("bulk").await), (0, 0));
+}
+
+/// All were refused as busy, and nothing said why.
+#[tokio::test]
+async fn who_holds_up_all_others_is_told_of_until_it_is_over() {
+    let dead = World::new().await;
+    let mut other = dead.other().await;
+    die_at(&dead, Step::Written, 300).await;
+    let _finish = other.finish_after(Duration::from_secs(2));
+    // As if its writer were alive.
+    let row = crate::cluster::layout::ServerRow {
+        http: Vec::new(),
+        version: "0".into(),
+        started: Timestamp(1),
+        token: String::new(),
+    };
+    other.put("servers/me", std::str::from_utf8(&row.encode()).unwrap()).await;
+    let told = |mirror: &Mirror| mirror.board().contains("etcd bulk: `me` writes 300 changes");
+    other.mirror.until(|mirror| mirror.common.bulks().borrow().under_way.is_some()).await;
+    until(|| told(&other.mirror)).await;
+    assert!(other.mirror.board().contains("given up 2 s after"), "{}", other.mirror.board());
+    other.until_over().await;
+    until(|| other.mirror.board().is_empty()).await;
 }

@@ -57,6 +57,7 @@ impl World {
         let common = self.mirror.common.clone();
         let mut finisher = Finisher::new(common, self.writer.me.clone());
         (finisher.left, finisher.given_up) = (Duration::ZERO, given_up);
+        finisher.no_news = Duration::ZERO;
         let stop = CancellationToken::new();
         tokio::spawn(finisher.run(stop.clone()));
         stop.drop_guard()

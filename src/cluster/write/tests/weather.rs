@@ -1,12 +1,16 @@
 //! Answers that were lost, stores that are full, and who must not write.
 
 use tokio::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 use super::{World, deregister, own_policy, policy, register};
 use crate::{
     cluster::{
         etcd::{Client, EtcdOptions},
-        follow::testing::{Flow, Link, client},
+        follow::{
+            inspect,
+            testing::{Flow, Link, client, until},
+        },
         testing::{Etcd, shared, shared_url},
     },
     registry::{Guard, Refused, testing::key},
@@ -111,7 +115,18 @@ async fn a_full_store_refuses_as_full_and_is_told_of() {
         Err(Refused::Full(why)) => assert!(why.contains("etcdctl alarm disarm"), "{why}"),
         other => panic!("{other:?}"),
     }
-    assert!(world.mirror.board().starts_with("etcd space: "), "{}", world.mirror.board());
+    let board = world.mirror.board();
+    assert!(board.starts_with("etcd space: etcd's database is full"), "{board}");
+    // What only deletes is taken all the same, which is no sign of room; the alarm says the same.
+    world.propose(vec![policy("web")]).await.unwrap();
+    assert_eq!(world.mirror.board(), board);
+    // The alarm is told of in the same words.
+    world.mirror.common.board.clear("etcd space");
+    let inspected =
+        inspect(world.mirror.common.clone(), fastrand::Rng::new(), CancellationToken::new());
+    tokio::select! { () = inspected => {}, () = until(|| !world.mirror.board().is_empty()) => {} }
+    let words = |board: &str| board.split("; since").next().map(str::to_owned);
+    assert_eq!(words(&world.mirror.board()), words(&board));
 }
 
 #[tokio::test]
