@@ -50,8 +50,9 @@
 //! `registered`, the revision of the registration, is another where a fold has written the row, or
 //! a server has written it again as it is, and `created`, that of the first one of this name, where
 //! it was replaced. `since` says since when it is in its state, where that is not `registered_at`:
-//! it is known by who has followed all changes, and by nobody else. Its checks have `status`, `output` and `since` where they do not begin as
-//! checks do. Revisions are as the API has them: 65,536 times that of etcd.
+//! it is known by who has followed all changes, and by nobody else. Its checks have `status`,
+//! `output` and `since` where they do not begin as checks do. Revisions are as the API has them:
+//! 65,536 times that of etcd.
 //!
 //! What a server has in `beats/{server}` is JSON, too, but packed by gzip, and goes with a lease of
 //! a minute: [`super::beats`] has the reasons.
