@@ -21,7 +21,8 @@ use crate::{
     http::{PeerToken, Peers},
     model::Timestamp,
     registry::{
-        Beat, Followed, Keeping, Loaded, Ownership, Peer, Registry, SharedSetup, View, loaded,
+        Beat, Followed, Keeping, Loaded, Ownership, Peer, Registry, SharedSetup, Steps, View,
+        loaded,
     },
     telemetry::{Board, Metrics},
     util::Clock,
@@ -116,6 +117,7 @@ impl Sharing {
             ownership: self.ownership.clone(),
             beats,
             settling: self.lease,
+            life: fastrand::Rng::new().u16(1..=Steps::LIFE_MAX),
         });
         let tasks = SharingTasks { sharing: self, followed, beats: beats_receiver };
         Some((loaded(rows, at), keeping, tasks))

@@ -71,6 +71,17 @@ pub(super) async fn seen(
     Ok(parameters)
 }
 
+/// Waits until this server has followed the shared store to a revision that another one has given
+/// out, for a moment: a client that comes from a faster server is not to begin anew. Where nothing
+/// is shared nobody comes from elsewhere.
+pub(super) async fn followed(api: &Api, revision: Revision) {
+    let snapshot = api.registry().snapshot();
+    if snapshot.shared.is_some() && !snapshot.has_seen(revision) {
+        // Whoever has not been seen by then is told so by who asked.
+        let _ahead = wait_for(api, revision, WAIT_DEFAULT).await;
+    }
+}
+
 async fn wait_for(api: &Api, wanted: Revision, wait: Duration) -> Result<(), Problem> {
     let has_seen = || api.registry().snapshot().has_seen(wanted);
     if has_seen() {

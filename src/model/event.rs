@@ -13,6 +13,12 @@ pub struct Event {
     pub service: ServiceName,
     /// What happened.
     pub kind: EventKind,
+    /// Where a watcher goes on that has heard of it: its revision, or one of this server's own
+    /// while more is shown here than is shared.
+    pub place: Revision,
+    /// That it was told here before, after this revision, when the store that servers share did
+    /// not have it yet.
+    pub told_after: Option<Revision>,
 }
 
 /// The kinds of change.

@@ -53,6 +53,20 @@ impl Revision {
         self.0 >> Self::STEP_BITS
     }
 
+    /// What this server has shown by itself since that revision of the shared store, in its own
+    /// numbers; 0 means the same on every server.
+    #[must_use]
+    pub fn step(self) -> u16 {
+        let [.., high, low] = self.0.to_be_bytes();
+        u16::from_be_bytes([high, low])
+    }
+
+    /// The same revision of the shared store with another step of this server's own.
+    #[must_use]
+    pub fn with_step(self, step: u16) -> Self {
+        Self(self.0 & !u64::from(u16::MAX) | u64::from(step))
+    }
+
     /// Where to go on after a restart, given the last one that was kept; an empty registry begins
     /// at zero. What is seen is shown before it is kept, so the life before may have shown later
     /// revisions than this one; none of them may come again with another meaning.

@@ -125,7 +125,8 @@ impl Announcer {
             info!(changes = events.len(), revision = after.revision.0, "batch applied");
         }
         self.tell_left_out(now);
-        for event in events {
+        // What is told again was logged when it happened.
+        for event in events.iter().filter(|event| event.told_after.is_none()) {
             let admits = match event.kind {
                 EventKind::CheckChanged { .. } => false,
                 EventKind::StatusChanged { .. } => self.lines.states.admits_one(),
@@ -443,7 +444,8 @@ mod tests {
         let key = key("web/a");
         let (from, to, suspect) = (Status::Passing, Status::Critical, false);
         let kind = EventKind::StatusChanged { key: key.clone(), from, to, suspect, output };
-        let event = Event { revision: Revision(1), at: Timestamp(0), service: key.service, kind };
+        let (revision, at, service) = (Revision(1), Timestamp(0), key.service);
+        let event = Event { revision, at, service, kind, place: revision, told_after: None };
         let none = Snapshot::default();
         tracing::subscriber::with_default(log, || log_event(&event, &none, &none));
         let line = lines.try_recv().unwrap();

@@ -329,10 +329,14 @@ impl Applier {
     }
 
     fn publish(&mut self, base: &Snapshot, finished: Finished) {
-        let Finished { next, events, touched, carried, .. } = finished;
-        if next.revision == base.revision && next.shared == base.shared {
+        let Finished { mut next, events, touched, carried, .. } = finished;
+        let is_same_moment = (next.revision, next.steps.era) == (base.revision, base.steps.era);
+        if is_same_moment && next.shared == base.shared {
             self.announcer.holding(&self.leases);
             return;
+        }
+        if let Some(sharing) = &mut self.sharing {
+            sharing.count_unshared(&mut next.steps);
         }
         let now = self.clock.elapsed();
         for Carried { key, registered, from } in carried {

@@ -39,6 +39,8 @@ pub(super) struct Draft<'s> {
     accepted: Option<&'s Snapshot>,
     /// The revision that all changes have; `None` for one after the other.
     fixed: Option<Revision>,
+    /// Whether a change has a number, which may be that of the one before.
+    has_stepped: bool,
     options: &'s Options,
     at: Timestamp,
     revision: Revision,
@@ -94,6 +96,7 @@ impl<'s> Draft<'s> {
             base,
             accepted: None,
             fixed: None,
+            has_stepped: false,
             options,
             at,
             revision: base.revision,
@@ -159,13 +162,16 @@ impl<'s> Draft<'s> {
 
     /// Whether the world is as it was.
     pub(super) fn is_unchanged(&self) -> bool {
-        self.revision == self.base.revision
+        self.revision == self.base.revision && !self.has_stepped
     }
 
     /// The world and the rows with all changes in them.
     pub(super) fn finish(mut self) -> Finished {
         self.settle_aliases();
         let mut next = self.base.clone();
+        if self.has_stepped && self.revision == self.base.revision {
+            next.steps.era += 1; // no number was left
+        }
         next.revision = self.revision;
         next.counts = self.counts;
         let (mut changes, mut touched) = (Vec::new(), Vec::new());
@@ -246,8 +252,18 @@ impl<'s> Draft<'s> {
         Ok(Applied { revision, created: 0, changed: true })
     }
 
-    fn put(&mut self, before: Option<&Member>, mut next: Member, revision: Revision) {
-        next.modified = revision;
+    fn put(&mut self, before: Option<&Member>, next: Member, revision: Revision) {
+        self.put_modified(before, next, (revision, revision));
+    }
+
+    /// Puts a member that was modified at another revision than that of the change.
+    fn put_modified(
+        &mut self,
+        before: Option<&Member>,
+        mut next: Member,
+        (revision, modified): (Revision, Revision),
+    ) {
+        next.modified = modified;
         self.note_origin(before, Some(&next), revision);
         self.note_aliases(before, Some(&next));
         if next.instance.service.is_nodes() {
@@ -294,15 +310,22 @@ impl<'s> Draft<'s> {
     }
 
     fn step(&mut self) -> Revision {
-        self.revision = self.fixed.unwrap_or_else(|| self.revision.next());
+        self.has_stepped = true;
+        self.revision = self.fixed.unwrap_or_else(|| self.next_revision());
         self.revision
+    }
+
+    /// The number of the next change here.
+    fn next_revision(&self) -> Revision {
+        self.base.after(self.revision)
     }
 
     fn event(&mut self, revision: Revision, service: &ServiceName, kind: EventKind) {
         if !service.is_nodes() {
             self.draft_of(service).changed = revision;
         }
-        self.events.push(Event { revision, at: self.at, service: service.clone(), kind });
+        let (at, service, told_after) = (self.at, service.clone(), None);
+        self.events.push(Event { revision, at, service, kind, place: revision, told_after });
     }
 }
 
@@ -329,6 +352,21 @@ impl Finished {
     pub(super) fn unchanged(base: &Snapshot) -> Self {
         let (next, changes, events) = (base.clone(), vec![], vec![]);
         Self { next, changes, events, touched: vec![], carried: vec![] }
+    }
+
+    /// Gives what is shared a place of this server's own while it shows more than that: whether it
+    /// did not before, and does not now.
+    pub(super) fn place(&mut self, was_all_shared: bool, is_all_shared: bool) {
+        let last = self.events.last().map(|event| event.revision);
+        for event in &mut self.events {
+            let is_plain = is_all_shared && (was_all_shared || Some(event.revision) == last);
+            if !is_plain {
+                event.place = self.next.place(event.revision);
+            }
+        }
+        if !is_all_shared {
+            self.next.revision = self.next.place(self.next.revision);
+        }
     }
 }
 

@@ -31,6 +31,7 @@ mod selection;
 mod shards;
 mod shared;
 mod snapshot;
+mod steps;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(fuzzing, allow(unused, reason = "the targets need some of it"))]
 #[allow(clippy::unwrap_used, reason = "for tests and targets only, which clippy does not see")]
@@ -56,4 +57,5 @@ pub use shared::{
     Registration, Share, SharedRow, SharedSetup, Weather, loaded,
 };
 pub use snapshot::{Counts, ServiceEntry, Snapshot};
+pub use steps::Steps;
 pub use writer::{Keeping, Setup, Writer, start};

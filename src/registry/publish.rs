@@ -29,7 +29,7 @@ pub struct Reader(Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>);
 impl Publisher {
     /// Starts from a snapshot; no events are known before its revision.
     pub(super) fn new(restored: Revision, first: Snapshot) -> Self {
-        let events = Events::new(restored, first.revision);
+        let events = Events::new(restored, &first);
         let current = Arc::new(ArcSwap::from_pointee(first));
         Self { current, events, before: Mutex::default() }
     }
@@ -38,6 +38,9 @@ impl Publisher {
     pub(super) fn publish(&self, next: Snapshot, events: Vec<Event>) {
         let revision = next.revision;
         assert!(revision >= self.current.load().revision, "revisions only grow");
+        if next.shared < self.current.load().shared {
+            self.events.forget(revision);
+        }
         let next = Arc::new(next);
         // Nobody but the writer takes this lock, so that it costs next to nothing.
         let mut before = self.before.lock();

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Followers, Holders, Member, Origins, Selection, Shards};
+use super::{Followers, Holders, Member, Origins, Selection, Shards, Steps};
 use crate::model::{
     Instance, InstanceId, InstanceKey, Interface, Policy, Revision, ServiceName, Status, Tag,
 };
@@ -15,6 +15,8 @@ pub struct Snapshot {
     /// The revision of the store that servers share, up to which all its changes are in; `None`
     /// when nothing is shared.
     pub shared: Option<Revision>,
+    /// What this server shows by itself, where the store is shared.
+    pub steps: Steps,
     /// How many instances there are, by state.
     pub counts: Counts,
     /// The services by name. A service is here while it has an instance or a policy.

@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Dissent, Journal, Loaded, Options, Ownership, Registry, Share, SharedSetup,
+    Dissent, Journal, Loaded, Options, Ownership, Registry, Share, SharedSetup, Steps,
     announce::Announcer,
     apply::{Applier, Means, Queues, Sharing},
     publish::Publisher,
@@ -88,10 +88,11 @@ pub fn start(setup: Setup) -> Result<(Registry, Writer), Invalid> {
     let Setup { loaded, keeping, options, clock, board, metrics } = setup;
     let mut snapshot = restore(loaded, &options.borrow())?;
     let restored = snapshot.revision;
-    match keeping {
+    match &keeping {
         Keeping::Own(_) => snapshot.revision = restored.after_restart(),
-        // Nobody has seen what another server had not, or it will be told of.
-        Keeping::Shared(_) => snapshot.shared = Some(restored),
+        Keeping::Shared(setup) => {
+            (snapshot.shared, snapshot.steps) = (Some(restored), Steps::of_life(setup.life));
+        }
     }
     let dissent = Dissent::default();
     let (store, sharing, ownership) = match keeping {

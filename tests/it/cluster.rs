@@ -13,6 +13,7 @@ mod jury;
 mod ledger;
 mod links;
 mod mishaps;
+mod resuming;
 mod roster;
 mod run;
 mod scenarios;

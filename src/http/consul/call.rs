@@ -210,7 +210,9 @@ impl Call {
         let Self { api, query, params, path, wants_gzip, .. } = self;
         let blocking = Blocking { has: Has::index(params.index), wait: params.wait };
         let is_large = interest.clone();
-        let key: Arc<str> = key(&path, &query).into();
+        // Answers of an era are not told from those of another by their revision.
+        let era = api.registry().snapshot().steps.era;
+        let key: Arc<str> = format!("{era} {}", key(&path, &query)).into();
         let read = |snapshot: Arc<Snapshot>| {
             let (api, look, key) = (api.clone(), Arc::clone(&look), Arc::clone(&key));
             let size = is_large.size(&snapshot);

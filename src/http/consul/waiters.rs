@@ -114,6 +114,10 @@ impl Waiters {
     /// Wakes for all that happened since `before`, and says until when that is.
     fn follow(&self, registry: &Registry, before: &Snapshot) -> Arc<Snapshot> {
         let now = registry.snapshot();
+        if now.steps.era != before.steps.era {
+            self.wake_all(); // events do not tell of all that has happened
+            return now;
+        }
         let mut since = before.revision;
         while since < now.revision {
             match registry.events().after(since, BATCH) {

@@ -182,7 +182,8 @@ impl Recent {
                 // Nobody has a list from before of which nothing is left.
                 inner.lost_at = (inner.counts != StatusCounts::default()).then_some(now);
             }
-            Some(before) if before.revision == next.revision => {}
+            Some(before)
+                if (before.revision, before.steps.era) == (next.revision, next.steps.era) => {}
             Some(before) => match touched(registry, &before, &next) {
                 Some(keys) => keys.iter().for_each(|key| {
                     self.note(inner, key, [before.member(key), next.member(key)], now);
@@ -288,6 +289,9 @@ fn is_gone(member: &Member, snapshot: &Snapshot) -> bool {
 
 /// What may be different from before, each once; `None` when that is no longer known.
 fn touched(registry: &Registry, before: &Snapshot, next: &Snapshot) -> Option<Vec<InstanceKey>> {
+    if before.steps.era != next.steps.era {
+        return None; // events do not tell of all that has happened
+    }
     let (mut keys, mut known) = (Vec::new(), HashSet::new());
     let mut since = before.revision;
     while since < next.revision {

@@ -6,7 +6,13 @@
 //! the stream goes on: list again, what is listed is at least that new.
 //!
 //! The `id:` of an event is its revision, given with the last event of a revision only: a client
-//! that loses the connection in the middle of a bulk registration gets all of it again.
+//! that loses the connection in the middle of a bulk registration gets all of it again. Where
+//! servers share the registry the id of a change that all show alike is good at each of them. As
+//! long as this one shows more than is shared, its ids are good here only, and another one answers
+//! them with `reset`: what only this one has shown nobody else would take back.
+//!
+//! What was told when it was seen has an event again when the store has it, for those who come
+//! later; a watcher that has heard of it here is left alone.
 
 use std::{collections::VecDeque, convert::Infallible};
 
@@ -28,7 +34,7 @@ use crate::{
         metrics::Counted,
         problem::Problem,
         query::Parameters,
-        seen::{SeenParameters, seen},
+        seen::{SeenParameters, followed, seen},
     },
     model::{Event, EventKind, Invalid, Revision, ServiceName},
 };
@@ -48,7 +54,9 @@ const BATCH: usize = 256;
 /// Events: `registered`, `updated`, `deregistered`, `status`, `drained`, `undrained`, `policy`,
 /// each with the data below, and `reset` when some are no longer known: its data has the
 /// `revision` at which to list again; the stream goes on after it. Without `since` and
-/// `Last-Event-ID` the stream begins now.
+/// `Last-Event-ID` the stream begins now. An id that another server has given out is good here
+/// if it is a revision of the shared store, and is answered by `reset` if not; what has happened
+/// since may be told twice.
 #[utoipa::path(
     get,
     path = "/api/v1/watch",
@@ -83,7 +91,11 @@ pub(super) async fn watch(
     let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("(unreadable)"));
     let last = last.filter(|id| !id.is_empty());
     let last = last.map(|id| revision("Last-Event-ID", id)).transpose()?;
-    let watcher = Watcher::new(api, service, last.or(since))?;
+    let since = last.or(since);
+    if let Some(since) = since {
+        followed(&api, since).await;
+    }
+    let watcher = Watcher::new(api, service, since)?;
     let events = stream::unfold(watcher, async |mut watcher| {
         let message = watcher.next().await?;
         Some((Ok::<_, Infallible>(message), watcher))
@@ -99,6 +111,10 @@ struct Watcher {
     service: Option<ServiceName>,
     /// Everything up to here was sent, or waits in `ready`.
     at: Revision,
+    /// Everything after this was sent, or what it led to was listed.
+    from: Revision,
+    /// Of which era of the registry that is.
+    era: u64,
     bell: bell::Receiver<Revision>,
     ready: VecDeque<Message>,
     _place: OwnedSemaphorePermit,
@@ -116,17 +132,22 @@ impl Watcher {
         let Ok(place) = api.watchers().clone().try_acquire_owned() else {
             return Err(Problem::too_many_watchers(api.options().watchers_max));
         };
-        let newest = api.registry().snapshot().revision;
         let bell = api.registry().events().subscribe();
+        let now = api.registry().snapshot();
         let counted = Counted::new(&api.metrics().watchers);
         let ready = VecDeque::new();
         let (_place, _counted) = (place, counted);
-        let at = since.unwrap_or(newest);
-        let mut watcher = Self { api, service, at, bell, ready, _place, _counted };
-        match since {
+        let resumed = since.map(|since| api.registry().events().resume(since, &now));
+        let at = resumed.unwrap_or(Ok(now.revision));
+        let (from, era) = (at.unwrap_or(now.revision), now.steps.era);
+        let mut watcher = Self { api, service, at: from, from, era, bell, ready, _place, _counted };
+        match at {
             // A revision that is yet to come is from another life of the server.
-            Some(since) if since > newest => watcher.reset(),
-            _ => watcher.ready.push_back(at_rest(at, "watching")),
+            Ok(at) if at <= now.revision => {
+                // The client's own as long as nothing new is told: this one may be an earlier one.
+                watcher.ready.push_back(at_rest(since.unwrap_or(at), "watching"));
+            }
+            _ => watcher.reset(),
         }
         Ok(watcher)
     }
@@ -160,21 +181,33 @@ impl Watcher {
 
     /// Takes what the ring has after `at`.
     fn look(&mut self) {
+        if self.api.registry().snapshot().steps.era != self.era {
+            // Something has happened that no event tells of.
+            return self.reset();
+        }
         match self.api.registry().events().after(self.at, BATCH) {
             Ok((events, next)) => {
                 self.at = next;
+                let from = self.from;
+                let is_told = |event: &Event| event.told_after.is_some_and(|after| from <= after);
                 // What happens to nodes, and to checks by themselves, is for the clients that have
                 // such.
                 let wanted = |event: &&std::sync::Arc<Event>| match (&event.kind, &self.service) {
                     (EventKind::CheckChanged { .. }, _) => false,
+                    _ if is_told(event) => false,
                     (_, Some(service)) => event.service == *service,
                     (_, None) => !event.service.is_nodes(),
                 };
+                let is_again = events.iter().any(|event| is_told(event));
                 let wanted: Vec<_> = events.iter().filter(wanted).collect();
                 for (index, event) in wanted.iter().enumerate() {
                     let after = wanted.get(index + 1);
                     let is_last = after.is_none_or(|next| next.revision != event.revision);
                     self.ready.push_back(message(event, is_last));
+                }
+                if is_again {
+                    // It is shared now: with this id the client may go on at any server.
+                    self.ready.push_back(at_rest(next, "shared"));
                 }
             }
             Err(gone) => {
@@ -185,7 +218,8 @@ impl Watcher {
     }
 
     fn reset(&mut self) {
-        self.at = self.api.registry().snapshot().revision;
+        let now = self.api.registry().snapshot();
+        (self.at, self.from, self.era) = (now.revision, now.revision, now.steps.era);
         let data = Reset { revision: self.at.0 };
         let message = Message::default().event("reset").id(self.at.to_string());
         self.ready.push_back(with_data(message, &data));
@@ -195,7 +229,7 @@ impl Watcher {
 fn message(event: &Event, is_last: bool) -> Message {
     let mut message = Message::default().event(EventView::name(&event.kind));
     if is_last {
-        message = message.id(event.revision.to_string());
+        message = message.id(event.place.to_string());
     }
     with_data(message, &EventView::from(event))
 }

@@ -22,7 +22,7 @@ use crate::{
     model::{Amendment, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
     registry::{
         Applied, Beat, Followed, JournalError, Ownership, RegistryError, Share, SharedSetup,
-        Snapshot, Weather,
+        Snapshot, Steps, Weather,
         handle::Request,
         shared::{Dissent, Opinions, Overlay},
     },
@@ -116,7 +116,7 @@ pub(super) enum Heard {
 impl Sharing {
     /// What the writer keeps of a setup, and where it proposes changes.
     pub(in crate::registry) fn new(setup: SharedSetup, dissent: Dissent) -> (Box<dyn Share>, Self) {
-        let SharedSetup { share, followed, ownership, beats, settling } = setup;
+        let SharedSetup { share, followed, ownership, beats, settling, life: _ } = setup;
         let sharing = Self {
             followed,
             views: 0,
@@ -154,6 +154,11 @@ impl Sharing {
     /// Whether this server is cut off, and among others: what it finds they hear of by itself.
     fn is_apart(&self) -> bool {
         self.ownership.may_be_replaced() && self.ownership.circle().is_some()
+    }
+
+    /// Says what is shown otherwise than it is shared.
+    pub(super) fn count_unshared(&mut self, steps: &mut Steps) {
+        self.overlay.count(steps);
     }
 
     /// When the writer has something to do next, given when it may ask for what is owed again.

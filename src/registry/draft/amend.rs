@@ -111,7 +111,7 @@ impl Draft<'_> {
         let Replacement { instance, checks, drained } = to;
         let key = instance.key();
         let before = self.member(&key).ok();
-        let revision = if has_changed { self.revision } else { self.revision.next() };
+        let revision = if has_changed { self.revision } else { self.next_revision() };
         let mut next = Member::new(Arc::clone(instance), revision, self.at);
         let was_drained = before.as_ref().is_some_and(|before| before.drained);
         let drained = drained.unwrap_or(was_drained);

@@ -52,7 +52,12 @@ impl Draft<'_> {
                 && let Ok(member) = self.member(&key)
             {
                 let next = Member { node_status: after, ..Member::clone(&member) };
+                let events = self.events.len();
                 self.put_status(&member, next, Arc::clone(&output));
+                if events == self.events.len() && self.fixed.is_some() {
+                    // Perhaps only here it was in that state before.
+                    self.repeat_status(&member, self.base.revision);
+                }
             }
         }
     }

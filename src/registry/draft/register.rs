@@ -19,7 +19,7 @@ impl Draft<'_> {
         let (mut created, mut changed, mut seen) = (0, false, Revision::default());
         for instance in instances {
             // One revision for all that are new: a bulk is seen whole or not at all.
-            let revision = if changed { self.revision } else { self.revision.next() };
+            let revision = if changed { self.revision } else { self.next_revision() };
             let before = self.draft_of(&instance.service).member(&instance.id);
             let next = match &before {
                 Some(old) if old.instance == *instance => {

@@ -110,7 +110,8 @@ fn registered(before: Option<Arc<Member>>, to: &Registration, at: Revision) -> A
         next.checks.clone_from(checks);
     }
     next.created = to.created.unwrap_or(registered);
-    next.modified = at;
+    // A fold brings what has been there since its marker: whoever lists has it as whoever followed.
+    next.modified = to.registered.unwrap_or(at);
     next.status = own_status(&next);
     next.since = to.since.unwrap_or(to.registered_at);
     next.drained = before.is_some_and(|before| before.drained);
@@ -152,7 +153,7 @@ mod tests {
     use super::{are_the_same, folded};
     use crate::{
         model::{CheckState, Revision, Status, Timestamp},
-        registry::{Health, Member, SharedRow, testing},
+        registry::{Health, Member, Registration, SharedRow, testing},
     };
 
     fn member() -> Arc<Member> {
@@ -185,5 +186,28 @@ mod tests {
         assert!(are_the_same(&after(&long), &after(&long[..3_000])));
         assert!(!are_the_same(&after(&long), &after("y")));
         assert!(!are_the_same(&after("down: refused"), &after("down")));
+    }
+
+    /// A server that listed after a bulk had come into its rows showed later revisions of them than
+    /// those that had followed its marker.
+    #[test]
+    fn a_row_of_a_fold_is_as_old_as_what_it_folds() {
+        let registration = |registered: Option<u64>| SharedRow::Registration {
+            key: testing::key("web/a"),
+            to: Some(Box::new(Registration {
+                instance: testing::instance("web/a", "10.0.0.1").into(),
+                registered: registered.map(Revision::shared),
+                registered_at: Timestamp(1),
+                since: None,
+                created: None,
+                checks: None,
+            })),
+        };
+        let followed = folded(None, &registration(None), Revision::shared(7)).unwrap();
+        let row = registration(Some(7));
+        let after = folded(Some(Arc::clone(&followed)), &row, Revision::shared(9)).unwrap();
+        let listed = folded(None, &row, Revision::shared(9)).unwrap();
+        assert_eq!((&*after, &*listed), (&*followed, &*followed));
+        assert_eq!(listed.modified, Revision::shared(7));
     }
 }

@@ -4,7 +4,7 @@
 //! what the store has, so that each row that comes meanwhile finds what it is a change of.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -14,8 +14,8 @@ use super::{
     fold::{are_the_same, folded},
 };
 use crate::{
-    model::{InstanceKey, Revision},
-    registry::Member,
+    model::{InstanceKey, Revision, ServiceName},
+    registry::{Member, Shards, Steps},
 };
 
 /// The instances that differ, with what the store has of them.
@@ -24,6 +24,11 @@ pub(in crate::registry) struct Overlay {
     differing: HashMap<InstanceKey, Differing>,
     /// Those of them that this server has to write.
     owed: HashSet<InstanceKey>,
+    /// How many of a service differ.
+    services: Shards<ServiceName, u32>,
+    /// Those that differ, oldest first, each with the revision before it did; among them some that
+    /// do no longer.
+    order: VecDeque<(Revision, InstanceKey)>,
 }
 
 /// An instance of which another thing is shown than the store has.
@@ -31,6 +36,8 @@ pub(in crate::registry) struct Overlay {
 struct Differing {
     /// What the store has.
     shared: Arc<Member>,
+    /// The revision here before it was shown.
+    after: Revision,
     /// Until when the difference stays if it is not this server's to write.
     until: Duration,
     /// Whether others may know better: it was found while nothing was heard of them, or before
@@ -47,7 +54,12 @@ pub(in crate::registry) struct Noted {
     pub is_alone: bool,
     /// Until when it stays if this server does not write it.
     pub until: Duration,
+    /// The revision here before it is shown.
+    pub after: Revision,
 }
+
+/// What the store had of an instance that was shown otherwise, and the revision here before it was.
+pub(in crate::registry) type Told = (Arc<Member>, Revision);
 
 // === impl Overlay ===
 
@@ -66,11 +78,16 @@ impl Overlay {
             self.forget(key);
             return;
         }
-        let Noted { is_mine, is_alone, until } = noted;
-        let (shared, was_stale) =
-            (Arc::clone(shared), self.differing.get(key).is_some_and(|it| it.is_stale));
-        let is_stale = !is_mine && (is_alone || was_stale);
-        self.differing.insert(key.clone(), Differing { shared, until, is_stale });
+        let Noted { is_mine, is_alone, until, after } = noted;
+        let (shared, known) = (Arc::clone(shared), self.differing.get(key));
+        let is_stale = !is_mine && (is_alone || known.is_some_and(|it| it.is_stale));
+        let after = known.map_or(after, |known| known.after);
+        if known.is_none() {
+            self.order.push_back((after, key.clone()));
+            let count = self.services.get(key.service.as_str()).copied().unwrap_or_default();
+            self.services.insert(key.service.clone(), count + 1);
+        }
+        self.differing.insert(key.clone(), Differing { shared, after, until, is_stale });
         if is_mine {
             self.owed.insert(key.clone());
         }
@@ -226,7 +243,9 @@ impl Overlay {
             false
         };
         let over = self.differing.extract_if(is_over);
-        over.map(|(key, differing)| (key, differing.shared)).collect()
+        let over: Vec<_> = over.map(|(key, differing)| (key, differing.shared)).collect();
+        over.iter().for_each(|(key, _)| self.uncount(key));
+        over
     }
 
     /// What this server has not to write stays until then.
@@ -265,11 +284,46 @@ impl Overlay {
             differing.until <= now && !owed.contains(key)
         };
         let over = self.differing.extract_if(is_over);
-        over.map(|(key, differing)| (key, differing.shared)).collect()
+        let over: Vec<_> = over.map(|(key, differing)| (key, differing.shared)).collect();
+        over.iter().for_each(|(key, _)| self.uncount(key));
+        over
+    }
+
+    /// What the store has of an instance that differs, and the revision here before it did.
+    pub(in crate::registry) fn told(&self, key: &InstanceKey) -> Option<Told> {
+        let differing = self.differing.get(key)?;
+        Some((Arc::clone(&differing.shared), differing.after))
+    }
+
+    /// Says what differs.
+    pub(in crate::registry) fn count(&mut self, steps: &mut Steps) {
+        while let Some((after, key)) = self.order.front()
+            && self.differing.get(key).is_none_or(|differing| differing.after != *after)
+        {
+            self.order.pop_front();
+        }
+        // What is over and not at the front is not to be more than what is not.
+        if self.order.len() > 2 * self.differing.len() + 64 {
+            let is_there = |(after, key): &(Revision, InstanceKey)| {
+                self.differing.get(key).is_some_and(|differing| differing.after == *after)
+            };
+            self.order.retain(is_there);
+        }
+        steps.unshared = self.services.clone();
+        steps.unshared_after = self.order.front().map(|(after, _)| *after);
     }
 
     fn forget(&mut self, key: &InstanceKey) {
-        self.differing.remove(key);
+        if self.differing.remove(key).is_some() {
+            self.uncount(key);
+        }
         self.owed.remove(key);
+    }
+
+    fn uncount(&mut self, key: &InstanceKey) {
+        match self.services.get(key.service.as_str()).copied() {
+            Some(count) if count > 1 => self.services.insert(key.service.clone(), count - 1),
+            _ => self.services.remove(key.service.as_str()),
+        }
     }
 }

@@ -268,6 +268,9 @@ pub struct SharedSetup {
     /// How long, after the store is within reach again, this server goes on to show what it has
     /// found by itself of instances that are the task of others.
     pub settling: Duration,
+    /// Where this life begins to number what it shows by itself: at random, from 1 to
+    /// [`Steps::LIFE_MAX`](crate::registry::Steps::LIFE_MAX).
+    pub life: u16,
 }
 
 /// A store that several servers share, for those who write.

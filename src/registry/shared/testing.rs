@@ -100,6 +100,7 @@ impl Commons {
             ownership: ownership.clone(),
             beats,
             settling: Duration::from_secs(10),
+            life: 100 * u16::try_from(count).expect("they are few"),
         });
         inner.servers.push(Server {
             followed,
@@ -217,6 +218,15 @@ impl Commons {
                 at: inner.revision,
             });
         }
+    }
+
+    /// Goes back to an earlier revision, with what is there now, and tells all.
+    pub(crate) fn go_back(&self, revision: u64) {
+        let mut inner = self.inner.lock();
+        inner.revision = revision;
+        inner.rows.values_mut().for_each(|(at, _)| *at = (*at).min(revision));
+        drop(inner);
+        self.list_again();
     }
 
     /// The instances that are shared, by name.

@@ -64,7 +64,8 @@ pub(in crate::http::eureka) async fn delta(
 ) -> Result<Response, EurekaError> {
     // A slow reader may keep one for long; meanwhile changes grow old that it has.
     let moment = api.clock().elapsed().as_secs() / 10;
-    let key = format!("eureka delta {:?} {} {moment}", asked.form, asked.in_gzip);
+    let era = api.registry().snapshot().steps.era;
+    let key = format!("eureka delta {:?} {} {moment} {era}", asked.form, asked.in_gzip);
     let wanted = api.registry().snapshot().revision;
     let make = || {
         let inner = api.clone();

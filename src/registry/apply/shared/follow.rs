@@ -9,7 +9,7 @@ use crate::{
         Applied, Followed, Kept, Member, SharedRow, Snapshot, Weather,
         apply::{Applier, reply},
         draft::{Draft, Finished},
-        shared::{Noted, Opinions, Overlay, gathered, rank},
+        shared::{Noted, Opinions, Overlay, Told, gathered, rank},
     },
 };
 
@@ -52,7 +52,7 @@ impl Applier {
         }
         // Stable, so that revisions stay in their order.
         rows.sort_by_key(|(at, row)| (*at, rank(row)));
-        self.follow(upto, |draft, overlay, opinions| {
+        self.follow((upto, false), |draft, overlay, opinions| {
             let mut last = None;
             for (at, row) in &rows {
                 let revision = Revision::shared(*at);
@@ -66,8 +66,9 @@ impl Applier {
                     }
                     (row, Some(key)) => {
                         opinions.touched(key);
-                        let next = overlay.take(key, row, revision, draft.shown(key).as_ref());
-                        draft.show(key, next);
+                        let (told, shown) = (overlay.told(key), draft.shown(key));
+                        let next = overlay.take(key, row, revision, shown.as_ref());
+                        show(draft, overlay, key, (told, next));
                     }
                     (_, None) => {}
                 }
@@ -86,7 +87,7 @@ impl Applier {
         let (mut members, mut policies) = gathered(rows);
         members.retain(|key, _| !kept.instances.contains(key));
         policies.retain(|service, _| !kept.policies.contains(service));
-        self.follow(at, |draft, overlay, opinions| {
+        self.follow((at, true), |draft, overlay, opinions| {
             opinions.forget_rows();
             for (_, row) in found {
                 if let SharedRow::Opinion { key, by, to } = row {
@@ -102,8 +103,9 @@ impl Applier {
                 .filter(|key| !kept.instances.contains(key))
                 .partition(|key| key.service.is_nodes());
             for key in nodes.into_iter().chain(others) {
-                let next = overlay.replace(&key, members.remove(&key), draft.shown(&key).as_ref());
-                draft.show(&key, next);
+                let (told, shown) = (overlay.told(&key), draft.shown(&key));
+                let next = overlay.replace(&key, members.remove(&key), shown.as_ref());
+                show(draft, overlay, &key, (told, next));
             }
             let (nodes, others): (Vec<_>, Vec<_>) =
                 members.into_iter().partition(|(key, _)| key.service.is_nodes());
@@ -124,7 +126,7 @@ impl Applier {
     /// revision are in it.
     fn follow(
         &mut self,
-        upto: u64,
+        (upto, is_list): (u64, bool),
         take: impl FnOnce(&mut Draft<'_>, &mut Overlay, &mut Opinions),
     ) {
         let base = self.registry.snapshot();
@@ -132,14 +134,22 @@ impl Applier {
         let Some(mut sharing) = self.sharing.take() else { return };
         let mut draft = Draft::new(&base, &options, self.wall_time());
         take(&mut draft, &mut sharing.overlay, &mut sharing.opinions);
+        let is_all_shared = sharing.overlay.is_empty();
         self.sharing = Some(sharing);
         let mut finished = match draft.is_unchanged() {
             true => Finished::unchanged(&base),
             false => draft.finish(),
         };
         let shared = Revision::shared(upto);
+        if base.shared.is_some_and(|before| before > shared) {
+            finished.next.steps.era += 1;
+            finished.next.revision = base.after(finished.next.revision);
+        } else if is_list {
+            finished.next.steps.skip(base.revision, shared);
+        }
         finished.next.shared = Some(shared);
         finished.next.revision = finished.next.revision.max(shared);
+        finished.place(!base.steps.is_any_unshared(), is_all_shared);
         self.publish(&base, finished);
         self.reply_to_seen();
     }
@@ -259,11 +269,31 @@ impl Applier {
         for key in &finished.touched {
             let is_mine = sharing.ownership.keeps(key);
             let (before, now) = (base.member(key), finished.next.member(key));
-            sharing.overlay.note(key, before, now, Noted { is_mine, is_alone: !is_fair, until });
+            let noted = Noted { is_mine, is_alone: !is_fair, until, after: base.revision };
+            sharing.overlay.note(key, before, now, noted);
             has_others |= !is_mine;
         }
         if has_others && is_fair {
             sharing.settled_at.get_or_insert(until);
+        }
+    }
+}
+
+/// Shows of an instance what is to be shown now, and tells again what was told before the store
+/// had it.
+fn show(
+    draft: &mut Draft<'_>,
+    overlay: &Overlay,
+    key: &InstanceKey,
+    (told, next): (Option<Told>, Option<Arc<Member>>),
+) {
+    let is = overlay.get(key).or(next.as_ref()).cloned();
+    let events = draft.events.len();
+    draft.show(key, next);
+    if let Some((was, after)) = told {
+        let is_told = draft.events[events..].iter().any(|event| event.kind.key() == Some(key));
+        if !is_told {
+            draft.tell_again((&was, is.as_deref()), after);
         }
     }
 }

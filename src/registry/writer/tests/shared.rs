@@ -6,6 +6,7 @@ mod innocent;
 mod opinions;
 mod random;
 mod removals;
+mod resuming;
 mod returning;
 mod seen;
 
