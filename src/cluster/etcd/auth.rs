@@ -9,8 +9,9 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 use super::{
+    EtcdError,
     connection::Connection,
-    failure::{Asked, Failure},
+    failure::{Asked, Failure, Kind},
     options::EtcdUser,
     password::Password,
     proto::{AuthenticateRequest, AuthenticateResponse},
@@ -75,6 +76,18 @@ impl Auth {
             return Ok(held);
         }
         self.renew(&held, on, endpoint).await
+    }
+
+    /// Whether a call that was refused may be let in with another token. Of who has a client
+    /// certificate and sends no token etcd takes the certificate's name for the user, and says that
+    /// this one may not: so when authentication was off at our login, and is on since.
+    pub(super) fn may_do_better(&self, held: &Held, refused: &Failure) -> bool {
+        let is_nobody = self.user.is_some() && held.token.is_none();
+        match refused.kind {
+            Kind::Token(_) => true,
+            Kind::Final(EtcdError::Denied { .. }) => is_nobody,
+            _ => false,
+        }
     }
 
     /// Another token than this one, which was refused.

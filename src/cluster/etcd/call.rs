@@ -131,7 +131,7 @@ impl Shared {
         };
         let calling = async {
             match once(&held, request.clone()).await {
-                Err(Failure { kind: Kind::Token(_), .. }) => {
+                Err(refused) if self.auth.may_do_better(&held, &refused) => {
                     let held = self.auth.renew(&held, &connection, &slot.shown).await?;
                     once(&held, request).await
                 }

@@ -119,7 +119,7 @@ impl Connection {
         let held = auth.token(self, &shown).await?;
         let asked = match self.status(&held, &shown).await {
             // Of a member that was started again, which knows no tokens of before.
-            Err(Failure { kind: Kind::Token(_), .. }) if auth.has_user() => {
+            Err(refused) if auth.has_user() && auth.may_do_better(&held, &refused) => {
                 let held = auth.renew(&held, self, &shown).await?;
                 self.status(&held, &shown).await
             }

@@ -16,7 +16,7 @@ use super::{
     auth::Held,
     call::Shared,
     connection::Connection,
-    failure::{Asked, Failure, Kind},
+    failure::{Asked, Failure},
     lease::seconds,
     pool::Slot,
     proto::{LeaseKeepAliveRequest, LeaseKeepAliveResponse},
@@ -129,7 +129,7 @@ impl KeepAlive {
         let (connection, held) = self.shared.ready(slot, deadline).await?;
         let opening = async {
             match self.open_with(slot, &connection, &held).await {
-                Err(Failure { kind: Kind::Token(_), .. }) => {
+                Err(refused) if self.shared.auth.may_do_better(&held, &refused) => {
                     let held = self.shared.auth.renew(&held, &connection, &slot.shown).await?;
                     self.open_with(slot, &connection, &held).await
                 }

@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
-use super::super::{Client, EtcdError, EtcdOptions, EtcdTls, KeyRange, Range};
-use crate::cluster::testing::Etcd;
+use super::super::{Client, EtcdError, EtcdOptions, EtcdTls, EtcdUser, KeyRange, Range};
+use crate::cluster::testing::{Etcd, PATIENCE};
 
 /// An authority with a folder for what it issues.
 struct Authority {
@@ -176,6 +176,41 @@ async fn the_name_of_a_client_certificate_is_a_user() {
     let error = etcd.put("/other", "1", None).await.unwrap_err();
     let expected = "does not let the user (CN) of our certificate write `/other`; grant it";
     assert!(error.to_string().contains(expected), "{error}");
+}
+
+/// It was taken for the certificate's name, which may nothing, until it was started again.
+#[tokio::test]
+async fn who_has_a_certificate_and_a_password_logs_in_when_authentication_is_switched_on() {
+    let authority = Authority::new();
+    let server = authority.etcd(&authority.issue("127.0.0.1", |_| {}), true);
+    let own = authority.issue("a-machine", |_| {});
+    let user = EtcdUser { name: "rollcall".into(), password: "secret".into(), password_file: None };
+    let options = EtcdOptions {
+        tls: authority.tls(Some(&own)),
+        user: Some(user),
+        ..EtcdOptions::new([server.url.as_str()])
+    };
+    let etcd = Client::new(options).unwrap();
+    etcd.put("/rollcall/a", "1", None).await.unwrap();
+    let root = authority.issue("root", |_| {});
+    let (ca, certificate, key) = (text(&authority.ca()), text(&root.certificate), text(&root.key));
+    for words in [
+        "user add root --no-password",
+        "user add rollcall:secret",
+        "role add rollcall",
+        "role grant-permission rollcall readwrite /rollcall/ --prefix",
+        "user grant-role rollcall rollcall",
+        "user grant-role root root",
+        "auth enable",
+    ] {
+        let files = ["--cacert", &ca, "--cert", &certificate, "--key", &key];
+        server.etcdctl(&files, words);
+    }
+    etcd.put("/rollcall/a", "2", None).await.expect("it logs in");
+    let lease = etcd.grant(PATIENCE).await.unwrap();
+    etcd.keep_alive(lease).beat().await.unwrap();
+    let error = etcd.put("/other", "1", None).await.unwrap_err();
+    assert!(error.to_string().contains("does not let user `rollcall` write `/other`"), "{error}");
 }
 
 #[tokio::test]
