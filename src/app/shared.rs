@@ -16,7 +16,7 @@ use crate::{
         follow::{Follower, Relayed, inspect},
         layout::{Layout, ServerRow},
         members::{Members, MembersSetup, count},
-        write::{Finisher, Writer},
+        write::{Finisher, Probe, Writer},
     },
     http::{PeerToken, Peers},
     model::Timestamp,
@@ -147,6 +147,7 @@ impl SharingTasks {
         let finisher = Finisher::new(common.clone(), me.id.clone());
         tasks.spawn("bulks", finisher.run(stop.clone()));
         let mut random = fastrand::Rng::new();
+        let probe = Probe::new(common.clone(), Arc::clone(&me.id), random.fork());
         let counting = count(common.clone(), registry.clone(), ownership.clone(), stop.clone());
         tasks.spawn("count", counting);
         let (id, common_beats) = (Arc::clone(&me.id), common.clone());
@@ -155,6 +156,7 @@ impl SharingTasks {
         let setup = MembersSetup { id: me.id, row, lease, checkers, ownership };
         let members = Members::new(common.clone(), setup, random.fork());
         tasks.spawn("members", members.run(stop.clone()));
+        tasks.spawn("probe", probe.run(followed.clone(), stop.clone()));
         tasks.spawn("follower", follower.run(followed, stop.clone()));
         tasks.spawn("etcd", inspect(common, random.fork(), stop.clone()));
         tasks.spawn("beats", beats.run(stop.clone()));

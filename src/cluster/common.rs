@@ -7,7 +7,7 @@ use std::sync::{
 
 use parking_lot::Mutex;
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{Duration, Instant},
 };
 
@@ -60,6 +60,9 @@ struct News {
     bulks: watch::Sender<Bulks>,
     read_only: watch::Sender<Option<Arc<str>>>,
     strayed: watch::Sender<bool>,
+    refusing: watch::Sender<Option<Refusing>>,
+    /// Rings when a change was refused for what is the matter with the store.
+    refusals: Notify,
     /// The row that names the state; none before the first list.
     agreed: Mutex<Option<Agreed>>,
     /// How often a write has met another state.
@@ -111,6 +114,13 @@ pub(super) struct Over {
     pub(super) ended: u64,
 }
 
+/// That the store answers, and takes no changes: it is full, or this server may not write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refusing {
+    /// Since when.
+    pub(super) since: Instant,
+}
+
 /// When the store was last heard of: it answered, or told of something.
 #[derive(Debug, Clone)]
 pub(super) struct LastWord {
@@ -154,6 +164,8 @@ impl Common {
             bulks: watch::Sender::default(),
             read_only: watch::Sender::new(None),
             strayed: watch::Sender::new(false),
+            refusing: watch::Sender::new(None),
+            refusals: Notify::new(),
             agreed: Mutex::default(),
             doubts: watch::Sender::new(0),
             history: AtomicU64::default(),
@@ -218,6 +230,31 @@ impl Common {
 
     pub(super) fn set_strayed(&self, strayed: bool) {
         self.news.strayed.send_replace(strayed);
+    }
+
+    /// Whether the store takes no changes, though it answers.
+    pub(super) fn refusing(&self) -> Option<Refusing> {
+        *self.news.refusing.borrow()
+    }
+
+    /// The same, as it changes.
+    pub(super) fn watch_refusing(&self) -> watch::Receiver<Option<Refusing>> {
+        self.news.refusing.subscribe()
+    }
+
+    pub(super) fn set_refusing(&self, refusing: Option<Refusing>) {
+        self.metrics.refusing(refusing.is_some());
+        self.news.refusing.send_replace(refusing);
+    }
+
+    /// A change was refused, and not for what it is.
+    pub(super) fn refused_one(&self) {
+        self.news.refusals.notify_one();
+    }
+
+    /// Waits for the next change that is refused.
+    pub(super) async fn refusals(&self) {
+        self.news.refusals.notified().await;
     }
 
     /// The row that names the state which is followed.

@@ -35,7 +35,16 @@ pub struct ClusterMetrics {
 }
 
 /// Since when nothing can be read or written; nothing while all is well.
-type Lost = Arc<Mutex<Option<Instant>>>;
+type Lost = Arc<Mutex<Since>>;
+
+/// Since when changes are refused, by what is the matter.
+#[derive(Debug, Clone, Copy, Default)]
+struct Since {
+    /// The store is out of reach, or another one.
+    away: Option<Instant>,
+    /// It answers, and takes no changes.
+    refusing: Option<Instant>,
+}
 
 /// Why a watch was begun again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -121,8 +130,14 @@ impl ClusterMetrics {
 
     /// Whether the store is out of reach, or has another state than the one that is shown.
     pub(super) fn out_of_reach(&self, is_lost: bool) {
-        let mut lost = self.lost.lock();
-        *lost = is_lost.then(|| lost.unwrap_or_else(Instant::now));
+        let away = &mut self.lost.lock().away;
+        *away = is_lost.then(|| away.unwrap_or_else(Instant::now));
+    }
+
+    /// Whether the store takes no changes, though it answers.
+    pub(super) fn refusing(&self, is_refusing: bool) {
+        let refusing = &mut self.lost.lock().refusing;
+        *refusing = is_refusing.then(|| refusing.unwrap_or_else(Instant::now));
     }
 
     pub(super) fn unreadable(&self, rows: usize) {
@@ -157,12 +172,15 @@ impl ClusterMetrics {
 impl Collector for Lapses {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let silence = self.heard.silence();
-        let lost = self.lost.lock().map_or(Duration::ZERO, |since| since.elapsed());
+        let Since { away, refusing } = *self.lost.lock();
+        let lost = [away, refusing].into_iter().flatten().min();
+        let lost = lost.map_or(Duration::ZERO, |since| since.elapsed());
         for (name, help, lapse) in [
             ("cluster_silence", "Time since the shared store was last heard of.", silence),
             (
                 "cluster_out_of_reach",
-                "Time since which the shared store is out of reach, or is another one; 0 if not.",
+                "Time since which the shared store is out of reach, is another one, or takes no \
+                 changes; 0 if not.",
                 lost,
             ),
         ] {

@@ -44,8 +44,8 @@ pub struct View {
     pub servers: Vec<Peer>,
     /// How many servers check each instance.
     pub checkers: usize,
-    /// Whether this server is cut off from the store, so that it hears of nothing that others find:
-    /// then it checks everything by itself.
+    /// Whether this server is cut off from the store, so that it hears of nothing that others find
+    /// or nobody can write what is found: then it checks everything by itself.
     pub is_cut_off: bool,
 }
 
@@ -164,6 +164,12 @@ impl Ownership {
     /// done its work, also when nobody has looked meanwhile.
     pub fn term(&self) -> u64 {
         self.0.terms.load(Ordering::Acquire)
+    }
+
+    /// Whether this server is cut off: what others find does not come here, or what is found cannot
+    /// be written.
+    pub fn is_cut_off(&self) -> bool {
+        self.0.view.load().as_ref().as_ref().is_some_and(|view| view.is_cut_off)
     }
 
     /// Whether others may look after what is this server's task without its hearing of it: it is

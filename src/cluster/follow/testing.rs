@@ -249,6 +249,7 @@ impl Mirror {
                 });
                 self.apply(rows);
             }
+            Followed::Writable => {}
             Followed::Weather(weather) => {
                 assert_ne!(weather, self.weather, "told twice");
                 self.weather = weather;

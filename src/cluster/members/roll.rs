@@ -64,6 +64,11 @@ impl Roll {
         }
     }
 
+    /// How long a lease lives.
+    pub(super) fn lease(&self) -> Duration {
+        self.lease
+    }
+
     /// etcd has renewed the own lease, or given a new one, while the rows of the revision `at` were
     /// known.
     pub(super) fn renewed(&mut self, at: u64, now: Instant) {

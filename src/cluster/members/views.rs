@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::roll::Roll;
 use crate::{
-    cluster::common::{Common, Held, Roster},
+    cluster::common::{Common, Held, Refusing, Roster},
     registry::{Ownership, ServerId, View},
 };
 
@@ -23,6 +23,7 @@ pub(super) struct Views {
     roll: Arc<Mutex<Roll>>,
     roster: watch::Receiver<Roster>,
     strayed: watch::Receiver<bool>,
+    refusing: watch::Receiver<Option<Refusing>>,
     ownership: Ownership,
     /// Rings when the own lease has changed something.
     nudge: watch::Sender<()>,
@@ -33,8 +34,9 @@ pub(super) struct Views {
 impl Views {
     pub(super) fn new(common: Common, roll: Roll, ownership: Ownership) -> Self {
         let (roster, strayed) = (common.roster(), common.strayed());
+        let refusing = common.watch_refusing();
         let (roll, nudge) = (Arc::new(Mutex::new(roll)), watch::Sender::new(()));
-        Self { common, roll, roster, strayed, ownership, nudge }
+        Self { common, roll, roster, strayed, refusing, ownership, nudge }
     }
 
     /// Keeps the view up to date until it is told to stop.
@@ -53,6 +55,7 @@ impl Views {
                 () = later => {}
                 Ok(()) = self.roster.changed() => {}
                 Ok(()) = self.strayed.changed() => {}
+                Ok(()) = self.refusing.changed() => {}
                 Ok(()) = nudged.changed() => {}
                 else => return,
             }
@@ -90,11 +93,14 @@ impl Views {
         // A store that is not believed says nothing about who is there.
         let is_in = strayed || self.common.fence.get().is_some();
         let mut view = roll.view(&roster, is_in, heard, now);
-        view.is_cut_off |= strayed;
+        // What nobody may write nobody hears of, so all find out for themselves.
+        let refused_at = self.refusing.borrow().map(|refusing| refusing.since + roll.lease());
+        view.is_cut_off |= strayed || refused_at.is_some_and(|at| at <= now);
         self.tell(&view);
         self.common.metrics.servers(view.servers.len());
         self.ownership.set(view);
-        roll.next_look(heard, now)
+        let refused_at = refused_at.filter(|at| *at > now);
+        [roll.next_look(heard, now), refused_at].into_iter().flatten().min()
     }
 
     /// One line of the log for each server that comes or goes.
@@ -111,8 +117,10 @@ impl Views {
             info!(server = &**id, "a server is gone");
         }
         if view.is_cut_off && !before.is_cut_off {
+            let is_refusing = self.refusing.borrow().is_some();
             let why = match (*self.strayed.borrow(), self.common.fence.get()) {
                 (true, _) => "etcd is not believed",
+                _ if is_refusing => "etcd has taken no changes for a lease's time",
                 (false, Some(_)) => "etcd was not heard of for a lease's time",
                 (false, None) => "for a lease's time this server was not known to the others",
             };

@@ -50,9 +50,11 @@
 mod bulk;
 mod finish;
 mod plan;
+mod probe;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use finish::Finisher;
+pub use probe::Probe;
 pub use writer::Writer;

@@ -262,6 +262,9 @@ impl Writer {
             }
             Err(_) => {}
         }
+        if let Err(Refused::Full(_) | Refused::Unavailable(_)) = end {
+            self.common.refused_one();
+        }
     }
 }
 

@@ -49,6 +49,8 @@ pub(in crate::registry) struct Sharing {
     overlay: Overlay,
     opinions: Opinions,
     weather: Weather,
+    /// Whether nothing that is found is shared.
+    is_alone: bool,
     /// How long what differs for another reason than that it is owed stays after the weather has
     /// become fair: the owner needs to write what it has found meanwhile.
     settling: Duration,
@@ -129,6 +131,7 @@ impl Sharing {
             overlay: Overlay::default(),
             opinions: Opinions::new(dissent),
             weather: Weather::Fair,
+            is_alone: false,
             settling,
             settled_at: None,
             taken: None,

@@ -120,6 +120,8 @@ pub enum Followed {
     },
     /// Whether the store is within reach.
     Weather(Weather),
+    /// It takes changes again, which it refused although it was within reach.
+    Writable,
 }
 
 /// What has a row that is there and cannot be read, for example because a later version wrote it.

@@ -138,6 +138,21 @@ impl Commons {
         self.inner.lock().servers[server].failure = failure;
     }
 
+    /// Takes no changes of anybody from now on, though it tells of them, or takes them again; all
+    /// know of it.
+    pub(crate) fn refuse(&self, refuses: bool) {
+        for server in &mut self.inner.lock().servers {
+            let full = || Refused::Full("database space exceeded".into());
+            server.failure = refuses.then(full);
+            let mut view = server.ownership.view().expect("there is one");
+            view.is_cut_off = refuses;
+            server.ownership.set(view);
+            if !refuses {
+                server.tell(Followed::Writable);
+            }
+        }
+    }
+
     /// Takes no more changes at once from now on.
     pub(crate) fn limit(&self, edits_max: usize) {
         self.inner.lock().edits_max = Some(edits_max);

@@ -21,7 +21,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hickory_proto::{
@@ -33,6 +33,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Node,
     api::{self, Api, Attempt},
+    backend::Backend,
     dns::{address, question},
     etcd::Etcd,
     eventually,
@@ -43,6 +44,11 @@ use crate::support::{
 struct Servers {
     nodes: Vec<Node>,
     asking: Vec<Asking>,
+}
+
+/// An instance `i` of the service `checked`, which is checked each second.
+struct Checked {
+    backend: Backend,
 }
 
 /// A client that asks one server for `kept.service.internal`, which has the address [`KEPT`].
@@ -61,6 +67,9 @@ struct Asked {
 
 /// The address of what is there all the time.
 const KEPT: &str = "10.0.0.1";
+
+/// How long a server is taken for alive that says nothing.
+const LEASE: Duration = Duration::from_secs(2);
 
 /// The names of the servers.
 const NAMES: [&str; 2] = ["a", "b"];
@@ -87,7 +96,7 @@ impl Servers {
     /// The same with servers of these names.
     fn named(etcd: &Etcd, names: &[&str], config: &str, with: impl Fn(Builder) -> Builder) -> Self {
         let start = |name: &&str| {
-            let id = format!("[cluster]\nserver_id = \"{name}\"\nlease = \"2s\"\n{config}");
+            let id = format!("[cluster]\nserver_id = \"{name}\"\nlease = \"{LEASE:?}\"\n{config}");
             let store = format!("etcd={}", etcd.endpoints().join(","));
             with(Node::builder().config(&id).arg("--store").arg(store)).start()
         };
@@ -157,6 +166,16 @@ impl Servers {
         }
     }
 
+    /// Waits until `/ready` of each server has none of these notes.
+    fn none_notes(&self, notes: &[&str]) {
+        for at in 0..self.nodes.len() {
+            eventually(&format!("{at} notes nothing of {notes:?}"), || {
+                let ready = self.api(at).get("/ready").body;
+                notes.iter().all(|name| note(&ready, name).is_none()).then_some(())
+            });
+        }
+    }
+
     /// Waits until each server takes a change that all show, and has none of these notes; ends the
     /// asking, and holds them to their answers.
     fn end_well(self, notes: &[&str]) {
@@ -172,12 +191,7 @@ impl Servers {
                 });
             }
         }
-        for at in 0..self.nodes.len() {
-            eventually(&format!("{at} notes nothing of {notes:?}"), || {
-                let ready = self.api(at).get("/ready").body;
-                notes.iter().all(|name| note(&ready, name).is_none()).then_some(())
-            });
-        }
+        self.none_notes(notes);
         for asking in self.asking {
             let asked = asking.end();
             assert!(asked.wrong.is_empty() && asked.questions > 10, "{asked:?}");
@@ -189,6 +203,41 @@ fn note(ready: &Value, name: &str) -> Option<String> {
     let notes = ready["notes"].as_array().unwrap();
     let note = notes.iter().find(|note| note["name"] == name)?;
     Some(note["message"].as_str().unwrap().to_owned())
+}
+
+// === impl Checked ===
+
+impl Checked {
+    fn register(servers: &Servers) -> Self {
+        let backend = Backend::start("127.0.0.1");
+        let body = json!({
+            "addresses": ["127.0.0.1"],
+            "port": backend.address.port(),
+            "checks": [{ "type": "http", "path": "/", "interval": "1s", "timeout": "1s" }],
+        });
+        servers.api(0).register("checked", "i", &body);
+        for at in 0..servers.nodes.len() {
+            eventually("it passes", || {
+                (servers.api(at).status("checked", "i").as_deref() == Some("passing")).then_some(())
+            });
+        }
+        Self { backend }
+    }
+
+    /// It fails. Each server finds that, and goes on finding it for longer than what others find
+    /// may take to come.
+    fn dies_and_stays_dead_at_all(self, servers: &Servers) {
+        self.backend.set_status(503);
+        let is_dead = |at: usize| servers.api(at).status("checked", "i").unwrap() == "critical";
+        for at in 0..servers.nodes.len() {
+            eventually(&format!("{at} finds it"), || is_dead(at).then_some(()));
+        }
+        let found = Instant::now();
+        eventually("nobody takes it for alive again", || {
+            (0..servers.nodes.len()).for_each(|at| assert!(is_dead(at), "{at}"));
+            (found.elapsed() > 2 * LEASE).then_some(())
+        });
+    }
 }
 
 // === impl Asking ===

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{Heard, Taken, Unwritten};
+use super::{Heard, Sharing, Taken, Unwritten};
 use crate::{
     model::{InstanceKey, Revision},
     registry::{
@@ -19,6 +19,28 @@ const ROWS_MAX: usize = 16_384;
 /// How soon it is looked again for what is to be dropped: each look goes through all that differs.
 const DROP_PACE: Duration = Duration::from_millis(100);
 
+// === impl Sharing ===
+
+impl Sharing {
+    /// Follows whether this server is on its own: the store is out of reach, or nobody hears of
+    /// what is found. Then what it finds itself stays, whoever's task that is; afterwards it stays
+    /// until those have written whose task it is.
+    fn settle(&mut self, now: Duration) {
+        let is_alone = self.weather != Weather::Fair || self.ownership.is_cut_off();
+        let was_alone = std::mem::replace(&mut self.is_alone, is_alone);
+        let until = now + self.settling;
+        if is_alone {
+            self.settled_at = None;
+            self.overlay.be_alone();
+        } else if was_alone {
+            self.overlay.keep_others_until(until);
+            self.settled_at = Some(until);
+        } else if self.overlay.has_others() {
+            self.settled_at.get_or_insert(until);
+        }
+    }
+}
+
 // === impl Applier ===
 
 impl Applier {
@@ -27,6 +49,7 @@ impl Applier {
         match heard {
             Heard::Ownership => self.adopt_ownership(),
             Heard::Followed(Followed::Weather(weather)) => self.adopt_weather(weather),
+            Heard::Followed(Followed::Writable) => self.write_again(),
             Heard::Followed(Followed::Whole { rows, kept, at }) => {
                 self.take_whole(rows, &kept, at);
             }
@@ -223,9 +246,7 @@ impl Applier {
         sharing.may_be_replaced = sharing.ownership.may_be_replaced();
         let ownership = sharing.ownership.clone();
         let over = sharing.overlay.divide(|key| ownership.keeps(key), is_anew, until);
-        if sharing.weather == Weather::Fair && sharing.overlay.has_others() {
-            sharing.settled_at.get_or_insert(until);
-        }
+        sharing.settle(now);
         let has_grace = is_anew || (was_replaced && !sharing.may_be_replaced);
         self.show_shared(over);
         for member in self.registry.snapshot().members() {
@@ -242,38 +263,36 @@ impl Applier {
     fn adopt_weather(&mut self, weather: Weather) {
         let now = self.clock.elapsed();
         let Some(sharing) = &mut self.sharing else { return };
-        let was_lost = sharing.weather != Weather::Fair;
-        let is_fair = weather == Weather::Fair;
-        sharing.weather = weather;
+        let was_lost = std::mem::replace(&mut sharing.weather, weather) != Weather::Fair;
+        let is_fair = sharing.weather == Weather::Fair;
+        sharing.settle(now);
         if is_fair && was_lost {
-            self.retry_at = None;
-            let until = now + sharing.settling;
-            sharing.overlay.keep_others_until(until);
-            sharing.settled_at = Some(until);
-            // What was refused for the weather would be taken now, and perhaps nothing comes.
-            self.announcer.stored(&Ok(()));
-        }
-        if !is_fair {
-            sharing.settled_at = None;
-            sharing.overlay.be_alone();
+            self.write_again();
         }
         self.reply_to_seen();
+    }
+
+    /// What was refused for what was the matter with the store would be taken now, and perhaps
+    /// nothing comes that shows it.
+    fn write_again(&mut self) {
+        self.retry_at = None;
+        self.announcer.stored(&Ok(()));
     }
 
     /// Notes where what is shown from now on differs from what the store has.
     pub(in crate::registry) fn note_seen(&mut self, base: &Snapshot, finished: &Finished) {
         let Some(sharing) = &mut self.sharing else { return };
         let mut has_others = false;
-        let is_fair = sharing.weather == Weather::Fair;
+        let is_alone = sharing.is_alone;
         let until = self.clock.elapsed() + sharing.settling;
         for key in &finished.touched {
             let is_mine = sharing.ownership.keeps(key);
             let (before, now) = (base.member(key), finished.next.member(key));
-            let noted = Noted { is_mine, is_alone: !is_fair, until, after: base.revision };
+            let noted = Noted { is_mine, is_alone, until, after: base.revision };
             sharing.overlay.note(key, before, now, noted);
             has_others |= !is_mine;
         }
-        if has_others && is_fair {
+        if has_others && !is_alone {
             sharing.settled_at.get_or_insert(until);
         }
     }

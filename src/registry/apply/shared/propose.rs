@@ -196,6 +196,7 @@ impl Applier {
                 if is_owed {
                     self.retry_at = Some(now + OWED_RETRY);
                 }
+                let is_disowned = refused == Refused::NotOwner;
                 let error = match refused {
                     Refused::TooLarge(why) => {
                         RegistryError::Limit(Invalid::new("body", requests.len(), why))
@@ -203,8 +204,9 @@ impl Applier {
                     Refused::Busy(why) => RegistryError::Held(why),
                     refused => {
                         let error = JournalError::from(refused);
-                        // A lost answer says nothing of the next change.
-                        if !matches!(error, JournalError::Unsure(_)) {
+                        // A lost answer says nothing of the next change; nor does it that what is
+                        // owed is not this server's to write any more.
+                        if !is_disowned && !matches!(error, JournalError::Unsure(_)) {
                             self.announcer.stored(&Err(error.clone()));
                         }
                         RegistryError::NotDurable(error)

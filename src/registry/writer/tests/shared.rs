@@ -5,6 +5,7 @@ mod asked;
 mod innocent;
 mod opinions;
 mod random;
+mod refusing;
 mod removals;
 mod resuming;
 mod returning;

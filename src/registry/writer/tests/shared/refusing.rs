@@ -1,0 +1,50 @@
+//! A store that tells of changes and takes none: it is full, or lets nobody write.
+
+use super::{Commons, Fleet, Status, key, pass, register, report};
+use crate::{
+    model::Status::{Critical, Passing},
+    registry::testing::tcp_checked,
+};
+
+async fn find(fleet: &Fleet, servers: &[usize], status: Status) {
+    for &server in servers {
+        let registered = fleet.registered(server, "web/a");
+        fleet.submit(server, report("web/a", registered, status)).await.unwrap();
+    }
+    pass(5).await;
+}
+
+/// Two of three went back to what the store has after ten seconds, again and again.
+#[tokio::test(start_paused = true)]
+async fn each_server_shows_what_it_finds_until_it_can_be_written() {
+    for checkers in [1, 3] {
+        let fleet = Fleet::of(Commons::with_checkers(checkers), 3);
+        fleet.submit(0, register(tcp_checked("web/a"))).await.unwrap();
+        pass(5).await;
+        find(&fleet, &fleet.commons.jury(&key("web/a")), Passing).await;
+        assert_eq!(fleet.status("web/a"), [Some(Passing); 3]);
+
+        fleet.commons.refuse(true);
+        pass(5).await;
+        find(&fleet, &[0, 1, 2], Critical).await;
+        for _ in 0..12 {
+            assert_eq!(fleet.status("web/a"), [Some(Critical); 3], "{checkers} checkers");
+            pass(5_000).await;
+        }
+        assert_eq!(fleet.commons.members()[0].status, Passing, "nobody could write it");
+        let noted = |fleet: &Fleet, at: usize| {
+            let notes = fleet.servers[at].board.conditions();
+            notes.iter().any(|(name, _)| name == "store")
+        };
+        assert!((0..3).any(|at| noted(&fleet, at)), "who had to write it says so");
+
+        fleet.commons.refuse(false);
+        pass(5).await;
+        assert!(!(0..3).any(|at| noted(&fleet, at)), "though nothing was changed yet");
+        // Each finds it again with the next check.
+        find(&fleet, &fleet.commons.jury(&key("web/a")), Critical).await;
+        pass(60_000).await;
+        assert_eq!(fleet.status("web/a"), [Some(Critical); 3], "{checkers} checkers");
+        assert_eq!(fleet.commons.members()[0].status, Critical);
+    }
+}
