@@ -19,15 +19,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::writer::refused;
 use crate::{
     cluster::{
-        common::{Common, FULL, Refusing},
+        common::{Common, FULL, FULL_MESSAGE, Refusing},
         etcd::{Compare, EtcdError, Op, Txn},
         layout::Key,
         pins::Reminder,
     },
-    registry::{Followed, Refused, ServerId},
+    registry::{Followed, ServerId},
 };
 
 /// How often, while changes are taken: as often as etcd's size is read.
@@ -103,15 +102,16 @@ impl Probe {
 
     /// What is out of reach refuses nothing: who follows tells of it.
     fn refused(&mut self, error: &EtcdError) {
-        let (name, why) = match refused(error) {
-            Refused::Full(why) => (FULL, why),
-            _ if matches!(error, EtcdError::Denied { .. }) => (WRITES, error.to_string()),
+        let (name, message) = match error {
+            EtcdError::NoSpace { .. } => (FULL, FULL_MESSAGE.to_owned()),
+            EtcdError::Denied { .. } => {
+                (WRITES, format!("{error}. Changes are refused, and health is not shared"))
+            }
             _ => return,
         };
         if self.common.refusing().is_none() {
             self.common.set_refusing(Some(Refusing { since: Instant::now() }));
         }
-        let message = format!("{why}. Changes are refused, and health is not shared");
         if self.told.is_due() {
             warn!("{message}");
         }

@@ -17,7 +17,7 @@ fn without_room_changes_are_refused_and_health_goes_on_until_there_is_some() {
     assert!(fillers.any(|done| done.stderr.contains("database space exceeded")));
 
     // Nobody has changed anything yet.
-    servers.all_note("etcd space", &["Changes are refused, and health is not shared"]);
+    servers.all_note("etcd space", &["changes are refused"]);
     checked.dies_and_stays_dead_at_all(&servers);
     let said = servers.all_refuse(507, "store-full");
     assert!(said.contains("compact") || said.contains("space"), "{said}");
