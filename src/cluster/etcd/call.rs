@@ -42,6 +42,16 @@ pub(super) struct Method {
     pub(super) needs_leader: bool,
 }
 
+/// A message that can be sent again.
+pub(super) trait Question: prost::Message + Clone + 'static {}
+
+impl<Q: prost::Message + Clone + 'static> Question for Q {}
+
+/// A message that can be read.
+pub(super) trait Answer: prost::Message + Default + 'static {}
+
+impl<R: prost::Message + Default + 'static> Answer for R {}
+
 /// The endpoints that were tried in vain.
 pub(super) struct Tour<'a> {
     shared: &'a Shared,
@@ -56,16 +66,12 @@ impl Shared {
     ///
     /// # Errors
     /// As [`EtcdError`] says.
-    pub(super) async fn call<Q, R>(
+    pub(super) async fn call<Q: Question, R: Answer>(
         &self,
         method: Method,
         request: Q,
         asked: Asked,
-    ) -> Result<R, EtcdError>
-    where
-        Q: prost::Message + Clone + 'static,
-        R: prost::Message + Default + 'static,
-    {
+    ) -> Result<R, EtcdError> {
         let mut tour = self.tour(method.is_repeatable);
         for slot in self.pool.in_turn() {
             match self.attempt(slot, method, request.clone(), &asked).await {
@@ -82,17 +88,13 @@ impl Shared {
 
     /// Calls at one endpoint; a second time, on a new connection, if the connection ended: a member
     /// that was started again is there again.
-    pub(super) async fn attempt<Q, R>(
+    pub(super) async fn attempt<Q: Question, R: Answer>(
         &self,
         slot: &Slot,
         method: Method,
         request: Q,
         asked: &Asked,
-    ) -> Result<R, Failure>
-    where
-        Q: prost::Message + Clone + 'static,
-        R: prost::Message + Default + 'static,
-    {
+    ) -> Result<R, Failure> {
         match self.exchange(slot, method, request.clone(), asked).await {
             Err(Failure { kind: Kind::Lost(_), may_be_done })
                 if method.is_repeatable || !may_be_done =>
@@ -104,17 +106,13 @@ impl Shared {
     }
 
     /// Calls once; a second time with a new token if the first was refused.
-    async fn exchange<Q, R>(
+    async fn exchange<Q: Question, R: Answer>(
         &self,
         slot: &Slot,
         method: Method,
         request: Q,
         asked: &Asked,
-    ) -> Result<R, Failure>
-    where
-        Q: prost::Message + Clone + 'static,
-        R: prost::Message + Default + 'static,
-    {
+    ) -> Result<R, Failure> {
         let deadline = Instant::now() + self.deadline;
         let (connection, held) = self.ready(slot, deadline).await?;
         let arrivals = Arrivals::default();

@@ -10,7 +10,10 @@ use crate::{
         outbox::Waiting,
         sender::{Sender, WAITING_OCTETS_MAX},
     },
-    model::Status::{Critical, Passing, Warning},
+    model::{
+        InstanceKey,
+        Status::{Critical, Passing, Warning},
+    },
     registry::{Beat, testing::key},
 };
 
@@ -159,15 +162,20 @@ async fn who_cannot_be_reached_is_left_heartbeats_in_the_store_once_a_second_at_
     assert!(board.contains(": down. Heartbeats") && board.lines().count() == 1, "{board}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn who_is_back_is_handed_heartbeats_as_before() {
-    let world = World::start(30).await;
-    let key = &world.of(1)[0];
+/// Ten seconds of heartbeats for a server that cannot be reached.
+async fn lose_server_1(world: &World, key: &InstanceKey) {
     world.ways.set_down(&["server-1"]);
     for _ in 0..100 {
         world.beat(key, Passing).await;
         pass(100).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_back_is_handed_heartbeats_as_before() {
+    let world = World::start(30).await;
+    let key = &world.of(1)[0];
+    lose_server_1(&world, key).await;
     assert!(!world.board().is_empty());
     world.ways.set_down(&[]);
     pass(10_000).await;
@@ -183,11 +191,7 @@ async fn who_is_back_is_handed_heartbeats_as_before() {
 async fn who_is_out_of_reach_and_then_gone_is_no_trouble_any_more() {
     let world = World::start(30).await;
     let key = &world.of(1)[0];
-    world.ways.set_down(&["server-1"]);
-    for _ in 0..100 {
-        world.beat(key, Passing).await;
-        pass(100).await;
-    }
+    lose_server_1(&world, key).await;
     assert!(world.board().contains("server-1"));
     world.commons.bury(1);
     pass(20_000).await;
