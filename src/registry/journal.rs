@@ -57,6 +57,6 @@ pub enum JournalError {
     Unreachable(String),
     /// It is shared with other servers, and was lost before it had answered: nobody knows whether
     /// the changes were kept.
-    #[error("nobody knows whether the shared store has taken the change; repeat it: {0}")]
+    #[error("the shared store has not confirmed the change: {0}")]
     Unsure(String),
 }

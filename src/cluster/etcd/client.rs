@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     Alarm, EtcdError, EtcdOptions, Granted, Header, KeepAlive, KeyRange, LeaseId, Listing, Member,
-    Pages, Range, TimeToLive, Txn, TxnReply, Watch, WatchStream,
+    Pages, Range, Txn, TxnReply, Watch, WatchStream,
     auth::Auth,
     call::{Method, Shared},
     failure::Asked,
@@ -29,6 +29,7 @@ const TXN: Method =
     Method { path: "/etcdserverpb.KV/Txn", is_repeatable: false, needs_leader: true };
 const PUT: Method =
     Method { path: "/etcdserverpb.KV/Put", is_repeatable: false, needs_leader: true };
+#[cfg(test)]
 const COMPACT: Method =
     Method { path: "/etcdserverpb.KV/Compact", is_repeatable: true, needs_leader: true };
 /// Repeatable: of two leases the one that nobody knows of runs out by itself.
@@ -36,6 +37,7 @@ const LEASE_GRANT: Method =
     Method { path: "/etcdserverpb.Lease/LeaseGrant", is_repeatable: true, needs_leader: true };
 const LEASE_REVOKE: Method =
     Method { path: "/etcdserverpb.Lease/LeaseRevoke", is_repeatable: true, needs_leader: true };
+#[cfg(test)]
 const LEASE_TIME_TO_LIVE: Method =
     Method { path: "/etcdserverpb.Lease/LeaseTimeToLive", is_repeatable: true, needs_leader: true };
 const STATUS: Method =
@@ -126,7 +128,8 @@ impl Client {
     ///
     /// # Errors
     /// As [`EtcdError`] says.
-    pub async fn compact(&self, revision: u64) -> Result<Header, EtcdError> {
+    #[cfg(test)]
+    pub(in crate::cluster) async fn compact(&self, revision: u64) -> Result<Header, EtcdError> {
         let asked = Asked { what: "compact".to_owned(), revision, ..Asked::default() };
         let request = proto::CompactionRequest { revision, physical: true };
         let reply: proto::CompactionResponse = self.0.call(COMPACT, request, asked).await?;
@@ -174,7 +177,12 @@ impl Client {
     ///
     /// # Errors
     /// With [`EtcdError::LeaseGone`] when nothing is, and as it says otherwise.
-    pub async fn time_to_live(&self, lease: LeaseId, keys: bool) -> Result<TimeToLive, EtcdError> {
+    #[cfg(test)]
+    pub(in crate::cluster) async fn time_to_live(
+        &self,
+        lease: LeaseId,
+        keys: bool,
+    ) -> Result<super::TimeToLive, EtcdError> {
         let what = format!("look at the lease {lease}");
         let asked = Asked { what, lease: Some(lease), ..Asked::default() };
         let request = proto::LeaseTimeToLiveRequest { id: lease.get(), keys };
@@ -184,7 +192,7 @@ impl Client {
             return Err(EtcdError::LeaseGone { lease });
         }
         let (left, granted) = (seconds(reply.ttl), seconds(reply.granted_ttl));
-        Ok(TimeToLive { left, granted, keys: reply.keys })
+        Ok(super::TimeToLive { left, granted, keys: reply.keys })
     }
 
     /// Watches keys: what changes comes out of the stream.

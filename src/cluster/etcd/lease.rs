@@ -17,8 +17,9 @@ pub struct Granted {
 }
 
 /// What is left of a lease.
+#[cfg(test)]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TimeToLive {
+pub(in crate::cluster) struct TimeToLive {
     /// How long it lasts if nobody keeps it alive.
     pub left: Duration,
     /// How long it was granted for.

@@ -83,7 +83,9 @@ pub use error::{Attempt, EtcdError, Late};
 pub use gather::Event;
 pub use keep_alive::KeepAlive;
 pub use key::KeyRange;
-pub use lease::{Granted, LeaseId, TimeToLive};
+#[cfg(test)]
+pub(super) use lease::TimeToLive;
+pub use lease::{Granted, LeaseId};
 pub use member::{Alarm, AlarmKind, Member};
 pub use options::{DEADLINE, ENDPOINTS_MAX, EtcdOptions, EtcdTls, EtcdUser};
 pub use pages::Pages;

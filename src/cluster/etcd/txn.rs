@@ -134,19 +134,9 @@ impl Compare {
         Self { keys, relation, value: proto::CompareValue::Mod(revision) }
     }
 
-    /// How often the key was written since it was made.
-    pub fn version(keys: KeyRange, relation: Relation, version: u64) -> Self {
-        Self { keys, relation, value: proto::CompareValue::Version(version) }
-    }
-
     /// What it has, octet by octet.
     pub fn value(keys: KeyRange, relation: Relation, value: impl Into<Bytes>) -> Self {
         Self { keys, relation, value: proto::CompareValue::Value(value.into()) }
-    }
-
-    /// What it is bound to.
-    pub fn lease(keys: KeyRange, relation: Relation, lease: Option<LeaseId>) -> Self {
-        Self { keys, relation, value: proto::CompareValue::Lease(lease.map_or(0, LeaseId::get)) }
     }
 
     /// The key is not there.
@@ -173,11 +163,9 @@ impl Compare {
             Relation::NotEqual => proto::CompareResult::NotEqual,
         };
         let target = match self.value {
-            proto::CompareValue::Version(_) => proto::CompareTarget::Version,
             proto::CompareValue::Create(_) => proto::CompareTarget::Create,
             proto::CompareValue::Mod(_) => proto::CompareTarget::Mod,
             proto::CompareValue::Value(_) => proto::CompareTarget::Value,
-            proto::CompareValue::Lease(_) => proto::CompareTarget::Lease,
         };
         proto::Compare {
             result: result.into(),

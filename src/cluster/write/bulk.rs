@@ -113,7 +113,10 @@ impl<'a> Bulk<'a> {
                     continue;
                 }
                 // A marker alone changes nothing; one that comes late is taken away.
-                Err(error) => return Err(Refused::Unavailable(error.to_string())),
+                Err(error @ EtcdError::Unsure { .. }) => {
+                    return Err(Refused::Unavailable(error.to_string()));
+                }
+                Err(error) => return Err(refused(&error)),
             };
             let made = match found(&reply) {
                 _ if reply.succeeded => reply.header.revision,
@@ -323,7 +326,9 @@ fn counts(common: &Common, kv: &KeyValue, marker: &Marker) -> bool {
 }
 
 fn given_up() -> String {
-    "it took so long that another server has given it up; nothing was changed".to_owned()
+    "another server has taken it away, because it took long or this server was taken for dead; \
+     nothing was changed"
+        .to_owned()
 }
 
 fn late() -> String {

@@ -108,7 +108,7 @@ pub(in crate::cluster::etcd) struct Compare {
     pub target: i32,
     #[prost(bytes = "bytes", tag = "3")]
     pub key: Bytes,
-    #[prost(oneof = "CompareValue", tags = "4, 5, 6, 7, 8")]
+    #[prost(oneof = "CompareValue", tags = "5, 6, 7")]
     pub value: Option<CompareValue>,
     #[prost(bytes = "bytes", tag = "64")]
     pub range_end: Bytes,
@@ -126,25 +126,21 @@ pub(in crate::cluster::etcd) enum CompareResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, prost::Enumeration)]
 #[repr(i32)]
 pub(in crate::cluster::etcd) enum CompareTarget {
+    /// What is not sent: none is by default.
     Version = 0,
     Create = 1,
     Mod = 2,
     Value = 3,
-    Lease = 4,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub(in crate::cluster::etcd) enum CompareValue {
-    #[prost(uint64, tag = "4")]
-    Version(u64),
     #[prost(uint64, tag = "5")]
     Create(u64),
     #[prost(uint64, tag = "6")]
     Mod(u64),
     #[prost(bytes = "bytes", tag = "7")]
     Value(Bytes),
-    #[prost(int64, tag = "8")]
-    Lease(i64),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -199,6 +195,7 @@ pub(in crate::cluster::etcd) struct TxnResponse {
     pub responses: Vec<ResponseOp>,
 }
 
+#[cfg(test)]
 #[derive(Clone, PartialEq, prost::Message)]
 pub(in crate::cluster::etcd) struct CompactionRequest {
     #[prost(uint64, tag = "1")]
@@ -208,6 +205,7 @@ pub(in crate::cluster::etcd) struct CompactionRequest {
     pub physical: bool,
 }
 
+#[cfg(test)]
 #[derive(Clone, PartialEq, prost::Message)]
 pub(in crate::cluster::etcd) struct CompactionResponse {
     #[prost(message, optional, tag = "1")]

@@ -1,7 +1,5 @@
 //! `etcdserverpb.Lease`: what keys are bound to that shall go with their writer.
 
-use bytes::Bytes;
-
 use super::ResponseHeader;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -55,6 +53,7 @@ pub(in crate::cluster::etcd) struct LeaseKeepAliveResponse {
     pub ttl: i64,
 }
 
+#[cfg(test)]
 #[derive(Clone, PartialEq, prost::Message)]
 pub(in crate::cluster::etcd) struct LeaseTimeToLiveRequest {
     #[prost(int64, tag = "1")]
@@ -63,6 +62,7 @@ pub(in crate::cluster::etcd) struct LeaseTimeToLiveRequest {
     pub keys: bool,
 }
 
+#[cfg(test)]
 #[derive(Clone, PartialEq, prost::Message)]
 pub(in crate::cluster::etcd) struct LeaseTimeToLiveResponse {
     #[prost(message, optional, tag = "1")]
@@ -75,5 +75,5 @@ pub(in crate::cluster::etcd) struct LeaseTimeToLiveResponse {
     #[prost(int64, tag = "4")]
     pub granted_ttl: i64,
     #[prost(bytes = "bytes", repeated, tag = "5")]
-    pub keys: Vec<Bytes>,
+    pub keys: Vec<bytes::Bytes>,
 }

@@ -16,15 +16,19 @@ mod maintenance;
 mod watch;
 
 pub(super) use auth::{AuthenticateRequest, AuthenticateResponse};
+#[cfg(test)]
+pub(super) use kv::{CompactionRequest, CompactionResponse};
 pub(super) use kv::{
-    CompactionRequest, CompactionResponse, Compare, CompareResult, CompareTarget, CompareValue,
-    DeleteRangeRequest, KeyValue, Op, OpReply, PutRequest, PutResponse, RangeRequest,
-    RangeResponse, RequestOp, ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
+    Compare, CompareResult, CompareTarget, CompareValue, DeleteRangeRequest, KeyValue, Op, OpReply,
+    PutRequest, PutResponse, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp,
+    TxnRequest, TxnResponse,
 };
 pub(super) use lease::{
     LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
-    LeaseRevokeRequest, LeaseRevokeResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
+    LeaseRevokeRequest, LeaseRevokeResponse,
 };
+#[cfg(test)]
+pub(super) use lease::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse};
 pub(super) use maintenance::{
     AlarmMember, AlarmRequest, AlarmResponse, AlarmType, StatusRequest, StatusResponse,
 };

@@ -143,22 +143,15 @@ async fn every_comparison_holds_or_does_not() {
         (true, Compare::mod_revision(one(), Relation::Equal, changed)),
         (true, Compare::mod_revision(one(), Relation::Less, changed + 1)),
         (false, Compare::mod_revision(one(), Relation::Greater, changed)),
-        (true, Compare::version(one(), Relation::Equal, 2)),
-        (true, Compare::version(one(), Relation::NotEqual, 1)),
         (true, Compare::value(one(), Relation::Equal, "2")),
         (false, Compare::value(one(), Relation::NotEqual, "2")),
-        (true, Compare::lease(one(), Relation::Equal, None)),
-        (true, Compare::lease(KeyRange::key(other.clone()), Relation::Equal, Some(lease))),
-        (false, Compare::lease(all(), Relation::Equal, Some(lease))),
         (true, Compare::value(all(), Relation::Equal, "2")),
-        (false, Compare::version(all(), Relation::Equal, 2)),
         (true, Compare::present(other.clone())),
         (false, Compare::absent(other)),
         (true, Compare::unchanged_since(all(), last)),
         (false, Compare::unchanged_since(all(), changed)),
         // What is not there has zero in everything, but no value.
         (true, Compare::unchanged_since(none(), 0)),
-        (true, Compare::version(none(), Relation::Equal, 0)),
         (false, Compare::value(none(), Relation::Equal, "")),
     ] {
         let shown = format!("{compare:?}");
