@@ -1,6 +1,8 @@
 //! Small tools without business words: the clock, durations as text, files read up to a limit,
-//! panics caught quietly, places that are counted, tables with short names, and the timer wheel.
+//! work done aside, panics caught quietly, places that are counted, tables with short names, and the
+//! timer wheel.
 
+mod aside;
 mod clock;
 mod duration;
 mod file;
@@ -11,6 +13,7 @@ mod slots;
 mod smoke;
 mod wheel;
 
+pub use aside::{aside, outcome};
 pub use clock::Clock;
 pub use duration::{NoDuration, format_duration, parse_duration};
 pub use file::{FileStamp, read_file, read_limited};

@@ -1,7 +1,5 @@
 //! What becomes of a batch when it is known who has taken it, and who has not.
 
-use std::panic::resume_unwind;
-
 use tokio::{task::JoinError, time::Instant};
 use tracing::{debug, info, warn};
 
@@ -12,25 +10,21 @@ use super::{
     sender::{Done, Sender},
     ways::{Handed, Left, Ways},
 };
-use crate::{model::Timestamp, registry::ServerId};
+use crate::{model::Timestamp, registry::ServerId, util::outcome};
 
 // === impl Sender ===
 
 impl<W: Ways> Sender<W> {
     /// Takes note of what was under way.
     pub(super) async fn finish(&mut self, done: Result<Done, JoinError>) {
-        match done {
-            Ok(Done::Handed { to, batch, outcome }) => {
+        match outcome(done) {
+            Some(Done::Handed { to, batch, outcome }) => {
                 self.finish_handed(&to, batch, outcome).await;
             }
-            Ok(Done::Left { batch, began, outcome }) => {
+            Some(Done::Left { batch, began, outcome }) => {
                 self.finish_left(batch, began, outcome).await;
             }
-            Err(error) => {
-                if let Ok(panic) = error.try_into_panic() {
-                    resume_unwind(panic);
-                }
-            }
+            None => {}
         }
     }
 

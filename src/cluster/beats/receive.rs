@@ -9,6 +9,7 @@ use crate::{
     cluster::follow::Relayed,
     model::Command,
     registry::{Registry, ServerId},
+    util::aside,
 };
 
 /// Gives the registry what is for this server.
@@ -34,14 +35,12 @@ impl Receiver {
     }
 
     async fn take(&self, Relayed { from, value }: Relayed) {
-        let unpacked = tokio::task::spawn_blocking(move || relay::unpack(&value)).await;
-        let beats = match unpacked {
-            Ok(Ok(beats)) => beats,
-            Ok(Err(error)) => {
+        let beats = match aside(move || relay::unpack(&value)).await {
+            Some(Ok(beats)) => beats,
+            Some(Err(error)) => {
                 return debug!(server = &*from, %error, "its heartbeats in etcd cannot be read");
             }
-            // The server is stopping.
-            Err(_) => return,
+            None => return,
         };
         let (snapshot, ownership) = (self.registry.snapshot(), self.registry.ownership());
         let mut count = 0;

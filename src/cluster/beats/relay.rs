@@ -21,6 +21,7 @@ use crate::{
     model::{Status, limit},
     registry::{Beat, ServerId},
     store::text::{BeatText, BeatsText},
+    util::aside,
 };
 
 /// Octets of heartbeats for one server that are looked at for one row, counted generously: 40,000
@@ -81,8 +82,8 @@ impl Relay {
         }
         let (me, batch) = (self.me.clone(), batch.to_vec());
         // Packing takes milliseconds, which others need not wait for.
-        let packed = tokio::task::spawn_blocking(move || pack(&me, batch));
-        let (value, rest) = packed.await.map_err(|error| error.to_string())?;
+        let packed = aside(move || pack(&me, batch)).await;
+        let (value, rest) = packed.ok_or("the server is stopping")?;
         let octets = value.len();
         match timeout(PATIENCE, self.put(value)).await {
             Ok(Ok(())) => Ok(Left { rest, octets }),

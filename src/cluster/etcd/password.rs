@@ -11,7 +11,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::EtcdUser;
-use crate::util::read_file;
+use crate::util::{aside, read_file};
 
 /// Octets of a password's file: a password, or a token that some machine has made.
 const PASSWORD_OCTETS_MAX: usize = 4 << 10;
@@ -39,24 +39,24 @@ impl Password {
     /// What the file has now, or had when it was last right.
     pub(super) async fn now(&self) -> String {
         let Some(file) = self.file.clone() else { return self.held.lock().password.clone() };
-        let read = tokio::task::spawn_blocking(move || read_password(&file)).await;
+        let read = aside(move || read_password(&file)).await;
         let mut held = self.held.lock();
         match read {
-            Ok(Ok(password)) => {
+            Some(Ok(password)) => {
                 if password != held.password {
                     tracing::info!("read another password for etcd from its file");
                     held.password = password;
                 }
                 held.fault = None;
             }
-            Ok(Err(fault)) => {
+            Some(Err(fault)) => {
                 if held.fault.as_ref() != Some(&fault) {
                     let file = self.file.as_deref().unwrap_or(Path::new("")).display();
                     tracing::warn!("the password for etcd stays in use: `{file}` {fault}");
                 }
                 held.fault = Some(fault);
             }
-            Err(_) => tracing::debug!("the server is stopping"),
+            None => tracing::debug!("the server is stopping"),
         }
         held.password.clone()
     }

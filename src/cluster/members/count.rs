@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cluster::common::Common,
     registry::{Ownership, Registry, Snapshot},
+    util::aside,
 };
 
 /// How soon it is counted again.
@@ -26,8 +27,7 @@ pub async fn count(
     loop {
         let (snapshot, own, began) = (registry.snapshot(), ownership.clone(), Instant::now());
         // Aside: it would hold up everything else on its thread.
-        let counting = tokio::task::spawn_blocking(move || kept(&snapshot, &own));
-        if let Ok(count) = counting.await {
+        if let Some(count) = aside(move || kept(&snapshot, &own)).await {
             common.metrics.owned(count);
         }
         let rest = sleep(PERIOD.max(began.elapsed() * SHARE));

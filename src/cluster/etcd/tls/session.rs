@@ -20,7 +20,7 @@ use crate::{
         EtcdError, EtcdTls,
         failure::{Failure, Kind},
     },
-    util::FileStamp,
+    util::{FileStamp, aside},
 };
 
 /// Makes TLS connections.
@@ -106,18 +106,18 @@ impl Tls {
             // Whoever comes next does not read them as well; that they are wrong is told once.
             held.stamps = now;
         }
-        let read = tokio::task::spawn_blocking(move || load(&options)).await;
+        let read = aside(move || load(&options)).await;
         let mut held = self.held.lock();
         match read {
-            Ok(Ok(loaded)) => {
+            Some(Ok(loaded)) => {
                 tracing::info!("read the certificates for etcd again");
                 loaded.warn();
                 held.loaded = Arc::new(loaded);
             }
-            Ok(Err(error)) => {
+            Some(Err(error)) => {
                 tracing::warn!(%error, "the certificates for etcd that were in use stay in use");
             }
-            Err(_) => tracing::debug!("the server is stopping"),
+            None => tracing::debug!("the server is stopping"),
         }
         Arc::clone(&held.loaded)
     }
