@@ -42,6 +42,17 @@ pub enum TransferError {
         /// How long it was waited.
         waited: Duration,
     },
+    /// All of an import is written, and not that it is.
+    #[error(
+        "all of it was written, but not (in `{key}`) that it is complete: {why}; servers that did \
+         not believe this etcd still do not; repeat it with --replace"
+    )]
+    Unsealed {
+        /// The key of the row that was to say so.
+        key: String,
+        /// Why it does not.
+        why: String,
+    },
     /// The version of the shared state is later than what this version of Rollcall knows.
     #[error(
         "the shared state below `{prefix}` is of schema {schema}, this version of Rollcall knows \

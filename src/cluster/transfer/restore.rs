@@ -71,6 +71,13 @@ enum Sent {
     Held,
 }
 
+/// Why it was not said that all of it is there.
+enum Unsealed {
+    Etcd(EtcdError),
+    /// There is no row in which to say so.
+    Gone,
+}
+
 /// How long an import waits for a bulk: longer than one takes until it counts, or is given up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -127,7 +134,7 @@ pub async fn restore(
     let policies = loaded.policies.iter().flat_map(set);
     writer.write(policies.chain(others.into_iter().flat_map(put))).await?;
     writer.write(gone.iter().map(|row| Step::remove(layout, row))).await?;
-    let sealed = seal(client, layout, how.at).await.or_else(|error| writer.failed(error))?;
+    let sealed = seal(client, layout, how.at).await?;
     let revision = Revision::shared(writer.revision.max(sealed));
     Ok(Restored { revision, removed: gone.len() })
 }
@@ -175,30 +182,46 @@ fn is_empty(layout: &Layout) -> Vec<Compare> {
 
 /// Says that all of it is there: servers that do not believe an etcd which was emptied take what
 /// was imported since.
-async fn seal(client: &Client, layout: &Layout, at: Timestamp) -> Result<u64, EtcdError> {
+///
+/// # Errors
+/// When that could not be written: those servers still do not believe it.
+async fn seal(client: &Client, layout: &Layout, at: Timestamp) -> Result<u64, TransferError> {
     let key = layout.key(&Key::Meta);
+    let failed = |why| TransferError::Unsealed { key: key.clone(), why };
+    let mut last = "others write that row again and again".to_owned();
     for _ in 0..SEALS_MAX {
-        let found = match meta::look(client, layout).await {
-            Ok((Some(found), _)) => found,
-            Ok((None, _)) => break, // somebody has just deleted all of it
-            Err(error) if error.is_passing() => {
-                tokio::time::sleep(PAUSE).await;
-                continue;
+        match seal_once(client, layout, at).await {
+            Ok(Some(revision)) => return Ok(revision),
+            Ok(None) => {}
+            Err(Unsealed::Gone) => {
+                let why = "the row is gone: somebody has deleted it, and perhaps all the others";
+                return Err(failed(why.to_owned()));
             }
-            Err(error) => return Err(error),
-        };
-        let own = KeyRange::key(key.clone());
-        let compare = vec![Compare::mod_revision(own, Relation::Equal, found.at)];
-        let meta = Meta { imported: Some(at), ..found.meta };
-        let then = vec![Op::put(key.clone(), meta.encode())];
-        match client.txn(Txn { compare, then, ..Txn::default() }).await {
-            Ok(reply) if reply.succeeded => return Ok(reply.header.revision),
-            Ok(_) => {}
-            Err(error) if error.is_passing() => tokio::time::sleep(PAUSE).await,
-            Err(error) => return Err(error),
+            Err(Unsealed::Etcd(error)) if error.is_passing() => {
+                last = error.to_string();
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(Unsealed::Etcd(error)) => return Err(failed(error.to_string())),
         }
     }
-    Ok(0)
+    Err(failed(last))
+}
+
+/// Says so once; at which revision, or nothing if somebody else has written the row meanwhile.
+async fn seal_once(
+    client: &Client,
+    layout: &Layout,
+    at: Timestamp,
+) -> Result<Option<u64>, Unsealed> {
+    let key = layout.key(&Key::Meta);
+    let (found, _) = meta::look(client, layout).await?;
+    let found = found.ok_or(Unsealed::Gone)?;
+    let own = KeyRange::key(key.clone());
+    let compare = vec![Compare::mod_revision(own, Relation::Equal, found.at)];
+    let meta = Meta { imported: Some(at), ..found.meta };
+    let then = vec![Op::put(key, meta.encode())];
+    let reply = client.txn(Txn { compare, then, ..Txn::default() }).await?;
+    Ok(reply.succeeded.then_some(reply.header.revision))
 }
 
 // === impl Writer ===
@@ -286,6 +309,14 @@ impl Sender<'_> {
             }
         }
         self.client.txn(txn.clone()).await
+    }
+}
+
+// === impl Unsealed ===
+
+impl From<EtcdError> for Unsealed {
+    fn from(error: EtcdError) -> Self {
+        Self::Etcd(error)
     }
 }
 

@@ -10,9 +10,9 @@ use super::{
 use crate::{
     cluster::{
         etcd::{Client, KeyRange, Op, Range, Txn},
-        follow::testing::Mirror,
+        follow::testing::{Link, Mirror, client},
         layout::{Key, Layout, Meta, Write, testing::AUTHOR},
-        testing::{Etcd, shared},
+        testing::{Etcd, shared, shared_url},
         transfer::plan::Step,
     },
     model::{InstanceKey, Origin, Policy, Revision, Scope, ServiceName, Status, Timestamp},
@@ -404,4 +404,51 @@ async fn the_states_of_checks_are_kept() {
     assert_eq!((read.status, read.checks), (Status::Critical, member.checks));
     assert_eq!(read.registered_at, member.registered_at);
     assert_eq!(read.registered, read.created);
+}
+
+/// The refusal of an import to which something happens when the last of its changes is written. It
+/// was a success all the same, and servers that did not believe the etcd waited for ever.
+async fn refused_at_the_end(
+    etcd: &Client,
+    prefix: &str,
+    last: impl Fn() + Send + Sync + 'static,
+) -> String {
+    let layout = Layout::new(prefix.trim_end_matches('/')).unwrap();
+    let mut at_the_end = |written, all| {
+        if written == all {
+            last();
+        }
+    };
+    let restored = restore(etcd, &layout, of(members(0..3)), how(true), &mut at_the_end).await;
+    restored.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn an_import_fails_that_cannot_say_that_it_is_complete() {
+    let (etcd, prefix) = shared();
+    let meta = KeyRange::key(format!("{prefix}v1/meta"));
+    let delete = move || {
+        let delete = Txn { then: vec![Op::Delete(meta.clone())], ..Txn::default() };
+        let run = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let txn = async { client(shared_url()).txn(delete).await.unwrap() };
+            runtime.unwrap().block_on(txn)
+        };
+        // Nothing else goes on here meanwhile.
+        std::thread::scope(|scope| drop(scope.spawn(run).join().unwrap()));
+    };
+    let why = refused_at_the_end(&etcd, &prefix, delete).await;
+    let said = format!("not (in `{prefix}v1/meta`) that it is complete: the row is gone");
+    assert!(why.contains(&said), "{why}");
+
+    let (_, prefix) = shared();
+    let link = Arc::new(Link::to(shared_url()).await);
+    let (etcd, cut) = (client(&link.url), Arc::clone(&link));
+    let cut = move || {
+        cut.cut();
+        // Nobody answers, so all there is to wait for is the clock.
+        tokio::time::pause();
+    };
+    let why = refused_at_the_end(&etcd, &prefix, cut).await;
+    assert!(why.contains(&link.url) && why.contains("repeat it with --replace"), "{why}");
 }
