@@ -53,6 +53,11 @@
 //! is left out, and stays as it is known. By this way a silence is noticed up to three seconds
 //! later, and a ttl below some two seconds cannot be kept up.
 //!
+//! A row does not say when it was written. So only those are taken that come while the watch is
+//! followed closely (`follow/fresh`): not what a list has, or what the watch makes up for after a
+//! break, or after a standstill that was noticed, which takes up to seven seconds. Who lives beats
+//! again. With a standstill that is shorter a silence is noticed as much later.
+//!
 //! The row has a lease of a minute, so that none is left behind by a server that dies, and nothing
 //! has to be deleted: a second lease beside the server's own, because that one is in other hands.
 //!

@@ -1,5 +1,7 @@
 //! Takes what other servers have left in the store for this one.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -11,6 +13,9 @@ use crate::{
     registry::{Registry, ServerId},
     util::aside,
 };
+
+/// How old a row may be when its turn comes: see the module's text.
+const WORTH: Duration = Duration::from_secs(3);
 
 /// Gives the registry what is for this server.
 pub(super) struct Receiver {
@@ -34,7 +39,11 @@ impl Receiver {
         stop.run_until_cancelled(take).await;
     }
 
-    async fn take(&self, Relayed { from, value }: Relayed) {
+    async fn take(&self, Relayed { from, value, at }: Relayed) {
+        // The registry was busy meanwhile.
+        if at.elapsed() > WORTH {
+            return debug!(server = &*from, "its heartbeats in etcd have waited here for too long");
+        }
         let beats = match aside(move || relay::unpack(&value)).await {
             Some(Ok(beats)) => beats,
             Some(Err(error)) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tracing::info;
 
 use super::{
@@ -135,19 +135,20 @@ impl Follower {
                 batch.rows.extend(self.bulks.rows());
             }
             Sorted::Part(id, part) => self.bulks.put_part(id, part),
-            Sorted::Beats(from, value) => batch.beats.push(Relayed { from, value }),
+            Sorted::Beats(from, value) if self.fresh.is(revision) => {
+                batch.beats.push(Relayed { from, value, at: Instant::now() });
+            }
             Sorted::Stray(what) => self.notes.later(vec![what]),
             Sorted::Meta(Some(now)) => self.heed(now),
-            Sorted::Meta(None) | Sorted::Nothing => {}
+            Sorted::Beats(..) | Sorted::Meta(None) | Sorted::Nothing => {}
         }
     }
 
     /// Reads everything, of the state of that name.
     pub(super) async fn list(&mut self, state: String) -> Result<Whole, EtcdError> {
         let (now, Common { client, layout, .. }) = (self.common.now(), self.common.clone());
-        let known = self.position.as_ref().map(|position| position.revision);
         let (mut rows, mut servers) = (Vec::new(), Servers::new());
-        let (mut faults, mut strays, mut beats) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut faults, mut strays) = (Vec::new(), Vec::new());
         let mut mark: Option<(Bytes, u64)> = None;
         let (mut bulks, mut marker) = (Bulks::default(), None);
         let mut listed = String::new();
@@ -164,9 +165,6 @@ impl Follower {
                     }
                     Sorted::Unreadable(key, fault) => faults.push((key, fault)),
                     Sorted::Server(id, Some(server)) => drop(servers.insert(id, server)),
-                    Sorted::Beats(from, value) if known.is_some_and(|at| kv.mod_revision > at) => {
-                        beats.push(Relayed { from, value });
-                    }
                     Sorted::Bulk(found) => marker = found.map(|found| (found, kv.mod_revision)),
                     Sorted::Part(id, part) => bulks.put_part(id, part),
                     Sorted::Stray(what) => strays.push(what),
@@ -192,7 +190,7 @@ impl Follower {
         let Header { revision, cluster, term, .. } = header;
         self.position = Some(Position { revision, cluster, term, state, mark });
         info!(rows = rows.len(), revision, "the shared state was read");
-        Ok(Whole { rows, late: beats, at: revision })
+        Ok(Whole { rows, at: revision })
     }
 
     /// Tells the registry that all changes up to a revision are these.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::{
     sync::mpsc,
-    time::{Duration, timeout},
+    time::{Duration, Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -12,7 +12,8 @@ use super::{
     backoff::Backoff,
     bulks::Bulks,
     course::{Astray, Course, Position},
-    listen::{Deaf, Patience},
+    fresh::Fresh,
+    listen::{Deaf, Patience, Word},
     notes::{Notes, Trouble},
     unreadable::Unreadable,
 };
@@ -38,6 +39,8 @@ pub struct Relayed {
     pub from: ServerId,
     /// What it has written.
     pub value: Bytes,
+    /// When this was seen.
+    pub at: Instant,
 }
 
 /// Follows the shared state.
@@ -56,6 +59,7 @@ pub struct Follower {
     pub(super) unreadable: Unreadable,
     pub(super) notes: Notes,
     pub(super) patience: Patience,
+    pub(super) fresh: Fresh,
     /// Opinions of the first list: a registry does not begin with them, but is told of them.
     opinions: Vec<(u64, SharedRow)>,
     /// Whether what is known has to be listed again, because changes are missing.
@@ -68,8 +72,6 @@ pub struct Follower {
 /// Everything there was at a revision.
 pub(super) struct Whole {
     pub(super) rows: Vec<(u64, SharedRow)>,
-    /// Heartbeats for others that are newer than what was known.
-    pub(super) late: Vec<Relayed>,
     pub(super) at: u64,
 }
 
@@ -105,6 +107,7 @@ impl Follower {
             bulks: Bulks::default(),
             unreadable,
             patience: Patience::default(),
+            fresh: Fresh::default(),
             has_gap: false,
             is_fair: true,
             backoff: Backoff::new(rng.fork()),
@@ -244,11 +247,10 @@ impl Follower {
         self.heed(found);
         self.astray = None;
         if self.has_gap {
-            let Whole { rows, late, at } = self.list(state.clone()).await.map_err(failed)?;
+            let Whole { rows, at } = self.list(state.clone()).await.map_err(failed)?;
             let kept = self.unreadable.kept();
             self.tell(out, Followed::Whole { rows, kept, at }, at).await?;
             self.has_gap = false;
-            self.relay(late);
         }
         if let Some(position) = &mut self.position {
             position.state = state;
@@ -275,6 +277,7 @@ impl Follower {
     /// Tells of what comes, as long as it comes.
     async fn listen(&mut self, mut watch: WatchStream, out: &mpsc::Sender<Followed>) -> End {
         let mut doubts = self.common.doubts();
+        self.fresh.begin(watch.header().revision);
         loop {
             let heard = &self.common.heard;
             let word = tokio::select! {
@@ -285,6 +288,11 @@ impl Follower {
                 }
                 word = self.patience.hear(&mut watch, heard, &mut self.rng) => word,
             };
+            let heard_at = Instant::now();
+            let word = word.map(|Word { watched, is_late }| {
+                self.fresh.hear(&watched, is_late);
+                watched
+            });
             let told = match word {
                 Ok(Watched::Changes(events)) => self.take(events, out).await,
                 Ok(Watched::Progress(upto)) => self.advance(Vec::new(), upto, out).await,
@@ -311,6 +319,9 @@ impl Follower {
                     self.notes.tidy();
                 }
                 Err(end) => return end,
+            }
+            if self.fresh.is_in_doubt(heard_at.elapsed() > self.patience.late) {
+                watch.request_progress();
             }
         }
     }

@@ -4,7 +4,7 @@
 //! nothing; so does one whose watch has nothing to tell. The difference is made by asking: whoever
 //! does not answer is left.
 
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
 use crate::cluster::{
     common::LastWord,
@@ -17,6 +17,10 @@ const IDLE: Duration = Duration::from_secs(5);
 /// How long the answer to a question for progress may take: as long as a commit in a bad hour. A
 /// member that takes longer is a bad one to follow.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long an answer, or the registry, may take until what comes then is not taken for new:
+/// heartbeats that others have left would renew leases as of now.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Why nothing more is heard of a watch.
 #[derive(Debug)]
@@ -32,13 +36,21 @@ pub(super) enum Deaf {
 pub(super) struct Patience {
     pub(super) idle: Duration,
     pub(super) answer: Duration,
+    pub(super) late: Duration,
+}
+
+/// What was heard.
+pub(super) struct Word {
+    pub(super) watched: Watched,
+    /// Whether it was waited for in vain for a while: it may be from then.
+    pub(super) is_late: bool,
 }
 
 // === impl Patience ===
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { idle: IDLE, answer: ANSWER }
+        Self { idle: IDLE, answer: ANSWER, late: LATE }
     }
 }
 
@@ -52,17 +64,19 @@ impl Patience {
         watch: &mut WatchStream,
         heard: &LastWord,
         rng: &mut fastrand::Rng,
-    ) -> Result<Watched, Deaf> {
+    ) -> Result<Word, Deaf> {
         // Servers that began to watch together do not ask together.
         let idle = self.idle.mul_f64(0.8 + 0.4 * rng.f64());
-        let word = match timeout(idle, watch.next()).await {
-            Ok(word) => word,
+        let (word, is_late) = match timeout(idle, watch.next()).await {
+            Ok(word) => (word, false),
             Err(_) => {
+                let asked = Instant::now();
                 watch.request_progress();
-                timeout(self.answer, watch.next()).await.map_err(|_| Deaf::Silent)?
+                let word = timeout(self.answer, watch.next()).await.map_err(|_| Deaf::Silent)?;
+                (word, asked.elapsed() > self.late)
             }
         };
         heard.touch();
-        word.map_err(Deaf::Failed)
+        word.map(|watched| Word { watched, is_late }).map_err(Deaf::Failed)
     }
 }

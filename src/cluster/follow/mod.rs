@@ -38,6 +38,7 @@ mod bulks;
 mod changes;
 mod course;
 mod follower;
+mod fresh;
 mod inspect;
 mod list;
 mod listen;

@@ -43,6 +43,7 @@
 //! - versions that cannot do it:
 //!   `etcd::fake::an_etcd_that_cannot_say_how_far_a_watch_has_come_is_refused`.
 
+mod beats;
 mod calm;
 mod emptied;
 mod history;

@@ -14,8 +14,11 @@ use crate::{
     registry::Weather,
 };
 
-const SHORT: Patience =
-    Patience { idle: Duration::from_millis(200), answer: Duration::from_millis(400) };
+const SHORT: Patience = Patience {
+    idle: Duration::from_millis(200),
+    answer: Duration::from_millis(400),
+    late: Duration::from_secs(1),
+};
 
 #[tokio::test]
 async fn a_watch_that_breaks_goes_on_where_it_was() {
