@@ -44,6 +44,8 @@ pub(super) struct Keeper {
     pub(super) views: Views,
     /// The store's history in which there was a row of this life already.
     pub(super) was_in: Option<u64>,
+    /// What was granted and not given back, whatever became of the row.
+    pub(super) granted: Option<LeaseId>,
     pub(super) rng: fastrand::Rng,
 }
 
@@ -73,10 +75,10 @@ impl Keeper {
     /// Keeps the row until it is told to stop; then takes it away, so that others take over at
     /// once.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut held = None;
-        stop.run_until_cancelled(self.keep(&mut held)).await;
+        // It may end in the middle of anything: a row may be there of which nobody has said so yet.
+        stop.run_until_cancelled(self.keep()).await;
         self.views.left();
-        if let Some(Held { lease, .. }) = held {
+        if let Some(lease) = self.granted {
             match timeout(LEAVE, self.common.client.revoke(lease)).await {
                 Ok(Ok(())) => info!("this server has taken leave of the others"),
                 Ok(Err(error)) => warn!(%error, "could not take leave; the lease runs out"),
@@ -85,14 +87,13 @@ impl Keeper {
         }
     }
 
-    async fn keep(&mut self, held: &mut Option<Held>) {
+    async fn keep(&mut self) {
         let (mut backoff, mut failing) = (Backoff::new(self.rng.fork()), Reminder::default());
         loop {
             match self.join().await {
                 Ok(Some(joined)) => {
                     backoff.reset();
                     failing.is_over();
-                    *held = Some(joined);
                     self.common.board.clear(TWICE);
                     self.common.board.clear(UNKNOWN);
                     info!(server = &*self.id, "this server is known to the others");
@@ -101,7 +102,6 @@ impl Keeper {
                     let lost = self.until_lost(joined).await;
                     // Before anything else: nothing more is written as owner.
                     self.views.left();
-                    *held = None;
                     self.give_up(lost, joined).await;
                 }
                 Ok(None) => {}
@@ -141,13 +141,14 @@ impl Keeper {
             self.common.txn(Txn { compare: vec![same], then, ..Txn::default() }).await?;
         }
         let Granted { lease, ttl } = client.grant(self.lease).await?;
+        self.granted = Some(lease);
         let (compare, value) = (vec![Compare::absent(key.clone())], self.row.encode());
         let then = vec![Op::Put { key: key.into(), value: value.into(), lease: Some(lease) }];
         // In an etcd of another state, or of none, there is nothing that it could have a part in.
         let written = self.common.txn(Txn { compare, then, ..Txn::default() }).await;
         let is_in = |reply: &TxnReply| reply.succeeded;
         let Some(reply) = written.as_ref().ok().filter(|reply| is_in(reply)) else {
-            let _gone = client.revoke(lease).await; // else it runs out
+            self.give_back(lease).await;
             return written.map(|_| None);
         };
         self.was_in = Some(self.common.history());
@@ -252,7 +253,7 @@ impl Keeper {
         }))
     }
 
-    async fn give_up(&self, lost: Lost, held: Held) {
+    async fn give_up(&mut self, lost: Lost, held: Held) {
         match lost {
             Lost::Gone(why) => {
                 warn!(why, "this server was not known to the others any more; it joins anew");
@@ -260,8 +261,14 @@ impl Keeper {
             Lost::Taken(twin) => self.tell_of_twin(twin.row.as_ref()),
             Lost::Barred(why) => warn!(%why, "this server leaves its tasks to the others"),
         }
-        // The lease may live on without its row.
-        let _gone = timeout(LEAVE, self.common.client.revoke(held.lease)).await;
+        // It may live on without its row.
+        self.give_back(held.lease).await;
+    }
+
+    /// Ends a lease that holds nothing any more; else it runs out.
+    async fn give_back(&mut self, lease: LeaseId) {
+        let _runs_out = timeout(LEAVE, self.common.client.revoke(lease)).await;
+        self.granted = None;
     }
 
     fn tell_of_twin(&self, twin: Option<&ServerRow>) {

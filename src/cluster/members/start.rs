@@ -46,7 +46,16 @@ impl Members {
         let roll = Roll::new(me, checkers, lease, Instant::now());
         let views = Views::new(common.clone(), roll, ownership);
         let _at = views.look();
-        let keeper = Keeper { common, id, row, lease, views: views.clone(), was_in: None, rng };
+        let keeper = Keeper {
+            common,
+            id,
+            row,
+            lease,
+            views: views.clone(),
+            was_in: None,
+            granted: None,
+            rng,
+        };
         Self { keeper, views }
     }
 

@@ -1,12 +1,25 @@
 //! Leases and rows that are lost.
 
-use tokio::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+};
 
-use super::{Seat, support::names};
-use crate::cluster::{
-    etcd::{Client, KeyRange, Op, Txn},
-    follow::testing::until,
-    testing::shared,
+use tokio::time::{Duration, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Seat,
+    support::{self, names},
+};
+use crate::{
+    cluster::{
+        etcd::{Client, KeyRange, Op, Range, Txn, Watch},
+        follow::testing::{Flow, Link, agree, client, common, until},
+        members::{Members, MembersSetup},
+        testing::{shared, shared_url},
+    },
+    registry::Ownership,
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -84,4 +97,63 @@ async fn of_two_servers_with_one_name_the_later_has_it_and_the_other_says_so() {
     other.leave().await;
     one.until_sees(&["a"]).await;
     assert_eq!(one.board(), "");
+}
+
+/// How long it takes at the most until etcd has what was sent to it; if it is less, less is tried.
+const SENT: Duration = Duration::from_millis(200);
+
+/// A server that hears nothing more from when it was woken for the so-manyth time, and is told to
+/// stop when etcd has what it has sent until then. Whether it was in.
+async fn stopped_at(count: usize, etcd: &Client, prefix: &str) -> bool {
+    let link = Link::to(shared_url()).await;
+    let (common, _metrics) = common(client(&link.url), prefix);
+    agree(&common).await;
+    let servers = KeyRange::prefix(format!("{prefix}v1/servers/"));
+    let mut rows = etcd.watch(Watch::of(servers, 0)).await.unwrap();
+    let setup = MembersSetup {
+        id: "a".into(),
+        row: support::row("a"),
+        lease: LONG,
+        checkers: 1,
+        ownership: Ownership::all(),
+    };
+    let (stop, held) = (CancellationToken::new(), CancellationToken::new());
+    let members = Members::new(common.clone(), setup, fastrand::Rng::new()).run(stop.clone());
+    let (mut members, mut woken) = (pin!(members), 0);
+    let run = poll_fn(|context| {
+        woken += 1;
+        let polled = members.as_mut().poll(context);
+        if woken == count {
+            link.set_flow(Flow::Out);
+            held.cancel();
+        }
+        if common.fence.get().is_some() {
+            held.cancel();
+        }
+        polled
+    });
+    let end = async {
+        held.cancelled().await;
+        let was_in = common.fence.get().is_some();
+        let _sent = timeout(SENT, rows.next()).await;
+        stop.cancel();
+        link.set_flow(Flow::Both);
+        was_in
+    };
+    tokio::join!(run, end).1
+}
+
+/// Its row was there, and it did not know by which lease: it stayed until that ran out.
+#[tokio::test]
+async fn whenever_a_server_is_stopped_it_leaves_no_row() {
+    for count in 1.. {
+        let (etcd, prefix) = shared();
+        let was_in = stopped_at(count, &etcd, &prefix).await;
+        let rows = Range::of(KeyRange::prefix(format!("{prefix}v1/servers/")));
+        let left = etcd.range(rows).await.unwrap().kvs;
+        assert!(left.is_empty(), "woken {count} times: {left:?}");
+        if was_in {
+            return assert!(count > 3, "it was never stopped on its way in");
+        }
+    }
 }
