@@ -59,6 +59,18 @@ struct Held {
     fence: u64,
 }
 
+/// What came of an attempt to be known as alive.
+enum Joined {
+    /// The row is there.
+    In(Held),
+    /// Nothing may be written, for this reason.
+    Barred(Arc<str>),
+    /// Another server's row is in the way.
+    Twin,
+    /// Another row was written between a look and the next.
+    Raced,
+}
+
 /// Why this server is not known as alive any more.
 enum Lost {
     /// Its lease, or its row, is gone.
@@ -91,10 +103,9 @@ impl Keeper {
         let (mut backoff, mut failing) = (Backoff::new(self.rng.fork()), Reminder::default());
         loop {
             match self.join().await {
-                Ok(Some(joined)) => {
+                Ok(Joined::In(joined)) => {
                     backoff.reset();
                     failing.is_over();
-                    self.common.board.clear(TWICE);
                     self.common.board.clear(UNKNOWN);
                     info!(server = &*self.id, "this server is known to the others");
                     let Held { lease, fence, .. } = joined;
@@ -104,13 +115,19 @@ impl Keeper {
                     self.views.left();
                     self.give_up(lost, joined).await;
                 }
-                Ok(None) => {}
+                // Whoever knows why nothing may be written has the log told of it.
+                Ok(Joined::Barred(why)) => {
+                    self.common.board.clear(TWICE);
+                    self.note_unknown(&why);
+                }
+                Ok(Joined::Twin) => self.common.board.clear(UNKNOWN),
+                Ok(Joined::Raced) => {
+                    let why = "another row of its name was written at the same moment";
+                    self.note_unknown(why);
+                    debug!(why, "this server tries again to make itself known to the others");
+                }
                 Err(error) => {
-                    let message = format!(
-                        "this server cannot make itself known to the others, so it checks \
-                         everything itself, for its own answers: {error}"
-                    );
-                    self.common.board.note(UNKNOWN, &message);
+                    let message = self.note_unknown(&error.to_string());
                     match failing.is_due() {
                         true => warn!("{message}"),
                         false => debug!("{message}"),
@@ -121,10 +138,20 @@ impl Keeper {
         }
     }
 
-    /// Takes a lease and writes the row; `None` when that has to wait.
-    async fn join(&mut self) -> Result<Option<Held>, EtcdError> {
-        if self.common.read_only().is_some() {
-            return Ok(None); // whoever knows says so
+    /// Pins why this server is not known to the others; gives the words.
+    fn note_unknown(&self, why: &str) -> String {
+        let message = format!(
+            "this server cannot make itself known to the others, so it checks everything itself, \
+             for its own answers: {why}"
+        );
+        self.common.board.note(UNKNOWN, &message);
+        message
+    }
+
+    /// Takes a lease and writes the row, if nothing is in the way.
+    async fn join(&mut self) -> Result<Joined, EtcdError> {
+        if let Some(why) = self.common.read_only() {
+            return Ok(Joined::Barred(why));
         }
         let client = self.common.client.clone();
         let key = self.common.layout.key(&Key::Server(self.id.clone()));
@@ -132,7 +159,7 @@ impl Keeper {
         let found = client.range(Range::of(own.clone())).await?;
         if let Some(old) = found.kvs.first() {
             if !self.may_replace(old) {
-                return Ok(None);
+                return Ok(Joined::Twin);
             }
             // In two steps, so that the row is made anew: what is written in the name of the old
             // one is refused from now on.
@@ -140,6 +167,8 @@ impl Keeper {
             let then = vec![Op::Delete(own)];
             self.common.txn(Txn { compare: vec![same], then, ..Txn::default() }).await?;
         }
+        // Whoever had this server's name has it no more.
+        self.common.board.clear(TWICE);
         let Granted { lease, ttl } = client.grant(self.lease).await?;
         self.granted = Some(lease);
         let (compare, value) = (vec![Compare::absent(key.clone())], self.row.encode());
@@ -149,10 +178,10 @@ impl Keeper {
         let is_in = |reply: &TxnReply| reply.succeeded;
         let Some(reply) = written.as_ref().ok().filter(|reply| is_in(reply)) else {
             self.give_back(lease).await;
-            return written.map(|_| None);
+            return written.map(|_| Joined::Raced);
         };
         self.was_in = Some(self.common.history());
-        Ok(Some(Held { lease, ttl, fence: reply.header.revision }))
+        Ok(Joined::In(Held { lease, ttl, fence: reply.header.revision }))
     }
 
     /// Whether a row that is there may be put away: it is this server's own, or of the life before.
