@@ -11,8 +11,7 @@ use crate::{
     cluster::{
         common::{self, Common},
         etcd::{
-            Compare, EtcdError, Granted, KeyRange, KeyValue, LeaseId, Op, Range, Relation, Txn,
-            TxnReply,
+            Compare, EtcdError, Granted, KeyRange, LeaseId, Op, Range, Relation, Txn, TxnReply,
         },
         follow::Backoff,
         layout::{Key, ServerRow},
@@ -158,14 +157,19 @@ impl Keeper {
         let own = KeyRange::key(key.clone());
         let found = client.range(Range::of(own.clone())).await?;
         if let Some(old) = found.kvs.first() {
-            if !self.may_replace(old) {
+            let layout = &self.common.layout;
+            let row = layout.decode_server(&self.id, &old.value, old.mod_revision).ok();
+            if !self.may_replace(row.as_ref()) {
                 return Ok(Joined::Twin);
             }
             // In two steps, so that the row is made anew: what is written in the name of the old
             // one is refused from now on.
             let same = Compare::mod_revision(own.clone(), Relation::Equal, old.mod_revision);
             let then = vec![Op::Delete(own)];
-            self.common.txn(Txn { compare: vec![same], then, ..Txn::default() }).await?;
+            let delete = Txn { compare: vec![same], then, ..Txn::default() };
+            if self.common.txn(delete).await?.succeeded {
+                self.tell_of_one_before(row.as_ref());
+            }
         }
         // Whoever had this server's name has it no more.
         self.common.board.clear(TWICE);
@@ -186,16 +190,37 @@ impl Keeper {
 
     /// Whether a row that is there may be put away: it is this server's own, or of the life before.
     /// Once this server was in, another row is that of a server with the same name.
-    fn may_replace(&self, old: &KeyValue) -> bool {
-        let read = self.common.layout.decode_server(&self.id, &old.value, old.mod_revision);
-        let row = read.ok();
-        let is_own = row.as_ref().is_some_and(|row| row.token == self.row.token);
+    fn may_replace(&self, row: Option<&ServerRow>) -> bool {
+        let is_own = row.is_some_and(|row| row.token == self.row.token);
         // A backup may have a row of an earlier life.
         let was_in = self.was_in == Some(self.common.history());
         if was_in && !is_own {
-            self.tell_of_twin(row.as_ref());
+            self.tell_of_twin(row);
         }
         is_own || !was_in
+    }
+
+    /// A server that is started again takes its place of before, and cannot tell itself from
+    /// another one of its name. But one that is reached elsewhere may be another one, which has no
+    /// task from now on; and who has just started something looks here.
+    fn tell_of_one_before(&self, row: Option<&ServerRow>) {
+        let id = &*self.id;
+        match row {
+            Some(row) if row.token == self.row.token => {}
+            Some(row) if row.http == self.row.http => {
+                info!(server = id, "this server takes the place of its life before");
+            }
+            _ => {
+                let at = row.map_or_else(|| "unknown".to_owned(), |row| row.http.join(", "));
+                warn!(
+                    server = id,
+                    at,
+                    "this server has taken the place of another one, which was reached at that \
+                     address and known as `{id}` too. If it is not this one from before, it has no \
+                     task now: give one of the two another `cluster.server_id`, and restart it"
+                );
+            }
+        }
     }
 
     async fn until_lost(&mut self, held: Held) -> Lost {

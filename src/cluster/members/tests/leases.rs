@@ -17,9 +17,9 @@ use crate::{
         etcd::{Client, KeyRange, Op, Range, Txn, Watch},
         follow::testing::{Flow, Link, agree, client, common, until},
         members::{Members, MembersSetup},
-        testing::{shared, shared_url},
+        testing::{PATIENCE, shared, shared_url},
     },
-    registry::Ownership,
+    registry::{Ownership, testing},
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -156,4 +156,38 @@ async fn whenever_a_server_is_stopped_it_leaves_no_row() {
             return assert!(count > 3, "it was never stopped on its way in");
         }
     }
+}
+
+/// A newcomer with a name that was taken said nothing, and only the other one, of which nobody had
+/// touched anything, had a note.
+#[tokio::test]
+async fn who_takes_the_place_of_a_server_elsewhere_warns_and_says_where() {
+    let (log, mut lines) = testing::log();
+    let _guard = tracing::subscriber::set_default(log);
+    let mut told = async |words: &str| loop {
+        let line = timeout(PATIENCE, lines.recv()).await.expect("it is told").unwrap();
+        if line.contains(words) {
+            return line;
+        }
+    };
+    let (etcd, prefix) = shared();
+    let one = Seat::take(etcd.clone(), &prefix, "a", LONG).await;
+    one.until_sees(&["a"]).await;
+    one.die();
+    let again = Seat::take(etcd.clone(), &prefix, "a", LONG).await;
+    let line = told("takes the place").await;
+    assert!(line.contains(" INFO ") && line.contains("of its life before"), "{line}");
+    again.until_sees(&["a"]).await;
+    let row = again.row(&etcd).await.unwrap();
+    // As a server has it that is reached elsewhere.
+    let value = String::from_utf8(row.value.to_vec()).unwrap();
+    again.die();
+    let value = value.replace("a.example", "b.example");
+    etcd.put(row.key, value, row.lease).await.unwrap();
+    let other = Seat::take(etcd.clone(), &prefix, "a", LONG).await;
+    let line = told("has taken the place").await;
+    assert!(line.contains(" WARN ") && line.contains("b.example:8500"), "{line}");
+    assert!(line.contains("another `cluster.server_id`"), "{line}");
+    other.until_sees(&["a"]).await;
+    assert_eq!(other.board(), "");
 }
