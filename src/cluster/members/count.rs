@@ -1,5 +1,7 @@
 //! How many instances are this server's task, for the metric.
 
+use std::future::pending;
+
 use tokio::time::{Duration, Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +18,10 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// each server, a tenth of a second for a million and three.
 const SHARE: u32 = 200;
 
+/// The same while servers come and go: what is shown is wrong then, and each change would else
+/// begin another count.
+const SHARE_OF_CHANGES: u32 = 10;
+
 /// Keeps the metric up to date until it is told to stop.
 pub async fn count(
     common: Common,
@@ -30,11 +36,17 @@ pub async fn count(
         if let Some(count) = aside(move || kept(&snapshot, &own)).await {
             common.metrics.owned(count);
         }
-        let rest = sleep(PERIOD.max(began.elapsed() * SHARE));
+        let took = began.elapsed();
+        let changed = async {
+            sleep(PERIOD.max(took * SHARE_OF_CHANGES)).await;
+            if changes.changed().await.is_err() {
+                pending::<()>().await;
+            }
+        };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = rest => {}
-            Ok(()) = changes.changed() => {}
+            () = sleep(PERIOD.max(took * SHARE)) => {}
+            () = changed => {}
         }
     }
 }
@@ -46,9 +58,10 @@ fn kept(snapshot: &Snapshot, ownership: &Ownership) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::{Duration, Instant};
     use tokio_util::sync::CancellationToken;
 
-    use super::count;
+    use super::{PERIOD, count};
     use crate::{
         cluster::{
             follow::testing::{client, common, until},
@@ -58,7 +71,7 @@ mod tests {
         registry::{Ownership, Peer, View, testing},
     };
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn instances_are_counted_anew_when_servers_come_and_go() {
         let registry = testing::registry();
         let instances = (0..100).map(|n| testing::instance(&format!("web/i{n}"), "10.0.0.1"));
@@ -86,7 +99,10 @@ mod tests {
         until(|| owned() == 100).await;
         ownership.set(view(&["a", "b"]));
         until(|| (30..70).contains(&owned())).await;
+        // Each change began a count at once, whatever it takes.
+        let counted = Instant::now();
         ownership.set(view(&["b"]));
         until(|| owned() == 0).await;
+        assert!(counted.elapsed() > PERIOD - Duration::from_millis(50), "{:?}", counted.elapsed());
     }
 }
