@@ -15,7 +15,7 @@ use super::{
     EtcdError, Granted, LeaseId,
     auth::Held,
     call::Shared,
-    connection::Connection,
+    connection::{Connection, End},
     failure::{Asked, Failure},
     lease::seconds,
     pool::Slot,
@@ -43,6 +43,8 @@ struct Beats {
     connection: u64,
     sender: mpsc::Sender<LeaseKeepAliveRequest>,
     answers: Streaming<LeaseKeepAliveResponse>,
+    /// Why the connection ended, once it has.
+    end: End,
 }
 
 // === impl KeepAlive ===
@@ -77,7 +79,11 @@ impl KeepAlive {
                 }
                 // A stream that was open may have ended with its member; that says nothing of the
                 // others, and little of itself.
-                Err(failure) => tour.failed(slot, failure)?,
+                Err(failure) => {
+                    let (endpoint, cause) = (&slot.shown, failure.kind.local().unwrap_or_default());
+                    tracing::debug!(endpoint, cause, "the stream that renews the lease has ended");
+                    tour.failed(slot, failure)?;
+                }
             }
         }
         let mut tour = shared.tour(true);
@@ -115,7 +121,7 @@ impl KeepAlive {
         match timeout_at(deadline, stream.answers.message()).await {
             Ok(Ok(Some(answer))) => Ok(answer.ttl),
             Ok(Ok(None)) => Err(Failure::lost("the stream of beats was closed")),
-            Ok(Err(status)) => Err(self.failure(slot, &status)),
+            Ok(Err(status)) => Err(stream.end.explain(self.failure(slot, &status))),
             Err(_) => {
                 slot.forget(stream.connection);
                 Err(self.silent())
@@ -167,8 +173,9 @@ impl KeepAlive {
         let mut answers = opened.map_err(refused)?.into_inner();
         match answers.message().await.map_err(refused)? {
             Some(answer) => {
-                let (at, connection) = (slot.index, connection.number);
-                Ok((Beats { at, connection, sender, answers }, answer.ttl))
+                let (at, end) = (slot.index, connection.end.clone());
+                let connection = connection.number;
+                Ok((Beats { at, connection, sender, answers, end }, answer.ttl))
             }
             None => Err(Failure::lost("the stream of beats was closed")),
         }

@@ -110,7 +110,7 @@ async fn reply(
 }
 
 /// gRPC's frame: not compressed, the length, the message.
-fn framed_of(message: &[u8]) -> Bytes {
+pub(super) fn framed_of(message: &[u8]) -> Bytes {
     let mut framed = BytesMut::new();
     framed.put_u8(0);
     framed.put_u32(u32::try_from(message.len()).unwrap());
