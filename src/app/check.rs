@@ -32,12 +32,11 @@ pub struct Checked {
 /// When the start would be refused: settings that do not go together; a certificate, a key, a
 /// secret, certificate authorities or a folder that cannot be used.
 pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Checked> {
-    let (settings, identity) = can_start(config)?;
+    let Startable { settings, identity, etcd } = can_start(config)?;
     let mut warnings = config.warnings();
-    if let Some(identity) = identity {
-        let now = i64::try_from(clock.wall_millis() / 1_000)?;
-        warnings.extend(identity.problem(now));
-    }
+    let now = i64::try_from(clock.wall_millis() / 1_000)?;
+    warnings.extend(identity.and_then(|identity| identity.problem(now)));
+    warnings.extend(etcd.and_then(|etcd| etcd.certificate_problem(now)));
     let folder = zone_folder(config, &settings);
     let watcher = ZoneWatcher::open(folder, Board::default(), &Metrics::new())?;
     let findings = watcher.findings();
@@ -53,22 +52,29 @@ pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Checked> {
     Ok(Checked { warnings, outcome })
 }
 
-/// Checks what a start would be refused for, as far as that lies in files. Returns what was read:
-/// the settings, and the certificate if files of one are named.
+/// What a start was not refused for.
+pub(super) struct Startable {
+    pub(super) settings: Settings,
+    /// The certificate, if files of one are named.
+    pub(super) identity: Option<Identity>,
+    /// The client of etcd, if servers share the state; not connected.
+    pub(super) etcd: Option<Client>,
+}
+
+/// Checks what a start would be refused for, as far as that lies in files. Returns what was read.
 ///
 /// # Errors
 /// As [`check`].
-pub(super) fn can_start(config: &Config) -> anyhow::Result<(Settings, Option<Identity>)> {
+pub(super) fn can_start(config: &Config) -> anyhow::Result<Startable> {
     let node = ConsulNode::of(&config.consul, &config.http.listen);
     let settings = Settings::new(&config.dns_settings(&CookieSecrets::random()?, &node)?)?;
     let identity = config.tls.files().map(|files| files.read()).transpose();
     let identity = identity.map_err(|error| config.certificate_mistake(&error))?;
     config.health_options().check()?;
-    if let Some(options) = config.etcd_options(0)? {
-        Client::new(options).map_err(|error| config.etcd_mistake(&error))?;
-    }
+    let etcd = config.etcd_options(0)?.map(Client::new).transpose();
+    let etcd = etcd.map_err(|error| config.etcd_mistake(&error))?;
     zone_folder(config, &settings).check()?;
-    Ok((settings, identity))
+    Ok(Startable { settings, identity, etcd })
 }
 
 /// Where the static zones are, beside those of the services.

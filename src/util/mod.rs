@@ -1,6 +1,6 @@
 //! Small tools without business words: the clock, durations as text, files read up to a limit,
-//! work done aside, panics caught quietly, places that are counted, tables with short names, and the
-//! timer wheel.
+//! work done aside, panics caught quietly, places that are counted, tables with short names, until
+//! when something is valid, and the timer wheel.
 
 mod aside;
 mod clock;
@@ -11,6 +11,7 @@ mod quiet;
 mod slots;
 #[cfg(test)]
 mod smoke;
+mod validity;
 mod wheel;
 
 pub use aside::{aside, outcome};
@@ -22,4 +23,5 @@ pub use quiet::catch_quietly;
 pub use slots::{SlotId, Slots};
 #[cfg(test)]
 pub(crate) use smoke::smoke;
+pub use validity::{Validity, show_time};
 pub use wheel::Wheel;

@@ -60,6 +60,12 @@ impl Client {
         Ok(Self(Arc::new(Shared { pool, auth, deadline, page })))
     }
 
+    /// Why etcd refuses our certificate at a time (seconds since the Unix epoch), or soon will,
+    /// because of until when it is valid; nothing when all is well, or there is none.
+    pub fn certificate_problem(&self, now: i64) -> Option<String> {
+        self.0.pool.certificate_problem(now)
+    }
+
     /// Reads keys.
     ///
     /// # Errors

@@ -70,6 +70,11 @@ impl Pool {
         Ok(Self { slots, preferred, tls })
     }
 
+    /// What is wrong with the time of our certificate, or will soon be.
+    pub(super) fn certificate_problem(&self, now: i64) -> Option<String> {
+        self.tls.as_ref()?.problem(now)
+    }
+
     /// All endpoints, in the order in which they are tried now.
     pub(super) fn in_turn(&self) -> impl Iterator<Item = &Slot> {
         let first = self.preferred.load(Ordering::Relaxed);

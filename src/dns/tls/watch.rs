@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     telemetry::{Board, Metrics},
-    util::{Clock, FileStamp},
+    util::{Clock, FileStamp, Validity, show_time},
 };
 
 /// How long a change may go unnoticed, as for zone files.
@@ -25,9 +25,8 @@ const FILES_CONDITION: &str = "tls certificate";
 /// The name of the condition on the board when the certificate is not valid, or soon no more.
 const VALIDITY_CONDITION: &str = "tls certificate validity";
 
-/// Part of its lifetime that a certificate must have left; a tenth is far behind the time at which
-/// all clients of authorities renew theirs, whether it lives for days or for years.
-const LIFETIME_LEFT_DIVISOR: i64 = 10;
+/// What it is called when something is wrong with its time.
+const WHAT: &str = "the TLS certificate";
 
 /// Asks for the files to be read again at once; clones ask the same watcher.
 #[derive(Debug, Clone, Default)]
@@ -51,15 +50,6 @@ pub struct CertificateWatcher {
     clock: Clock,
     board: Board,
     metrics: CertificateMetrics,
-}
-
-/// How the certificate stands with the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Validity {
-    NotYet,
-    Valid,
-    Ending,
-    Over,
 }
 
 // === impl CertificateReload ===
@@ -109,7 +99,8 @@ impl CertificateWatcher {
     ) -> Self {
         let metrics = CertificateMetrics::new(metrics);
         metrics.shown(identity.not_after());
-        info!(pin_sha256 = identity.pin(), ends = %day(identity.not_after()), "TLS certificate");
+        let (pin, ends) = (identity.pin(), show_time(identity.not_after()));
+        info!(pin_sha256 = pin, %ends, "TLS certificate");
         let mut watcher = Self {
             files,
             shown: ShownIdentity::new(identity),
@@ -188,8 +179,8 @@ impl CertificateWatcher {
             Ok(identity) if self.would_shut_out(&identity) => {
                 let problem = format!(
                     "the certificate is valid from {} to {}, which is not now",
-                    day(identity.not_before()),
-                    day(identity.not_after())
+                    show_time(identity.not_before()),
+                    show_time(identity.not_after())
                 );
                 let line = identity.line;
                 let placed = self.files.as_ref().map(|files| files.fault(line, problem.clone()));
@@ -202,7 +193,7 @@ impl CertificateWatcher {
                     self.metrics.restored();
                     return;
                 }
-                let (pin, ends) = (identity.pin(), day(identity.not_after()));
+                let (pin, ends) = (identity.pin(), show_time(identity.not_after()));
                 info!(pin_sha256 = pin, %ends, "TLS certificate exchanged");
                 self.metrics.shown(identity.not_after());
                 self.shown.show(identity);
@@ -240,7 +231,7 @@ impl CertificateWatcher {
         if std::mem::replace(&mut self.told, (validity, times)) == (validity, times) {
             return;
         }
-        match validity.problem(times) {
+        match validity.problem(WHAT, times) {
             None => self.board.clear(VALIDITY_CONDITION),
             Some(problem) => {
                 warn!(problem, "clients may refuse to come");
@@ -257,42 +248,8 @@ impl Identity {
     /// when all is well.
     pub fn problem(&self, now: i64) -> Option<String> {
         let times = (self.not_before(), self.not_after());
-        Validity::at(now, times.0, times.1).problem(times)
+        Validity::at(now, times.0, times.1).problem(WHAT, times)
     }
-}
-
-// === impl Validity ===
-
-impl Validity {
-    /// All of them seconds since the Unix epoch.
-    fn at(now: i64, not_before: i64, not_after: i64) -> Self {
-        let left = not_after.saturating_sub(now);
-        match () {
-            () if now < not_before => Self::NotYet,
-            () if left <= 0 => Self::Over,
-            () if left < not_after.saturating_sub(not_before) / LIFETIME_LEFT_DIVISOR => {
-                Self::Ending
-            }
-            () => Self::Valid,
-        }
-    }
-
-    /// What is wrong with it, of a certificate with these times.
-    fn problem(self, (not_before, not_after): (i64, i64)) -> Option<String> {
-        let (from, until) = (day(not_before), day(not_after));
-        match self {
-            Self::Valid => None,
-            Self::NotYet => Some(format!("the TLS certificate is valid only from {from} on")),
-            Self::Ending => Some(format!("the TLS certificate ends on {until}; renew it")),
-            Self::Over => Some(format!("the TLS certificate has ended on {until}; renew it")),
-        }
-    }
-}
-
-/// A time as people read it.
-fn day(seconds: i64) -> String {
-    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
-    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 #[cfg(test)]

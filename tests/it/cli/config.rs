@@ -8,6 +8,7 @@ use crate::support::{
     api::Api,
     command::{Done, rollcall, run},
     dns::Resolver,
+    tls::Certificate,
 };
 
 /// Checks a file of this text.
@@ -92,6 +93,25 @@ fn what_the_file_names_is_read_as_serve_reads_it() {
         (unread.code, &*unread.stderr),
         (Some(0), "warning: `dns.cookie_secret_file` is not read, as `dns.cookies` is `false`\n")
     );
+}
+
+/// It was OK, and each connection to etcd was refused.
+#[test]
+fn a_certificate_for_etcd_that_has_ended_is_warned_of() {
+    let scratch = tempfile::tempdir().unwrap();
+    let config = "version = 1\ncluster.advertise = [\"10.0.0.2:8500\"]\n[store]\nkind = \"etcd\"\n\
+        endpoints = [\"https://10.0.0.1:2379\"]\ncertificate = \"certificate.pem\"\n\
+        key = \"key.pem\"\n";
+    std::fs::write(scratch.path().join("rollcall.toml"), config).unwrap();
+    let check = |certificate: Certificate| {
+        certificate.write(scratch.path());
+        let done = run(rollcall(["check-config", "rollcall.toml"]).current_dir(scratch.path()));
+        assert_eq!((done.code, &*done.stdout), (Some(0), "rollcall.toml: OK\n"), "{done:#?}");
+        done.stderr
+    };
+    assert_eq!(check(Certificate::new()), "");
+    let ended = "the certificate for etcd, `certificate.pem`, has ended on 2021-01-01 00:00:00 UTC";
+    assert_eq!(check(Certificate::until(2021)), format!("warning: {ended}; renew it\n"));
 }
 
 #[test]

@@ -273,3 +273,28 @@ fn files_that_cannot_be_used_are_refused_by_field_and_file() {
     let error = Client::new(options).unwrap_err().to_string();
     assert!(error.contains("all endpoints are http; write https"), "{error}");
 }
+
+#[test]
+fn a_certificate_of_ours_is_told_of_from_the_last_tenth_of_its_life_on() {
+    const DAY: i64 = 24 * 3_600;
+    let authority = Authority::new();
+    let ours = authority.issue("us", |params| {
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2026, 1, 1), date_time_ymd(2026, 1, 11));
+    });
+    let tls = authority.tls(Some(&ours));
+    let options = EtcdOptions { tls, ..EtcdOptions::new(["https://127.0.0.1:1"]) };
+    let etcd = Client::new(options).unwrap();
+    for (day, words) in [
+        (-1, "is valid only from 2026-01-01 00:00:00 UTC on"),
+        (0, ""),
+        (8, ""),
+        (9, ""),
+        (10, "has ended on 2026-01-11 00:00:00 UTC"),
+    ] {
+        let said = etcd.certificate_problem(1_767_225_600 + day * DAY).unwrap_or_default();
+        assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{day}: {said}");
+    }
+    let said = etcd.certificate_problem(1_767_225_600 + 9 * DAY + 1).unwrap();
+    assert!(said.contains("us.pem`, ends on 2026-01-11") && said.contains("renew it"), "{said}");
+}

@@ -5,6 +5,8 @@ use std::{io, path::PathBuf};
 use jiff::Timestamp;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, pki_types::UnixTime};
 
+use crate::util::Validity;
+
 /// What our own certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Own {
@@ -19,6 +21,13 @@ pub(super) struct Own {
 // === impl Own ===
 
 impl Own {
+    /// What is wrong with its time, or will soon be; nothing when all is well.
+    pub(super) fn problem(&self, now: i64) -> Option<String> {
+        let what = format!("the certificate for etcd, `{}`,", self.file.display());
+        let times = (self.not_before, self.not_after);
+        Validity::at(now, times.0, times.1).problem(&what, times)
+    }
+
     /// When it is valid, if that is not now.
     pub(super) fn expiry(&self, now: i64) -> Option<String> {
         let file = self.file.display();

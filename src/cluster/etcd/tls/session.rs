@@ -95,6 +95,12 @@ impl Tls {
         }
     }
 
+    /// What is wrong with the time of our certificate as it was read last, at that time (seconds
+    /// since the Unix epoch), or will soon be.
+    pub(in crate::cluster::etcd) fn problem(&self, now: i64) -> Option<String> {
+        self.held.lock().loaded.own.as_ref()?.problem(now)
+    }
+
     /// What the files have now, or had when they were last right.
     async fn loaded(&self) -> Arc<Loaded> {
         let (options, now) = (self.options.clone(), stamps(&self.options));
@@ -138,11 +144,11 @@ fn now() -> i64 {
 // === impl Loaded ===
 
 impl Loaded {
-    /// Tells of a certificate of ours that cannot be of use: etcd would refuse it, at each
+    /// Tells of a certificate of ours that is of no use, or soon will be: etcd refuses it, at each
     /// connection.
     fn warn(&self) {
-        if let Some(expiry) = self.own.as_ref().and_then(|own| own.expiry(now())) {
-            tracing::warn!("etcd will refuse us: {expiry}");
+        if let Some(problem) = self.own.as_ref().and_then(|own| own.problem(now())) {
+            tracing::warn!("etcd refuses who comes too early or too late: {problem}");
         }
     }
 }
