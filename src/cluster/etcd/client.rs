@@ -60,6 +60,11 @@ impl Client {
         Ok(Self(Arc::new(Shared { pool, auth, deadline, page })))
     }
 
+    /// All endpoints, as they were given.
+    pub(in crate::cluster) fn endpoints(&self) -> Vec<&str> {
+        self.0.pool.shown()
+    }
+
     /// Why etcd refuses our certificate at a time (seconds since the Unix epoch), or soon will,
     /// because of until when it is valid; nothing when all is well, or there is none.
     pub fn certificate_problem(&self, now: i64) -> Option<String> {

@@ -70,6 +70,11 @@ impl Pool {
         Ok(Self { slots, preferred, tls })
     }
 
+    /// All endpoints, as they are shown.
+    pub(super) fn shown(&self) -> Vec<&str> {
+        self.slots.iter().map(|slot| slot.shown.as_str()).collect()
+    }
+
     /// What is wrong with the time of our certificate, or will soon be.
     pub(super) fn certificate_problem(&self, now: i64) -> Option<String> {
         self.tls.as_ref()?.problem(now)

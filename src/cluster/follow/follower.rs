@@ -169,7 +169,15 @@ impl Follower {
         let Common { client, layout, .. } = self.common.clone();
         let found = match meta::look(&client, &layout).await? {
             (Some(found), _) => found,
-            (None, _) => meta::agree(&client, &layout, meta::drawn(&mut self.rng)).await?,
+            (None, _) => {
+                let drawn = meta::drawn(&mut self.rng);
+                let found = meta::agree(&client, &layout, drawn.clone()).await?;
+                // Servers that begin together agree on one; the others find what it has begun.
+                if found.meta == drawn {
+                    self.notes.begun(&client.endpoints());
+                }
+                found
+            }
         };
         let state = found.meta.cluster.clone();
         self.heed(found);

@@ -105,6 +105,19 @@ impl Notes {
         self.common.metrics.out_of_reach(true);
     }
 
+    /// There was nothing in the store, and this server has begun a registry there.
+    pub(super) fn begun(&self, endpoints: &[&str]) {
+        let prefix = self.common.layout.all().from;
+        warn!(
+            endpoints = endpoints.join(", "),
+            "there was no registry below `{prefix}` in etcd, so a new one is begun: DNS answers \
+             with nothing until something is registered, or a backup is imported (`rollcall \
+             import --replace`). If this is not the first start of all: is `store.prefix` what it \
+             was, do `store.endpoints` lead to that etcd, and was it emptied? Servers that still \
+             run keep what they know, as long as they are not restarted"
+        );
+    }
+
     /// The store has not the state that is shown; nothing may be written to it.
     pub(super) fn astray(&self, why: &str) {
         self.common.set_read_only(Some(why.into()));

@@ -4,10 +4,13 @@ use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Link, Mirror, WEB, client, delete, put, register, registration, shared};
-use crate::cluster::{
-    etcd::{Op, Txn},
-    follow::{Follower, testing},
-    testing::{Etcd, PATIENCE},
+use crate::{
+    cluster::{
+        etcd::{Op, Txn},
+        follow::{Follower, testing},
+        testing::{Etcd, PATIENCE, shared_url},
+    },
+    registry,
 };
 
 #[tokio::test]
@@ -28,6 +31,30 @@ async fn what_is_there_comes_first_and_then_every_change() {
     assert_eq!(mirror.metric("rollcall_cluster_lists_total"), "1");
     assert_eq!(mirror.metric("rollcall_cluster_revision "), mirror.upto.to_string());
     assert!(mirror.metric("rollcall_cluster_silence_seconds").parse::<f64>().unwrap() < 5.0);
+}
+
+/// A wrong prefix, or an etcd that was emptied, took all services out of the answers of a server
+/// that was started there, which said nothing of it.
+#[tokio::test]
+async fn who_begins_a_registry_warns_and_says_where() {
+    let (log, mut lines) = registry::testing::log();
+    let _guard = tracing::subscriber::set_default(log);
+    let (etcd, prefix) = shared();
+    let mut warnings = || {
+        let lines = std::iter::from_fn(|| lines.try_recv().ok());
+        lines.filter(|line| line.contains(" WARN ")).collect::<Vec<_>>()
+    };
+    let _one = Mirror::start(etcd.clone(), &prefix).await;
+    let said = warnings();
+    let begun = format!("there was no registry below `{prefix}v1/` in etcd");
+    let begun: Vec<_> = said.iter().filter(|line| line.contains(&begun)).collect();
+    assert_eq!(begun.len(), 1, "{said:?}");
+    for words in [shared_url(), "DNS answers with nothing until", "`store.prefix`"] {
+        assert!(begun[0].contains(words), "{words}: {}", begun[0]);
+    }
+    let _other = Mirror::start(etcd, &prefix).await;
+    let said = warnings();
+    assert!(!said.iter().any(|line| line.contains("no registry")), "there is one: {said:?}");
 }
 
 #[tokio::test]
