@@ -109,7 +109,8 @@ impl ClusterMetrics {
             registry.register("store_transactions", help, self.transactions);
             let help = "Time from a transaction to the shared store's answer";
             registry.register("store_transaction_duration_seconds", help, self.seconds);
-            let help = "Size of the shared store's database, of the member asked last";
+            let help =
+                "Size of the shared store's database, of the member asked last, each 15 seconds";
             registry.register("store_size_bytes", help, self.size);
             registry.register_collector(lapses);
         });
