@@ -71,7 +71,8 @@ pub(super) enum Verb {
     /// Columns: INSTANCE ADDRESS PORT WEIGHT PRIO STATUS SINCE TAGS ORIGIN OUTPUT. ORIGIN is for
     /// what came by another interface: `consul:NODE/ID` or `eureka:APPLICATION/ID`, as it is there.
     ///
-    /// On a narrow terminal lists and texts are cut and columns left out; --json has all.
+    /// OUTPUT is what the check's output begins with. On a narrow terminal lists and texts are cut
+    /// and columns left out; --json has all.
     #[command(after_long_help = examples::after(examples::SHOW))]
     Show(WithClient<verbs::show::ShowArgs>),
     /// Show, set or unset how a service is answered
@@ -81,8 +82,9 @@ pub(super) enum Verb {
     Policy(WithClient<verbs::policy::PolicyArgs>),
     /// Print what happens, as it happens
     ///
-    /// A line an event: REVISION TIME EVENT SERVICE/INSTANCE and what changed; with --json the
-    /// event's data. It goes on by itself where it was when the connection was interrupted.
+    /// A line an event: REVISION TIME EVENT SERVICE/INSTANCE, what changed, and how a check's
+    /// output begins; with --json the event's data, whole. It goes on by itself where it was when
+    /// the connection was interrupted.
     #[command(after_long_help = examples::after(examples::WATCH))]
     Watch(WithClient<verbs::watch::WatchArgs>),
     /// Ask the server's DNS for a name

@@ -1,14 +1,15 @@
 //! Tables for people and for awk: a header and rows, columns apart by blanks, no lines.
 //!
-//! In a pipe nothing is cut, whatever its length. On a terminal a row is one line as well: lists
-//! and free text are cut with `…`, and where that is not enough the columns that matter least are
-//! left out. All else stays whole, for a name in pieces can be neither read nor copied; `--json`
-//! has everything at any width. An empty cell is `-`, so that columns can be counted.
+//! In a pipe nothing is cut but the output of a check, of which a table has the beginning: it may
+//! be a page. On a terminal a row is one line as well: lists and free text are cut with `…`, and
+//! where that is not enough the columns that matter least are left out. All else stays whole, for a
+//! name in pieces can be neither read nor copied; `--json` has everything at any width. An empty
+//! cell is `-`, so that columns can be counted.
 
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::output::{Output, printable};
+use super::output::{Output, printable, words};
 
 /// The columns that may be cut, and the width that each is left; the first is cut first.
 const CUT: [(&str, usize); 3] = [("OUTPUT", 12), ("TAGS", 8), ("ADDRESS", 15)];
@@ -18,6 +19,10 @@ const LEFT_OUT: [&str; 11] = [
     "PRIO", "ORIGIN", "TAGS", "SINCE", "WEIGHT", "DRAINED", "WARNING", "PASSING", "CRITICAL",
     "OUTPUT", "SUSPECT",
 ];
+
+/// Columns that an output of a check has at the most: a sentence fits, and a page is known by its
+/// beginning.
+const OUTPUT_WIDTH_MAX: usize = 80;
 
 /// The blanks behind each column.
 const GAP: u16 = 2;
@@ -148,8 +153,14 @@ impl Column {
     }
 }
 
+/// What an output of a check begins with, on one line: all of it where it is a sentence, and not
+/// where it is a page, which `--json` has whole.
+pub(super) fn beginning(output: &str) -> String {
+    shortened(&words(output), OUTPUT_WIDTH_MAX)
+}
+
 /// The beginning of a text, if it is too wide.
-pub(super) fn shortened(text: &str, width: usize) -> String {
+fn shortened(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -192,7 +203,7 @@ pub(super) fn status(output: &Output, text: &str) -> Cell {
 mod tests {
     use unicode_width::UnicodeWidthStr;
 
-    use super::{Rows, cell, list, shortened};
+    use super::{Rows, beginning, cell, list, shortened};
     use crate::cli::testing::Buffer;
 
     fn lines(width: Option<usize>) -> Vec<String> {
@@ -244,6 +255,14 @@ mod tests {
             assert_eq!(lines.len(), 2, "{width}: {lines:#?}");
             assert!(lines[1].starts_with("payment-1  10.0.0.1"), "a name stays whole: {lines:#?}");
         }
+    }
+
+    #[test]
+    fn a_page_that_a_check_got_is_begun_and_a_sentence_is_whole() {
+        assert_eq!(beginning("HTTP 503\ndown"), "HTTP 503 down");
+        let page = beginning(&"<p>page</p>\n".repeat(300));
+        assert!(page.starts_with("<p>page</p> <p>") && page.ends_with('…'), "{page}");
+        assert_eq!(page.width(), 80);
     }
 
     #[test]

@@ -10,15 +10,12 @@ use crate::{
     cli::{
         client::{Client, Path},
         exit::Failure,
-        output::{Output, words},
+        output::Output,
         reply::{Instance, Instances, Service},
         table,
     },
     util::Clock,
 };
-
-/// Columns that an output has at the most, where nothing says how many there are.
-const OUTPUT_WIDTH_MAX: usize = 200;
 
 /// Which service.
 #[derive(Debug, Args)]
@@ -77,17 +74,10 @@ fn instances(output: &Output, instances: &[Instance], clock: &Clock) -> table::R
             table::cell(&age(&instance.since, clock)),
             table::list(&instance.tags),
             table::cell(&origin),
-            table::cell(&beginning(instance.output())),
+            table::cell(&table::beginning(instance.output())),
         ]);
     }
     rows
-}
-
-/// What an output begins with: all of it where it is a sentence, and not where it is a page, which
-/// `--output json` has whole.
-fn beginning(output: &str) -> String {
-    let text = words(output);
-    table::shortened(&text, OUTPUT_WIDTH_MAX)
 }
 
 /// For how long since an instant, in its largest unit: `42s`, `3m`, `2h`, `5d`. What is no instant
@@ -134,12 +124,6 @@ mod tests {
              "origin": {"interface": "consul", "node": "ip-10-0-1-6", "id": "w 2"}},
         ]});
         vec![(200, service.to_string()), (200, instances.to_string())]
-    }
-
-    #[test]
-    fn a_page_that_a_check_got_is_begun_and_a_sentence_is_whole() {
-        assert_eq!(super::beginning("HTTP 503\ndown"), "HTTP 503 down");
-        assert_eq!(super::beginning(&"page ".repeat(800)).chars().count(), 200);
     }
 
     #[tokio::test]

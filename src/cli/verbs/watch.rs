@@ -13,6 +13,7 @@ use crate::cli::{
     output::{Output, printable},
     reply,
     sse::{Event, EventReader},
+    table,
 };
 
 /// The shortest and the longest pause before a connection is tried again.
@@ -133,7 +134,7 @@ fn line(event: &Event) -> String {
         line.push_str(&format!(" {reason}"));
     }
     if let Some(output) = view.output.as_deref().filter(|output| !output.is_empty()) {
-        line.push_str(&format!(": {output}"));
+        line.push_str(&format!(": {}", table::beginning(output)));
     }
     printable(&line)
 }
@@ -171,8 +172,9 @@ mod tests {
     #[tokio::test]
     async fn an_interrupted_watch_goes_on_behind_the_last_event() {
         let gone = json!({"detail": "the events before revision 9 are no longer kept"});
+        let page = format!("HTTP 503\n{}", "<p>x</p>\n".repeat(400));
         let status = json!({"instance": "w1", "from": "passing", "to": "critical",
-                            "suspect": false, "output": "HTTP 503\nx"});
+                            "suspect": false, "output": page});
         let at_rest = |id: u64| (200, format!(": watching\nid: {id}\n\n"));
         let reset = "id: 8\nevent: reset\ndata: {\"revision\": 8}\n\n";
         let stub = Stub::replying(vec![
@@ -188,7 +190,8 @@ mod tests {
         assert_eq!(
             text,
             "8 - reset: older events are lost; list again, it goes on here\n\
-             9 2026-01-01T00:00:00Z status web/w1 passing -> critical: HTTP 503 x\n\
+             9 2026-01-01T00:00:00Z status web/w1 passing -> critical: HTTP 503 <p>x</p> \
+             <p>x</p> <p>x</p> <p>x</p> <p>x</p> <p>x</p> <p>x</p> <p>x</p…\n\
              10 2026-01-01T00:00:00Z deregistered web/w1 expired\n\
              11 2026-01-01T00:00:00Z deregistered web/w2\n"
         );

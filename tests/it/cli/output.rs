@@ -102,11 +102,13 @@ fn a_narrow_terminal_cuts_lists_and_leaves_names_whole() {
 fn a_page_in_a_reply_is_one_line_of_the_table() {
     let node = Node::start();
     node.cli("register web web-1 --port 80 --ttl 1h").ok();
-    let page = "<html>\n  <p>down</p>\n</html>\n";
+    let page = format!("<html>\n{}</html>\n", "  <p>down</p>\n".repeat(200));
     let path = format!("{}/heartbeat", instance_path("web", "web-1"));
     assert_eq!(node.api().put(&path, &json!({"status": "critical", "output": page})).status, 200);
     let text = node.cli("show web").ok();
-    assert!(text.contains("  <html> <p>down</p> </html>\n"), "{text}");
+    let output = text.lines().last().unwrap().rsplit("  ").next().unwrap();
+    assert!(output.starts_with("<html> <p>down</p> <p>") && output.ends_with('…'), "{text}");
+    assert!(output.chars().count() <= 80, "{text}");
     assert_eq!(node.cli("show web --json").json()["instances"][0]["checks"][0]["output"], page);
 }
 
