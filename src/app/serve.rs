@@ -14,7 +14,7 @@ use super::{
     config::{Config, ConsulNode},
     encryption, forwarding,
     reload::{ReloadOutcome, Reloader},
-    shared::{Sharing, SharingTasks},
+    shared::{self, Sharing, SharingTasks},
     signal::{Asked, Signals},
     sockets::Sockets,
     supervise::Tasks,
@@ -310,6 +310,10 @@ fn start(
         stop: ends.dns.clone(),
     };
     let peers = built.sharing.as_ref().map(SharingTasks::peers);
+    let server = match &built.sharing {
+        Some(sharing) => sharing.server(),
+        None => shared::lone(config, &sockets.http.local_addrs(), &clock),
+    };
     if let Some(sharing) = built.sharing {
         sharing.start(&mut tasks, registry.clone(), &metrics, &ends.sharing);
     }
@@ -329,6 +333,7 @@ fn start(
             &sockets.http.local_addrs(),
         ),
         eureka: config.eureka,
+        server,
         peers,
     });
     tasks.spawn("writer", writer.run(ends.writer.clone()));

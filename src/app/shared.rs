@@ -18,7 +18,7 @@ use crate::{
         members::{Members, MembersSetup, count},
         write::{Finisher, Probe, Writer},
     },
-    http::{PeerToken, Peers},
+    http::{Life, PeerFacts, PeerToken, Peers, Server},
     model::Timestamp,
     registry::{
         Beat, Followed, Keeping, Loaded, Ownership, Peer, Registry, SharedSetup, Steps, View,
@@ -50,6 +50,9 @@ pub(super) struct Sharing {
     checkers: usize,
 }
 
+/// What the rows in etcd say of the servers.
+struct Rows(cluster::Common);
+
 /// What runs beside the registry.
 pub(super) struct SharingTasks {
     sharing: Sharing,
@@ -76,12 +79,8 @@ impl Sharing {
             .map_err(|invalid| anyhow::anyhow!("`store.prefix`: {invalid}"))?;
         let common = cluster::Common::new(client, layout, board.clone(), metrics, clock.clone());
         let me = config.peer(http, random.u32(..))?;
-        let row = ServerRow {
-            http: me.http.to_vec(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            started: Timestamp(clock.wall_millis()),
-            token: token()?,
-        };
+        let Life { version, started } = life(clock);
+        let row = ServerRow { http: me.http.to_vec(), version, started, token: token()? };
         let nobody = View {
             me: Arc::clone(&me.id),
             servers: Vec::new(),
@@ -129,8 +128,18 @@ impl Sharing {
 impl SharingTasks {
     /// How the other servers are known that call this one.
     pub(super) fn peers(&self) -> Peers {
-        let Sharing { row, ownership, .. } = &self.sharing;
-        Peers { gate: Arc::new(PeerToken::new(row.token.as_str())), ownership: ownership.clone() }
+        let Sharing { common, row, ownership, .. } = &self.sharing;
+        Peers {
+            gate: Arc::new(PeerToken::new(row.token.as_str())),
+            ownership: ownership.clone(),
+            facts: Arc::new(Rows(common.clone())),
+        }
+    }
+
+    /// This server, as the others see it.
+    pub(super) fn server(&self) -> Server {
+        let Sharing { me, row, .. } = &self.sharing;
+        Server { peer: me.clone(), life: life_of(row) }
     }
 
     /// Starts them all; they run until `stop`, after the registry.
@@ -161,6 +170,33 @@ impl SharingTasks {
         tasks.spawn("etcd", inspect(common, random.fork(), stop.clone()));
         tasks.spawn("beats", beats.run(stop.clone()));
     }
+}
+
+// === impl Rows ===
+
+impl PeerFacts for Rows {
+    fn life(&self, server: &str) -> Option<Life> {
+        self.0.roster().borrow().servers.get(server)?.row.as_ref().map(life_of)
+    }
+
+    fn kept(&self) -> u64 {
+        self.0.metrics.owned_last()
+    }
+}
+
+fn life_of(row: &ServerRow) -> Life {
+    Life { version: row.version.clone(), started: row.started }
+}
+
+/// This server where it shares nothing; its HTTP interface is at `http`.
+pub(super) fn lone(config: &Config, http: &[SocketAddr], clock: &Clock) -> Server {
+    Server { peer: config.lone_peer(http), life: life(clock) }
+}
+
+/// The life of this server, which begins.
+fn life(clock: &Clock) -> Life {
+    let started = Timestamp(clock.wall_millis());
+    Life { version: env!("CARGO_PKG_VERSION").into(), started }
 }
 
 /// What other servers show to this one: 128 bits that nobody guesses.

@@ -87,6 +87,13 @@ pub(super) enum Verb {
     /// the connection was interrupted.
     #[command(after_long_help = examples::after(examples::WATCH))]
     Watch(WithClient<verbs::watch::WatchArgs>),
+    /// List the servers that share the registry
+    ///
+    /// Columns: SERVER HTTP VERSION SINCE INSTANCES ASKED, as the server sees them that is asked.
+    /// SINCE is for how long it has been running, INSTANCES how many the one that is asked looks
+    /// after. With an embedded store that one is alone.
+    #[command(after_long_help = examples::after(examples::SERVERS))]
+    Servers(WithClient<verbs::servers::ServersArgs>),
     /// Ask the server's DNS for a name
     ///
     /// Columns: NAME TTL TYPE DATA, below a line with each reply's code and flags. The exit code is

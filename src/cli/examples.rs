@@ -39,6 +39,9 @@ pub(super) const POLICY: &[&str] = &[
 pub(super) const WATCH: &[&str] =
     &["rollcall watch", "rollcall watch payment --json", "rollcall watch --since 0"];
 
+pub(super) const SERVERS: &[&str] =
+    &["rollcall servers", "rollcall servers --json --server http://10.0.0.2:8500"];
+
 pub(super) const RESOLVE: &[&str] = &[
     "rollcall resolve payment",
     "rollcall resolve payment --type SRV --dns 10.0.0.2:53",

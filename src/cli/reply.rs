@@ -12,6 +12,28 @@ pub(super) struct Problem {
     pub field: Option<String>,
 }
 
+/// The servers that share the registry.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Servers {
+    pub shared: bool,
+    pub joined: bool,
+    pub cut_off: bool,
+    pub servers: Vec<Server>,
+}
+
+/// One server.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Server {
+    pub server: String,
+    pub http: Vec<String>,
+    pub version: String,
+    pub started: Option<String>,
+    pub me: bool,
+    pub instances: Option<u64>,
+}
+
 /// All services.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -88,6 +88,7 @@ async fn dispatch_client(verb: Verb, before: ClientArgs) -> Result<(), Failure> 
         Verb::Show(verb) => with_client!(verb, &Clock::system()),
         Verb::Policy(verb) => with_client!(verb),
         Verb::Watch(verb) => with_client!(verb),
+        Verb::Servers(verb) => with_client!(verb, &Clock::system()),
         Verb::Resolve(verb) => {
             let args = verb.client.or(before);
             args.no_server("resolve")?;

@@ -8,8 +8,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Cli, args::Verb, client::Client, exit::Failure, testing::Buffer};
 use crate::{
-    http::{Api, ConsulOptions, EurekaOptions, HttpServer, Options, Setup},
-    model::DnsName,
+    http::{Api, ConsulOptions, EurekaOptions, HttpServer, Life, Options, Server, Setup},
+    model::{DnsName, Timestamp},
     registry::{self, testing},
 };
 
@@ -37,6 +37,10 @@ impl Session {
             options: Options::default(),
             consul: ConsulOptions::default(),
             eureka: EurekaOptions::default(),
+            server: Server {
+                peer: registry::Peer { id: "me".into(), http: [].into() },
+                life: Life { version: "1.2.3".into(), started: Timestamp(0) },
+            },
             peers: None,
         });
         let server = HttpServer::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))]).unwrap();

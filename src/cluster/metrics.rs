@@ -166,6 +166,11 @@ impl ClusterMetrics {
     pub fn owned(&self, count: usize) {
         self.owned.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
+
+    /// How many were this server's task when they were counted last.
+    pub fn owned_last(&self) -> u64 {
+        u64::try_from(self.owned.get()).unwrap_or_default()
+    }
 }
 
 // === impl Lapses ===

@@ -6,7 +6,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ConsulOptions, EurekaOptions, Options, Peers,
+    ConsulOptions, EurekaOptions, Options, Peers, Server,
     aside::Aside,
     bodies::Bodies,
     consul::{self, CheckIds, Turns, Waiters},
@@ -47,6 +47,8 @@ pub struct Setup {
     pub consul: ConsulOptions,
     /// The operator's settings of Eureka's interface.
     pub eureka: EurekaOptions,
+    /// This server, as it is shown.
+    pub server: Server,
     /// The other servers, where there are some that share the registry.
     pub peers: Option<Peers>,
 }
@@ -226,6 +228,10 @@ impl Api {
     pub(super) fn follow_changes(&self) -> impl Future<Output = ()> + use<> {
         let (registry, clock) = (self.registry().clone(), self.clock().clone());
         self.recent().clone().run(registry, clock, self.stop().clone())
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.0.setup.server
     }
 
     pub(super) fn peers(&self) -> Option<&Peers> {

@@ -43,6 +43,6 @@ pub use eureka::Options as EurekaOptions;
 #[cfg(any(test, fuzzing))]
 pub use eureka::eureka_body;
 pub use options::Options;
-pub use peers::{PeerGate, PeerToken, Peers};
+pub use peers::{Life, PeerFacts, PeerGate, PeerToken, Peers, Server};
 pub use routes::openapi_document;
 pub use server::{BindError, HttpServer};

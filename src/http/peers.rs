@@ -14,7 +14,10 @@ use axum::{
 };
 
 use super::{Api, problem::Problem};
-use crate::registry::Ownership;
+use crate::{
+    model::Timestamp,
+    registry::{Ownership, Peer},
+};
 
 /// What a server that shares its registry lets others do.
 #[derive(Clone)]
@@ -23,6 +26,35 @@ pub struct Peers {
     pub gate: Arc<dyn PeerGate>,
     /// Whose task which instance is.
     pub ownership: Ownership,
+    /// What is known of them beside that.
+    pub facts: Arc<dyn PeerFacts>,
+}
+
+/// This server, as it is shown.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// What it is called, and where its HTTP interface is for others.
+    pub peer: Peer,
+    /// Since when it is there.
+    pub life: Life,
+}
+
+/// What a server says of itself, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// Its version of Rollcall.
+    pub version: String,
+    /// When it was started, by its own clock.
+    pub started: Timestamp,
+}
+
+/// What is known of the servers that share the registry, beside whose task what is.
+pub trait PeerFacts: Send + Sync {
+    /// What a server has said of itself; `None` when that is not known, or cannot be read.
+    fn life(&self, server: &str) -> Option<Life>;
+
+    /// How many instances this server looks after; it may be counted now and then only.
+    fn kept(&self) -> u64;
 }
 
 /// Knows the servers that share the registry from everybody else.

@@ -7,6 +7,7 @@
 //! each fault that is stated, in order. `weather` and `mishaps` are what is no matter of links.
 
 mod bulk;
+mod company;
 mod etcds;
 mod faults;
 mod jury;

@@ -17,6 +17,9 @@ use crate::{
     registry::Peer,
 };
 
+/// What a server is called whose host has no name that could be read.
+const NAMELESS: &str = "rollcall";
+
 /// `[cluster]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterSettings {
@@ -108,6 +111,14 @@ impl Config {
         Ok(Peer { id: id.into(), http: self.advertised(http)?.into() })
     }
 
+    /// What a server that shares nothing is called where servers are shown, and where it is.
+    pub fn lone_peer(&self, http: &[SocketAddr]) -> Peer {
+        let id = self.cluster.server_id.clone().or_else(host_name);
+        let listens = || http.iter().map(ToString::to_string).collect();
+        let http: Vec<String> = self.advertised(http).unwrap_or_else(|_| listens());
+        Peer { id: id.unwrap_or_else(|| NAMELESS.into()).into(), http: http.into() }
+    }
+
     /// Where others reach it: as it is configured; else where it listens; of a wildcard the address
     /// from which etcd is reached, or other networks.
     fn advertised(&self, http: &[SocketAddr]) -> Result<Vec<String>, ConfigError> {
@@ -159,7 +170,7 @@ impl Config {
 fn made_up_id(host: &str, random: u32) -> String {
     let host: String = host.chars().filter(|c| is_of_id(*c)).collect();
     let room = limit::SERVER_ID_OCTETS_MAX - 9;
-    let host = if host.is_empty() { "rollcall" } else { &host[..host.len().min(room)] };
+    let host = if host.is_empty() { NAMELESS } else { &host[..host.len().min(room)] };
     format!("{host}-{random:08x}")
 }
 
@@ -214,7 +225,10 @@ mod tests {
         }
         let mut config = Config::default();
         config.cluster.server_id = Some("a".into());
-        assert_eq!(&*config.peer(&["10.0.0.7:1".parse().unwrap()], 7).unwrap().id, "a");
+        let at = ["10.0.0.7:1".parse().unwrap()];
+        let lone = config.lone_peer(&at);
+        assert_eq!(config.peer(&at, 7).unwrap(), lone);
+        assert_eq!((&*lone.id, &*lone.http), ("a", &["10.0.0.7:1".to_owned()][..]));
         let longest = "x".repeat(limit::SERVER_ID_OCTETS_MAX);
         assert!(server_id(&Given::untyped(&longest)).is_ok());
         assert!(server_id(&Given::untyped(&format!("{longest}x"))).is_err());

@@ -12,5 +12,6 @@ pub(super) mod policy;
 pub(super) mod register;
 pub(super) mod resolve;
 pub(super) mod serve;
+pub(super) mod servers;
 pub(super) mod show;
 pub(super) mod watch;

@@ -82,7 +82,7 @@ fn instances(output: &Output, instances: &[Instance], clock: &Clock) -> table::R
 
 /// For how long since an instant, in its largest unit: `42s`, `3m`, `2h`, `5d`. What is no instant
 /// is shown as it is, and what lies ahead by the clocks' difference is now.
-fn age(since: &str, clock: &Clock) -> String {
+pub(super) fn age(since: &str, clock: &Clock) -> String {
     let Ok(since) = since.parse::<Timestamp>() else { return since.to_owned() };
     let then = u64::try_from(since.as_millisecond()).unwrap_or_default();
     let seconds = Duration::from_millis(clock.wall_millis().saturating_sub(then)).as_secs();

@@ -8,6 +8,7 @@ mod instances;
 mod openapi;
 mod policy;
 mod refused;
+mod servers;
 mod services;
 mod status;
 mod watch;
@@ -32,6 +33,7 @@ pub(super) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(policy::set, policy::read, policy::remove))
         .routes(routes!(bulk::register_many))
         .routes(routes!(watch::watch))
+        .routes(routes!(servers::list))
         .routes(routes!(openapi::openapi))
         .routes(routes!(status::health))
         .routes(routes!(status::ready))

@@ -26,6 +26,7 @@ fn every_route_is_in_the_contract() {
     let i = "/api/v1/services/{service}/instances/{instance}";
     let mut expected = vec![
         "get /api/v1/openapi.json".to_owned(),
+        "get /api/v1/servers".to_owned(),
         "get /api/v1/services".to_owned(),
         "get /api/v1/services/{service}".to_owned(),
         "get /api/v1/services/{service}/instances".to_owned(),

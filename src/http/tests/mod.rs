@@ -8,6 +8,7 @@ mod refusals;
 mod routes;
 mod seen;
 mod server;
+mod servers;
 mod shared_store;
 pub(in crate::http) mod support;
 mod watch;

@@ -7,17 +7,32 @@ use serde_json::{Value, json};
 
 use super::support::{Door, Reply};
 use crate::{
-    http::{Options, PeerToken, Peers, openapi_document},
-    model::limit,
+    http::{Life, Options, PeerFacts, PeerToken, Peers, openapi_document},
+    model::{Timestamp, limit},
     registry::{Ownership, Peer, View, testing},
 };
 
 const BEATS: &str = "/internal/v1/beats";
 const TTL: &str = r#"{"checks": [{"type": "ttl", "ttl": "15s"}]}"#;
 
+/// What this server knows of others: what `b` has said of itself.
+struct Facts;
+
+impl PeerFacts for Facts {
+    fn life(&self, server: &str) -> Option<Life> {
+        let started = Timestamp(1_767_229_200_000);
+        (server == "b").then(|| Life { version: "1.2.4".into(), started })
+    }
+
+    fn kept(&self) -> u64 {
+        412
+    }
+}
+
 /// A server that shares its registry, with `ownership`.
-fn door(ownership: Ownership) -> Door {
-    let peers = Peers { gate: Arc::new(PeerToken::new("3f9a")), ownership };
+pub(super) fn door(ownership: Ownership) -> Door {
+    let gate = Arc::new(PeerToken::new("3f9a"));
+    let peers = Peers { gate, ownership, facts: Arc::new(Facts) };
     Door::open_with(Options::default(), |setup| setup.peers = Some(peers))
 }
 

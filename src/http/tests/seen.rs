@@ -83,7 +83,7 @@ async fn every_operation_can_wait_for_a_revision() {
             operations += 1;
         }
     }
-    assert_eq!(operations, 14);
+    assert_eq!(operations, 15);
 }
 
 #[tokio::test]

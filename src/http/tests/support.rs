@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::{
-    http::{Api, ConsulOptions, EurekaOptions, Options, Setup, connection::Peer, router},
-    model::DnsName,
+    http::{
+        Api, ConsulOptions, EurekaOptions, Life, Options, Server, Setup, connection::Peer, router,
+    },
+    model::{DnsName, Timestamp},
     registry::{self, testing},
 };
 
@@ -67,6 +69,10 @@ impl Door {
             options,
             consul: ConsulOptions::default(),
             eureka: EurekaOptions::default(),
+            server: Server {
+                peer: registry::Peer { id: "me".into(), http: ["10.0.0.1:8500".into()].into() },
+                life: Life { version: "1.2.3".into(), started: Timestamp(1_767_225_600_000) },
+            },
             peers: None,
         };
         change(&mut setup);

@@ -22,6 +22,7 @@ fn the_help_lists_every_verb_and_every_exit_code() {
         "show",
         "policy",
         "watch",
+        "servers",
         "resolve",
         "export",
         "import",

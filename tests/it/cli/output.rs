@@ -130,6 +130,7 @@ fn json_is_one_document_of_every_verb() {
         ("list --json".into(), "/services/1/service", "web"),
         ("show web --json".into(), "/instances/1/instance", "web-2"),
         ("show web --json".into(), "/service/policy/when_none_healthy", "nodata"),
+        ("servers --json".into(), "/servers/0/version", env!("CARGO_PKG_VERSION")),
         ("drain web web-2 --json".into(), "/instance", "web-2"),
         ("policy web --ttl 7s --json".into(), "/when_none_healthy", "nodata"),
         (format!("resolve web --json --dns {dns}"), "/replies/0/answers/0/data", "10.0.1.1"),

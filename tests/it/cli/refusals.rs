@@ -104,7 +104,8 @@ fn a_server_that_is_not_there_or_silent_is_code_69() {
         (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
     let silent = format!("http://{}", tcp.local_addr().unwrap());
     let mute = udp.local_addr().unwrap().to_string();
-    for line in ["list", "show web", "watch", "policy web", "deregister web w", "drain web w"] {
+    let reading = ["list", "servers", "show web", "watch", "policy web"];
+    for line in reading.into_iter().chain(["deregister web w", "drain web w"]) {
         let words: Vec<_> = line.split(' ').collect();
         let mut command = rollcall([]);
         let done = run(command.args(&words).args(["--server", &silent, "--timeout", "100ms"]));

@@ -1,0 +1,94 @@
+//! What an operator sees of the servers: who is there.
+
+use serde_json::{Value, json};
+
+use crate::support::{Node, etcd::Etcd, eventually};
+
+/// How many instances are registered: with so many each of two servers has some.
+const INSTANCES: u64 = 40;
+
+fn server(name: &str, etcd: &Etcd) -> Node {
+    let config = format!("[cluster]\nserver_id = \"{name}\"\nlease = \"2s\"\n");
+    let store = format!("etcd={}", etcd.endpoints().join(","));
+    Node::builder().config(&config).arg("--store").arg(store).start()
+}
+
+/// The list of a server, as soon as it is as it should be.
+fn list(node: &Node, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    eventually(what, || Some(node.api().get("/api/v1/servers").body).filter(|list| is_so(list)))
+}
+
+fn ids(list: &Value) -> Vec<&str> {
+    let servers = list["servers"].as_array().into_iter().flatten();
+    servers.filter_map(|server| server["server"].as_str()).collect()
+}
+
+/// Two servers, and instances in their registry.
+fn two(etcd: &Etcd) -> [Node; 2] {
+    let servers = ["a", "b"].map(|name| server(name, etcd));
+    for n in 0..INSTANCES {
+        let body = json!({"addresses": ["10.0.0.1"]});
+        servers[0].api().register("web", &format!("i{n}"), &body);
+    }
+    servers
+}
+
+/// How many instances a server looks after, as it says; no other server does.
+fn share(node: &Node) -> u64 {
+    let list = node.api().get("/api/v1/servers").body;
+    let servers = list["servers"].as_array().unwrap().iter();
+    let counts: Vec<_> = servers.filter_map(|server| server["instances"].as_u64()).collect();
+    assert_eq!(counts.len(), 1, "{list}");
+    counts[0]
+}
+
+#[test]
+fn each_server_lists_all_that_share_its_registry() {
+    let mut etcd = Etcd::single();
+    let [a, b] = two(&etcd);
+    for (node, me) in [(&a, "a"), (&b, "b")] {
+        let list = list(node, "both are listed", |list| ids(list) == ["a", "b"]);
+        assert_eq!(list["shared"], true);
+        assert_eq!((&list["joined"], &list["cut_off"]), (&json!(true), &json!(false)));
+        for (server, node) in list["servers"].as_array().unwrap().iter().zip([&a, &b]) {
+            assert_eq!(server["http"], json!([node.http[0].to_string()]));
+            assert_eq!(server["version"], env!("CARGO_PKG_VERSION"));
+            assert!(server["started"].as_str().unwrap().ends_with('Z'), "{server}");
+            assert_eq!(server["me"], server["server"] == me);
+            assert!(server.get("token").is_none(), "{server}");
+        }
+    }
+    eventually("what each looks after is counted", || {
+        let shares = [share(&a), share(&b)];
+        (shares.iter().all(|share| *share > 0) && shares[0] + shares[1] == INSTANCES).then_some(())
+    });
+    let words = a.cli("servers").words();
+    assert_eq!(words[0], ["SERVER", "HTTP", "VERSION", "SINCE", "INSTANCES", "ASKED"]);
+    let (version, at) = (env!("CARGO_PKG_VERSION"), b.http[0].to_string());
+    assert_eq!(words[1][..3], ["a", &a.http[0].to_string(), version]);
+    assert_eq!((words[1][5].as_str(), words[2][5].as_str()), ("yes", "-"));
+    assert_eq!((&words[2][1], words[2][4].as_str()), (&at, "-"));
+
+    etcd.kill(0);
+    let cut_off = list(&a, "it is cut off", |list| list["cut_off"] == true);
+    assert_eq!(ids(&cut_off), ["a", "b"], "those that it knew last");
+    assert!(a.cli("servers").ok().starts_with("this server is cut off from etcd"));
+    etcd.start(0);
+    list(&a, "it is back", |list| list["cut_off"] == false && list["joined"] == true);
+    drop(b);
+    list(&a, "one is gone", |list| ids(list) == ["a"]);
+    eventually("the other has all", || (share(&a) == INSTANCES).then_some(()));
+}
+
+#[test]
+fn a_server_with_an_embedded_store_lists_itself() {
+    let node = Node::builder().embedded().start();
+    node.cli("register web i0 --port 80").ok();
+    let list = node.cli("servers --json").json();
+    assert_eq!((&list["shared"], ids(&list).len()), (&json!(false), 1));
+    let server = &list["servers"][0];
+    assert_eq!((&server["me"], &server["instances"]), (&json!(true), &json!(1)));
+    assert_eq!(server["http"], json!([node.http[0].to_string()]));
+    let text = node.cli("servers").ok();
+    assert!(text.starts_with("the registry is this server's alone"), "{text}");
+}
