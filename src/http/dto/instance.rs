@@ -63,6 +63,11 @@ pub struct InstanceView {
     /// Where its registration came from; left out for this interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<OriginView>,
+    /// The server that looks after it, by its id: it writes what is found of the instance, and
+    /// counts its heartbeats. Of one instance that is asked for; absent with an embedded store, and
+    /// where no server is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// When it was registered (RFC 3339).
     pub registered_at: String,
     /// The revision of its last change.
@@ -153,9 +158,17 @@ impl InstanceView {
             suspect: member.suspect,
             drained: member.drained,
             origin: instance.origin.as_deref().map(OriginView::from),
+            owner: None,
             registered_at: rfc3339(member.registered_at),
             revision: member.modified.0,
         }
+    }
+
+    /// With the server that looks after it.
+    #[must_use]
+    pub fn with_owner(mut self, owner: Option<&ServerId>) -> Self {
+        self.owner = owner.map(ToString::to_string);
+        self
     }
 
     /// With what single servers find otherwise of `member`, which it shows.

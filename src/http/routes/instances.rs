@@ -90,6 +90,9 @@ pub(super) async fn read(
 ) -> Result<Response, Problem> {
     let snapshot = api.registry().snapshot();
     let view = view_in(&snapshot, &key).ok_or_else(|| Problem::unknown_instance(&key))?;
+    // The first of those who check it is the one that writes what they find.
+    let jury = api.peers().map(|peers| peers.ownership.jury(&key)).unwrap_or_default();
+    let view = view.with_owner(jury.first());
     let dissent = api.registry().dissent().of(&key);
     let view = match snapshot.member(&key) {
         Some(member) => view.with_dissent(member, &dissent),

@@ -1,4 +1,4 @@
-//! The servers that share the registry.
+//! The servers that share the registry, and whose task an instance is.
 
 use serde_json::{Value, json};
 
@@ -31,6 +31,8 @@ async fn a_server_with_a_store_of_its_own_lists_itself_alone() {
     door.register("web/a", "{}").await;
     let expected = json!({"shared": false, "joined": true, "cut_off": false, "servers": [me(1)]});
     assert_eq!(list(&door).await, expected);
+    let instance = door.get("/api/v1/services/web/instances/a").await.json();
+    assert_eq!(instance.get("owner"), None);
     door.get("/api/v1/servers?tag=a").await.problem(422, "bad-query");
 }
 
@@ -58,4 +60,19 @@ async fn who_is_asked_is_listed_although_the_others_do_not_know_it() {
     ownership.set(view(&["b", "me"], true));
     let cut_off = list(&door).await;
     assert_eq!((&cut_off["joined"], &cut_off["cut_off"]), (&json!(true), &json!(true)));
+}
+
+#[tokio::test]
+async fn an_instance_says_who_looks_after_it() {
+    let ownership = Ownership::of(view(&["b"], false));
+    let door = door(ownership.clone());
+    door.register("web/a", "{}").await;
+    let owner = async || door.get("/api/v1/services/web/instances/a").await.json()["owner"].clone();
+    assert_eq!(owner().await, "b");
+    ownership.set(view(&["me"], false));
+    assert_eq!(owner().await, "me");
+    ownership.set(view(&[], false));
+    assert_eq!(owner().await, Value::Null, "nobody is known");
+    let listed = door.get("/api/v1/services/web/instances").await.json();
+    assert_eq!(listed["instances"][0].get("owner"), None, "of one that is asked for");
 }

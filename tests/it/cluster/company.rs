@@ -1,8 +1,8 @@
-//! What an operator sees of the servers: who is there.
+//! What an operator sees of the servers: who is there, and who looks after which instance.
 
 use serde_json::{Value, json};
 
-use crate::support::{Node, etcd::Etcd, eventually};
+use crate::support::{Node, api::instance_path, etcd::Etcd, eventually};
 
 /// How many instances are registered: with so many each of two servers has some.
 const INSTANCES: u64 = 40;
@@ -91,4 +91,31 @@ fn a_server_with_an_embedded_store_lists_itself() {
     assert_eq!(server["http"], json!([node.http[0].to_string()]));
     let text = node.cli("servers").ok();
     assert!(text.starts_with("the registry is this server's alone"), "{text}");
+    let instance = node.api().get(&instance_path("web", "i0")).body;
+    assert_eq!(instance.get("owner"), None);
+}
+
+/// How many instances have this owner, by what a server says of each.
+fn owned(node: &Node, owner: &str) -> u64 {
+    let of = |n| node.api().get(&instance_path("web", &format!("i{n}"))).body["owner"].clone();
+    (0..INSTANCES).map(|n| u64::from(of(n) == owner)).sum()
+}
+
+#[test]
+fn an_instance_names_the_server_that_looks_after_it() {
+    let etcd = Etcd::single();
+    let [a, b] = two(&etcd);
+    for node in [&a, &b] {
+        list(node, "both are listed", |list| ids(list) == ["a", "b"]);
+        eventually("all are there", || {
+            let service = node.api().get("/api/v1/services/web").body;
+            (service["instances"] == INSTANCES).then_some(())
+        });
+    }
+    let of_a = owned(&a, "a");
+    assert_eq!([owned(&a, "b"), owned(&b, "a")], [INSTANCES - of_a, of_a], "all name the same");
+    eventually("it is the one that counts it", || (share(&a) == of_a).then_some(()));
+    drop(b);
+    list(&a, "one is gone", |list| ids(list) == ["a"]);
+    assert_eq!(owned(&a, "a"), INSTANCES);
 }
