@@ -220,11 +220,11 @@ impl Overlay {
     /// Divides what differs anew: into what this server has to write, and what it has not, which
     /// stays until `until`. What has become its task, or has anew as `is_anew` says, is taken out
     /// if others may know better, each with what the store has of it: it counts when it is found
-    /// again.
+    /// again. What somebody has just said, and waits for (`is_awaited`), nobody knows better.
     pub(in crate::registry) fn divide(
         &mut self,
         is_mine: impl Fn(&InstanceKey) -> bool,
-        is_anew: bool,
+        (is_anew, is_awaited): (bool, impl Fn(&InstanceKey) -> bool),
         until: Duration,
     ) -> Vec<(InstanceKey, Arc<Member>)> {
         let owed = &mut self.owed;
@@ -235,7 +235,8 @@ impl Overlay {
                 }
                 return false;
             }
-            if is_anew || (differing.is_stale && !owed.contains(key)) {
+            let is_known_better = is_anew || (differing.is_stale && !owed.contains(key));
+            if is_known_better && !is_awaited(key) {
                 owed.remove(key);
                 return true;
             }

@@ -1,6 +1,10 @@
 //! What the store tells: changes of all servers, lists, weather; and whose task is what.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{Heard, Sharing, Taken, Unwritten};
 use crate::{
@@ -245,7 +249,10 @@ impl Applier {
         let was_replaced = sharing.may_be_replaced;
         sharing.may_be_replaced = sharing.ownership.may_be_replaced();
         let ownership = sharing.ownership.clone();
-        let over = sharing.overlay.divide(|key| ownership.keeps(key), is_anew, until);
+        let awaited: HashSet<&InstanceKey> = sharing.unwritten.iter().map(|it| &it.key).collect();
+        let is_awaited = |key: &InstanceKey| awaited.contains(key);
+        let is_mine = |key: &InstanceKey| ownership.keeps(key);
+        let over = sharing.overlay.divide(is_mine, (is_anew, is_awaited), until);
         sharing.settle(now);
         let has_grace = is_anew || (was_replaced && !sharing.may_be_replaced);
         self.show_shared(over);

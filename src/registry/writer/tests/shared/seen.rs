@@ -151,6 +151,26 @@ async fn heartbeats_may_come_to_any_server_and_are_never_written() {
     assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3], "silent for its ttl");
 }
 
+/// It was acknowledged, and undone: at the start of a server, before the others know of it.
+#[tokio::test(start_paused = true)]
+async fn a_word_that_a_client_waits_for_stays_when_its_server_becomes_known() {
+    let fleet = Fleet::start(1);
+    let ttl = Duration::from_secs(60);
+    fleet.submit(0, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
+    fleet.commons.come_back(0, true);
+    pass(5).await;
+    let registry = fleet.registry(0).clone();
+    let said = tokio::spawn(async move { registry.submit(beat("web/a", Status::Critical)).await });
+    pass(5).await;
+    assert!(!said.is_finished(), "nobody may write it");
+    fleet.commons.join_again(0);
+    assert!(said.await.unwrap().unwrap().changed);
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical)]);
+    assert_eq!(fleet.commons.members()[0].status, Status::Critical, "it is written");
+    pass(15_000).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_takes_over_gives_each_silent_one_a_full_ttl() {
     let fleet = Fleet::start(3);
