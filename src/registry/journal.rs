@@ -57,6 +57,6 @@ pub enum JournalError {
     Unreachable(String),
     /// It is shared with other servers, and was lost before it had answered: nobody knows whether
     /// the changes were kept.
-    #[error("the shared store has not confirmed the change: {0}")]
+    #[error("the shared store has not confirmed the change; read it, or repeat it: {0}")]
     Unsure(String),
 }

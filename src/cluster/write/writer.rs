@@ -380,8 +380,5 @@ pub(super) fn refused(error: &EtcdError) -> Refused {
 }
 
 pub(super) fn unsure(cause: &str) -> String {
-    format!(
-        "etcd may have taken the change, or may still: {cause}. Read it, or repeat the request: it \
-         changes nothing twice"
-    )
+    format!("etcd may have taken it, or may still: {cause}; the same request changes nothing twice")
 }

@@ -288,7 +288,7 @@ impl Taken {
 
     fn reply_unseen(self) {
         let why = format!(
-            "revision {} was written, but has not come back within {} s; read it, or repeat it",
+            "revision {} was written, and has not come back within {} s",
             Revision::shared(self.at),
             ECHO_PATIENCE.as_secs()
         );

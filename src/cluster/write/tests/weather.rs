@@ -82,7 +82,7 @@ async fn what_is_on_its_way_is_unsure() {
     let (mut world, one, _other) = half_deaf().await;
     one.set_flow(Flow::None);
     match world.propose(vec![register("web/b", Guard::Unchanged)]).await {
-        Err(Refused::Unsure(why)) => assert!(why.contains("may have taken the change"), "{why}"),
+        Err(Refused::Unsure(why)) => assert!(why.contains("etcd may have taken it"), "{why}"),
         other => panic!("{other:?}"),
     }
 }
