@@ -275,7 +275,7 @@ fn the_contract_is_whole() {
             }
         }
     }
-    assert_eq!(operations, 18);
+    assert_eq!(operations, 19);
     let text = document.to_string();
     for reference in text.split("\"$ref\":\"#").skip(1) {
         let pointer = reference.split('"').next().unwrap();
