@@ -155,7 +155,9 @@ impl Overlay {
                 are_the_same(before, shared) && before.created == shared.created
             })
         };
-        if shared.as_ref().filter(is_known).is_some() {
+        // What is not shown any more somebody may have written again meanwhile, as it is: it goes
+        // again after its time.
+        if shown.is_some() && shared.as_ref().filter(is_known).is_some() {
             return shown.cloned(); // with whatever is owed
         }
         self.forget(key);

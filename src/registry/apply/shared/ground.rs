@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// An instance that may be critical for less than this may be gone before other servers have heard
-/// that it is: who finds it may have been without the store for a lease's time, and writes the
-/// removal alone.
+/// An instance that may be critical for less than this, or for less than three leases, may be gone
+/// before other servers have heard that it is: who finds it may have been without the store for a
+/// lease's time, and writes the removal alone.
 const BRIEF: Duration = Duration::from_secs(30);
 
 // === impl Applier ===
@@ -71,8 +71,9 @@ impl Applier {
         edits: &mut Vec<Edit>,
     ) {
         let Some(sharing) = &self.sharing else { return };
+        let brief = BRIEF.max(3 * sharing.settling);
         kept.retain(|key| {
-            let Some(member) = ground.member(key).filter(|member| may_go(member)) else {
+            let Some(member) = ground.member(key).filter(|member| may_go(member, brief)) else {
                 return true;
             };
             let (to, guard) = (again(sharing.overlay.shared(key, member)), Guard::PresentUnchanged);
@@ -89,8 +90,8 @@ pub(super) fn on_ground(outcomes: &mut [Outcome], base: &Snapshot) {
     }
 }
 
-fn may_go(member: &Member) -> bool {
-    let may = |after: Duration| after < BRIEF || !member.status.is_up();
+fn may_go(member: &Member, brief: Duration) -> bool {
+    let may = |after: Duration| after < brief || !member.status.is_up();
     let checks = member.instance.checks.iter().filter_map(|spec| spec.deregister_after);
     checks.chain(member.instance.deregister_after).any(may)
 }
