@@ -76,7 +76,7 @@ pub(super) async fn seen(
 /// is shared nobody comes from elsewhere.
 pub(super) async fn followed(api: &Api, revision: Revision) {
     let snapshot = api.registry().snapshot();
-    if snapshot.shared.is_some() && !snapshot.has_seen(revision) {
+    if snapshot.shared.is_some() && snapshot.is_behind(revision) {
         // Whoever has not been seen by then is told so by who asked.
         let _ahead = wait_for(api, revision, WAIT_DEFAULT).await;
     }

@@ -93,6 +93,12 @@ impl Snapshot {
         }
     }
 
+    /// Whether another server has come further, which has given out that revision. After the store
+    /// went back to a copy what this server gave out itself is not ahead, whatever the store says.
+    pub fn is_behind(&self, revision: Revision) -> bool {
+        revision > self.revision && !self.has_seen(revision)
+    }
+
     /// The number of the last change that all servers show alike, for SOA records: of the store
     /// that is shared, if one is.
     pub fn serial(&self) -> u64 {

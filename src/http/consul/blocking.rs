@@ -141,7 +141,7 @@ impl Blocking {
         let Has::Index(index) = self.has else { return };
         let has_seen = || {
             let snapshot = registry.snapshot();
-            snapshot.shared.is_none() || snapshot.has_seen(Revision(index))
+            snapshot.shared.is_none() || !snapshot.is_behind(Revision(index))
         };
         if has_seen() {
             return;
@@ -171,7 +171,7 @@ impl Has {
         let is_same = match self {
             Self::Nothing => false,
             Self::Index(index) if registry.snapshot().shared.is_some() => {
-                let is_behind = !registry.snapshot().has_seen(Revision(index));
+                let is_behind = registry.snapshot().is_behind(Revision(index));
                 return match compare_shared(Revision(index), answer.index) {
                     Known::Same if is_behind => Known::InDoubt,
                     known => known,
