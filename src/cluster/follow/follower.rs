@@ -214,6 +214,7 @@ impl Follower {
         };
         let (found, header) = looked.map_err(failed)?;
         self.common.heard.touch();
+        self.fresh.begin(header.revision);
         let mut course = match &self.position {
             Some(position) => position.judge(found.as_ref().map(|found| &found.meta), header),
             None => Course::List("nothing was listed yet".to_owned()),
@@ -285,7 +286,7 @@ impl Follower {
     /// Tells of what comes, as long as it comes.
     async fn listen(&mut self, mut watch: WatchStream, out: &mpsc::Sender<Followed>) -> End {
         let mut doubts = self.common.doubts();
-        self.fresh.begin(watch.header().revision);
+        self.fresh.begun(watch.header().revision);
         loop {
             let heard = &self.common.heard;
             let word = tokio::select! {

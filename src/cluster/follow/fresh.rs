@@ -20,9 +20,14 @@ pub(super) struct Fresh {
 // === impl Fresh ===
 
 impl Fresh {
-    /// A watch is begun, in a store that was at that revision then.
+    /// A watch is about to be begun, in a store that has come to that revision.
     pub(super) fn begin(&mut self, at: u64) {
         *self = Self { after: at, is_in_doubt: false };
+    }
+
+    /// It is begun, at a member that is at that revision: perhaps not as far as the others.
+    pub(super) fn begun(&mut self, at: u64) {
+        self.begin(self.after.max(at));
     }
 
     /// Something was heard, perhaps after it was waited for in vain.
