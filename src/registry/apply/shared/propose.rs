@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// Rows of one proposal: with their conditions they stay within what etcd takes in a transaction
-/// by default. A single command may have more.
-const PROPOSAL_ROWS_MAX: usize = 60;
+/// Rows of one proposal: with up to three conditions each they stay within what etcd takes in a
+/// transaction by default. A single command may have more.
+const PROPOSAL_ROWS_MAX: usize = 40;
 
 /// How often a proposal is drafted again that others were faster than.
 const TRIES_MAX: u8 = 4;
