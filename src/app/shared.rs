@@ -86,6 +86,7 @@ impl Sharing {
             servers: Vec::new(),
             checkers: config.cluster.checkers,
             is_cut_off: false,
+            hears_all: false,
         };
         let (relay, relayed) = mpsc::channel(RELAYED_MAX);
         let follower = Follower::new(common.clone(), Some(relay), random.fork());

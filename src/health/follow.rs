@@ -323,8 +323,13 @@ mod tests {
     #[tokio::test]
     async fn what_becomes_the_task_of_another_server_is_checked_there() {
         let peer = |id: &str| Peer { id: id.into(), http: [].into() };
-        let alone =
-            View { me: "a".into(), servers: vec![peer("a")], checkers: 1, is_cut_off: false };
+        let alone = View {
+            me: "a".into(),
+            servers: vec![peer("a")],
+            checkers: 1,
+            is_cut_off: false,
+            hears_all: false,
+        };
         let ownership = Ownership::of(alone.clone());
         let (registry, mut roster) = (registry(), Roster::new(ownership.clone()));
         let names: Vec<String> = (0..40).map(|n| format!("web/i{n}")).collect();

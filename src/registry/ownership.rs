@@ -47,6 +47,9 @@ pub struct View {
     /// Whether this server is cut off from the store, so that it hears of nothing that others find
     /// or nobody can write what is found: then it checks everything by itself.
     pub is_cut_off: bool,
+    /// Whether, cut off, it knows all the same who is alive, as the store tells of everything and
+    /// takes no changes: each heartbeat goes to its owner as ever.
+    pub hears_all: bool,
 }
 
 /// A handle to the newest view; clones share it.
@@ -172,6 +175,11 @@ impl Ownership {
         self.0.view.load().as_ref().as_ref().is_some_and(|view| view.is_cut_off)
     }
 
+    /// Whether heartbeats come to their owners as ever, though this server is cut off.
+    pub fn hears_all(&self) -> bool {
+        self.0.view.load().as_ref().as_ref().is_some_and(|view| view.is_cut_off && view.hears_all)
+    }
+
     /// Whether others may look after what is this server's task without its hearing of it: it is
     /// cut off, and not the only one.
     pub fn may_be_replaced(&self) -> bool {
@@ -238,7 +246,7 @@ mod tests {
     fn view(me: &str, servers: &[&str]) -> View {
         let peer = |id: &&str| Peer { id: (*id).into(), http: [].into() };
         let servers = servers.iter().map(peer).collect();
-        View { me: me.into(), servers, checkers: 1, is_cut_off: false }
+        View { me: me.into(), servers, checkers: 1, is_cut_off: false, hears_all: false }
     }
 
     fn keys() -> Vec<InstanceKey> {

@@ -84,6 +84,7 @@ mod tests {
             servers: servers.iter().map(|id| peer(id)).collect(),
             checkers: 1,
             is_cut_off: false,
+            hears_all: false,
         };
         let ownership = Ownership::of(view(&["a"]));
         let stop = CancellationToken::new();

@@ -115,6 +115,7 @@ impl Roll {
             servers: self.others.values().cloned().chain(me).collect(),
             checkers: self.checkers,
             is_cut_off: is_silent || is_out,
+            hears_all: false,
         }
     }
 

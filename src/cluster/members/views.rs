@@ -95,7 +95,9 @@ impl Views {
         let mut view = roll.view(&roster, is_in, heard, now);
         // What nobody may write nobody hears of, so all find out for themselves.
         let refused_at = self.refusing.borrow().map(|refusing| refusing.since + roll.lease());
-        view.is_cut_off |= strayed || refused_at.is_some_and(|at| at <= now);
+        let is_refused = refused_at.is_some_and(|at| at <= now);
+        view.hears_all = is_refused && !strayed && !view.is_cut_off;
+        view.is_cut_off |= strayed || is_refused;
         self.tell(&view);
         self.common.metrics.servers(view.servers.len());
         self.ownership.set(view);
@@ -117,10 +119,9 @@ impl Views {
             info!(server = &**id, "a server is gone");
         }
         if view.is_cut_off && !before.is_cut_off {
-            let is_refusing = self.refusing.borrow().is_some();
             let why = match (*self.strayed.borrow(), self.common.fence.get()) {
                 (true, _) => "etcd is not believed",
-                _ if is_refusing => "etcd has taken no changes for a lease's time",
+                _ if view.hears_all => "etcd has taken no changes for a lease's time",
                 (false, Some(_)) => "etcd was not heard of for a lease's time",
                 (false, None) => "for a lease's time this server was not known to the others",
             };

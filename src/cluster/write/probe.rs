@@ -87,7 +87,10 @@ impl Probe {
     }
 
     async fn taken(&mut self, registry: &mpsc::Sender<Followed>) {
-        if self.common.refusing().is_none() {
+        // Who writes may have found out before.
+        let is_pinned = |(name, _): &(String, _)| name == FULL || name == WRITES;
+        let was_told = self.common.board.conditions().iter().any(is_pinned);
+        if self.common.refusing().is_none() && !was_told {
             return;
         }
         self.common.set_refusing(None);

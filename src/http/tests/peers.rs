@@ -117,7 +117,7 @@ async fn heartbeats_that_are_handed_on_are_heard() {
 async fn what_is_not_known_or_not_kept_here_is_said_by_its_place() {
     let peer = |id: &str| Peer { id: id.into(), http: [].into() };
     let servers = vec![peer("me"), peer("b")];
-    let view = View { me: "me".into(), servers, checkers: 1, is_cut_off: false };
+    let view = View { me: "me".into(), servers, checkers: 1, is_cut_off: false, hears_all: false };
     let ownership = Ownership::of(view);
     let names: Vec<_> = (0..20).map(|n| format!("i{n}")).collect();
     let keeps = |id: &str| ownership.keeps(&testing::key(&format!("web/{id}")));

@@ -11,7 +11,7 @@ use crate::{
 fn view(ids: &[&str], is_cut_off: bool) -> View {
     let peer = |id: &&str| Peer { id: (*id).into(), http: [format!("{id}:8500")].into() };
     let servers = ids.iter().map(peer).collect();
-    View { me: "me".into(), servers, checkers: 1, is_cut_off }
+    View { me: "me".into(), servers, checkers: 1, is_cut_off, hears_all: false }
 }
 
 async fn list(door: &Door) -> Value {

@@ -115,7 +115,7 @@ mod tests {
     fn view(me: &str, servers: &[&str], is_cut_off: bool) -> View {
         let peer = |id: &&str| Peer { id: (*id).into(), http: [].into() };
         let servers = servers.iter().map(peer).collect();
-        View { me: me.into(), servers, checkers: 1, is_cut_off }
+        View { me: me.into(), servers, checkers: 1, is_cut_off, hears_all: false }
     }
 
     #[test]

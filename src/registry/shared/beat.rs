@@ -223,7 +223,8 @@ mod tests {
         }
         let peer = Peer { id: "b".into(), http: [].into() };
         let (me, servers) = ("a".into(), vec![peer]);
-        let ownership = Ownership::of(View { me, servers, checkers: 1, is_cut_off: false });
+        let ownership =
+            Ownership::of(View { me, servers, checkers: 1, is_cut_off: false, hears_all: false });
         let snapshot = running.registry.snapshot();
         let astray = |name| of(name, None).heartbeats(&snapshot, &ownership).unwrap_err();
         assert_eq!([astray("web/a"), astray("web/b")], [Astray::Elsewhere, Astray::Unknown]);

@@ -145,7 +145,7 @@ impl Commons {
             let full = || Refused::Full("database space exceeded".into());
             server.failure = refuses.then(full);
             let mut view = server.ownership.view().expect("there is one");
-            view.is_cut_off = refuses;
+            (view.is_cut_off, view.hears_all) = (refuses, refuses);
             server.ownership.set(view);
             if !refuses {
                 server.tell(Followed::Writable);
@@ -324,7 +324,7 @@ fn name(server: usize) -> ServerId {
 
 fn view(me: usize, count: usize, checkers: usize) -> View {
     let servers = (0..count).map(|index| Peer { id: name(index), http: [].into() }).collect();
-    View { me: name(me), servers, checkers: checkers.max(1), is_cut_off: false }
+    View { me: name(me), servers, checkers: checkers.max(1), is_cut_off: false, hears_all: false }
 }
 
 impl Share for End {

@@ -26,6 +26,9 @@ impl Sharing {
     /// Since when all heartbeats come here although this server is cut off, and until when that is
     /// known; `None` when they may go to others.
     pub(in crate::registry::apply) fn heard(&self, now: Duration) -> Option<Heard> {
+        if self.ownership.hears_all() {
+            return Some(Heard { since: Duration::ZERO, until: Duration::MAX });
+        }
         let (company, at) = (self.ownership.company()?, Instant::now());
         let of = |instant| now.saturating_sub(at.saturating_duration_since(instant));
         Some(Heard { since: of(company.since), until: of(company.until) })

@@ -1,9 +1,12 @@
 //! A store that tells of changes and takes none: it is full, or lets nobody write.
 
-use super::{Commons, Fleet, Status, key, pass, register, report};
+use super::{Commons, Duration, Fleet, Status, beat, key, pass, register, report, status};
 use crate::{
-    model::Status::{Critical, Passing},
-    registry::testing::tcp_checked,
+    model::{
+        Instance,
+        Status::{Critical, Passing},
+    },
+    registry::testing::{self, tcp_checked},
 };
 
 async fn find(fleet: &Fleet, servers: &[usize], status: Status) {
@@ -47,4 +50,29 @@ async fn each_server_shows_what_it_finds_until_it_can_be_written() {
         assert_eq!(fleet.status("web/a"), [Some(Critical); 3], "{checkers} checkers");
         assert_eq!(fleet.commons.members()[0].status, Critical);
     }
+}
+
+/// Nobody could tell that heartbeats do not go elsewhere, and no silence counted.
+#[tokio::test(start_paused = true)]
+async fn the_owner_still_finds_out_who_is_silent_and_removes_nobody() {
+    let fleet = Fleet::start(2);
+    let (owner, other) = fleet.owner_and_other("web/a");
+    let ttl = Duration::from_secs(3);
+    let beating = testing::beating("web/a", "10.0.0.1", ttl);
+    let beating = Instance { deregister_after: Some(Duration::from_secs(60)), ..beating };
+    fleet.submit(owner, register(beating)).await.unwrap();
+    fleet.commons.refuse(true);
+    for _ in 0..10 {
+        fleet.submit(other, beat("web/a", Passing)).await.unwrap();
+        pass(2_000).await;
+        assert_eq!(fleet.status("web/a"), [Some(Passing); 2], "it beats");
+    }
+    pass(5_000).await;
+    assert_eq!(
+        status(&fleet.servers[owner], "web/a"),
+        Some(Critical),
+        "though nobody else says so"
+    );
+    pass(300_000).await;
+    assert_eq!(status(&fleet.servers[owner], "web/a"), Some(Critical), "it could not come back");
 }
