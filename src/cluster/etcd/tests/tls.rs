@@ -61,6 +61,25 @@ impl Authority {
         Etcd::start_as("https", &flags)
     }
 
+    /// Switches authentication on, as `root`, whose certificate this is, for a user that is added
+    /// so and may do everything below `/rollcall/`.
+    fn enable_auth(&self, server: &Etcd, root: &Issued, user: &str) {
+        let (ca, certificate, key) = (text(&self.ca()), text(&root.certificate), text(&root.key));
+        let add = format!("user add {user}");
+        for words in [
+            "user add root --no-password",
+            &add,
+            "role add rollcall",
+            "role grant-permission rollcall readwrite /rollcall/ --prefix",
+            "user grant-role rollcall rollcall",
+            "user grant-role root root",
+            "auth enable",
+        ] {
+            let files = ["--cacert", &ca, "--cert", &certificate, "--key", &key];
+            server.etcdctl(&files, words);
+        }
+    }
+
     /// Trusts this authority, and shows this certificate.
     fn tls(&self, own: Option<&Issued>) -> EtcdTls {
         EtcdTls {
@@ -158,19 +177,7 @@ async fn the_name_of_a_client_certificate_is_a_user() {
     let server = authority.etcd(&authority.issue("127.0.0.1", |_| {}), true);
     let own = authority.issue("rollcall", |_| {});
     let root = authority.issue("root", |_| {});
-    let (ca, certificate, key) = (text(&authority.ca()), text(&root.certificate), text(&root.key));
-    for words in [
-        "user add root --no-password",
-        "user add rollcall --no-password",
-        "role add rollcall",
-        "role grant-permission rollcall readwrite /rollcall/ --prefix",
-        "user grant-role rollcall rollcall",
-        "user grant-role root root",
-        "auth enable",
-    ] {
-        let files = ["--cacert", &ca, "--cert", &certificate, "--key", &key];
-        server.etcdctl(&files, words);
-    }
+    authority.enable_auth(&server, &root, "rollcall --no-password");
     let etcd = client(&server, authority.tls(Some(&own))).unwrap();
     etcd.put("/rollcall/a", "1", None).await.unwrap();
     let error = etcd.put("/other", "1", None).await.unwrap_err();
@@ -193,19 +200,7 @@ async fn who_has_a_certificate_and_a_password_logs_in_when_authentication_is_swi
     let etcd = Client::new(options).unwrap();
     etcd.put("/rollcall/a", "1", None).await.unwrap();
     let root = authority.issue("root", |_| {});
-    let (ca, certificate, key) = (text(&authority.ca()), text(&root.certificate), text(&root.key));
-    for words in [
-        "user add root --no-password",
-        "user add rollcall:secret",
-        "role add rollcall",
-        "role grant-permission rollcall readwrite /rollcall/ --prefix",
-        "user grant-role rollcall rollcall",
-        "user grant-role root root",
-        "auth enable",
-    ] {
-        let files = ["--cacert", &ca, "--cert", &certificate, "--key", &key];
-        server.etcdctl(&files, words);
-    }
+    authority.enable_auth(&server, &root, "rollcall:secret");
     etcd.put("/rollcall/a", "2", None).await.expect("it logs in");
     let lease = etcd.grant(PATIENCE).await.unwrap();
     etcd.keep_alive(lease).beat().await.unwrap();
