@@ -5,7 +5,9 @@ use std::sync::mpsc;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Node, api::instance_path, events::Events, eventually, peer::Peer};
+use crate::support::{
+    Backend, Node, api::instance_path, events::Events, eventually, free_address, peer::Peer,
+};
 
 /// `base` with `fields` in it or in place of its own.
 pub(crate) fn with(base: &Value, fields: &Value) -> Value {
@@ -99,7 +101,7 @@ fn a_result_of_a_registration_that_was_replaced_does_not_count() {
     let check = json!({ "type": "http", "interval": "1h", "timeout": "1m" });
     node.api().register("web", "i", &checked(old.address.port(), &check));
     eventually("the old one is asked", || (old.taken() == 1).then_some(()));
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = free_address();
     node.api().register("web", "i", &checked(closed.port(), &check));
     eventually("the new one is asked", || {
         output(&node, "web").contains("connection refused").then_some(())

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Node, api::instance_path, events::Events, eventually};
+use crate::support::{Backend, Node, api::instance_path, events::Events, eventually, free_address};
 
 fn heartbeat_path(service: &str, instance: &str) -> String {
     format!("{}/heartbeat", instance_path(service, instance))
@@ -226,7 +226,7 @@ fn deregistering_all_and_failing_checks_are_no_silence() {
         node.api().deregister("web", &name(number));
     }
     // An active check takes them out before their heartbeats are missed.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = free_address();
     let checks = json!([{ "type": "ttl", "ttl": "3s" },
         { "type": "tcp", "host": "127.0.0.1", "port": closed.port(), "interval": "200ms",
           "fall": 1 }]);

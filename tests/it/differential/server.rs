@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -17,7 +17,7 @@ use super::{
     settings::{Configured, Place, bind, knot, nsd},
     zone::World,
 };
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, free_address};
 
 /// A program to hold Rollcall against.
 #[derive(Clone, Copy)]
@@ -132,15 +132,4 @@ fn find(program: &str, package: &str) -> PathBuf {
     let mut places = path.split(':').map(|folder| Path::new(folder).join(program));
     let found = places.find(|place| place.is_file());
     found.unwrap_or_else(|| panic!("`{program}` is missing: tests/run tools installs `{package}`"))
-}
-
-/// An address of loopback that nobody else takes meanwhile: whoever asks for port 0 gets one above
-/// 32767.
-fn free_address() -> SocketAddr {
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_768));
-    let addresses = ports.by_ref().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-    let is_free = |address: &SocketAddr| {
-        UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
-    };
-    addresses.take(1000).find(is_free).expect("a port is free")
 }

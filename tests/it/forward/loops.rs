@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::{SocketAddr, UdpSocket},
     time::Duration,
 };
 
@@ -13,22 +13,11 @@ use super::{forwarding, is_up, metric};
 use crate::support::{
     Node, Upstream,
     dns::{Resolver, extended_errors, lines},
-    eventually,
+    eventually, free_address,
     upstream::{Said, Seen, known},
 };
 
 const A: RecordType = RecordType::A;
-
-/// An address that is free now.
-fn free_address() -> SocketAddr {
-    loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = udp.local_addr().unwrap();
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
-}
 
 /// Whether names of ours are answered.
 fn answers(node: &Node) -> bool {

@@ -13,6 +13,7 @@ pub(crate) mod lab;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod peer;
+pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod skew;
@@ -21,6 +22,7 @@ pub(crate) mod upstream;
 
 pub(crate) use backend::Backend;
 pub(crate) use node::Node;
+pub(crate) use port::free_address;
 pub(crate) use upstream::Upstream;
 
 use std::time::Duration;

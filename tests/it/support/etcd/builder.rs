@@ -1,7 +1,7 @@
 //! How an etcd is to be started.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, TcpListener},
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -9,7 +9,7 @@ use super::{
     Etcd,
     member::{self, Member, Place, Start},
 };
-use crate::support::{authority::Authority, lab::Host, tls::Certificate};
+use crate::support::{authority::Authority, free_address, lab::Host, tls::Certificate};
 
 /// What is told to etcd, and where its members are.
 #[derive(Default)]
@@ -83,7 +83,7 @@ impl Builder {
                 let mut place = place.clone();
                 place.is_secure = trust.is_some();
                 if place.ports[0] == 0 {
-                    place.ports = free_ports();
+                    place.ports = [(); 3].map(|()| free_address().port());
                 }
                 Member::new(at, place, folder.path())
             })
@@ -110,12 +110,6 @@ impl Builder {
         let etcd = Etcd { members, folder, trust, user: None, restored: 0 };
         all_run.then_some(etcd)
     }
-}
-
-/// Three that nobody listens on at this moment.
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.each_ref().map(|listener| listener.local_addr().unwrap().port())
 }
 
 // === impl Trust ===
