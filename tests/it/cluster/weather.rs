@@ -1,7 +1,8 @@
 //! What a server says and does when something is the matter with its etcd, through its own doors.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, ErrorKind},
+    net::{TcpStream, UdpSocket},
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -15,7 +16,7 @@ use crate::support::{
     command::{rollcall, run},
     etcd::Etcd,
     events::Events,
-    eventually, node,
+    eventually, free_address, node,
 };
 
 /// A server on an etcd.
@@ -200,4 +201,38 @@ fn a_server_that_waits_for_its_etcd_says_why_and_ends_when_it_is_told_to() {
     let rest: Vec<String> = lines.iter().collect();
     assert!(rest.iter().any(|line| line.contains("before anything was read")), "{rest:?}");
     assert!(!rest.iter().any(waits), "{rest:?}");
+}
+
+/// Whoever takes an open port for a server that is ready would get empty answers, or none.
+#[test]
+fn a_server_that_waits_for_its_etcd_has_no_port_open_until_it_is_there() {
+    let mut etcd = Etcd::single();
+    builder(&etcd).start().api().register("web", "w1", &json!({"addresses": ["10.0.0.1"]}));
+    etcd.kill(0);
+    let [dns, tls, http] = [(); 3].map(|()| free_address());
+    let mut node = builder(&etcd)
+        .dns(&dns.to_string())
+        .http(&http.to_string())
+        .arg("--dns-tls")
+        .arg(tls.to_string())
+        .env("ROLLCALL_TLS_SELF_SIGNED", "true")
+        .launch();
+    node.wait_for_log("waiting for etcd");
+    for address in [dns, tls, http] {
+        let refused = TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused, "{address}: {refused}");
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(dns).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.send(b"is anybody there?").unwrap();
+    let refused = socket.recv(&mut [0; 512]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused, "{refused}");
+
+    etcd.start(0);
+    node.wait_until_ready();
+    assert_eq!((&*node.dns, &*node.http), (&[dns][..], &[http][..]));
+    assert_eq!(node.encrypted("tls"), tls);
+    assert_eq!(node.api().get("/ready").status, 200);
+    assert_eq!(node.resolver().service("web").len(), 1);
 }

@@ -81,6 +81,12 @@ impl Builder {
         self
     }
 
+    /// The same for HTTP.
+    pub(crate) fn http(mut self, address: &str) -> Self {
+        self.http.push(address.into());
+        self
+    }
+
     /// Keeps the registry in the embedded store, whatever other tests have: for those that are
     /// about that store's folder and files.
     pub(crate) fn embedded(mut self) -> Self {
@@ -186,6 +192,14 @@ impl Builder {
 
     /// Starts the server and waits until it is ready.
     pub(crate) fn start(self) -> Node {
+        let mut node = self.launch();
+        node.wait_until_ready();
+        node
+    }
+
+    /// Starts the server, which may have to wait for something first; then see
+    /// [`Node::wait_until_ready`].
+    pub(crate) fn launch(self) -> Node {
         let mut command = self.command();
         command.stdout(Stdio::null());
         let mut child = command.spawn().expect("the binary is built with the tests");
@@ -201,9 +215,7 @@ impl Builder {
             }
         });
         let (dns, encrypted, http) = (Vec::new(), Vec::new(), Vec::new());
-        let mut node = Node { child, builder: self, log, lines, dns, encrypted, http };
-        node.wait_until_ready();
-        node
+        Node { child, builder: self, log, lines, dns, encrypted, http }
     }
 }
 
@@ -325,7 +337,8 @@ impl Node {
         self.path("data")
     }
 
-    fn wait_until_ready(&mut self) {
+    /// Waits until it is ready; from then on it is known where it listens.
+    pub(crate) fn wait_until_ready(&mut self) {
         loop {
             let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
                 let status = self.child.try_wait();
