@@ -48,12 +48,12 @@ pub enum RegistryError {
         limit::WRITER_QUEUE_MAX
     )]
     Busy,
-    /// Something larger is being written meanwhile.
-    #[error("too busy: {0}; try again")]
-    Held(String),
     /// What was to be changed is no longer as it was seen.
     #[error("instance `{}` of service `{}` was changed meanwhile; try again", .0.id, .0.service)]
     Conflict(InstanceKey),
+    /// Something larger is being written meanwhile.
+    #[error("too busy: {0}; try again")]
+    Held(String),
     /// The command contradicts itself.
     #[error("{0}")]
     Invalid(Invalid),
@@ -63,6 +63,9 @@ pub enum RegistryError {
     /// It was not made durable.
     #[error(transparent)]
     NotDurable(#[from] JournalError),
+    /// The instance has no `ttl` check that a heartbeat could renew.
+    #[error("instance `{}` of service `{}` has no check of type `ttl`", .0.id, .0.service)]
+    NoTtlCheck(InstanceKey),
     /// The server is stopping and takes no more changes.
     #[error("the server is stopping and takes no more changes")]
     Stopping,
@@ -72,9 +75,6 @@ pub enum RegistryError {
     /// There is no policy of that service.
     #[error("service `{0}` has no policy of its own")]
     UnknownPolicy(crate::model::ServiceName),
-    /// The instance has no `ttl` check that a heartbeat could renew.
-    #[error("instance `{}` of service `{}` has no check of type `ttl`", .0.id, .0.service)]
-    NoTtlCheck(InstanceKey),
 }
 
 // === impl Registry ===

@@ -20,10 +20,10 @@ pub trait Journal: Send + 'static {
 /// One row of the state, as it is to be from now on.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// Forgets a policy.
-    DeletePolicy(ServiceName),
     /// Forgets an instance.
     DeleteMember(InstanceKey),
+    /// Forgets a policy.
+    DeletePolicy(ServiceName),
     /// Keeps an instance with its last known state.
     PutMember(Arc<Member>),
     /// Keeps a policy.
@@ -45,12 +45,12 @@ pub struct Loaded {
 /// kept.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JournalError {
-    /// There is no room left.
-    #[error("the store is full: {0}")]
-    Full(String),
     /// It cannot be read or written.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// There is no room left.
+    #[error("the store is full: {0}")]
+    Full(String),
     /// It is shared with other servers, and out of reach, or takes nothing of this one: for which
     /// cause.
     #[error("the shared store takes no changes: {0}")]

@@ -27,10 +27,10 @@ pub struct Beat {
 /// Why a sign of life is not counted where it came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Astray {
-    /// There is no such instance, registration or check, as far as is known there.
-    Unknown,
     /// Another server counts it, as far as is known there.
     Elsewhere,
+    /// There is no such instance, registration or check, as far as is known there.
+    Unknown,
 }
 
 // === impl Beat ===

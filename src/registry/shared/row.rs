@@ -18,12 +18,12 @@ use crate::{
 /// One row of the shared state, as it is from a revision on.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SharedRow {
-    /// What was registered; `None` when it is gone, with all that was known of it.
-    Registration {
-        /// Of which instance, or node.
+    /// Whether an instance was taken out of the answers by hand.
+    Drained {
+        /// Which.
         key: InstanceKey,
-        /// What it is now.
-        to: Option<Box<Registration>>,
+        /// Whether it is out.
+        on: bool,
     },
     /// What the checks of an instance have found.
     Health {
@@ -31,13 +31,6 @@ pub enum SharedRow {
         key: InstanceKey,
         /// What they have found; `None` when that is forgotten.
         to: Option<Health>,
-    },
-    /// Whether an instance was taken out of the answers by hand.
-    Drained {
-        /// Which.
-        key: InstanceKey,
-        /// Whether it is out.
-        on: bool,
     },
     /// What one of several servers that check an instance finds otherwise than is shared.
     Opinion {
@@ -54,6 +47,13 @@ pub enum SharedRow {
         service: ServiceName,
         /// What it is; `None` for the default.
         to: Option<Policy>,
+    },
+    /// What was registered; `None` when it is gone, with all that was known of it.
+    Registration {
+        /// Of which instance, or node.
+        key: InstanceKey,
+        /// What it is now.
+        to: Option<Box<Registration>>,
     },
 }
 
@@ -108,6 +108,8 @@ pub enum Followed {
         /// All changes up to this revision of the store are known now.
         upto: u64,
     },
+    /// Whether the store is within reach.
+    Weather(Weather),
     /// All there is: what is neither among the rows nor kept is gone.
     Whole {
         /// Which rows, and at which revision of the store each was last changed.
@@ -118,9 +120,7 @@ pub enum Followed {
         /// then the store was restored from a backup.
         at: u64,
     },
-    /// Whether the store is within reach.
-    Weather(Weather),
-    /// It takes changes again, which it refused although it was within reach.
+    /// The store takes changes again, which it refused although it was within reach.
     Writable,
 }
 
@@ -160,15 +160,6 @@ pub struct Proposal {
 /// One change of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edit {
-    /// Puts a registration in place of what is there.
-    Register {
-        /// Of which instance.
-        key: InstanceKey,
-        /// What is registered.
-        to: Box<Registration>,
-        /// On what condition.
-        guard: Guard,
-    },
     /// Removes an instance with all that is known of it.
     Deregister {
         /// Which.
@@ -210,6 +201,15 @@ pub enum Edit {
         /// What it is to be.
         to: Option<Policy>,
     },
+    /// Puts a registration in place of what is there.
+    Register {
+        /// Of which instance.
+        key: InstanceKey,
+        /// What is registered.
+        to: Box<Registration>,
+        /// On what condition.
+        guard: Guard,
+    },
 }
 
 /// On what condition a change is made, of the registration of the same instance.
@@ -228,6 +228,9 @@ pub enum Guard {
 /// Why changes were not written. But for [`Refused::Unsure`], nothing of them was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
+    /// Something larger is being written, for longer than a change waits.
+    #[error("{0}")]
+    Busy(String),
     /// Somebody else was faster.
     #[error("{} instances were changed meanwhile", keys.len())]
     Conflict {
@@ -236,15 +239,12 @@ pub enum Refused {
         /// The revision of the store at which they do not.
         at: u64,
     },
-    /// Something larger is being written, for longer than a change waits.
-    #[error("{0}")]
-    Busy(String),
-    /// This server is not known as alive, so that its tasks are those of others.
-    #[error("this server is not known as alive any more")]
-    NotOwner,
     /// The store has no room left.
     #[error("{0}")]
     Full(String),
+    /// This server is not known as alive, so that its tasks are those of others.
+    #[error("this server is not known as alive any more")]
+    NotOwner,
     /// It is more than the store takes.
     #[error("{0}")]
     TooLarge(String),
