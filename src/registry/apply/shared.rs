@@ -5,18 +5,18 @@
 //! before, so that no server stands in its own way. What is seen is shown at once; of what is this
 //! server's task the rows are owed to the store, and go with the next proposal.
 
-mod apart;
 mod follow;
 mod ground;
 mod opinions;
 mod propose;
+mod separate;
 mod tell;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
-use self::apart::Apart;
+use self::separate::Separate;
 use super::{Applier, Outcome, Reply, reply};
 use crate::{
     model::{Amendment, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
@@ -60,8 +60,8 @@ pub(in crate::registry) struct Sharing {
     taken: Option<Taken>,
     /// What others were faster than: drafted again when their changes are seen.
     parked: Vec<Parked>,
-    /// What is proposed again, apart from what it was proposed with.
-    apart: Apart,
+    /// What is proposed again, separately from what it was proposed with.
+    separate: Separate,
     /// Replies to what is seen, for when the store has it too.
     unwritten: Vec<Unwritten>,
     /// Whether a proposal is under way.
@@ -136,7 +136,7 @@ impl Sharing {
             settled_at: None,
             taken: None,
             parked: Vec::new(),
-            apart: Apart::default(),
+            separate: Separate::default(),
             unwritten: Vec::new(),
             is_proposing: false,
             has_paid: false,
@@ -178,13 +178,13 @@ impl Sharing {
     /// How much waits for the next proposal.
     pub(super) fn waiting(&self) -> usize {
         let opinions = if self.ownership.is_known() { self.opinions.owed() } else { 0 };
-        self.overlay.owed().len() + opinions + self.parked.len() + self.apart.len()
+        self.overlay.owed().len() + opinions + self.parked.len() + self.separate.len()
     }
 
     pub(super) fn is_done(&self) -> bool {
         self.taken.is_none()
             && self.parked.is_empty()
-            && self.apart.is_empty()
+            && self.separate.is_empty()
             && self.unwritten.is_empty()
     }
 }

@@ -36,7 +36,7 @@ impl Applier {
             return None;
         }
         let asks =
-            !self.waiting.is_empty() || !sharing.parked.is_empty() || !sharing.apart.is_empty();
+            !self.waiting.is_empty() || !sharing.parked.is_empty() || !sharing.separate.is_empty();
         // What the store has refused a moment ago holds nothing up.
         let is_due = self.retry_at.is_none_or(|at| at <= self.clock.elapsed());
         let owes = is_due && (!sharing.overlay.owed().is_empty() || sharing.opinions.owed() > 0);
@@ -83,11 +83,11 @@ impl Applier {
         }
     }
 
-    /// Takes what waits for one proposal: first what was proposed before, apart from the rest.
+    /// Takes what waits for one proposal: first what is to be proposed separately.
     fn next_requests(&mut self, base: &Snapshot) -> Vec<(Request, u8)> {
         let shared = base.shared.unwrap_or_default().shared_part();
         let Some(sharing) = &mut self.sharing else { return Vec::new() };
-        if let Some(requests) = sharing.apart.next() {
+        if let Some(requests) = sharing.separate.next() {
             return requests;
         }
         let now = self.clock.elapsed();
@@ -157,7 +157,8 @@ impl Applier {
         let Weather::Lost(why) = &sharing.weather else { return };
         let error = RegistryError::NotDurable(JournalError::Unreachable(why.clone()));
         let parked = std::mem::take(&mut sharing.parked);
-        let requests = parked.into_iter().map(|parked| parked.request).chain(sharing.apart.drain());
+        let requests =
+            parked.into_iter().map(|parked| parked.request).chain(sharing.separate.drain());
         for request in requests.chain(self.waiting.drain(..)) {
             reply(request.reply, Err(error.clone()));
         }
@@ -184,14 +185,14 @@ impl Applier {
                 self.reply_to_seen();
             }
             Err(Refused::Conflict { keys, at }) => {
-                sharing.part(requests, &keys, at, until);
+                sharing.separate(requests, &keys, at, until);
                 if is_owed {
                     // What others have written is to be seen first.
                     sharing.taken = Some(Taken { at, until, replies: Vec::new() });
                 }
             }
             // One of them may be too large by itself.
-            Err(Refused::TooLarge(_)) if requests.len() > 1 => sharing.apart.halve(requests),
+            Err(Refused::TooLarge(_)) if requests.len() > 1 => sharing.separate.halve(requests),
             Err(refused) => {
                 if is_owed {
                     self.retry_at = Some(now + OWED_RETRY);

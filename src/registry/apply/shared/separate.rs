@@ -1,5 +1,5 @@
-//! What was proposed together, and is to be proposed apart: what others were faster with does not
-//! hold up the rest, and neither does what is too large.
+//! What was proposed together, and is to be proposed separately: what others were faster with does
+//! not hold up the rest, and neither does what is too large.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -14,11 +14,11 @@ pub(super) type Requests = Vec<(Request, u8)>;
 
 /// What is proposed next, each group by itself.
 #[derive(Default)]
-pub(super) struct Apart(VecDeque<Requests>);
+pub(super) struct Separate(VecDeque<Requests>);
 
-// === impl Apart ===
+// === impl Separate ===
 
-impl Apart {
+impl Separate {
     /// The next group.
     pub(super) fn next(&mut self) -> Option<Requests> {
         self.0.pop_front()
@@ -51,7 +51,7 @@ impl Apart {
 impl Sharing {
     /// Others were faster with some of what was proposed together: that is drafted again when
     /// their changes are seen; the rest is proposed again at once, by itself.
-    pub(super) fn part(
+    pub(super) fn separate(
         &mut self,
         requests: Requests,
         keys: &[InstanceKey],
@@ -79,7 +79,7 @@ impl Sharing {
             self.parked.push(Parked { request, at, tries: tries + 1, until, lost });
         }
         if !rest.is_empty() {
-            self.apart.0.push_front(rest);
+            self.separate.0.push_front(rest);
         }
     }
 }
