@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::shared::Sharing;
-use self::shared::heard;
+use self::shared::inbound;
 use super::{
     Applied, Options, Registry, RegistryError, Snapshot,
     announce::Announcer,
@@ -122,11 +122,11 @@ impl Applier {
             Ok(()) = self.options.changed() => self.adopt_options(),
             Some(request) = self.queues.seen.recv() => seen.push(request),
             Some(request) = self.queues.asked.recv(), if has_room => asked.push(request),
-            heard = heard(&mut self.sharing) => told = Some(heard),
+            inbound = inbound(&mut self.sharing) => told = Some(inbound),
             () = due(self.timer.as_mut()) => {}
         }
         if let Some(told) = told {
-            self.take_heard(told);
+            self.take_inbound(told);
         }
         take_waiting(&mut self.queues.seen, &mut seen, limit::WRITER_BATCH_MAX);
         let room = limit::WRITER_BATCH_MAX - self.waiting.len();
@@ -143,7 +143,7 @@ impl Applier {
         let seen = self.take_opinions(&base, seen);
         self.see(&base, seen);
         self.judge_opinions();
-        self.tell_again();
+        self.tell_others_again();
         self.reply_to_seen();
         // Also while a proposal is under way that may take long to fail.
         self.refuse_in_bad_weather();

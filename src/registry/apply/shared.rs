@@ -107,8 +107,8 @@ pub(in crate::registry) struct Proposed {
     outcomes: Vec<Outcome>,
 }
 
-/// What wakes the writer, beside its queues.
-pub(super) enum Heard {
+/// What comes from others, and wakes the writer as its queues do.
+pub(super) enum Inbound {
     Followed(Followed),
     Ownership,
 }
@@ -189,13 +189,13 @@ impl Sharing {
     }
 }
 
-/// Waits for what is told by others. Cancel safe.
-pub(super) async fn heard(sharing: &mut Option<Sharing>) -> Heard {
+/// Waits for it. Cancel safe.
+pub(super) async fn inbound(sharing: &mut Option<Sharing>) -> Inbound {
     let Some(sharing) = sharing else { return std::future::pending().await };
     tokio::select! {
         biased;
-        Ok(()) = sharing.ownership_changes.changed() => Heard::Ownership,
-        Some(followed) = sharing.followed.recv() => Heard::Followed(followed),
+        Ok(()) = sharing.ownership_changes.changed() => Inbound::Ownership,
+        Some(followed) = sharing.followed.recv() => Inbound::Followed(followed),
         else => std::future::pending().await,
     }
 }

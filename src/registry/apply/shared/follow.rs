@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Heard, Sharing, Taken, Unwritten};
+use super::{Inbound, Sharing, Taken, Unwritten};
 use crate::{
     model::{InstanceKey, Revision},
     registry::{
@@ -48,16 +48,16 @@ impl Sharing {
 // === impl Applier ===
 
 impl Applier {
-    /// Takes what was heard, and whatever else is there already.
-    pub(in crate::registry::apply) fn take_heard(&mut self, heard: Heard) {
-        match heard {
-            Heard::Ownership => self.adopt_ownership(),
-            Heard::Followed(Followed::Weather(weather)) => self.adopt_weather(weather),
-            Heard::Followed(Followed::Writable) => self.write_again(),
-            Heard::Followed(Followed::Whole { rows, kept, at }) => {
+    /// Takes what has come, and whatever else is there already.
+    pub(in crate::registry::apply) fn take_inbound(&mut self, inbound: Inbound) {
+        match inbound {
+            Inbound::Ownership => self.adopt_ownership(),
+            Inbound::Followed(Followed::Weather(weather)) => self.adopt_weather(weather),
+            Inbound::Followed(Followed::Writable) => self.write_again(),
+            Inbound::Followed(Followed::Whole { rows, kept, at }) => {
                 self.take_whole(rows, &kept, at);
             }
-            Heard::Followed(Followed::Changes { rows, upto }) => self.take_changes(rows, upto),
+            Inbound::Followed(Followed::Changes { rows, upto }) => self.take_changes(rows, upto),
         }
     }
 
@@ -102,7 +102,7 @@ impl Applier {
             }
         });
         if let Some(next) = next {
-            self.take_heard(Heard::Followed(next));
+            self.take_inbound(Inbound::Followed(next));
         }
     }
 

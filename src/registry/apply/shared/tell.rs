@@ -72,7 +72,7 @@ impl Applier {
     }
 
     /// Tells others again what differs from what the store has.
-    pub(in crate::registry::apply) fn tell_again(&mut self) {
+    pub(in crate::registry::apply) fn tell_others_again(&mut self) {
         let (snapshot, now) = (self.registry.snapshot(), self.clock.elapsed());
         let Some(sharing) = &mut self.sharing else { return };
         if !sharing.is_apart() {
