@@ -60,7 +60,7 @@ struct News {
     bulks: watch::Sender<Bulks>,
     read_only: watch::Sender<Option<Arc<str>>>,
     strayed: watch::Sender<bool>,
-    refusing: watch::Sender<Option<Refusing>>,
+    refusing: watch::Sender<Option<Instant>>,
     /// Rings when a change was refused for what is the matter with the store.
     refusals: Notify,
     /// The row that names the state; none before the first list.
@@ -112,13 +112,6 @@ pub(super) struct Over {
     pub(super) counted: u64,
     /// The revision from which on nothing more is written of it.
     pub(super) ended: u64,
-}
-
-/// That the store answers, and takes no changes: it is full, or this server may not write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refusing {
-    /// Since when.
-    pub(super) since: Instant,
 }
 
 /// When the store was last heard of: it answered, or told of something.
@@ -232,19 +225,20 @@ impl Common {
         self.news.strayed.send_replace(strayed);
     }
 
-    /// Whether the store takes no changes, though it answers.
-    pub(super) fn refusing(&self) -> Option<Refusing> {
+    /// Since when the store answers, and takes no changes: it is full, or this server may not
+    /// write.
+    pub(super) fn refusing_since(&self) -> Option<Instant> {
         *self.news.refusing.borrow()
     }
 
     /// The same, as it changes.
-    pub(super) fn watch_refusing(&self) -> watch::Receiver<Option<Refusing>> {
+    pub(super) fn watch_refusing(&self) -> watch::Receiver<Option<Instant>> {
         self.news.refusing.subscribe()
     }
 
-    pub(super) fn set_refusing(&self, refusing: Option<Refusing>) {
-        self.metrics.refusing(refusing.is_some());
-        self.news.refusing.send_replace(refusing);
+    pub(super) fn set_refusing(&self, since: Option<Instant>) {
+        self.metrics.refusing(since.is_some());
+        self.news.refusing.send_replace(since);
     }
 
     /// A change was refused, and not for what it is.

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use crate::{
     cluster::{
-        common::{Common, FULL, FULL_MESSAGE, Refusing},
+        common::{Common, FULL, FULL_MESSAGE},
         etcd::{Compare, EtcdError, Op, Txn},
         layout::Key,
         pins::Reminder,
@@ -66,7 +66,7 @@ impl Probe {
                     Ok(()) => self.taken(&registry).await,
                     Err(error) => self.refused(&error),
                 }
-                let pause = match self.common.refusing() {
+                let pause = match self.common.refusing_since() {
                     Some(_) => AGAIN,
                     // Servers that were started together do not ask together.
                     None => PERIOD.mul_f64(0.8 + 0.4 * self.rng.f64()),
@@ -90,7 +90,7 @@ impl Probe {
         // Who writes may have found out before.
         let is_pinned = |(name, _): &(String, _)| name == FULL || name == WRITES;
         let was_told = self.common.board.conditions().iter().any(is_pinned);
-        if self.common.refusing().is_none() && !was_told {
+        if self.common.refusing_since().is_none() && !was_told {
             return;
         }
         self.common.set_refusing(None);
@@ -112,8 +112,8 @@ impl Probe {
             }
             _ => return,
         };
-        if self.common.refusing().is_none() {
-            self.common.set_refusing(Some(Refusing { since: Instant::now() }));
+        if self.common.refusing_since().is_none() {
+            self.common.set_refusing(Some(Instant::now()));
         }
         if self.told.is_due() {
             warn!("{message}");
