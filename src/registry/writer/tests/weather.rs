@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use proptest::{collection::vec, prelude::*};
 use tokio::task::JoinHandle;
 
-use super::{report, shown, stored, tcp_checked};
+use super::{report, shown, stored};
 use crate::{
     model::{
         AliasCheck, Amendment, Carry, CheckKind, CheckSpec, Command, Heartbeat, Instance,
@@ -14,7 +14,7 @@ use crate::{
     },
     registry::{
         Applied, JournalError, Member, Options, RegistryError,
-        testing::{self, Kept, Running, run},
+        testing::{self, Kept, Running, run, tcp_checked},
     },
 };
 
