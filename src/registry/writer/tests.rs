@@ -10,7 +10,9 @@ mod words;
 use std::sync::Arc;
 
 use crate::{
-    model::{Amendment, Carry, CheckReport, Command, Instance, Replacement, Revision, Status},
+    model::{
+        Amendment, Carry, CheckReport, Command, Heartbeat, Instance, Replacement, Revision, Status,
+    },
     registry::{
         Member,
         testing::{Kept, Running, key},
@@ -24,6 +26,12 @@ fn register(instance: Instance) -> Command {
 fn report(name: &str, registered: Revision, status: Status) -> Command {
     let (key, output) = (key(name), "probe".into());
     Command::Report(CheckReport { key, registered, check: 0, status, output })
+}
+
+/// A heartbeat for all `ttl` checks of an instance.
+fn heartbeat(name: &str, status: Status, output: &str) -> Command {
+    let (key, output) = (key(name), output.into());
+    Command::Heartbeat(Heartbeat { key, check: None, status, output, heard: None })
 }
 
 fn status(running: &Running, name: &str) -> Option<Status> {

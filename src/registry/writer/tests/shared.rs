@@ -16,9 +16,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::{register, report, status};
+use super::{heartbeat, register, report, status};
 use crate::{
-    model::{Command, Heartbeat, Revision, Status},
+    model::{Command, Revision, Status},
     registry::{
         Applied, Beat, JournalError, Options, Registry, RegistryError,
         shared::testing::Commons,
@@ -123,13 +123,7 @@ async fn take_one(registry: &Registry, beat: &Beat) {
 }
 
 fn beat(name: &str, status: Status) -> Command {
-    Command::Heartbeat(Heartbeat {
-        key: key(name),
-        check: None,
-        status,
-        output: "said".into(),
-        heard: None,
-    })
+    heartbeat(name, status, "said")
 }
 
 async fn pass(millis: u64) {

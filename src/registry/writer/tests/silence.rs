@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{amend, register, status};
+use super::{amend, heartbeat, register, status};
 use crate::{
-    model::{Carry, Command, Heartbeat, Instance, Status},
+    model::{Carry, Command, Instance, Status},
     registry::{
         Options, RegistryError,
-        testing::{self, Kept, key, run},
+        testing::{self, Kept, run},
     },
 };
 
@@ -20,14 +20,7 @@ async fn a_silent_instance_leaves_and_a_heartbeat_brings_it_back() {
     assert_eq!(status(&running, "web/a"), Some(Status::Passing));
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(status(&running, "web/a"), Some(Status::Critical), "within ttl plus a second");
-    let (key, output) = (key("web/a"), "".into());
-    let beat = Command::Heartbeat(Heartbeat {
-        key,
-        check: None,
-        status: Status::Passing,
-        output,
-        heard: None,
-    });
+    let beat = heartbeat("web/a", Status::Passing, "");
     assert!(running.registry.submit(beat.clone()).await.unwrap().changed);
     assert_eq!(status(&running, "web/a"), Some(Status::Passing));
     assert!(!running.registry.submit(beat).await.unwrap().changed, "renewing is not a change");
@@ -59,15 +52,7 @@ async fn after_a_restart_states_are_kept_and_heartbeats_have_a_full_ttl() {
     for name in ["web/alive", "web/dead"] {
         first.registry.submit(register(testing::beating(name, "10.0.0.1", ttl))).await.unwrap();
     }
-    let output: Arc<str> = "".into();
-    let beat = Heartbeat {
-        key: key("web/dead"),
-        check: None,
-        status: Status::Critical,
-        output,
-        heard: None,
-    };
-    first.registry.submit(Command::Heartbeat(beat)).await.unwrap();
+    first.registry.submit(heartbeat("web/dead", Status::Critical, "")).await.unwrap();
     first.stop.cancel();
     let second = run(kept, Options::default());
     tokio::time::sleep(Duration::from_secs(9)).await;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{amend, register, report, shown, status, stored};
+use super::{amend, heartbeat, register, report, shown, status, stored};
 use crate::{
-    model::{Carry, Command, Heartbeat, Instance, Status},
+    model::{Carry, Command, Instance, Status},
     registry::{
         JournalError, Options, RegistryError,
         testing::{self, Kept, key, run, tcp_checked},
@@ -66,14 +66,7 @@ async fn while_a_commit_hangs_health_is_seen_and_changes_are_not() {
     let up = submit(report("web/a", registered.revision, Status::Passing));
     for _ in 0..4 {
         tokio::time::sleep(ttl / 3).await;
-        let (key, output) = (key("web/beating"), "".into());
-        let beat = Command::Heartbeat(Heartbeat {
-            key,
-            check: None,
-            status: Status::Passing,
-            output,
-            heard: None,
-        });
+        let beat = heartbeat("web/beating", Status::Passing, "");
         assert!(!running.registry.submit(beat).await.unwrap().changed, "heard at once");
     }
     assert_eq!(status(&running, "web/a"), Some(Status::Passing), "a result");
@@ -107,14 +100,7 @@ async fn a_failed_store_is_asked_again_however_many_heartbeats_come() {
     running.kept.fail(None);
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let (key, output) = (key("web/b"), "".into());
-        let beat = Command::Heartbeat(Heartbeat {
-            key,
-            check: None,
-            status: Status::Passing,
-            output,
-            heard: None,
-        });
+        let beat = heartbeat("web/b", Status::Passing, "");
         running.registry.submit(beat).await.unwrap();
     }
     assert_eq!(running.board.conditions(), []);

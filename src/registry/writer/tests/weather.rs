@@ -6,11 +6,11 @@ use std::{sync::Arc, time::Duration};
 use proptest::{collection::vec, prelude::*};
 use tokio::task::JoinHandle;
 
-use super::{report, shown, stored};
+use super::{heartbeat, report, shown, stored};
 use crate::{
     model::{
-        AliasCheck, Amendment, Carry, CheckKind, CheckSpec, Command, Heartbeat, Instance,
-        InstanceId, InstanceKey, Policy, Replacement, Scope, ServiceName, Status,
+        AliasCheck, Amendment, Carry, CheckKind, CheckSpec, Command, Instance, InstanceId,
+        InstanceKey, Policy, Replacement, Scope, ServiceName, Status,
     },
     registry::{
         Applied, JournalError, Member, Options, RegistryError,
@@ -65,13 +65,7 @@ pub(super) fn command(running: &Running, kind: u8, who: u8, how: u8) -> Command 
             report(&name, member.map(|m| m.registered).unwrap_or_default(), status)
         }
         8..=10 => amend(running, amended(&name, who, how), kind == 8 && how == 0),
-        _ => Command::Heartbeat(Heartbeat {
-            key,
-            check: None,
-            status,
-            output: "".into(),
-            heard: None,
-        }),
+        _ => heartbeat(&name, status, ""),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::register;
+use super::{heartbeat, register};
 use crate::{
     model::{
         Amendment, Carry, Command, Heartbeat, Policy, Replacement, Revision, Scope, Status,
@@ -10,7 +10,7 @@ use crate::{
     },
     registry::{
         Options,
-        testing::{self, Kept, key, run},
+        testing::{self, Kept, Running, key, run},
     },
 };
 
@@ -46,15 +46,7 @@ async fn failing_open_is_told_however_many_fall_ill_in_the_same_second() {
     let policy = Policy { when_none_healthy: WhenNoneHealthy::All, ..Policy::default() };
     running.registry.submit(Command::SetPolicy(key("web/a").service, policy)).await.unwrap();
     for n in 0..150 {
-        let (key, output) = (key(&name(n)), "".into());
-        let beat = Command::Heartbeat(Heartbeat {
-            key,
-            check: None,
-            status: Status::Critical,
-            output,
-            heard: None,
-        });
-        running.registry.enqueue(beat).await.unwrap();
+        running.registry.enqueue(heartbeat(&name(n), Status::Critical, "")).await.unwrap();
     }
     let minute = Duration::from_secs(60);
     let mut line = String::new();
@@ -63,26 +55,28 @@ async fn failing_open_is_told_however_many_fall_ill_in_the_same_second() {
     }
 }
 
+/// What is shown of the check of `web/a` after a heartbeat with these words.
+async fn said(running: &Running, output: &str) -> String {
+    let (key, check, status) = (key("web/a"), Some((0, Revision(1))), Status::Passing);
+    let beat = Heartbeat { key, check, status, output: output.into(), heard: None };
+    running.registry.submit(Command::Heartbeat(beat)).await.unwrap();
+    let snapshot = running.registry.snapshot();
+    snapshot.member(&testing::key("web/a")).unwrap().checks[0].output.to_string()
+}
+
 /// An agent shows a new note at once; what changes with each heartbeat is written once a minute.
 #[tokio::test(start_paused = true)]
 async fn a_new_word_of_a_check_is_shown_and_many_are_paced() {
     let running = run(Kept::default(), Options::default());
     let web = testing::beating("web/a", "10.0.0.1", Duration::from_secs(30));
     running.registry.submit(register(web)).await.unwrap();
-    let said = async |output: &str| {
-        let (key, check, status) = (key("web/a"), Some((0, Revision(1))), Status::Passing);
-        let beat = Heartbeat { key, check, status, output: output.into(), heard: None };
-        running.registry.submit(Command::Heartbeat(beat)).await.unwrap();
-        let snapshot = running.registry.snapshot();
-        snapshot.member(&testing::key("web/a")).unwrap().checks[0].output.to_string()
-    };
-    assert_eq!(said("a").await, "a");
-    assert_eq!(said("b").await, "a", "too soon");
+    assert_eq!(said(&running, "a").await, "a");
+    assert_eq!(said(&running, "b").await, "a", "too soon");
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_secs(20)).await;
-        said("b").await;
+        said(&running, "b").await;
     }
-    assert_eq!(said("b").await, "b");
+    assert_eq!(said(&running, "b").await, "b");
 }
 
 /// A client that passed its check with a note, and later without one, was shown with the note for
@@ -97,15 +91,8 @@ async fn an_empty_note_of_consul_s_clients_is_one() {
         let to = Some(Replacement { instance, checks, drained: None });
         let amendment = Amendment { key: key("web/a"), seen: None, to };
         running.registry.submit(Command::Amend(vec![amendment])).await.unwrap();
-        let said = async |output: &str| {
-            let (key, check, status) = (key("web/a"), Some((0, Revision(1))), Status::Passing);
-            let beat = Heartbeat { key, check, status, output: output.into(), heard: None };
-            running.registry.submit(Command::Heartbeat(beat)).await.unwrap();
-            let snapshot = running.registry.snapshot();
-            snapshot.member(&testing::key("web/a")).unwrap().checks[0].output.to_string()
-        };
-        assert_eq!(said("a").await, "a");
+        assert_eq!(said(&running, "a").await, "a");
         tokio::time::sleep(Duration::from_secs(61)).await;
-        assert_eq!(said("").await, expected);
+        assert_eq!(said(&running, "").await, expected);
     }
 }
