@@ -129,20 +129,8 @@ impl Draft<'_> {
         }
         self.settle_on_node(&mut next);
         if let Some(before) = &before {
-            next.created = before.created;
-            if before.instance == *instance && !begins_anew(instance, checks) {
-                // It is the same registration: what is under way for it goes on.
-                next.registered = before.registered;
-                next.registered_at = before.registered_at;
-            }
-            settle_suspicion(before, &mut next, checks);
-            if next.status == before.status {
-                next.since = before.since;
-            }
-            let is_same = before.instance == *instance
-                && before.checks == next.checks
-                && (before.drained, before.suspect) == (drained, next.suspect);
-            if is_same {
+            go_on(before, &mut next, checks);
+            if is_alike(before, &next) {
                 return unchanged(before.modified);
             }
         }
@@ -191,6 +179,28 @@ fn check_origins<'i>(
         }
     }
     Ok(())
+}
+
+/// Has the time, and the registration if it is the same one, go on where `next` takes the place of
+/// `before`.
+fn go_on(before: &Member, next: &mut Member, checks: &[Carry]) {
+    next.created = before.created;
+    if before.instance == next.instance && !begins_anew(&next.instance, checks) {
+        // What is under way for it, a probe or a reply, is for this registration.
+        next.registered = before.registered;
+        next.registered_at = before.registered_at;
+    }
+    settle_suspicion(before, next, checks);
+    if next.status == before.status {
+        next.since = before.since;
+    }
+}
+
+/// Whether nobody could tell the two apart.
+fn is_alike(before: &Member, next: &Member) -> bool {
+    before.instance == next.instance
+        && before.checks == next.checks
+        && (before.drained, before.suspect) == (next.drained, next.suspect)
 }
 
 /// Somebody who is held as silent stays so until a sign of life comes, with whatever registration.

@@ -63,8 +63,8 @@ fn replacement(
             continue;
         }
         let before = &old.instance.checks;
-        // Of several that probe the same, that in the same place, or one with the same thresholds
-        // too.
+        // A check keeps what it has found when its place or its thresholds change. Of several that
+        // probe the same, the likest one is it.
         let in_place = before.get(index).is_some_and(|other| other == spec).then_some(index);
         let found = in_place.or_else(|| before.iter().position(|other| other == spec));
         let found = found.or_else(|| before.iter().position(|other| other.probes_the_same(spec)));

@@ -388,7 +388,7 @@ mod tests {
         cut.checks.get_mut(&0).unwrap().output = "a page a page".into();
         opinions.follow(key, by, Some(&cut));
         assert!(opinions.edits(&me, 9).is_empty());
-        // What is found otherwise is.
+        // What is found otherwise is written, and here that takes the row back.
         opinions.hear(&report(0, Passing), &shared, Timestamp(4));
         assert_eq!(opinions.edits(&me, 9), [back(&me)]);
     }

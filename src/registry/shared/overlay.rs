@@ -305,7 +305,8 @@ impl Overlay {
         {
             self.order.pop_front();
         }
-        // What is over and not at the front is not to be more than what is not.
+        // What no longer differs stays until it comes to the front: behind something that differs
+        // for long it would be kept without end.
         if self.order.len() > 2 * self.differing.len() + 64 {
             let is_there = |(after, key): &(Revision, InstanceKey)| {
                 self.differing.get(key).is_some_and(|differing| differing.after == *after)

@@ -197,26 +197,32 @@ impl Applier {
                 if is_owed {
                     self.retry_at = Some(now + OWED_RETRY);
                 }
-                let is_disowned = refused == Refused::NotOwner;
-                let error = match refused {
-                    Refused::TooLarge(why) => {
-                        RegistryError::Limit(Invalid::new("body", requests.len(), why))
-                    }
-                    Refused::Busy(why) => RegistryError::Held(why),
-                    refused => {
-                        let error = JournalError::from(refused);
-                        // A lost answer says nothing of the next change; nor does it that what is
-                        // owed is not this server's to write any more.
-                        if !is_disowned && !matches!(error, JournalError::Unsure(_)) {
-                            self.announcer.stored(&Err(error.clone()));
-                        }
-                        RegistryError::NotDurable(error)
-                    }
-                };
-                for (request, _) in requests {
-                    reply(request.reply, Err(error.clone()));
-                }
+                self.refuse(requests, refused);
             }
+        }
+    }
+
+    /// Replies that the store has not taken what was asked for, and notes it if that is for what
+    /// the store is.
+    fn refuse(&mut self, requests: Vec<(Request, u8)>, refused: Refused) {
+        let error = match refused {
+            Refused::TooLarge(why) => {
+                RegistryError::Limit(Invalid::new("body", requests.len(), why))
+            }
+            Refused::Busy(why) => RegistryError::Held(why),
+            refused => {
+                // A lost answer says nothing of the next change; nor does it that what is owed is
+                // not this server's to write any more.
+                let says_nothing = matches!(refused, Refused::NotOwner | Refused::Unsure(_));
+                let error = JournalError::from(refused);
+                if !says_nothing {
+                    self.announcer.stored(&Err(error.clone()));
+                }
+                RegistryError::NotDurable(error)
+            }
+        };
+        for (request, _) in requests {
+            reply(request.reply, Err(error.clone()));
         }
     }
 }
