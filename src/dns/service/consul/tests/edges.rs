@@ -2,8 +2,21 @@
 
 use std::sync::Arc;
 
-use super::*;
-use crate::model::{Origin, Scope};
+use hickory_proto::{op::ResponseCode, rr::RecordType};
+
+use super::{
+    A, AAAA, ANY, SRV, TXT, is_nodata, is_nxdomain, members, node, of_agent, with_consul,
+    with_port, world,
+};
+use crate::{
+    dns::{
+        AccessRule, Settings,
+        guard::Access,
+        testing::{Ask, World, member, spec},
+    },
+    model::{DnsName, Origin, Policy, Scope, WhenNoneHealthy},
+    registry::Member,
+};
 
 fn alone() -> World {
     World::new(Vec::new())
