@@ -2,7 +2,6 @@
 
 use std::{
     io::{BufRead, BufReader},
-    net::{Ipv4Addr, TcpListener},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         Arc, LazyLock,
@@ -16,6 +15,7 @@ use parking_lot::Mutex;
 
 pub(crate) use self::place::Place;
 use super::etcd::{Client, EtcdOptions};
+use crate::util::free_address;
 
 mod place;
 
@@ -88,7 +88,7 @@ impl Etcd {
     /// Two members of one cluster, neither of which can do without the other.
     pub(crate) fn pair() -> [Self; 2] {
         for _ in 0..5 {
-            let peers = [(); 2].map(|()| format!("http://127.0.0.1:{}", free_port()));
+            let peers = [(); 2].map(|()| format!("http://{}", free_address()));
             let cluster = format!("a={},b={}", peers[0], peers[1]);
             let launch = |name: &str, peer: &str| {
                 Self::launch("http", peer, &["--name", name, "--initial-cluster", &cluster])
@@ -103,7 +103,7 @@ impl Etcd {
     }
 
     fn spawn(scheme: &str, flags: &[&str]) -> Result<Self, String> {
-        let peer = format!("http://127.0.0.1:{}", free_port());
+        let peer = format!("http://{}", free_address());
         let cluster = format!("test={peer}");
         let own = ["--name", "test", "--initial-cluster", &cluster];
         Self::wait(Self::launch(scheme, &peer, &[&own, flags].concat()))
@@ -111,7 +111,7 @@ impl Etcd {
 
     fn launch(scheme: &str, peer: &str, flags: &[&str]) -> (Self, mpsc::Receiver<()>) {
         let folder = tempfile::Builder::new().prefix("etcd-").tempdir().unwrap().keep();
-        let url = format!("{scheme}://127.0.0.1:{}", free_port());
+        let url = format!("{scheme}://{}", free_address());
         let mut shell = Command::new("sh")
             .args(["-c", SHELL, "sh"])
             .arg(folder)
@@ -207,10 +207,4 @@ impl Drop for Etcd {
         drop(self.leash.take());
         let _status = self.shell.wait();
     }
-}
-
-/// A port that nobody has, until somebody takes it.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }

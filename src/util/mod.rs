@@ -7,6 +7,8 @@ mod clock;
 mod duration;
 mod file;
 mod places;
+#[cfg(test)]
+mod port;
 mod quiet;
 mod slots;
 #[cfg(test)]
@@ -19,6 +21,8 @@ pub use clock::Clock;
 pub use duration::{NoDuration, format_duration, parse_duration};
 pub use file::{FileStamp, read_file, read_limited};
 pub use places::{Place, Places};
+#[cfg(test)]
+pub(crate) use port::free_address;
 pub use quiet::catch_quietly;
 pub use slots::{SlotId, Slots};
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::Etcd;
+use crate::util::free_address;
 
 /// The ports and the folder of an etcd that is started several times.
 pub(crate) struct Place {
@@ -18,12 +19,8 @@ pub(crate) struct Place {
 impl Place {
     /// Ports that are free as yet.
     pub(crate) fn new() -> Self {
-        let port = || {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().port()
-        };
-        let url = |port: u16| format!("http://127.0.0.1:{port}");
-        Self { client: url(port()), peer: url(port()), folder: tempfile::tempdir().unwrap() }
+        let url = || format!("http://{}", free_address());
+        Self { client: url(), peer: url(), folder: tempfile::tempdir().unwrap() }
     }
 
     /// Starts it with the data of that name.

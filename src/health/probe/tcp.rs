@@ -27,8 +27,9 @@ mod tests {
     use tokio::net::TcpListener;
 
     use crate::{
-        health::probe::testing::{free_port, run, tcp_check},
+        health::probe::testing::{run, tcp_check},
         model::Status,
+        util::free_address,
     };
 
     #[tokio::test]
@@ -42,7 +43,7 @@ mod tests {
 
     #[tokio::test]
     async fn fails_when_it_is_refused() {
-        let address = free_port().await;
+        let address = free_address();
         let outcome = run(address, tcp_check()).await;
         assert_eq!(outcome.status, Some(Status::Critical));
         assert_eq!(*outcome.output, format!("connect to {address}: connection refused"));

@@ -111,11 +111,6 @@ pub(crate) async fn run(address: SocketAddr, check: CheckSpec) -> Outcome {
     run_with(&Prober::new(None).unwrap(), address, check).await
 }
 
-/// A port on which nobody listens.
-pub(crate) async fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
 /// A server that gives every request the same octets and closes. The requests' heads come out of
 /// the channel; the server is gone when that is dropped.
 pub(crate) async fn saying(reply: impl Into<Vec<u8>>) -> (SocketAddr, mpsc::Receiver<String>) {

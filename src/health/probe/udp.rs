@@ -63,6 +63,7 @@ mod tests {
     use crate::{
         health::probe::testing::{IMPATIENCE, run, thresholds, udp_check},
         model::{Status, Thresholds},
+        util::free_address,
     };
 
     #[tokio::test]
@@ -91,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn fails_when_it_is_refused() {
-        let address = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let address = free_address();
         let outcome = run(address, udp_check(Thresholds::DEFAULT)).await;
         assert_eq!(outcome.status, Some(Status::Critical));
         assert_eq!(*outcome.output, format!("UDP to {address}: connection refused"));

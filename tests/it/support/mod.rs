@@ -13,6 +13,7 @@ pub(crate) mod lab;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod peer;
+#[path = "../../../src/util/port.rs"]
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod raw;

@@ -1,12 +1,15 @@
 //! Endpoints that cannot be used, for a while or at all.
 
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 
 use super::{
     super::{Client, EtcdError, EtcdOptions, Granted, KeyRange, Op, Range, Txn, Watch, Watched},
     relay::Relay,
 };
-use crate::cluster::testing::{Etcd, PATIENCE, shared_url};
+use crate::{
+    cluster::testing::{Etcd, PATIENCE, shared_url},
+    util::free_address,
+};
 
 /// For tests in which the clock is set to the deadline: before the first ping of a connection.
 const DEADLINE: Duration = Duration::from_secs(8);
@@ -17,8 +20,7 @@ fn client(endpoints: &[&str], deadline: Duration) -> Client {
 
 /// An endpoint at which nobody listens.
 fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+    format!("http://{}", free_address())
 }
 
 #[tokio::test]

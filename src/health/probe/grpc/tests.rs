@@ -16,10 +16,11 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     health::probe::{
         Prober,
-        testing::{IMPATIENCE, free_port, grpc_check, run, run_with, saying, thresholds},
+        testing::{IMPATIENCE, grpc_check, run, run_with, saying, thresholds},
         tls::tests::{acceptor, certificate, file_of},
     },
     model::Status,
+    util::free_address,
 };
 
 async fn server(tls: Option<TlsAcceptor>) -> (SocketAddr, HealthReporter) {
@@ -89,7 +90,7 @@ async fn a_server_without_health_service_is_told_as_such() {
 
 #[tokio::test]
 async fn a_refused_connection_is_told_as_such() {
-    let address = free_port().await;
+    let address = free_address();
     let outcome = run(address, grpc_check(|_| {})).await;
     assert_eq!(outcome.status, Some(Status::Critical));
     assert_eq!(*outcome.output, format!("connect to {address}: connection refused"));

@@ -11,10 +11,11 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     health::probe::{
         Prober,
-        testing::{IMPATIENCE, free_port, h2ping_check, run, run_with, saying, thresholds},
+        testing::{IMPATIENCE, h2ping_check, run, run_with, saying, thresholds},
         tls::tests::{acceptor, certificate, file_of},
     },
     model::Status,
+    util::free_address,
 };
 
 /// An HTTP/2 server that has nothing to offer but its connections.
@@ -79,7 +80,7 @@ async fn what_is_no_http_2_fails() {
 
 #[tokio::test]
 async fn a_refused_connection_is_told_as_such() {
-    let address = free_port().await;
+    let address = free_address();
     let outcome = run(address, h2ping_check(|_| {})).await;
     assert_eq!(*outcome.output, format!("connect to {address}: connection refused"));
 }

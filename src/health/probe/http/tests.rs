@@ -9,9 +9,10 @@ use tokio::{
 
 use crate::{
     health::probe::testing::{
-        IMPATIENCE, PATIENCE, free_port, http_check, read_head, run, saying, thresholds,
+        IMPATIENCE, PATIENCE, http_check, read_head, run, saying, thresholds,
     },
     model::{Expect, HttpExtra, Status, limit},
+    util::free_address,
 };
 
 const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfine\n";
@@ -129,7 +130,7 @@ async fn what_a_redirect_leads_to_is_what_counts() {
         let outcome = run(address, check).await;
         assert_eq!((outcome.status, &*outcome.output), (Some(Status::Critical), expected));
     }
-    let gone = free_port().await;
+    let gone = free_address();
     let reply = format!("HTTP/1.1 301 Moved Permanently\r\nLocation: http://{gone}/\r\n\r\n");
     let (address, _heads) = saying(reply).await;
     let outcome = run(address, http_check(|check| check.follow_redirects = true)).await;
@@ -257,7 +258,7 @@ async fn a_head_without_end_is_read_up_to_the_bound() {
 
 #[tokio::test]
 async fn a_refused_connection_is_told_as_such() {
-    let address = free_port().await;
+    let address = free_address();
     let outcome = run(address, http_check(|_| {})).await;
     assert_eq!(outcome.status, Some(Status::Critical));
     assert_eq!(*outcome.output, format!("connect to {address}: connection refused"));
@@ -304,7 +305,7 @@ async fn a_target_by_name_is_looked_up_and_all_its_addresses_tried() {
 
 #[tokio::test]
 async fn what_cannot_be_asked_is_said() {
-    let address = free_port().await;
+    let address = free_address();
     let bad_header = http_check(|check| check.headers = Box::new([("X Y".into(), "value".into())]));
     let outcome = run(address, bad_header).await;
     assert_eq!(&*outcome.output, "`X Y` is no valid HTTP header");

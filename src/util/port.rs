@@ -1,4 +1,5 @@
-//! Ports for what is told where to listen before it does, or more than once.
+//! Ports for tests of what is told where to listen before it does, or more than once. `tests/it`
+//! has this file as a module, too.
 
 use std::{
     collections::BTreeSet,
