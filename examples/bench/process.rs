@@ -229,16 +229,16 @@ pub(crate) fn scratch(name: &str) -> Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix(&prefix).tempdir().context("a scratch folder")
 }
 
-/// An address of loopback with a port that is free for UDP and TCP.
+/// An address of loopback that is free for UDP and TCP, and stays so until it is listened on: who
+/// asks for port 0, and each connection, gets one above 32767.
 ///
 /// # Errors
 /// When no port is free.
 pub(crate) fn free_address() -> Result<SocketAddr> {
-    for _ in 0..100 {
-        let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        if TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    bail!("no port of loopback is free")
+    let ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_768));
+    let addresses = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let is_free = |address: &SocketAddr| {
+        UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
+    };
+    addresses.take(1000).find(is_free).context("no port of loopback is free")
 }
