@@ -11,6 +11,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+#[cfg(test)]
+pub(super) use self::shared::SLICE;
 pub(super) use self::shared::Sharing;
 use self::shared::inbound;
 use super::{
@@ -128,6 +130,7 @@ impl Applier {
         if let Some(told) = told {
             self.take_inbound(told);
         }
+        self.look_at_some();
         take_waiting(&mut self.queues.seen, &mut seen, limit::WRITER_BATCH_MAX);
         let room = limit::WRITER_BATCH_MAX - self.waiting.len();
         take_waiting(&mut self.queues.asked, &mut asked, room);

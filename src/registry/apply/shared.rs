@@ -10,13 +10,16 @@ mod ground;
 mod opinions;
 mod propose;
 mod separate;
+mod tasks;
 mod tell;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
-use self::separate::Separate;
+#[cfg(test)]
+pub(in crate::registry) use self::tasks::SLICE;
+use self::{separate::Separate, tasks::Unlooked};
 use super::{Applier, Outcome, Reply, reply};
 use crate::{
     model::{Amendment, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
@@ -43,6 +46,8 @@ pub(in crate::registry) struct Sharing {
     term: u64,
     /// Whether others may have taken over what is this server's task, as far as is known here.
     may_be_replaced: bool,
+    /// Of which instances it is not known yet whose task they are since servers came or went.
+    unlooked: Unlooked,
     beats: mpsc::Sender<Beat>,
     /// When others are told again what is found here; `None` while nobody is to be told.
     tells_at: Option<Duration>,
@@ -126,6 +131,7 @@ impl Sharing {
             may_be_replaced: false,
             ownership_changes: ownership.subscribe(),
             ownership,
+            unlooked: Unlooked::default(),
             beats,
             tells_at: None,
             overlay: Overlay::default(),
@@ -172,7 +178,9 @@ impl Sharing {
         let is_idle = !self.is_proposing && taken.is_none() && self.weather == Weather::Fair;
         let parked = self.parked.iter().map(|parked| parked.until).min();
         let idle = [parked, retry_at].into_iter().flatten().min().filter(|_| is_idle);
-        [self.settled_at, self.tells_at, taken, unwritten, idle].into_iter().flatten().min()
+        let at_once = (!self.unlooked.is_empty()).then_some(Duration::ZERO);
+        let all = [at_once, self.settled_at, self.tells_at, taken, unwritten, idle];
+        all.into_iter().flatten().min()
     }
 
     /// How much waits for the next proposal.

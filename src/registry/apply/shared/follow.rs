@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Inbound, Sharing, Taken, Unwritten};
+use super::{Inbound, Sharing, Taken, Unwritten, tasks::Unlooked};
 use crate::{
     model::{InstanceKey, Revision},
     registry::{
@@ -256,13 +256,10 @@ impl Applier {
         sharing.settle(now);
         let has_grace = is_anew || (was_replaced && !sharing.may_be_replaced);
         self.show_shared(over);
-        for member in self.registry.snapshot().members() {
-            let key = member.key();
-            if has_grace {
-                self.leases.follow(&key, None, now);
-            }
-            let kept = ownership.keeps(&key).then_some(&**member);
-            self.leases.follow(&key, kept, now);
+        if has_grace {
+            self.begin_all_anew();
+        } else if let Some(sharing) = &mut self.sharing {
+            sharing.unlooked = Unlooked::of(&self.registry.snapshot());
         }
         self.retry_at = None;
     }

@@ -3,6 +3,7 @@
 mod apart;
 mod asked;
 mod innocent;
+mod many;
 mod opinions;
 mod random;
 mod refusing;

@@ -1,0 +1,69 @@
+//! More instances than are looked at in one go.
+
+use std::time::Duration;
+
+use super::{Fleet, beat, pass};
+use crate::{
+    model::{Command, Status},
+    registry::{apply::SLICE, testing},
+};
+
+/// So many that it takes several slices to look at them.
+const MANY: usize = 2 * SLICE + 100;
+
+fn name(number: usize) -> String {
+    format!("s{}/i{number}", number % 100)
+}
+
+async fn register_many(fleet: &Fleet, ttl: Duration) {
+    for from in (0..MANY).step_by(100) {
+        let numbers = from..MANY.min(from + 100);
+        let all = numbers.map(|number| testing::beating(&name(number), "10.0.0.1", ttl).into());
+        fleet.submit(0, Command::Register(all.collect())).await.unwrap();
+    }
+}
+
+/// How many are found silent: turned critical, or held by self-preservation.
+fn silent(fleet: &Fleet, server: usize) -> usize {
+    let snapshot = fleet.registry(server).snapshot();
+    snapshot.members().filter(|it| it.suspect || it.status == Status::Critical).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_that_are_taken_over_each_has_a_full_ttl_and_each_silent_one_is_found() {
+    let fleet = Fleet::start(2);
+    register_many(&fleet, Duration::from_secs(20)).await;
+    let (mine, others): (Vec<_>, Vec<_>) =
+        (0..MANY).partition(|number| fleet.commons.owner(&testing::key(&name(*number))) == 0);
+    assert!(mine.len() > SLICE / 2 && others.len() > SLICE / 2);
+    pass(15_000).await;
+    for number in &mine {
+        fleet.submit(0, beat(&name(*number), Status::Passing)).await.unwrap();
+    }
+    fleet.commons.bury(1);
+    pass(19_900).await;
+    assert_eq!(silent(&fleet, 0), 0, "each has a full ttl");
+    pass(1_000).await;
+    assert_eq!(silent(&fleet, 0), MANY, "and no more");
+}
+
+/// Those that are another's task now must not turn critical for want of heartbeats that go there.
+#[tokio::test(start_paused = true)]
+async fn of_many_that_are_given_up_none_is_counted_any_more() {
+    let fleet = Fleet::start(2);
+    fleet.commons.bury(1);
+    register_many(&fleet, Duration::from_secs(20)).await;
+    fleet.commons.come_back(1, true);
+    fleet.commons.join_again(1);
+    let owner = |number: &usize| fleet.commons.owner(&testing::key(&name(*number)));
+    let others: Vec<_> = (0..MANY).filter(|number| owner(number) == 1).collect();
+    assert!(others.len() > SLICE / 2);
+    pass(15_000).await;
+    for number in 0..MANY {
+        fleet.submit(owner(&number), beat(&name(number), Status::Passing)).await.unwrap();
+    }
+    pass(15_000).await;
+    for server in 0..2 {
+        assert_eq!(silent(&fleet, server), 0, "on {server}");
+    }
+}
