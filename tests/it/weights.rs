@@ -2,13 +2,20 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
+    thread,
     time::{Duration, Instant},
 };
 
 use hickory_proto::rr::{RData, RecordType};
 use serde_json::json;
 
-use crate::support::{Backend, Node, dns, eventually};
+use crate::support::{
+    Backend, Node,
+    api::Api,
+    dns::{self, Resolver},
+    eventually,
+};
 
 const WEIGHTS: [u16; 3] = [1, 2, 7];
 const QUERIES: u32 = 20_000;
@@ -98,17 +105,27 @@ fn a_killed_server_leaves_the_answers_in_time_and_does_not_come_back() {
     assert!(output.contains("refused"), "the check says why: {output}");
 }
 
+/// Ten thousand times, by clients who share the store's commits and the snapshots that come of
+/// them: each must see its own change, whoever else's came with it.
 #[test]
 fn no_answer_is_older_than_an_acknowledged_change() {
+    const CLIENTS: usize = 8;
     let node = Node::start();
-    let (api, resolver) = (node.api(), node.resolver());
     let body = json!({ "addresses": ["10.0.0.1"], "port": 80 });
-    for round in 0..10_000 {
-        api.register("flip", "flip-1", &body);
-        assert_eq!(resolver.service("flip").len(), 1, "registered, round {round}");
-        api.deregister("flip", "flip-1");
-        assert_eq!(resolver.service("flip"), [] as [std::net::IpAddr; 0], "gone, round {round}");
-    }
+    let flip = |service: &str, api: &Api, resolver: &Resolver| {
+        for round in 0..10_000 / CLIENTS {
+            api.register(service, "flip-1", &body);
+            assert_eq!(resolver.service(service).len(), 1, "registered, round {round}");
+            api.deregister(service, "flip-1");
+            assert_eq!(resolver.service(service), [] as [IpAddr; 0], "gone, round {round}");
+        }
+    };
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (flip, api, resolver) = (&flip, node.api(), node.resolver());
+            scope.spawn(move || flip(&format!("flip-{client}"), &api, &resolver));
+        }
+    });
 }
 
 #[test]
