@@ -3,4 +3,5 @@
 mod crash;
 mod damage;
 mod failure;
+mod faults;
 mod promise;
