@@ -12,7 +12,9 @@
 //! - **What was decided on is what is written over**: each change depends on that the row which it
 //!   changes was not written since, also a policy and a drain, of which the last word counts: a
 //!   member of etcd that was paused may take a transaction long after it was sent. Where a row is
-//!   gone there is nothing to compare; so what was removed meanwhile may come back.
+//!   gone there is nothing to compare; so what was removed meanwhile may come back. What an owner
+//!   removes by itself depends on the row of health, too: what a client has said by any server, and
+//!   was told that it is taken, may be a sign of life.
 //! - **What is more than this etcd takes**, which may be set to take less, is halved where each
 //!   part is good without the others; the registry does the same with what it proposes together.
 //! - **No answer** does not mean that nothing was written. What was to be written is looked for, as

@@ -67,8 +67,9 @@ pub(super) struct Condition {
     guard: Guard,
     /// The row that the guard is about: of an instance its registration.
     row: String,
-    /// Another row that must not have been written since the base: a transaction that a paused
-    /// member of etcd takes late is not to undo what was written meanwhile.
+    /// Another row that must not have been written since the base: what was decided by it would be
+    /// decided otherwise, and a transaction that a paused member of etcd takes late is not to undo
+    /// what was written meanwhile.
     own: Option<String>,
     /// What is read to find out.
     pub(super) rows: KeyRange,
@@ -103,7 +104,7 @@ impl Plan {
     /// When a row is larger than it may be.
     pub(super) fn of(proposal: &Proposal, writer: Writer<'_>) -> Result<Self, Refused> {
         let conditions = || {
-            let of = |edit| Condition::of(edit, writer.layout);
+            let of = |edit| Condition::of(edit, writer);
             let kept = proposal.kept.iter().map(|key| Condition::kept(key, writer.layout));
             Self::Bulk(proposal.edits.iter().filter_map(of).chain(kept).collect())
         };
@@ -313,7 +314,7 @@ impl Step {
             Write::Delete { key } => Op::Delete(KeyRange::key(key)),
             Write::DeleteAll(keys) => Op::Delete(keys.into()),
         };
-        let condition = Condition::of(edit, layout);
+        let condition = Condition::of(edit, writer);
         let compare = condition.as_ref().map(|it| it.compare(base)).unwrap_or_default();
         octets += condition.as_ref().map_or(0, |it| it.octets(compare.len()));
         Ok(Self { compare, op: Some(op), condition, octets })
@@ -331,7 +332,8 @@ impl Step {
 // === impl Condition ===
 
 impl Condition {
-    fn of(edit: &Edit, layout: &Layout) -> Option<Self> {
+    fn of(edit: &Edit, writer: Writer<'_>) -> Option<Self> {
+        let layout = writer.layout;
         let guard = match edit {
             Edit::Register { guard, .. }
             | Edit::Deregister { guard, .. }
@@ -342,6 +344,10 @@ impl Condition {
         };
         let own = match edit {
             Edit::Health { key, .. } => Some(layout.row(&RowKey::Health(key.clone()))),
+            // A server by itself removes for what is known of the health of an instance.
+            Edit::Deregister { key, .. } if writer.fence.is_some() => {
+                Some(layout.row(&RowKey::Health(key.clone())))
+            }
             Edit::Drain { key, .. } => Some(layout.row(&RowKey::Drained(key.clone()))),
             _ => None,
         };

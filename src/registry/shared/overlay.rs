@@ -111,16 +111,13 @@ impl Overlay {
             self.forget(key);
             return next;
         };
-        if matches!(row, SharedRow::Registration { .. }) {
-            // It was written again as it is: somebody has seen it alive. What this server has
-            // removed meanwhile was decided before.
-            if shown.is_none() {
-                self.forget(key);
-                return next;
-            }
-            if Arc::ptr_eq(shared, &before) {
-                return shown.cloned();
-            }
+        if shown.is_none() && is_sign_of_life(row, (&before, shared)) {
+            // What this server has removed meanwhile was decided before.
+            self.forget(key);
+            return next;
+        }
+        if matches!(row, SharedRow::Registration { .. }) && Arc::ptr_eq(shared, &before) {
+            return shown.cloned();
         }
         let stays = self.owed.contains(key) || matches!(row, SharedRow::Drained { .. });
         if !stays {
@@ -329,5 +326,21 @@ impl Overlay {
             Some(count) if count > 1 => self.services.insert(key.service.clone(), count - 1),
             _ => self.services.remove(key.service.as_str()),
         }
+    }
+}
+
+/// Whether somebody has seen an instance alive, by a row that makes it what it `is`: it was written
+/// again as it is, or it is said to be well, or at least not silent.
+fn is_sign_of_life(row: &SharedRow, (was, is): (&Arc<Member>, &Arc<Member>)) -> bool {
+    match row {
+        SharedRow::Registration { .. } => true,
+        SharedRow::Health { .. } if !Arc::ptr_eq(was, is) => {
+            let mut checks = is.instance.checks.iter().zip(&is.checks);
+            is.status.is_up() || checks.any(|(spec, it)| spec.is_lease() && it.status.is_up())
+        }
+        SharedRow::Health { .. }
+        | SharedRow::Drained { .. }
+        | SharedRow::Opinion { .. }
+        | SharedRow::Policy { .. } => false,
     }
 }

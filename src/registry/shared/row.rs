@@ -153,7 +153,8 @@ pub struct Proposal {
     /// their registrations are there and have not changed since the base.
     pub kept: Vec<InstanceKey>,
     /// Whether it may only be written while this server is known as alive: what it says of the
-    /// health of instances is its task then, and nobody else's.
+    /// health of instances is its task then, and nobody else's. What it removes it removes for
+    /// their health, on condition that nobody has said anything of that since the base.
     pub as_owner: bool,
 }
 

@@ -369,7 +369,7 @@ impl Server {
 
 impl Inner {
     fn take(&mut self, proposal: Proposal) -> Result<u64, Refused> {
-        let Proposal { base, edits, kept, .. } = proposal;
+        let Proposal { base, edits, kept, as_owner } = proposal;
         if self.edits_max.is_some_and(|max| edits.len() > max) {
             return Err(Refused::TooLarge(format!("{} changes", edits.len())));
         }
@@ -377,7 +377,9 @@ impl Inner {
             let row = self.rows.get(&RowKey::Registration(key.clone()));
             row.is_some_and(|(at, _)| *at <= base)
         };
-        let lost: Vec<&Edit> = edits.iter().filter(|edit| !self.holds(edit, base)).collect();
+        let is_unsaid = |edit: &Edit| !as_owner || self.is_unsaid(edit, base);
+        let holds = |edit: &&Edit| self.holds(edit, base) && is_unsaid(edit);
+        let lost: Vec<&Edit> = edits.iter().filter(|edit| !holds(edit)).collect();
         let keys = lost.iter().filter_map(|edit| edit.key());
         let keys = keys.chain(kept.iter().filter(|key| !is_kept(key)));
         let keys: Vec<InstanceKey> = keys.cloned().collect();
@@ -419,6 +421,12 @@ impl Inner {
             self.take(Proposal { base, edits, kept: Vec::new(), as_owner: false })
                 .expect("it has no condition");
         }
+    }
+
+    /// Whether nobody has said anything of the health of what is to be removed for that.
+    fn is_unsaid(&self, edit: &Edit, base: u64) -> bool {
+        let Edit::Deregister { key, .. } = edit else { return true };
+        self.rows.get(&RowKey::Health(key.clone())).is_none_or(|(at, _)| *at <= base)
     }
 
     fn holds(&self, edit: &Edit, base: u64) -> bool {

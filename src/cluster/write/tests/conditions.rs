@@ -133,6 +133,27 @@ async fn health_is_written_of_what_is_as_it_was_and_by_one_server_only() {
     assert_eq!(world.mirror.names().iter().filter(|name| name.starts_with("health")).count(), 1);
 }
 
+/// What a client had been told was taken went with the instance.
+#[tokio::test]
+async fn a_server_removes_nothing_by_itself_of_which_something_was_said_meanwhile() {
+    let mut world = World::new().await;
+    world.join().await;
+    world.write(["web/a", "web/b"].map(|name| register(name, Guard::None)).into()).await;
+    world.write(vec![health("web/a", Critical, "down")]).await;
+    let base = world.mirror.upto;
+    let at = world.write(vec![health("web/a", Passing, "back")]).await;
+    let removals = || vec![deregister("web/a", Guard::PresentUnchanged)];
+    world.mirror.upto = base;
+    assert_eq!(lost(world.as_owner(removals()).await), (vec!["web/a".to_owned()], at));
+    // Of one of which nothing was ever said there is nothing to compare.
+    let gone = vec![deregister("web/b", Guard::PresentUnchanged)];
+    let at = world.as_owner(gone).await.unwrap();
+    world.mirror.until_seen(at).await;
+    assert_eq!(world.mirror.names(), ["health web/a", "registration web/a"]);
+    // Who is asked to removes it whatever it says.
+    assert!(world.propose_on(base, removals()).await.is_ok());
+}
+
 /// The case of two servers that replace one instance at the same time.
 #[tokio::test]
 async fn of_two_that_replace_one_instance_the_loser_is_told() {
