@@ -17,6 +17,8 @@
 //!   was told that it is taken, may be a sign of life.
 //! - **What is more than this etcd takes**, which may be set to take less, is halved where each
 //!   part is good without the others; the registry does the same with what it proposes together.
+//! - **A full etcd takes what only deletes**, so this is sent by itself where it may be: instances
+//!   that are gone are removed, though what is found of the others is not written.
 //! - **No answer** does not mean that nothing was written. What was to be written is looked for, as
 //!   long as there is time; only if it is not to be found the answer is that nobody knows.
 //! - **A revision that the watch will not tell of** would let the reply wait for ever: where other

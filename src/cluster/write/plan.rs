@@ -199,6 +199,18 @@ impl Part {
         Some(Self { bulk, fence, steps, ..*self })
     }
 
+    /// What of it needs no room in the store, as a transaction of its own, if it may be one.
+    pub(super) fn deletions(&mut self) -> Option<Self> {
+        let puts = |step: &Step| matches!(step.op, Some(Op::Put { .. }));
+        if !self.is_divisible || self.steps.iter().all(puts) || !self.steps.iter().any(puts) {
+            return None;
+        }
+        let (bulk, fence) = (self.bulk.clone(), self.fence.clone());
+        let (own, steps) = std::mem::take(&mut self.steps).into_iter().partition(puts);
+        self.steps = own;
+        Some(Self { bulk, fence, steps, ..*self })
+    }
+
     fn ops(&self) -> impl Iterator<Item = &Op> {
         self.steps.iter().filter_map(|step| step.op.as_ref())
     }

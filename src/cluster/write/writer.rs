@@ -104,7 +104,8 @@ impl Writer {
     }
 
     /// Carries out a transaction, when no bulk is under way. One that is more than this etcd takes
-    /// is halved, if it may be, till what is left is too large by itself.
+    /// is halved, if it may be, till what is left is too large by itself. Where etcd is full, what
+    /// only deletes is taken all the same.
     async fn carry_out(&self, part: Part, free: &Free<'_>) -> Result<u64, Refused> {
         let (mut open, mut all) = (vec![part], Ok(0));
         while let Some(mut part) = open.pop() {
@@ -114,6 +115,9 @@ impl Writer {
             {
                 open.extend([half, part]);
                 continue;
+            }
+            if matches!(end, Err(Refused::Full(_))) {
+                open.extend(part.deletions());
             }
             self.account(&end, part.puts());
             all = merged(all, end);
@@ -342,10 +346,10 @@ impl Share for Writer {
     }
 }
 
-/// Whether what is left would fare no better.
+/// Whether what is left would fare no better. A store that is full takes what only deletes.
 fn is_for_all(end: &Result<u64, Refused>) -> bool {
     let Err(refused) = end else { return false };
-    !matches!(refused, Refused::Conflict { .. } | Refused::TooLarge(_))
+    !matches!(refused, Refused::Conflict { .. } | Refused::Full(_) | Refused::TooLarge(_))
 }
 
 /// What became of two parts of a proposal. The graver one counts; of conflicts all.

@@ -3,7 +3,7 @@
 use tokio::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-use super::{World, deregister, own_policy, policy, register};
+use super::{World, deregister, health, own_policy, policy, register};
 use crate::{
     cluster::{
         etcd::{Client, EtcdOptions},
@@ -13,6 +13,7 @@ use crate::{
         },
         testing::{Etcd, shared, shared_url},
     },
+    model::Status::Critical,
     registry::{Guard, Refused, testing::key},
 };
 
@@ -105,12 +106,7 @@ async fn a_store_that_is_out_of_reach_is_unavailable() {
 async fn a_full_store_refuses_as_full_and_is_told_of() {
     let etcd = Etcd::start(&["--quota-backend-bytes", "1000000"]);
     let mut world = World::of(etcd.client(), etcd.client(), "/rollcall/").await;
-    let filler = vec![b'x'; 100 << 10];
-    for n in 0.. {
-        if world.etcd.put(format!("/other/{n}"), filler.clone(), None).await.is_err() {
-            break;
-        }
-    }
+    fill(&world.etcd).await;
     match world.propose(vec![register("web/a", Guard::None)]).await {
         Err(Refused::Full(why)) => assert!(why.contains("etcdctl alarm disarm"), "{why}"),
         other => panic!("{other:?}"),
@@ -127,6 +123,38 @@ async fn a_full_store_refuses_as_full_and_is_told_of() {
     tokio::select! { () = inspected => {}, () = until(|| !world.mirror.board().is_empty()) => {} }
     let words = |board: &str| board.split("; since").next().map(str::to_owned);
     assert_eq!(words(&world.mirror.board()), words(&board));
+}
+
+/// All of what an owner had found was refused, and refused again.
+#[tokio::test]
+async fn a_full_store_takes_removals_of_what_is_proposed_beside_them() {
+    let etcd = Etcd::start(&["--quota-backend-bytes", "1000000"]);
+    let mut world = World::of(etcd.client(), etcd.client(), "/rollcall/").await;
+    world.join().await;
+    let names = ["web/a", "web/b", "web/c"];
+    world.write(names.map(|name| register(name, Guard::Unchanged)).into()).await;
+    fill(&world.etcd).await;
+    let mut found = vec![health("web/a", Critical, "down")];
+    found.extend(["web/b", "web/c"].map(|name| deregister(name, Guard::PresentUnchanged)));
+    let refused = world.as_owner(found).await;
+    assert!(matches!(refused, Err(Refused::Full(_))), "{refused:?}");
+    world.mirror.until(|mirror| mirror.names() == ["registration web/a"]).await;
+    assert!(world.mirror.board().starts_with("etcd space: "), "{}", world.mirror.board());
+    // What a client asks for is all or none.
+    let asked = vec![deregister("web/a", Guard::Present), own_policy("web")];
+    let refused = world.propose(asked).await;
+    assert!(matches!(refused, Err(Refused::Full(_))), "{refused:?}");
+    assert_eq!(world.keys("instances/").await, 1);
+}
+
+/// Writes until there is no room left.
+async fn fill(etcd: &Client) {
+    let filler = vec![b'x'; 100 << 10];
+    for n in 0.. {
+        if etcd.put(format!("/other/{n}"), filler.clone(), None).await.is_err() {
+            return;
+        }
+    }
 }
 
 #[tokio::test]
