@@ -8,6 +8,7 @@
 //!   one transaction takes (128 comparisons, so 41 rows of health); then it is written in several,
 //!   four at a time. Each row of it is good without the others, so a part that is refused does not
 //!   take back the rest: what was written comes back by the watch, and what was not is still owed.
+//!   The same goes for what only looks whether all is as it was, or is written again as it is.
 //! - **Anything else** is all or none. What is too much for one transaction is a *bulk*: see below.
 //! - **What was decided on is what is written over**: each change depends on that the row which it
 //!   changes was not written since, also a policy and a drain, of which the last word counts: a

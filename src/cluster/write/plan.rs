@@ -98,7 +98,8 @@ pub(super) struct Writer<'a> {
 
 impl Plan {
     /// Plans a proposal. What is proposed as owner may be written in several transactions: each
-    /// change of it is good without the others. Any other change is all or none.
+    /// change of it is good without the others. So is what is written again as it is. Any other
+    /// change is all or none.
     ///
     /// # Errors
     /// When a row is larger than it may be.
@@ -108,8 +109,8 @@ impl Plan {
             let kept = proposal.kept.iter().map(|key| Condition::kept(key, writer.layout));
             Self::Bulk(proposal.edits.iter().filter_map(of).chain(kept).collect())
         };
-        // Where nothing is written, each condition is as good without the others.
-        let is_divisible = proposal.as_owner || proposal.edits.is_empty();
+        // Where nothing becomes another, each condition is as good without the others.
+        let is_divisible = proposal.as_owner || proposal.edits.iter().all(Edit::is_again);
         if !is_divisible && proposal.edits.len() > OPERATIONS_MAX {
             return Ok(conditions());
         }

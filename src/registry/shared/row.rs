@@ -329,6 +329,12 @@ impl Edit {
             Self::Policy { .. } => None,
         }
     }
+
+    /// Whether it writes a registration again as it is, of which nothing but the row's revision is
+    /// another then.
+    pub fn is_again(&self) -> bool {
+        matches!(self, Self::Register { to, .. } if to.registered.is_some())
+    }
 }
 
 // === impl JournalError ===

@@ -111,6 +111,44 @@ async fn what_is_to_stay_as_it_is_is_looked_at_and_nothing_is_written() {
     assert_eq!(world.keys("instances/new/").await, 0);
 }
 
+/// It was a bulk, for which all others wait, though nothing was to be another.
+#[tokio::test]
+async fn what_is_written_again_as_it_is_is_divided_as_needed() {
+    let mut world = World::new().await;
+    let names: Vec<String> = (0..300).map(|n| format!("web/{n}")).collect();
+    for names in names.chunks(100) {
+        world.write(names.iter().map(|it| register(it, Guard::None)).collect()).await;
+    }
+    for count in [1, 150] {
+        let base = world.mirror.upto;
+        let again = names[..count].iter().map(|name| again(name, base)).collect();
+        let kept = names[count..].iter().map(|name| key(name)).collect();
+        let at = world.keep(kept, again).await.unwrap();
+        world.mirror.until_seen(at).await;
+        assert_eq!((world.keys("bulk").await, world.mirror.names().len()), (0, 300));
+        let rows = Range::of(KeyRange::prefix(format!("{}v1/instances/", world.prefix)));
+        let written = world.etcd.range(Range { min_mod_revision: base + 1, ..rows }).await.unwrap();
+        assert_eq!(written.kvs.len(), count);
+    }
+    // Beside what is to be another it is all or none, as ever.
+    let mut edits = vec![again("web/0", world.mirror.upto), register("new/0", Guard::None)];
+    edits.push(register("web/1", Guard::Unchanged));
+    let kept: Vec<_> = names[2..].iter().map(|name| key(name)).collect();
+    assert!(world.keep(kept, edits).await.is_ok());
+    assert!(world.keys("bulk").await > 0);
+}
+
+/// A registration that is written again as it is.
+fn again(name: &str, at: u64) -> Edit {
+    match register(name, Guard::PresentUnchanged) {
+        Edit::Register { key, mut to, guard } => {
+            to.registered = Some(Revision::shared(at));
+            Edit::Register { key, to, guard }
+        }
+        other => other,
+    }
+}
+
 #[tokio::test]
 async fn health_is_written_of_what_is_as_it_was_and_by_one_server_only() {
     let mut world = World::new().await;
