@@ -51,6 +51,18 @@ impl Common {
     /// With [`EtcdError::Foreign`] when the store has another state, or none: then nothing was
     /// done, who follows looks at it, and the next call goes to the next endpoint.
     pub(super) async fn txn(&self, txn: Txn) -> Result<TxnReply, EtcdError> {
+        self.txn_until(txn, None).await
+    }
+
+    /// The same, given up at that moment: only what was sent by then may have been done.
+    ///
+    /// # Errors
+    /// As [`Common::txn`].
+    pub(super) async fn txn_until(
+        &self,
+        txn: Txn,
+        until: Option<Instant>,
+    ) -> Result<TxnReply, EtcdError> {
         let own = KeyRange::key(self.layout.key(&Key::Meta));
         for _ in 0..TRIES {
             let agreed = self.agreed();
@@ -59,7 +71,7 @@ impl Common {
             guarded.compare.insert(0, Compare::value(own.clone(), Relation::Equal, row.clone()));
             guarded.otherwise.insert(0, Op::Range(Range::of(own.clone())));
             let timed = Timed { metrics: &self.metrics, began: Instant::now() };
-            let reply = self.client.txn(guarded).await;
+            let reply = self.client.txn_until(guarded, until).await;
             drop(timed);
             let mut reply = reply?;
             if reply.succeeded {

@@ -78,6 +78,10 @@ impl Shared {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => tour.failed(slot, failure)?,
             }
+            // What is not sent any more has not happened.
+            if asked.is_late() {
+                break;
+            }
         }
         Err(tour.in_vain())
     }
@@ -97,7 +101,7 @@ impl Shared {
     ) -> Result<R, Failure> {
         match self.exchange(slot, method, request.clone(), asked).await {
             Err(Failure { kind: Kind::Lost(_), may_be_done })
-                if method.is_repeatable || !may_be_done =>
+                if (method.is_repeatable || !may_be_done) && !asked.is_late() =>
             {
                 self.exchange(slot, method, request, asked).await
             }
@@ -113,7 +117,9 @@ impl Shared {
         request: Q,
         asked: &Asked,
     ) -> Result<R, Failure> {
-        let deadline = Instant::now() + self.deadline;
+        let now = Instant::now();
+        let deadline = asked.at_most(now + self.deadline);
+        let last = asked.at_most(now + self.deadline * LASTING);
         let (connection, held) = self.ready(slot, deadline).await?;
         let arrivals = Arrivals::default();
         let once = async |held: &Held, request: Q| {
@@ -136,8 +142,9 @@ impl Shared {
                 other => other,
             }
         };
-        match self.while_arriving(deadline, &arrivals, calling).await {
+        match self.while_arriving((deadline, last), &arrivals, calling).await {
             Some(called) => called.map(tonic::Response::into_inner),
+            None if asked.is_late() => Err(Failure::silent("no answer in time".to_owned())),
             None if arrivals.last().is_some_and(|at| at.elapsed() < self.deadline) => {
                 Err(Failure::slow(format!("no whole answer within {:?}", self.deadline * LASTING)))
             }
@@ -145,15 +152,14 @@ impl Shared {
         }
     }
 
-    /// Waits until the deadline, or as long as something of the reply comes; `None` when that is
-    /// over.
+    /// Waits until the deadline, or until the last moment as long as something of the reply comes;
+    /// `None` when that is over.
     async fn while_arriving<T>(
         &self,
-        deadline: Instant,
+        (deadline, last): (Instant, Instant),
         arrivals: &Arrivals,
         calling: impl Future<Output = T>,
     ) -> Option<T> {
-        let last = deadline + self.deadline * (LASTING - 1);
         let (mut until, mut calling) = (deadline, pin!(calling));
         loop {
             match (timeout_at(until, &mut calling).await, arrivals.last()) {

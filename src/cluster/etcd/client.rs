@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{
     Alarm, EtcdError, EtcdOptions, Granted, Header, KeepAlive, KeyRange, LeaseId, Listing, Member,
@@ -111,8 +112,20 @@ impl Client {
     /// # Errors
     /// As [`EtcdError`] says.
     pub async fn txn(&self, txn: Txn) -> Result<TxnReply, EtcdError> {
+        self.txn_until(txn, None).await
+    }
+
+    /// The same, given up at that moment: only what was sent by then may have been done.
+    ///
+    /// # Errors
+    /// As [`EtcdError`] says.
+    pub(in crate::cluster) async fn txn_until(
+        &self,
+        txn: Txn,
+        until: Option<Instant>,
+    ) -> Result<TxnReply, EtcdError> {
         let method = Method { is_repeatable: txn.is_read_only(), ..TXN };
-        let asked = Asked { what: txn.what(), lease: txn.lease(), ..Asked::default() };
+        let asked = Asked { what: txn.what(), lease: txn.lease(), until, ..Asked::default() };
         let reply: proto::TxnResponse = self.0.call(method, txn.message(), asked).await?;
         Ok(reply.into())
     }

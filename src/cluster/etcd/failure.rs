@@ -1,5 +1,6 @@
 //! What a failed attempt means: for the caller, and for the next endpoint.
 
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::{
@@ -37,7 +38,7 @@ pub(super) enum Kind {
     Token(String),
 }
 
-/// What the texts need to be of use.
+/// What is asked, as far as the texts need it to be of use, and until when an answer is.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
     /// In words: "read `/rollcall/*`".
@@ -46,6 +47,22 @@ pub(super) struct Asked {
     pub(super) lease: Option<LeaseId>,
     /// The revision that was asked for.
     pub(super) revision: u64,
+    /// When whoever asks has given it up, if that is before all endpoints were tried.
+    pub(super) until: Option<Instant>,
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// Whether nobody waits for an answer any more.
+    pub(super) fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
+    /// That moment, or when whoever asks has given it up if that is before.
+    pub(super) fn at_most(&self, at: Instant) -> Instant {
+        self.until.map_or(at, |until| until.min(at))
+    }
 }
 
 // === impl Kind ===

@@ -21,7 +21,8 @@
 //! - **A full etcd takes what only deletes**, so this is sent by itself where it may be: instances
 //!   that are gone are removed, though what is found of the others is not written.
 //! - **No answer** does not mean that nothing was written. What was to be written is looked for, as
-//!   long as there is time; only if it is not to be found the answer is that nobody knows.
+//!   long as there is time; only if it is not to be found the answer is that nobody knows. What
+//!   never left this server, because no connection came about, has not happened.
 //! - **A revision that the watch will not tell of** would let the reply wait for ever: where other
 //!   programs use the same etcd, a transaction that changed nothing has such a one. Then the row of
 //!   what all servers have agreed on is written again, as it is.

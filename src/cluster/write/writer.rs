@@ -148,18 +148,17 @@ impl Writer {
     }
 
     async fn attempt(&self, part: &Part, deadline: Instant) -> Result<u64, Lost> {
-        let send = || timeout_at(deadline, self.common.txn(part.txn()));
         let end = loop {
-            match send().await {
+            match self.common.txn_until(part.txn(), Some(deadline)).await {
                 // An election is over soon, and nothing was done.
-                Ok(Err(EtcdError::NoLeader { .. })) if Instant::now() + AGAIN < deadline => {
+                Err(EtcdError::NoLeader { .. }) if Instant::now() + AGAIN < deadline => {
                     tokio::time::sleep(AGAIN).await;
                 }
                 end => break end,
             }
         };
         let end = match end {
-            Ok(Ok(reply)) => {
+            Ok(reply) => {
                 let changed = reply.replies.iter().any(|reply| *reply != OpReply::Deleted(0));
                 return match part.judge(&reply) {
                     Ok(_) if part.is_read_only() => Ok(part.base()),
@@ -174,11 +173,10 @@ impl Writer {
                     Err(lost) => Err(lost),
                 };
             }
-            Ok(Err(EtcdError::Unsure { endpoint, cause })) => {
+            Err(EtcdError::Unsure { endpoint, cause }) => {
                 self.find_out(part, format!("{endpoint}: {cause}"), deadline).await
             }
-            Ok(Err(error)) => Err(refused(&error)),
-            Err(_) => Err(Refused::Unsure(unsure("no answer in time"))),
+            Err(error) => Err(refused(&error)),
         };
         end.map_err(Lost::Refused)
     }

@@ -88,6 +88,26 @@ async fn what_is_on_its_way_is_unsure() {
     }
 }
 
+/// Who hears that has to look what became of it, though nothing was ever sent.
+#[tokio::test]
+async fn what_was_never_sent_is_not_unsure() {
+    let (etcd, prefix) = shared();
+    let (one, other) = (Link::to(shared_url()).await, Link::to(shared_url()).await);
+    one.set_flow(Flow::None);
+    other.set_flow(Flow::None);
+    // The time of the proposal is over while the second endpoint is tried.
+    let deadline = Duration::from_millis(1_500);
+    let writes = EtcdOptions { deadline, ..EtcdOptions::new([&*one.url, &*other.url]) };
+    let mut world = World::of(etcd, Client::new(writes).unwrap(), &prefix).await;
+    world.writer.deadline = Duration::from_secs(2);
+    match world.propose(vec![register("web/a", Guard::Unchanged)]).await {
+        Err(Refused::Unavailable(why)) => {
+            assert!(why.contains(&one.url) && why.contains(&other.url), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_store_that_is_out_of_reach_is_unavailable() {
     let (etcd, prefix) = shared();
