@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Duration, Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -65,6 +65,10 @@ pub struct Follower {
     /// Whether what is known has to be listed again, because changes are missing.
     pub(super) has_gap: bool,
     is_fair: bool,
+    /// How often a write has met another state, and was refused, though the store was within reach.
+    doubts: watch::Receiver<u64>,
+    /// Whether one has since it was last said that writes are taken.
+    is_doubted: bool,
     backoff: Backoff,
     rng: fastrand::Rng,
 }
@@ -94,6 +98,7 @@ impl Follower {
         relayed: Option<mpsc::Sender<Relayed>>,
         mut rng: fastrand::Rng,
     ) -> Self {
+        let doubts = common.doubts();
         let unreadable = Unreadable::new(common.board.clone(), common.metrics.clone());
         Self {
             notes: Notes::new(common.clone()),
@@ -110,6 +115,8 @@ impl Follower {
             fresh: Fresh::default(),
             has_gap: false,
             is_fair: true,
+            doubts,
+            is_doubted: false,
             backoff: Backoff::new(rng.fork()),
             rng,
         }
@@ -188,12 +195,19 @@ impl Follower {
 
     /// Watches, after a list if one is needed, until that is over.
     async fn follow(&mut self, out: &mpsc::Sender<Followed>) -> End {
+        // What was doubted until now is looked at.
+        self.is_doubted |= self.doubts.has_changed().unwrap_or(false);
+        self.doubts.mark_unchanged();
         let watch = match self.resume(out).await {
             Ok(watch) => watch,
             Err(end) => return end,
         };
         self.notes.within_reach();
         self.set_weather(out, Weather::Fair).await;
+        if std::mem::take(&mut self.is_doubted) {
+            // Nobody listens: the next word finds that out.
+            let _closed = out.send(Followed::Writable).await;
+        }
         self.listen(watch, out).await
     }
 
@@ -285,13 +299,13 @@ impl Follower {
 
     /// Tells of what comes, as long as it comes.
     async fn listen(&mut self, mut watch: WatchStream, out: &mpsc::Sender<Followed>) -> End {
-        let mut doubts = self.common.doubts();
         self.fresh.begun(watch.header().revision);
         loop {
             let heard = &self.common.heard;
             let word = tokio::select! {
                 biased;
-                Ok(()) = doubts.changed() => {
+                Ok(()) = self.doubts.changed() => {
+                    self.is_doubted = true;
                     let why = "a write has met another state than is followed".to_owned();
                     return End::Again("meta", why);
                 }

@@ -167,6 +167,8 @@ pub(in crate::cluster) struct Mirror {
     pub(in crate::cluster) weather: Weather,
     /// How often all was listed, after the first time.
     pub(in crate::cluster) lists: usize,
+    /// How often it was said that changes are taken again.
+    pub(in crate::cluster) writable: usize,
     told: mpsc::Receiver<Followed>,
     _stop: DropGuard,
 }
@@ -199,6 +201,7 @@ impl Mirror {
             upto,
             weather: Weather::Fair,
             lists: 0,
+            writable: 0,
             told,
             _stop: stop.drop_guard(),
         };
@@ -249,7 +252,7 @@ impl Mirror {
                 });
                 self.apply(rows);
             }
-            Followed::Writable => {}
+            Followed::Writable => self.writable += 1,
             Followed::Weather(weather) => {
                 assert_ne!(weather, self.weather, "told twice");
                 self.weather = weather;

@@ -120,7 +120,7 @@ pub enum Followed {
         /// then the store was restored from a backup.
         at: u64,
     },
-    /// The store takes changes again, which it refused although it was within reach.
+    /// The store takes changes again, one of which it refused although it was within reach.
     Writable,
 }
 

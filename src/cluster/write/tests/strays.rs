@@ -11,7 +11,7 @@ use crate::{
         testing::{Etcd, shared, shared_url},
     },
     model::Status::Passing,
-    registry::{Guard, Refused},
+    registry::{Guard, Refused, Weather},
 };
 
 /// A server that follows one etcd, and whose writes go to another one first.
@@ -68,6 +68,17 @@ async fn no_write_goes_into_another_etcd() {
             assert!(taken.is_ok(), "{taken:?}");
         }
     }
+}
+
+/// The note of what was refused stayed on a server at which nobody changed anything more.
+#[tokio::test]
+async fn after_a_write_that_met_another_etcd_it_is_said_that_writes_are_taken() {
+    let other = Etcd::start(&[]);
+    let mut world = beside(&other).await;
+    let refused = world.propose(vec![register("web/a", Guard::Unchanged)]).await;
+    assert!(matches!(refused, Err(Refused::Unavailable(_))), "{refused:?}");
+    world.mirror.until(|mirror| mirror.writable == 1).await;
+    assert_eq!(world.mirror.weather, Weather::Fair);
 }
 
 /// An import writes the row again, of which a server may not have heard yet.
