@@ -315,7 +315,7 @@ fn start(
         None => shared::lone(config, &sockets.http.local_addrs(), &clock),
     };
     if let Some(sharing) = built.sharing {
-        sharing.start(&mut tasks, registry.clone(), &metrics, &ends.sharing);
+        sharing.start(&mut tasks, registry.clone(), &ends.sharing);
     }
     let api = http::Api::new(http::Setup {
         registry,

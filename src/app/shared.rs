@@ -11,7 +11,7 @@ use super::{config::Config, supervise::Tasks};
 use crate::{
     cluster::{
         self,
-        beats::{Beats, BeatsSetup},
+        beats::{Beats, BeatsMetrics, BeatsSetup},
         etcd::Client,
         follow::{Follower, Relayed, inspect},
         layout::{Layout, ServerRow},
@@ -46,6 +46,7 @@ pub(super) struct Sharing {
     ownership: Ownership,
     follower: Follower,
     relayed: mpsc::Receiver<Relayed>,
+    beats_metrics: BeatsMetrics,
     lease: Duration,
     checkers: usize,
 }
@@ -97,6 +98,7 @@ impl Sharing {
             ownership: Ownership::of(nobody),
             follower,
             relayed,
+            beats_metrics: BeatsMetrics::new(metrics),
             lease: config.cluster.lease,
             checkers: config.cluster.checkers,
         }))
@@ -116,6 +118,7 @@ impl Sharing {
             followed: receiver,
             ownership: self.ownership.clone(),
             beats,
+            beats_left_out: self.beats_metrics.left_out(),
             settling: self.lease,
             life: fastrand::Rng::new().u16(1..=Steps::LIFE_MAX),
         });
@@ -144,15 +147,10 @@ impl SharingTasks {
     }
 
     /// Starts them all; they run until `stop`, after the registry.
-    pub(super) fn start(
-        self,
-        tasks: &mut Tasks,
-        registry: Registry,
-        metrics: &Metrics,
-        stop: &CancellationToken,
-    ) {
+    pub(super) fn start(self, tasks: &mut Tasks, registry: Registry, stop: &CancellationToken) {
         let Self { sharing, followed, beats } = self;
-        let Sharing { common, me, row, ownership, follower, relayed, lease, checkers } = sharing;
+        let Sharing { common, me, row, ownership, follower, relayed, .. } = sharing;
+        let (lease, checkers, metrics) = (sharing.lease, sharing.checkers, sharing.beats_metrics);
         info!(server = %me.id, reached_at = ?me.http, "sharing the registry");
         let finisher = Finisher::new(common.clone(), me.id.clone());
         tasks.spawn("bulks", finisher.run(stop.clone()));
@@ -161,8 +159,8 @@ impl SharingTasks {
         let counting = count(common.clone(), registry.clone(), ownership.clone(), stop.clone());
         tasks.spawn("count", counting);
         let (id, common_beats) = (Arc::clone(&me.id), common.clone());
-        let setup = BeatsSetup { common: common_beats, me: id, registry, beats, relayed };
-        let beats = Beats::new(setup, metrics, random.fork());
+        let setup = BeatsSetup { common: common_beats, me: id, registry, beats, relayed, metrics };
+        let beats = Beats::new(setup, random.fork());
         let setup = MembersSetup { id: me.id, row, lease, checkers, ownership };
         let members = Members::new(common.clone(), setup, random.fork());
         tasks.spawn("members", members.run(stop.clone()));

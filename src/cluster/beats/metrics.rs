@@ -9,7 +9,7 @@ use crate::telemetry::Metrics;
 
 /// The families; clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct BeatsMetrics {
+pub struct BeatsMetrics {
     beats: Family<Beats, Counter>,
     dropped: Family<Reason, Counter>,
     octets: Family<Way, Counter>,
@@ -43,7 +43,8 @@ struct Way {
 // === impl BeatsMetrics ===
 
 impl BeatsMetrics {
-    pub(super) fn new(metrics: &Metrics) -> Self {
+    /// Registers them.
+    pub fn new(metrics: &Metrics) -> Self {
         let new = Self::default();
         let Self { beats, dropped, octets, relayed, unreachable } = new.clone();
         metrics.register(|registry| {
@@ -59,6 +60,11 @@ impl BeatsMetrics {
             registry.register("cluster_peers_unreachable", help, unreachable);
         });
         new
+    }
+
+    /// Counts those for which there was no room in the registry's queue.
+    pub fn left_out(&self) -> Counter {
+        self.dropped.get_or_create(&Reason { reason: "queue" }).clone()
     }
 
     pub(super) fn sent(&self, by: By, outcome: &'static str, count: usize) {

@@ -23,7 +23,7 @@
 //! A heartbeat is worth something for as long as its ttl, and for three seconds at the most: what
 //! comes later would keep a dead instance alive. What is late is dropped; so is what is oldest when
 //! there is no room. The registry never waits: it puts heartbeats into a queue, and drops them when
-//! that is full.
+//! that is full. All that are dropped are counted, by reason.
 //!
 //! # The other way
 //!
@@ -84,4 +84,5 @@ mod start;
 mod tests;
 mod ways;
 
+pub use metrics::BeatsMetrics;
 pub use start::{Beats, BeatsSetup};

@@ -15,7 +15,6 @@ use super::{
 use crate::{
     cluster::{Common, follow::Relayed},
     registry::{Beat, Peer, Registry, ServerId},
-    telemetry::Metrics,
 };
 
 /// What heartbeats for other servers need.
@@ -30,6 +29,8 @@ pub struct BeatsSetup {
     pub beats: mpsc::Receiver<Beat>,
     /// What others have left in the store.
     pub relayed: mpsc::Receiver<Relayed>,
+    /// What is counted.
+    pub metrics: BeatsMetrics,
 }
 
 /// Brings heartbeats to the servers that count them.
@@ -50,10 +51,9 @@ struct Both {
 // === impl Beats ===
 
 impl Beats {
-    /// Of a setup, with metrics registered; nothing is sent before it runs.
-    pub fn new(setup: BeatsSetup, metrics: &Metrics, rng: fastrand::Rng) -> Self {
-        let BeatsSetup { common, me, registry, beats, relayed } = setup;
-        let metrics = BeatsMetrics::new(metrics);
+    /// Of a setup; nothing is sent before it runs.
+    pub fn new(setup: BeatsSetup, rng: fastrand::Rng) -> Self {
+        let BeatsSetup { common, me, registry, beats, relayed, metrics } = setup;
         let receiver =
             Receiver { me: me.clone(), registry: registry.clone(), metrics: metrics.clone() };
         let (board, clock) = (common.board.undated().clone(), common.clock.clone());

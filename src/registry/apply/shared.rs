@@ -15,6 +15,7 @@ mod tell;
 
 use std::{sync::Arc, time::Duration};
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{mpsc, watch};
 
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub(in crate::registry) struct Sharing {
     /// Of which instances it is not known yet whose task they are since servers came or went.
     unlooked: Unlooked,
     beats: mpsc::Sender<Beat>,
+    beats_left_out: Counter,
     /// When others are told again what is found here; `None` while nobody is to be told.
     tells_at: Option<Duration>,
     overlay: Overlay,
@@ -123,7 +125,8 @@ pub(super) enum Inbound {
 impl Sharing {
     /// What the writer keeps of a setup, and where it proposes changes.
     pub(in crate::registry) fn new(setup: SharedSetup, dissent: Dissent) -> (Box<dyn Share>, Self) {
-        let SharedSetup { share, followed, ownership, beats, settling, life: _ } = setup;
+        let SharedSetup { share, followed, ownership, beats, beats_left_out, settling, life: _ } =
+            setup;
         let sharing = Self {
             followed,
             views: 0,
@@ -133,6 +136,7 @@ impl Sharing {
             ownership,
             unlooked: Unlooked::default(),
             beats,
+            beats_left_out,
             tells_at: None,
             overlay: Overlay::default(),
             opinions: Opinions::new(dissent),
@@ -222,7 +226,9 @@ impl Applier {
             let heard = beat.heard.or(seen);
             if !sharing.ownership.keeps(&beat.key) && base.member(&beat.key).is_some() {
                 // When the queue is full, the next one comes in time.
-                let _full = sharing.beats.try_send(Beat { heard, ..beat });
+                if sharing.beats.try_send(Beat { heard, ..beat }).is_err() {
+                    sharing.beats_left_out.inc();
+                }
             }
         };
         match command {

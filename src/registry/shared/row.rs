@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -268,6 +269,8 @@ pub struct SharedSetup {
     pub ownership: Ownership,
     /// Signs of life for other servers.
     pub beats: mpsc::Sender<Beat>,
+    /// Counts those for which there was no room there.
+    pub beats_left_out: Counter,
     /// How long, after the store is within reach again, this server goes on to show what it has
     /// found by itself of instances that are the task of others.
     pub settling: Duration,

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -19,6 +20,9 @@ use crate::{
     telemetry::{Board, Metrics},
     util::Clock,
 };
+
+/// Heartbeats for others that wait to be taken.
+pub(crate) const BEATS_MAX: usize = 10_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum RowKey {
@@ -49,6 +53,7 @@ struct Server {
     is_cut: bool,
     is_buried: bool,
     failure: Option<Refused>,
+    beats_left_out: Counter,
 }
 
 /// Who is registered as what, and whether it is drained.
@@ -93,12 +98,14 @@ impl Commons {
         for (index, other) in inner.servers.iter().enumerate() {
             other.ownership.set(view(index, count, inner.checkers));
         }
-        let (beats, heard) = mpsc::channel(10_000);
+        let (beats, heard) = mpsc::channel(BEATS_MAX);
+        let beats_left_out = Counter::default();
         let keeping = Keeping::Shared(SharedSetup {
             share: Box::new(End { commons: self.clone(), server }),
             followed: receiver,
             ownership: ownership.clone(),
             beats,
+            beats_left_out: beats_left_out.clone(),
             settling: Duration::from_secs(10),
             life: 100 * u16::try_from(count).expect("they are few"),
         });
@@ -108,6 +115,7 @@ impl Commons {
             is_cut: false,
             is_buried: false,
             failure: None,
+            beats_left_out,
         });
         drop(inner);
         let (board, metrics) = (Board::default(), Metrics::new());
@@ -275,6 +283,11 @@ impl Commons {
         inner
             .take(Proposal { base, edits, kept: Vec::new(), as_owner: false })
             .expect("nothing stands against it")
+    }
+
+    /// How many heartbeats for others a server had no room for.
+    pub(crate) fn beats_left_out(&self, server: usize) -> u64 {
+        self.inner.lock().servers[server].beats_left_out.get()
     }
 
     /// The revision of the last change.

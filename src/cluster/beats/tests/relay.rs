@@ -10,7 +10,7 @@ use super::support::{becomes, metric};
 use crate::{
     cluster::{
         beats::{
-            Beats, BeatsSetup,
+            Beats, BeatsMetrics, BeatsSetup,
             outbox::Waiting,
             relay::{Relay, pack, pause_after, unpack},
         },
@@ -120,8 +120,9 @@ async fn start(server: &Running, queue: mpsc::Receiver<Beat>, etcd: &Client, pre
     tokio::spawn(follower.run(followed, stop.clone()));
     let me = server.registry.ownership().view().unwrap().me;
     let registry = server.registry.clone();
-    let setup = BeatsSetup { common, me, registry, beats: queue, relayed };
-    let beats = Beats::new(setup, &server.metrics, fastrand::Rng::new());
+    let metrics = BeatsMetrics::new(&server.metrics);
+    let setup = BeatsSetup { common, me, registry, beats: queue, relayed, metrics };
+    let beats = Beats::new(setup, fastrand::Rng::new());
     tokio::spawn(beats.run(stop));
 }
 

@@ -10,6 +10,7 @@ use crate::{
     model::{Amendment, Carry, Command, EventKind, Instance, Replacement, Revision, Status},
     registry::{
         Beat, Edit, Guard, Options, Registration, Registry,
+        shared::testing::BEATS_MAX,
         testing::{self, tcp_checked},
     },
 };
@@ -149,6 +150,26 @@ async fn heartbeats_may_come_to_any_server_and_are_never_written() {
     fleet.submit(other, beat("web/a", Status::Passing)).await.unwrap();
     pass(5_000).await;
     assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3], "silent for its ttl");
+}
+
+/// They were missing in the number of those that were dropped.
+#[tokio::test(start_paused = true)]
+async fn heartbeats_for_others_that_find_no_room_are_counted() {
+    let commons = Commons::default();
+    // Nobody takes what they have for one another.
+    let (servers, _queues): (Vec<_>, Vec<_>) =
+        (0..2).map(|_| commons.join(Options::default())).unzip();
+    let fleet = Fleet { commons, servers, parted: Default::default() };
+    let (owner, other) = fleet.owner_and_other("web/a");
+    let ttl = Duration::from_secs(3);
+    fleet.submit(other, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
+    pass(5).await;
+    for _ in 0..BEATS_MAX + 7 {
+        fleet.registry(other).enqueue(beat("web/a", Status::Passing)).await.unwrap();
+    }
+    pass(5).await;
+    assert_eq!(fleet.commons.beats_left_out(other), 7);
+    assert_eq!(fleet.commons.beats_left_out(owner), 0);
 }
 
 /// It was acknowledged, and undone: at the start of a server, before the others know of it.
