@@ -12,7 +12,7 @@ use super::{follower::Follower, unreadable::Fault};
 use crate::{
     cluster::{
         common::{self, Over, UnderWay},
-        layout::{BulkId, Marker, Part, PartId, RowKey, Unreadable, shown},
+        layout::{BulkId, Key, Marker, Part, PartId, RowKey, Unreadable, shown},
     },
     model::InstanceKey,
     registry::{Edit, SharedRow},
@@ -54,7 +54,7 @@ impl Follower {
             let (problem, since) = (fault.to_string(), now.to_owned());
             self.unreadable.add(key, Fault { about: fault.row, problem, since });
         }
-        self.notes.later(later);
+        self.later.put(self.common.layout.key(&Key::Bulk).as_bytes(), later);
     }
 
     /// Takes the bulks of a list: one that was known and is not there any more is over.

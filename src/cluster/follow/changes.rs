@@ -55,6 +55,7 @@ impl Follower {
         }
         let Batch { rows, beats, mark, has_servers, has_bulks, is_mended } = batch;
         self.unreadable.publish();
+        self.later.publish();
         if has_bulks {
             self.common.set_bulks(self.bulks.known.clone());
         }
@@ -105,11 +106,10 @@ impl Follower {
         if let Event::Put(kv) = &event {
             batch.mark = Some((kv.key.clone(), revision));
         }
-        let known = (!self.unreadable.is_empty()).then(|| event.key().clone());
-        let sorted = sort(&self.common.layout, event, now);
-        if let Some(key) = known
-            && !matches!(sorted, Sorted::Unreadable(..))
-        {
+        let key = event.key().clone();
+        let mut sorted = sort(&self.common.layout, event, now);
+        self.later.put(&key, sorted.take_later());
+        if !self.unreadable.is_empty() && !matches!(sorted, Sorted::Unreadable(..)) {
             let has_missed = self.unreadable.remove(&String::from_utf8_lossy(&key));
             // What is gone is gone with all that was missed.
             let is_gone = |row: &SharedRow| matches!(row, SharedRow::Registration { to: None, .. });
@@ -117,10 +117,7 @@ impl Follower {
             batch.is_mended |= has_missed && !is_gone;
         }
         match sorted {
-            Sorted::Row(row, later) => {
-                self.notes.later(later);
-                batch.rows.push((revision, row));
-            }
+            Sorted::Row(row, _) => batch.rows.push((revision, row)),
             Sorted::Unreadable(key, fault) => self.unreadable.add(key, fault),
             Sorted::Server(id, server) => {
                 batch.has_servers = true;
@@ -138,9 +135,8 @@ impl Follower {
             Sorted::Beats(from, value) if self.fresh.is(revision) => {
                 batch.beats.push(Relayed { from, value, at: Instant::now() });
             }
-            Sorted::Stray(what) => self.notes.later(vec![what]),
             Sorted::Meta(Some(now)) => self.heed(now),
-            Sorted::Beats(..) | Sorted::Meta(None) | Sorted::Nothing => {}
+            Sorted::Beats(..) | Sorted::Meta(None) | Sorted::Nothing | Sorted::Stray(_) => {}
         }
     }
 
@@ -148,7 +144,7 @@ impl Follower {
     pub(super) async fn list(&mut self, state: String) -> Result<Whole, EtcdError> {
         let (now, Common { client, layout, .. }) = (self.common.now(), self.common.clone());
         let (mut rows, mut servers) = (Vec::new(), Servers::new());
-        let (mut faults, mut strays) = (Vec::new(), Vec::new());
+        let (mut faults, mut later) = (Vec::new(), Vec::new());
         let mut mark: Option<(Bytes, u64)> = None;
         let (mut bulks, mut marker) = (Bulks::default(), None);
         let mut listed = String::new();
@@ -158,16 +154,17 @@ impl Follower {
                 if mark.as_ref().is_none_or(|(_, newest)| kv.mod_revision > *newest) {
                     mark = Some((Bytes::copy_from_slice(&kv.key), kv.mod_revision));
                 }
-                match sort_row(&layout, &kv, &now) {
-                    Sorted::Row(row, later) => {
-                        rows.push((kv.mod_revision, row));
-                        strays.extend(later);
-                    }
+                let mut sorted = sort_row(&layout, &kv, &now);
+                let names = sorted.take_later();
+                if !names.is_empty() {
+                    later.push((Bytes::copy_from_slice(&kv.key), names));
+                }
+                match sorted {
+                    Sorted::Row(row, _) => rows.push((kv.mod_revision, row)),
                     Sorted::Unreadable(key, fault) => faults.push((key, fault)),
                     Sorted::Server(id, Some(server)) => drop(servers.insert(id, server)),
                     Sorted::Bulk(found) => marker = found.map(|found| (found, kv.mod_revision)),
                     Sorted::Part(id, part) => bulks.put_part(id, part),
-                    Sorted::Stray(what) => strays.push(what),
                     Sorted::Meta(Some(found)) => listed = found.meta.cluster,
                     _ => {}
                 }
@@ -180,11 +177,12 @@ impl Follower {
             return Err(EtcdError::Foreign { endpoint, problem });
         }
         self.common.metrics.listed();
-        self.notes.later(strays);
+        self.later.replace(later);
         self.unreadable.replace(faults);
         self.take_bulks(bulks, marker, header.revision, &now);
         self.bulks.merged(&mut rows);
         self.unreadable.publish();
+        self.later.publish();
         self.servers = servers;
         self.publish_roster(header.revision);
         let Header { revision, cluster, term, .. } = header;

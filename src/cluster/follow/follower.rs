@@ -13,6 +13,7 @@ use super::{
     bulks::Bulks,
     course::{Astray, Course, Position},
     fresh::Fresh,
+    later::Later,
     listen::{Deaf, Patience, Word},
     notes::{Notes, Trouble},
     unreadable::Unreadable,
@@ -57,6 +58,7 @@ pub struct Follower {
     pub(super) servers: Servers,
     pub(super) bulks: Bulks,
     pub(super) unreadable: Unreadable,
+    pub(super) later: Later,
     pub(super) notes: Notes,
     pub(super) patience: Patience,
     pub(super) fresh: Fresh,
@@ -101,6 +103,7 @@ impl Follower {
         let doubts = common.doubts();
         let unreadable = Unreadable::new(common.board.clone(), common.metrics.clone());
         Self {
+            later: Later::new(common.board.clone()),
             notes: Notes::new(common.clone()),
             common,
             relayed,

@@ -1,7 +1,5 @@
 //! What the operator is told of the store: on the board, in the log, each thing once.
 
-use std::collections::BTreeSet;
-
 use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 
@@ -13,11 +11,6 @@ const REACH: &str = "etcd";
 const RESTORED: &str = "etcd history";
 /// The name of the one that says that nothing is written.
 const READ_ONLY: &str = "etcd schema";
-/// The name of the one that tells of what a later version has written.
-const LATER: &str = "etcd later";
-
-/// Names of a later version that are remembered, to tell of each once: more than a version adds.
-const LATER_MAX: usize = 100;
 
 /// How long it is told that another history was taken: long enough for an operator to see it, and
 /// to ask those who have changed something since the backup.
@@ -38,8 +31,6 @@ pub(super) enum Trouble {
 #[derive(Debug)]
 pub(super) struct Notes {
     common: Common,
-    /// What a later version has, of which was told.
-    later: BTreeSet<String>,
     /// That the store is out of reach.
     lost: Reminder,
     /// When another history was taken, as long as that is told.
@@ -71,7 +62,7 @@ impl Trouble {
 
 impl Notes {
     pub(super) fn new(common: Common) -> Self {
-        Self { common, later: BTreeSet::new(), lost: Reminder::default(), restored: None }
+        Self { common, lost: Reminder::default(), restored: None }
     }
 
     /// Nothing is known yet, and nothing can be had.
@@ -160,24 +151,6 @@ impl Notes {
         }
         self.common.set_read_only(refusal.map(Into::into));
         self.common.set_strayed(false);
-    }
-
-    /// What a later version of Rollcall has written.
-    pub(super) fn later(&mut self, names: Vec<String>) {
-        let mut is_news = false;
-        for name in names {
-            is_news |= self.later.len() < LATER_MAX && self.later.insert(name);
-        }
-        if is_news {
-            let names: Vec<&str> = self.later.iter().map(String::as_str).collect();
-            let message = format!(
-                "a later version of Rollcall has written what this one passes over: {}; upgrade \
-                 this server too",
-                names.join(", ")
-            );
-            info!("{message}");
-            self.common.board.note(LATER, message);
-        }
     }
 }
 

@@ -41,6 +41,19 @@ pub(super) enum Sorted {
     Nothing,
 }
 
+// === impl Sorted ===
+
+impl Sorted {
+    /// Takes out the names of what this version does not know.
+    pub(super) fn take_later(&mut self) -> Vec<String> {
+        match self {
+            Self::Row(_, later) => std::mem::take(later),
+            Self::Stray(what) => vec![std::mem::take(what)],
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// Sorts one change.
 pub(super) fn sort(layout: &Layout, event: Event, now: &str) -> Sorted {
     match event {

@@ -112,6 +112,40 @@ async fn what_a_later_version_writes_is_passed_over_and_told_of_once() {
     assert!(board.starts_with("etcd later: ") && board.contains("zone, zones;"), "{board}");
 }
 
+/// It stayed until the next start, long after all servers were of one version.
+#[tokio::test]
+async fn the_note_of_a_later_version_goes_with_what_that_has_written() {
+    let etcd = Etcd::start(&[]);
+    let (direct, link) = (etcd.client(), Link::to(&etcd.url).await);
+    let later = WEB.replace("\"port\"", "\"zone\":\"a\",\"port\"");
+    put(&direct, "/rollcall/", &registration("web/a"), &later).await;
+    put(&direct, "/rollcall/", &registration("web/b"), &later).await;
+    put(&direct, "/rollcall/", "zones/example", "{}").await;
+    let mut mirror = Mirror::start(client(&link.url), "/rollcall/").await;
+    assert!(mirror.board().contains("zone, zones;"), "{}", mirror.board());
+    let at = delete(&direct, "/rollcall/", "zones/").await;
+    let named = |mirror: &Mirror, name: &str| mirror.board().contains(name);
+    until(|| !named(&mirror, "zones;")).await;
+    assert!(named(&mirror, "zone;"), "{}", mirror.board());
+    let last = delete(&direct, "/rollcall/", "instances/web/a/").await;
+    mirror.until_seen(last).await;
+    assert!(last > at && named(&mirror, "zone;"), "{}", mirror.board());
+    let at = register(&direct, "/rollcall/", "web/b").await;
+    mirror.until_seen(at).await;
+    assert_eq!(mirror.board(), "");
+    // Also where it goes unseen.
+    let at = put(&direct, "/rollcall/", &registration("web/a"), &later).await;
+    mirror.until_seen(at).await;
+    assert!(named(&mirror, "zone;"), "{}", mirror.board());
+    link.cut();
+    mirror.until(|mirror| mirror.weather != Weather::Fair).await;
+    let at = register(&direct, "/rollcall/", "web/a").await;
+    direct.compact(at).await.unwrap();
+    link.lead_to(&etcd.url);
+    mirror.until_seen(at).await;
+    mirror.until(|mirror| mirror.board().is_empty()).await;
+}
+
 #[tokio::test]
 async fn a_later_schema_is_followed_and_not_written() {
     let (etcd, prefix) = shared();
