@@ -1,6 +1,6 @@
 //! From what etcd tells to what the registry is told.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, time::Instant};
@@ -21,6 +21,7 @@ use crate::{
         members::Servers,
         meta,
     },
+    model::InstanceKey,
     registry::{Followed, SharedRow},
 };
 
@@ -33,8 +34,8 @@ struct Batch {
     mark: Option<(Bytes, u64)>,
     has_servers: bool,
     has_bulks: bool,
-    /// Whether rows were mended of instances of which more may have changed meanwhile.
-    is_mended: bool,
+    /// Instances of which rows were mended, and more may have changed meanwhile.
+    mended: BTreeSet<InstanceKey>,
 }
 
 // === impl Follower ===
@@ -53,7 +54,7 @@ impl Follower {
         for event in events {
             self.put_in(&mut batch, event, &now);
         }
-        let Batch { rows, beats, mark, has_servers, has_bulks, is_mended } = batch;
+        let Batch { rows, beats, mark, has_servers, has_bulks, mended } = batch;
         self.unreadable.publish();
         self.later.publish();
         if has_bulks {
@@ -72,7 +73,7 @@ impl Follower {
             self.has_gap = true; // all that was left out
             return Err(End::Again("meta", "what all servers have agreed on has changed".into()));
         }
-        if is_mended {
+        if !mended.is_empty() {
             self.has_gap = true; // what else the last list had of their instances
             return Err(End::Again(
                 "mended",
@@ -111,10 +112,13 @@ impl Follower {
         self.later.put(&key, sorted.take_later());
         if !self.unreadable.is_empty() && !matches!(sorted, Sorted::Unreadable(..)) {
             let has_missed = self.unreadable.remove(&String::from_utf8_lossy(&key));
-            // What is gone is gone with all that was missed.
-            let is_gone = |row: &SharedRow| matches!(row, SharedRow::Registration { to: None, .. });
-            let is_gone = matches!(&sorted, Sorted::Row(row, _) if is_gone(row));
-            batch.is_mended |= has_missed && !is_gone;
+            if let (true, Sorted::Row(row, _)) = (has_missed, &sorted) {
+                batch.mended.extend(row.key().cloned());
+            }
+        }
+        // What is gone is gone with all that was missed, also where other rows of it went before.
+        if let Sorted::Row(SharedRow::Registration { key, to: None }, _) = &sorted {
+            batch.mended.remove(key);
         }
         match sorted {
             Sorted::Row(row, _) => batch.rows.push((revision, row)),

@@ -81,6 +81,25 @@ async fn an_instance_with_a_row_that_is_mended_is_shown_as_it_has_become_meanwhi
     assert_eq!(mirror.lists, 2);
 }
 
+/// All was listed for it, though nothing is left of which anything could have been missed.
+#[tokio::test]
+async fn an_instance_that_is_removed_with_an_unreadable_row_takes_no_list() {
+    let etcd = Etcd::start(&[]);
+    let (direct, link) = (etcd.client(), Link::to(&etcd.url).await);
+    for name in ["web/a", "web/b"] {
+        register(&direct, "/rollcall/", name).await;
+    }
+    put(&direct, "/rollcall/", "instances/web/a/health", "what?").await;
+    let mut mirror = Mirror::start(client(&link.url), "/rollcall/").await;
+    delete(&direct, "/rollcall/", "instances/web/a/").await;
+    let at = register(&direct, "/rollcall/", "web/c").await;
+    mirror.until_seen(at).await;
+    assert_eq!(mirror.names(), ["registration web/b", "registration web/c"]);
+    let restarts =
+        mirror.metric_or_zero("rollcall_cluster_watch_restarts_total{reason=\"mended\"}");
+    assert_eq!((mirror.lists, restarts, mirror.board().as_str()), (0, 0, ""));
+}
+
 #[tokio::test]
 async fn of_many_rows_that_cannot_be_read_some_are_listed_and_all_are_counted() {
     let (etcd, prefix) = shared();
