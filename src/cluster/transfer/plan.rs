@@ -101,7 +101,7 @@ impl Step {
             instance: Arc::clone(&member.instance),
             registered: None,
             registered_at: member.registered_at,
-            since: None,
+            since: (member.since != member.registered_at).then_some(member.since),
             created: None,
             checks: Some(member.checks.clone()),
         };

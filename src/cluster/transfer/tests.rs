@@ -399,9 +399,12 @@ async fn the_states_of_checks_are_kept() {
     member.checks[0].status = Status::Critical;
     member.checks[0].output = "silent for 15s".into();
     (member.status, member.checks[0].since) = (Status::Critical, Timestamp(1_795_000_007_000));
+    // It was shown as critical from when it was registered on, after an import.
+    member.since = Timestamp(1_795_000_007_500);
     put(&client, &layout, of(vec![member.clone()]), false).await;
     let read = found(&client, &layout).await.loaded.members.remove(0);
     assert_eq!((read.status, read.checks), (Status::Critical, member.checks));
+    assert_eq!(read.since, member.since);
     assert_eq!(read.registered_at, member.registered_at);
     assert_eq!(read.registered, read.created);
 }
