@@ -264,11 +264,12 @@ impl Applier {
     /// Makes visible what is seen, and what is due because time passed.
     fn see(&mut self, base: &Snapshot, seen: Vec<Request>) {
         self.announcer.tell_left_out(self.clock.elapsed());
-        let due = self.take_due(base);
-        if seen.is_empty() && due.is_empty() {
+        let (due, rivals) = (self.take_due(base), self.rivals(base));
+        if seen.is_empty() && due.is_empty() && rivals.is_empty() {
             return;
         }
         let (finished, outcomes) = self.draft(base, &due, |draft| {
+            rivals.iter().for_each(|key| draft.give_way(key));
             seen.iter().map(|request| draft.apply(&request.command)).collect()
         });
         match finished {

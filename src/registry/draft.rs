@@ -160,6 +160,14 @@ impl<'s> Draft<'s> {
         let _gone = self.remove(key, RemovalReason::Expired);
     }
 
+    /// Removes an instance whose origin a younger one has.
+    pub(super) fn give_way(&mut self, key: &InstanceKey) {
+        if self.remove(key, RemovalReason::Asked).is_ok() {
+            let why = "two servers have registered it at once; the younger registration stays";
+            tracing::info!(%key, "{why}");
+        }
+    }
+
     /// Whether the world is as it was.
     pub(super) fn is_unchanged(&self) -> bool {
         self.revision == self.base.revision && !self.has_stepped

@@ -2,8 +2,10 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use hashbrown::{HashMap, HashSet};
+
 use super::Member;
-use crate::model::{InstanceKey, Policy, Revision, ServiceName};
+use crate::model::{InstanceKey, Policy, Revision, Scope, ServiceName};
 
 /// Keeps the state over restarts. The embedded store is one; a cluster can be another.
 pub trait Journal: Send + 'static {
@@ -39,6 +41,30 @@ pub struct Loaded {
     pub members: Vec<Member>,
     /// The policies.
     pub policies: Vec<(ServiceName, Policy)>,
+}
+
+// === impl Loaded ===
+
+impl Loaded {
+    /// Without the instances whose origin a younger one has: two servers that share the store may
+    /// have registered both at the same moment, and the older one goes.
+    #[must_use]
+    pub fn without_rivals(mut self) -> Self {
+        let mut youngest: HashMap<(&Scope, &str), &Member> = HashMap::new();
+        let mut rivals = HashSet::new();
+        for member in &self.members {
+            let Some(origin) = member.instance.origin.as_deref() else { continue };
+            let other = youngest.entry((&origin.scope, &origin.id)).or_insert(member);
+            if member.is_younger_than(other) {
+                rivals.insert(std::mem::replace(other, member).key());
+            } else if other.key() != member.key() {
+                rivals.insert(member.key());
+            }
+        }
+        drop(youngest);
+        self.members.retain(|member| rivals.is_empty() || !rivals.contains(&member.key()));
+        self
+    }
 }
 
 /// Why a store did not take changes. But for [`JournalError::Unsure`], nothing of the batch was

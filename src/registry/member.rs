@@ -76,6 +76,12 @@ impl Member {
         self.instance.weight_in(self.status)
     }
 
+    /// Whether its registration is younger than that of another; of those of one revision the name
+    /// decides.
+    pub(super) fn is_younger_than(&self, other: &Self) -> bool {
+        (self.registered, self.key()) > (other.registered, other.key())
+    }
+
     /// What its checks and its node come to.
     pub(super) fn worst(&self) -> Status {
         let checks = self.checks.iter().map(|check| check.status);

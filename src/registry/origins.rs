@@ -3,6 +3,11 @@
 //! Most scopes (nodes of Consul, applications of Eureka) have a few instances, and there may be as
 //! many scopes as instances: those are short lists. One that has many, because everything is
 //! registered through one agent, is a map, so that a change does not copy it.
+//!
+//! Where servers share the store, two of them may have given one origin two names at the same
+//! moment: no row of either says so to the store. Then the younger registration has it on all
+//! servers, the other one is its rival, and goes as soon as the server has seen it whose task it
+//! is.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -17,6 +22,8 @@ use crate::model::{Addresses, Instance, Interface, Origin, Revision, Scope};
 pub struct Origins {
     scopes: Shards<Scope, OfScope>,
     machines: Machines,
+    /// Those whose origin a younger instance has; hardly ever any.
+    rivals: Arc<[Arc<Instance>]>,
 }
 
 /// What is known of one scope.
@@ -96,10 +103,32 @@ impl Origins {
         self.scopes.iter().map(|(scope, _)| scope)
     }
 
+    /// The instances whose origin a younger one has, in no order.
+    pub(super) fn rivals(&self) -> &[Arc<Instance>] {
+        &self.rivals
+    }
+
+    /// The instance of another name that has the origin of this one.
+    pub(super) fn other_than(&self, instance: &Instance) -> Option<&Arc<Instance>> {
+        let origin = instance.origin.as_deref()?;
+        self.get(&origin.scope, &origin.id).filter(|other| !is_named_like(other, instance))
+    }
+
+    /// Notes an instance whose origin a younger one has.
+    pub(super) fn insert_rival(&mut self, instance: &Arc<Instance>) {
+        let others = self.rivals.iter().filter(|other| !is_named_like(other, instance));
+        self.rivals = others.chain([instance]).cloned().collect();
+    }
+
     /// Notes an instance to which something happened at a revision, in place of the one with the
-    /// same origin; one without has no place here. Says whether its scope is new.
+    /// same origin, which becomes its rival if it has another name; one without has no place here.
+    /// Says whether its scope is new.
     pub(super) fn insert(&mut self, instance: &Arc<Instance>, at: Revision) -> bool {
         let Some(Origin { scope, id, .. }) = instance.origin.as_deref() else { return false };
+        if let Some(other) = self.other_than(instance).cloned() {
+            self.insert_rival(&other);
+        }
+        self.remove_rival(instance);
         let was_at = self.place_of(scope);
         let before = self.scopes.get(scope).map(|of| &of.ids);
         let ids = match before {
@@ -125,7 +154,12 @@ impl Origins {
     }
 
     /// Forgets an instance at a revision, and says whether it was the last of its scope.
-    pub(super) fn remove(&mut self, origin: &Origin, at: Revision) -> bool {
+    pub(super) fn remove(&mut self, instance: &Instance, at: Revision) -> bool {
+        let Some(origin) = instance.origin.as_deref() else { return false };
+        self.remove_rival(instance);
+        if self.other_than(instance).is_some() {
+            return false;
+        }
         let was_at = self.place_of(&origin.scope);
         let ids = match self.scopes.get(&origin.scope).map(|of| &of.ids) {
             None => return false,
@@ -147,6 +181,13 @@ impl Origins {
         }
         self.note_node(&origin.scope, was_at.as_ref(), is_gone);
         is_gone
+    }
+
+    fn remove_rival(&mut self, instance: &Instance) {
+        if self.rivals.iter().any(|other| is_named_like(other, instance)) {
+            let others = self.rivals.iter().filter(|other| !is_named_like(other, instance));
+            self.rivals = others.cloned().collect();
+        }
     }
 
     /// Where a node is, if anybody asks for that.
@@ -177,6 +218,10 @@ fn many(list: Vec<Arc<Instance>>) -> Ids {
         }
     }
     Ids::Many(map)
+}
+
+fn is_named_like(one: &Instance, other: &Instance) -> bool {
+    (&one.id, &one.service) == (&other.id, &other.service)
 }
 
 fn id_of(instance: &Instance) -> &str {
@@ -221,8 +266,7 @@ mod tests {
                 } else {
                     let was_there = model.remove(&key).is_some();
                     let is_gone = was_there && in_scope(&model) == 0;
-                    let origin = instance.origin.as_ref().unwrap();
-                    prop_assert_eq!(ours.remove(origin, Revision(1)), is_gone);
+                    prop_assert_eq!(ours.remove(&instance, Revision(1)), is_gone);
                 }
                 prop_assert_eq!(ours.get(&scope, &key.1), model.get(&key));
                 let mut all: Vec<_> = ours.of(&scope).map(|i| id_of(i).to_owned()).collect();

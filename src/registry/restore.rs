@@ -48,18 +48,36 @@ pub(super) fn restore(loaded: Loaded, options: &Options) -> Result<Snapshot, Inv
 /// Takes the nodes out of the members, and notes who was registered elsewhere as what.
 fn put_nodes(snapshot: &mut Snapshot, members: &mut Vec<Member>) {
     for node in members.extract_if(.., |member| member.instance.service.is_nodes()) {
-        snapshot.origins.insert(&node.instance, snapshot.revision);
+        let other = snapshot.origins.other_than(&node.instance);
+        let other = other.and_then(|other| snapshot.nodes.get(&other.id));
+        note_origin(&mut snapshot.origins, &node, other.map(AsRef::as_ref), snapshot.revision);
         snapshot.followers.update(None, Some(&node));
         snapshot.nodes.insert(node.instance.id.clone(), Arc::new(node));
     }
-    for member in members {
+    for at in 0..members.len() {
+        let member = &mut members[at];
         snapshot.followers.update(None, Some(member));
         let Some(origin) = &member.instance.origin else { continue };
         let node = snapshot.origins.get(&origin.scope, "");
         let node = node.and_then(|node| snapshot.nodes.get(&node.id));
         member.node_status = node.map_or(Status::Passing, |node| node_state(node));
         member.status = member.worst();
-        snapshot.origins.insert(&member.instance, snapshot.revision);
+        let member = &members[at];
+        let other = snapshot.origins.other_than(&member.instance);
+        let other = other.map(|other| (other.service.as_str(), other.id.as_str()));
+        let other = other
+            .and_then(|other| members.binary_search_by(|member| in_order(member).cmp(&other)).ok());
+        let other = other.map(|other| &members[other]);
+        note_origin(&mut snapshot.origins, member, other, snapshot.revision);
+    }
+}
+
+/// Notes where a member was registered, and who has that of two.
+fn note_origin(origins: &mut Origins, member: &Member, other: Option<&Member>, at: Revision) {
+    if other.is_none_or(|other| member.is_younger_than(other)) {
+        origins.insert(&member.instance, at);
+    } else {
+        origins.insert_rival(&member.instance);
     }
 }
 

@@ -56,7 +56,8 @@ pub async fn load(client: &Client, layout: &Layout) -> Result<Found, TransferErr
     if !reader.is_there {
         return Err(TransferError::Nothing { prefix: layout.all().from });
     }
-    let loaded = registry::loaded(reader.rows, pages.revision());
+    // An import takes one origin once.
+    let loaded = registry::loaded(reader.rows, pages.revision()).without_rivals();
     Ok(Found { loaded, passed_over: reader.passed_over })
 }
 

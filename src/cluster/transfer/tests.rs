@@ -13,11 +13,13 @@ use crate::{
         follow::testing::{Link, Mirror, client},
         layout::{Key, Layout, Meta, Write, testing::AUTHOR},
         testing::{Etcd, shared, shared_url},
-        transfer::plan::Step,
+        transfer::plan::{Step, There},
     },
-    model::{InstanceKey, Origin, Policy, Revision, Scope, ServiceName, Status, Timestamp},
+    model::{
+        Instance, InstanceKey, Origin, Policy, Revision, Scope, ServiceName, Status, Timestamp,
+    },
     registry::{Loaded, Member},
-    store::testing,
+    store::{export, import, testing},
 };
 
 /// How long an import waits that is to wait in vain.
@@ -288,6 +290,30 @@ fn with_document(number: u16, octets: usize) -> Member {
         node: None,
     }));
     member
+}
+
+/// What was exported could not be imported.
+#[tokio::test]
+async fn of_two_that_two_servers_have_registered_at_once_the_younger_is_exported() {
+    let (client, layout) = place();
+    let older = with_document(3, 2);
+    put(&client, &layout, of(vec![older.clone(), with_document(4, 2)]), false).await;
+    let mut younger = with_document(2, 2);
+    younger.instance = Arc::new(Instance {
+        origin: older.instance.origin.clone(),
+        ..Instance::clone(&younger.instance)
+    });
+    let Step(writes) = Step::put(&layout, &younger, &There::default(), &AUTHOR).unwrap();
+    let [Write::Put { key, value }] = &writes[..] else { panic!("{writes:?}") };
+    client.put(key.clone(), value.clone(), None).await.unwrap();
+    let loaded = found(&client, &layout).await.loaded;
+    let mut text = Vec::new();
+    export(&loaded, AUTHOR.at, &mut text).unwrap();
+    let imported = import(&mut &text[..]).unwrap();
+    let ids: Vec<_> = imported.members.iter().map(|m| m.instance.id.as_str()).collect();
+    assert_eq!(ids, ["i-2", "i-4"]);
+    put(&client, &layout, imported, true).await;
+    assert_eq!(found(&client, &layout).await.loaded.members.len(), 2);
 }
 
 #[tokio::test]

@@ -267,6 +267,17 @@ impl Applier {
         }
     }
 
+    /// What is this server's to remove because a younger registration has its origin. Cut off, it
+    /// removes nothing: perhaps the younger one is gone.
+    pub(super) fn rivals(&self, base: &Snapshot) -> Vec<InstanceKey> {
+        let rivals = base.origins.rivals();
+        let Some(sharing) = self.sharing.as_ref().filter(|_| !rivals.is_empty()) else {
+            return Vec::new();
+        };
+        let is_mine = |key: &InstanceKey| sharing.keeps(key) && !sharing.ownership.is_cut_off();
+        rivals.iter().map(|rival| rival.key()).filter(is_mine).collect()
+    }
+
     /// Keeps a word that a heartbeat brings to another server than its instance's own for that one:
     /// it decides how often a new one is taken.
     pub(super) fn is_word_for_another(&self, key: &InstanceKey) -> bool {

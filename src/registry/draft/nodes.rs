@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Draft;
 use crate::{
-    model::{InstanceId, InstanceKey, Revision, Scope, ServiceName, Status},
+    model::{Instance, InstanceId, InstanceKey, Origin, Revision, Scope, ServiceName, Status},
     registry::{Change, Member, Shards},
 };
 
@@ -37,9 +37,10 @@ impl Draft<'_> {
         self.node_count += usize::from(before.is_none());
         self.node_count -= usize::from(next.is_none());
         let before = before.map_or(Status::Passing, state);
-        let after = next.as_ref().map_or(Status::Passing, state);
         self.nodes.insert(id, next.map(Arc::new));
         let Some(scope) = scope.filter(|_| is_told) else { return };
+        // Of two with one name another one may be the node.
+        let after = self.node_status(&scope);
         let what = if after.is_up() { "up" } else { "critical" };
         let output: Arc<str> = format!("its node {} is {what}", scope.name).into();
         let keys: Vec<InstanceKey> = self.origins.of(&scope).map(|other| other.key()).collect();
@@ -48,8 +49,8 @@ impl Draft<'_> {
             let draft = self.draft_of(&key.service);
             // Whoever reads an instance reads its node with it.
             (draft.changed, draft.is_prepared_anew) = (revision, true);
-            if before != after
-                && let Ok(member) = self.member(&key)
+            if let Ok(member) = self.member(&key)
+                && (before != after || member.node_status != after)
             {
                 let next = Member { node_status: after, ..Member::clone(&member) };
                 let events = self.events.len();
@@ -104,14 +105,36 @@ impl Draft<'_> {
         if let Some(was) = &was
             && is.as_ref().is_none_or(|is| (&is.scope, &is.id) != (&was.scope, &was.id))
         {
-            has_changed |= self.origins.remove(was, at);
+            has_changed |= before.is_some_and(|it| self.origins.remove(&it.instance, at));
+            if let Some(heir) = self.heir_of(was) {
+                has_changed |= self.origins.insert(&heir, at);
+            }
         }
         if let Some(next) = next {
-            has_changed |= self.origins.insert(&next.instance, at);
+            let other = self.origins.other_than(&next.instance);
+            let other = other.and_then(|other| self.look_up(&other.key()));
+            if other.is_none_or(|other| next.is_younger_than(&other)) {
+                has_changed |= self.origins.insert(&next.instance, at);
+            } else {
+                self.origins.insert_rival(&next.instance);
+            }
         }
         if has_changed {
             self.nodes_changed = at;
         }
+    }
+
+    /// Of those with an origin that nobody has now the youngest.
+    fn heir_of(&self, origin: &Origin) -> Option<Arc<Instance>> {
+        if self.origins.get(&origin.scope, &origin.id).is_some() {
+            return None;
+        }
+        let is_of = |it: &Origin| (&it.scope, &it.id) == (&origin.scope, &origin.id);
+        let rivals = self.origins.rivals().iter();
+        let rivals = rivals.filter(|rival| rival.origin.as_deref().is_some_and(is_of));
+        let heirs = rivals.filter_map(|rival| self.look_up(&rival.key()));
+        let heir = heirs.reduce(|one, other| if one.is_younger_than(&other) { one } else { other });
+        heir.map(|heir| Arc::clone(&heir.instance))
     }
 
     fn node_status(&self, scope: &Scope) -> Status {

@@ -1,12 +1,15 @@
 //! `rollcall export` and `rollcall import` with a real etcd, which servers share.
 
-use std::path::Path;
+use std::{path::Path, sync::Barrier};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
+    api::Api,
     command::{Done, rollcall, run, run_with},
     etcd::Etcd,
+    eventually,
+    node::Node,
 };
 
 const EXPORT: &str = concat!(
@@ -92,4 +95,55 @@ fn what_is_in_etcd_is_replaced_only_when_asked_for() {
     let nobody = at(folder, "export --store etcd=http://127.0.0.1:1");
     nobody.fails(69, "etcd is out of reach");
     at(folder, &format!("export --store etcd={url} --data a")).fails(2, "`--data` is the folder");
+}
+
+/// Both were there for good, and the export of both was refused by the import.
+#[test]
+fn what_two_servers_take_at_once_under_one_id_of_consul_is_there_once() {
+    const IDS: usize = 40;
+    let (etcd, scratch) = (Etcd::single(), tempfile::tempdir().unwrap());
+    let (folder, store) = (scratch.path(), format!("etcd={}", etcd.endpoints().join(",")));
+    let nodes = ["a", "b"].map(|name| {
+        let consul = "[consul]\nnode_name = \"n\"\nnode_address = \"10.0.0.9\"\n";
+        let config = format!("[cluster]\nserver_id = \"{name}\"\n{consul}");
+        Node::builder().config(&config).arg("--store").arg(&store).start()
+    });
+    let start = Barrier::new(2);
+    let register = |api: &Api, name: &str| {
+        for id in 0..IDS {
+            let body = json!({"Name": name, "ID": format!("id-{id}"), "Port": 80});
+            start.wait();
+            let reply = api.put("/v1/agent/service/register", &body);
+            assert_eq!(reply.status, 200, "{reply:?}");
+        }
+    };
+    std::thread::scope(|scope| {
+        let (one, other, register) = (nodes[0].api(), nodes[1].api(), &register);
+        scope.spawn(move || register(&one, "one"));
+        register(&other, "other");
+    });
+    let export = |file: &str| {
+        at(folder, &format!("export {file} --store {store}"))
+            .exported(&format!("{IDS} instances and 0 policies"));
+        at(folder, &format!("import {file} --data {file}-data")).ok();
+        std::fs::read_to_string(folder.join(file)).unwrap()
+    };
+    // Whether the others are gone or not.
+    export("at-once");
+    let keys = ["get", "--prefix", "--keys-only", "/rollcall/v1/instances/"];
+    let rows = || etcd.ctl(&keys).ok().lines().filter(|line| !line.is_empty()).count();
+    eventually("each is there once", || (rows() == IDS).then_some(()));
+    let export = export("later");
+    for node in &nodes {
+        let shown = eventually("it shows each once", || {
+            let list = node.api().get("/api/v1/services").body;
+            let all = list["services"].as_array()?.iter().filter_map(|it| it["instances"].as_u64());
+            let shown = node.api().get("/v1/agent/services").body;
+            (all.sum::<u64>() == IDS as u64).then_some(shown)
+        });
+        for (id, service) in shown.as_object().unwrap() {
+            let name = service["Service"].as_str().unwrap();
+            assert!(export.contains(&format!("\"service\":\"{name}\",\"instance\":\"{id}\"")));
+        }
+    }
 }

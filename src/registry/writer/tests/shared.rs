@@ -10,6 +10,7 @@ mod refusing;
 mod removals;
 mod resuming;
 mod returning;
+mod rivals;
 mod seen;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
