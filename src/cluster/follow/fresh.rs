@@ -5,6 +5,12 @@
 //! when it is begun again, and what has waited in a stream that stood still, may be of any age; and
 //! a heartbeat that is taken as of now would keep somebody alive who has died since. Who lives is
 //! heard of again.
+//!
+//! A standstill of less than some seven seconds (`listen`: a pause before it is asked, and the time
+//! for an answer), or a stream that comes steadily but late, is not noticed. Then a heartbeat
+//! counts as much later as it was held up, and a death is found as much later, and no more: each
+//! row comes by one watch once, in its order, and what a watch makes up for is from before it was
+//! begun.
 
 use crate::cluster::etcd::Watched;
 
