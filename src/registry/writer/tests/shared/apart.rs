@@ -1,9 +1,9 @@
 //! Servers that are cut off from the store, all or some of them: whose silence counts where.
 
-use super::{Duration, Fleet, Status, beat, key, pass, register, status};
+use super::{Commons, Duration, Fleet, Status, beat, key, pass, register, status, take_one};
 use crate::{
     model::{CheckSpec, Instance},
-    registry::testing::beating,
+    registry::{Options, testing::beating},
 };
 
 const TTL: Duration = Duration::from_secs(3);
@@ -135,4 +135,36 @@ async fn nothing_is_removed_for_a_silence_while_all_are_cut_off() {
     assert!(fleet.status("web/a").iter().all(Option::is_some), "a full ttl");
     pass(2_000).await;
     assert_eq!(fleet.status("web/a"), [None; 3]);
+}
+
+/// Nothing says which was later of two words that came to two servers, where one of them is on its
+/// way still.
+#[tokio::test(start_paused = true)]
+async fn a_word_that_an_older_one_has_overtaken_counts_again_with_the_next_heartbeat() {
+    let commons = Commons::default();
+    let (servers, mut queues): (Vec<_>, Vec<_>) =
+        (0..2).map(|_| commons.join(Options::default())).unzip();
+    let fleet = Fleet { commons, servers, parted: Default::default() };
+    fleet.talk();
+    let (owner, other) = fleet.owner_and_other("web/a");
+    fleet.submit(0, register(beating("web/a", "10.0.0.1", TTL))).await.unwrap();
+    fleet.submit(owner, beat("web/a", Status::Passing)).await.unwrap();
+    fleet.cut_all(true);
+    pass(2_000).await;
+    let shown = || status(&fleet.servers[owner], "web/a").unwrap();
+    for word in [Status::Critical, Status::Passing] {
+        let before = if word == Status::Critical { Status::Passing } else { Status::Critical };
+        for _ in 0..2 {
+            // The one before goes by the other server, and is on its way.
+            fleet.submit(other, beat("web/a", before)).await.unwrap();
+            let late = queues[other].recv().await.unwrap();
+            fleet.submit(owner, beat("web/a", word)).await.unwrap();
+            take_one(fleet.registry(owner), &late).await;
+            pass(500).await;
+            fleet.submit(other, beat("web/a", word)).await.unwrap();
+            take_one(fleet.registry(owner), &queues[other].recv().await.unwrap()).await;
+            pass(500).await;
+            assert_eq!(shown(), word);
+        }
+    }
 }
