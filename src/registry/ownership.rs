@@ -38,7 +38,7 @@ pub struct Peer {
 /// Who is there, as far as this server knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
-    /// This server.
+    /// This server; empty, as no server's name is, while another one has its name.
     pub me: ServerId,
     /// All that are alive, this one among them while it is known as such.
     pub servers: Vec<Peer>,

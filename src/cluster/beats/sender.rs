@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     model::{CheckSpec, Command, limit},
-    registry::{Beat, Member, Ownership, Registry, ServerId, View},
+    registry::{Beat, Member, Ownership, Peer, Registry, ServerId, View},
     telemetry::Board,
     util::Clock,
 };
@@ -188,11 +188,14 @@ impl<W: Ways> Sender<W> {
 
     /// Whose task what is has changed.
     async fn regroup(&mut self) {
-        let servers = self.ownership.view().map(|view| view.servers).unwrap_or_default();
+        let view = self.ownership.view();
+        let is_other = |peer: &&Peer| view.as_ref().is_some_and(|view| peer.id != view.me);
+        // Who had this server's name may have it no more.
+        let servers = view.iter().flat_map(|view| &view.servers).filter(is_other);
         let mut all = Vec::new();
         for post in self.posts.values_mut() {
             all.extend(std::iter::from_fn(|| post.outbox.pop()));
-            match servers.iter().find(|peer| peer.id == post.peer.id) {
+            match servers.clone().find(|peer| peer.id == post.peer.id) {
                 Some(peer) if *peer == post.peer => {}
                 Some(peer) => {
                     post.peer = peer.clone();

@@ -10,6 +10,9 @@
 //! A server that cannot get a row of its own, because etcd is full or has a later schema, has no
 //! task among the others. After a lease's time it checks everything itself, for its own answers, as
 //! one that is cut off does: there may be nobody else.
+//!
+//! Nor has a server whose name another one has taken. What is the task of that name is the other's
+//! then, as for everybody else, and heartbeats for it are handed on there.
 
 use std::collections::BTreeMap;
 
@@ -28,6 +31,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Roll {
     me: Peer,
+    /// By which the own row is known from one of another life.
+    token: String,
     checkers: usize,
     /// How long a lease lives.
     lease: Duration,
@@ -35,6 +40,8 @@ pub(super) struct Roll {
     others: BTreeMap<ServerId, Peer>,
     /// Whether the own row was there, as they were shown last.
     was_listed: bool,
+    /// Whether the own row was ever there. Until then one of its name is of the life before.
+    was_in: bool,
     /// When the own lease was renewed last.
     renewed: Instant,
     /// Until when nobody's death is believed.
@@ -48,15 +55,24 @@ pub(super) struct Roll {
 // === impl Roll ===
 
 impl Roll {
-    pub(super) fn new(me: Peer, checkers: usize, lease: Duration, now: Instant) -> Self {
+    /// Of the server `me`, whose row has this token.
+    pub(super) fn new(
+        me: Peer,
+        token: String,
+        checkers: usize,
+        lease: Duration,
+        now: Instant,
+    ) -> Self {
         let others = BTreeMap::new();
         let (renewed, was_listed) = (now, false);
         Self {
             me,
+            token,
             checkers,
             lease,
             others,
             was_listed,
+            was_in: false,
             renewed,
             unsettled_until: None,
             unsettled_at: 0,
@@ -109,14 +125,25 @@ impl Roll {
             self.unsettled_until = None;
             self.others = live;
         }
-        let me = is_in.then(|| self.me.clone());
+        self.was_in |= is_in;
+        let twin = self.twin(roster).filter(|_| !is_in && self.was_in);
+        // Its name in the view is the other's: by that it must not know itself.
+        let me = if twin.is_some() { ServerId::default() } else { self.me.id.clone() };
+        let named = if is_in { Some(self.me.clone()) } else { twin };
         View {
-            me: self.me.id.clone(),
-            servers: self.others.values().cloned().chain(me).collect(),
+            me,
+            servers: self.others.values().cloned().chain(named).collect(),
             checkers: self.checkers,
             is_cut_off: is_silent || is_out,
             hears_all: false,
         }
+    }
+
+    /// Who has this server's name, and is of another life.
+    fn twin(&self, roster: &Roster) -> Option<Peer> {
+        let found = roster.servers.get(&self.me.id)?;
+        let is_own = found.row.as_ref().is_some_and(|row| row.token == self.token);
+        (!is_own).then(|| found.peer(&self.me.id))
     }
 
     /// When the view may be another one although nothing was said.
@@ -143,11 +170,13 @@ mod tests {
 
     use super::{Roll, Roster, Server};
     use crate::{
-        cluster::members::Servers,
-        registry::{Peer, View},
+        cluster::{layout::ServerRow, members::Servers},
+        model::Timestamp,
+        registry::{Ownership, Peer, View},
     };
 
     const LEASE: Duration = Duration::from_secs(9);
+    const TOKEN: &str = "3f9a";
 
     /// A roll of server `me`, and a clock that is moved by hand.
     struct World {
@@ -175,7 +204,7 @@ mod tests {
         fn new() -> Self {
             let start = Instant::now();
             let me = Peer { id: "me".into(), http: Arc::default() };
-            Self { roll: Roll::new(me, 1, LEASE, start), start, at: 1 }
+            Self { roll: Roll::new(me, TOKEN.into(), 1, LEASE, start), start, at: 1 }
         }
 
         /// The view when etcd has been heard right now, with rows that are news.
@@ -296,5 +325,36 @@ mod tests {
         assert_eq!((names(&view).as_str(), view.is_cut_off), ("a", true));
         let view = world.roll.view(&roster(4, &["a", "me"]), true, at(11), at(11));
         assert_eq!((names(&view).as_str(), view.is_cut_off), ("a me", false));
+    }
+
+    /// It left the name out, and came to other owners than all others.
+    #[test]
+    fn who_has_lost_its_name_takes_the_one_that_has_it_for_another_server() {
+        let mut world = World::new();
+        let named = |token: &str| {
+            let row = ServerRow {
+                http: vec!["twin:8500".to_owned()],
+                version: "0.1.0".to_owned(),
+                started: Timestamp(0),
+                token: token.to_owned(),
+            };
+            let mut servers = servers(&["a"]);
+            servers.insert("me".into(), Server { row: Some(row), since: 2 });
+            Roster { at: 2, servers: servers.into() }
+        };
+        let now = world.start;
+        let view = world.roll.view(&named("c07e"), false, now, now);
+        assert_eq!((names(&view).as_str(), &*view.me), ("a", "me"), "one of the life before");
+        let view = world.roll.view(&named("c07e"), true, now, now);
+        assert_eq!((names(&view).as_str(), &*view.me), ("a me", "me"), "as long as it is in");
+        assert!(view.servers.iter().all(|peer| peer.http.is_empty()));
+        let view = world.roll.view(&named("c07e"), false, now, now);
+        assert_eq!((names(&view).as_str(), &*view.me), ("a me", ""));
+        let twin = view.servers.iter().find(|peer| &*peer.id == "me").unwrap();
+        assert_eq!(*twin.http, ["twin:8500".to_owned()]);
+        let ownership = Ownership::of(View { is_cut_off: true, ..view });
+        assert!(!ownership.is_known() && ownership.circle().is_none());
+        let view = world.roll.view(&named(TOKEN), false, now, now);
+        assert_eq!((names(&view).as_str(), &*view.me), ("a", "me"), "the own row, from before");
     }
 }

@@ -43,7 +43,7 @@ impl Members {
     pub fn new(common: Common, setup: MembersSetup, rng: fastrand::Rng) -> Self {
         let MembersSetup { id, row, lease, checkers, ownership } = setup;
         let me = Peer { id: id.clone(), http: row.http.clone().into() };
-        let roll = Roll::new(me, checkers, lease, Instant::now());
+        let roll = Roll::new(me, row.token.clone(), checkers, lease, Instant::now());
         let views = Views::new(common.clone(), roll, ownership);
         let _at = views.look();
         let keeper = Keeper {

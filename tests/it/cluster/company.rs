@@ -1,5 +1,7 @@
 //! What an operator sees of the servers: who is there, and who looks after which instance.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::{Node, api::instance_path, etcd::Etcd, eventually};
@@ -118,4 +120,64 @@ fn an_instance_names_the_server_that_looks_after_it() {
     drop(b);
     list(&a, "one is gone", |list| ids(list) == ["a"]);
     assert_eq!(owned(&a, "a"), INSTANCES);
+}
+
+/// How long an instance that lives by heartbeats may be silent.
+const TTL: Duration = Duration::from_secs(2);
+
+/// The reason for which a server is in doubt about its name.
+fn note(node: &Node) -> Option<String> {
+    let ready = node.api().get("/ready").body;
+    let note = ready["notes"].as_array()?.iter().find(|note| note["name"] == "server id")?;
+    Some(note["message"].as_str()?.to_owned())
+}
+
+/// It took the other's tasks for its own, and handed heartbeats on to servers that had no use for
+/// them: who beat at it was dead a ttl later, on all servers.
+#[test]
+fn heartbeats_at_a_server_whose_name_another_has_taken_are_counted() {
+    let etcd = Etcd::single();
+    let first = server("same", &etcd);
+    let other = server("other", &etcd);
+    list(&first, "both are listed", |list| ids(list) == ["other", "same"]);
+    let names: Vec<String> = (0..6).map(|n| format!("i{n}")).collect();
+    let body = json!({"addresses": ["10.0.0.1"],
+        "checks": [{"type": "ttl", "ttl": format!("{TTL:?}")}]});
+    for name in &names {
+        first.api().register("web", name, &body);
+    }
+    let beat = |servers: &[&Node]| {
+        for name in &names {
+            let path = instance_path("web", name);
+            assert_eq!(first.api().put(&format!("{path}/heartbeat"), &json!({})).status, 200);
+            for (at, node) in servers.iter().enumerate() {
+                let status = node.api().status("web", name);
+                assert_eq!(status.as_deref(), Some("passing"), "{name} at server {at}");
+            }
+        }
+    };
+    let second = server("same", &etcd);
+    let at = second.http[0].to_string();
+    let said = eventually("it has noticed", || {
+        beat(&[]);
+        note(&first)
+    });
+    assert!(said.contains(&at) && said.contains("each needs a name of its own"), "{said}");
+    let begun = Instant::now();
+    eventually("three times as long", || {
+        beat(&[&first, &second, &other]);
+        (begun.elapsed() > 3 * TTL).then_some(())
+    });
+    let shown = list(&first, "it is apart", |list| list["joined"] == false);
+    assert_eq!(ids(&shown), ["other", "same", "same"], "{shown}");
+    let owners = names.iter().map(|name| first.api().get(&instance_path("web", name)).body);
+    let of_same = owners.filter(|instance| instance["owner"] == "same").count();
+    assert!((1..names.len()).contains(&of_same), "{of_same}");
+    // The name is free a lease later: it is back, and counts what it had handed on.
+    drop(second);
+    eventually("it has its name again", || {
+        beat(&[&first, &other]);
+        note(&first).is_none().then_some(())
+    });
+    list(&first, "it is back", |list| list["joined"] == true && ids(list) == ["other", "same"]);
 }

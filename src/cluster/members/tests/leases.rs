@@ -89,14 +89,15 @@ async fn of_two_servers_with_one_name_the_later_has_it_and_the_other_says_so() {
     let other = Seat::take(etcd.clone(), &prefix, "a", LONG).await;
     other.until_sees(&["a"]).await;
     until(|| one.board().contains("server id: another server, at a.example:8500, is")).await;
-    one.until_sees(&[]).await;
-    assert_eq!(one.common.fence.get(), None);
+    // It knows the other by that name, and itself by none.
+    until(|| !one.ownership.is_known() && one.sees() == ["a"]).await;
+    assert_eq!((one.common.fence.get(), one.ownership.me()), (None, Some("".into())));
     let (row, fence) =
         (other.row(&etcd).await.unwrap(), other.common.fence.get().map(|held| held.revision));
     assert_eq!((Some(row.create_revision), other.board().as_str()), (fence, ""));
     other.leave().await;
-    one.until_sees(&["a"]).await;
-    assert_eq!(one.board(), "");
+    until(|| one.ownership.is_known()).await;
+    assert_eq!((one.board(), one.sees()), (String::new(), vec!["a".to_owned()]));
 }
 
 /// How long it takes at the most until etcd has what was sent to it; if it is less, less is tried.
