@@ -149,7 +149,7 @@ impl Applier {
         self.tell_others_again();
         self.reply_to_seen();
         // Also while a proposal is under way that may take long to fail.
-        self.refuse_in_bad_weather();
+        self.refuse_waiting();
     }
 
     /// Sets the timer so that it wakes in time for what is due next.
@@ -286,7 +286,7 @@ impl Applier {
                 self.publish(base, finished);
             }
         }
-        for (Request { command, reply }, outcome) in seen.into_iter().zip(outcomes) {
+        for (Request { command, reply, .. }, outcome) in seen.into_iter().zip(outcomes) {
             match command {
                 Command::Heartbeat(Heartbeat { key, .. })
                 | Command::Report(CheckReport { key, .. })

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{Dissent, Events, JournalError, Ownership, Reader, Snapshot, publish::Publisher};
 use crate::model::{Command, Instance, InstanceKey, Invalid, Revision, limit};
@@ -25,6 +28,8 @@ pub struct Registry {
 pub(super) struct Request {
     pub command: Command,
     pub reply: oneshot::Sender<Result<Applied, RegistryError>>,
+    /// When it came: it waits in a queue before the writer sees it.
+    pub came: Instant,
 }
 
 /// What a command did. By the time it is seen, every reader sees the change.
@@ -94,7 +99,7 @@ impl Registry {
             _ => {}
         }
         let (reply, answer) = oneshot::channel();
-        match self.queue_of(&command).try_send(Request { command, reply }) {
+        match self.queue_of(&command).try_send(Request { command, reply, came: Instant::now() }) {
             Ok(()) => answer.await.unwrap_or(Err(RegistryError::Stopping)),
             Err(mpsc::error::TrySendError::Full(_)) => Err(RegistryError::Busy),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(RegistryError::Stopping),
@@ -110,7 +115,8 @@ impl Registry {
     pub async fn enqueue(&self, command: Command) -> Result<(), RegistryError> {
         let (reply, _nobody) = oneshot::channel();
         let queue = self.queue_of(&command);
-        queue.send(Request { command, reply }).await.map_err(|_| RegistryError::Stopping)
+        let request = Request { command, reply, came: Instant::now() };
+        queue.send(request).await.map_err(|_| RegistryError::Stopping)
     }
 
     /// The world as it is now.

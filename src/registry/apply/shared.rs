@@ -16,7 +16,10 @@ mod tell;
 use std::{sync::Arc, time::Duration};
 
 use prometheus_client::metrics::counter::Counter;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 #[cfg(test)]
 pub(in crate::registry) use self::tasks::SLICE;
@@ -25,8 +28,8 @@ use super::{Applier, Outcome, Reply, reply};
 use crate::{
     model::{Amendment, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
     registry::{
-        Applied, Beat, Followed, JournalError, Ownership, RegistryError, Share, SharedSetup,
-        Snapshot, Steps, Weather,
+        Applied, Beat, Followed, JournalError, Ownership, Refused, RegistryError, Share,
+        SharedSetup, Snapshot, Steps, Weather,
         handle::Request,
         shared::{Dissent, Opinions, Overlay},
     },
@@ -35,6 +38,10 @@ use crate::{
 /// How long a reply waits for the store to give back what it has taken. With the time in which it
 /// is written that is still shorter than what a client of ours waits.
 const ECHO_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Who has waited for as long when a proposal ends that the store has not answered is not proposed
+/// any more: with the time of another proposal that is longer than what a client of ours waits.
+const UNANSWERED_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the writer knows of the store that servers share.
 pub(in crate::registry) struct Sharing {
@@ -71,6 +78,8 @@ pub(in crate::registry) struct Sharing {
     separate: Separate,
     /// Replies to what is seen, for when the store has it too.
     unwritten: Vec<Unwritten>,
+    /// That the store has not answered the last proposal; nothing once it answers one.
+    unanswered: Option<Unanswered>,
     /// Whether a proposal is under way.
     is_proposing: bool,
     /// Whether the last proposal was of what is owed, so that what is asked for comes next.
@@ -106,6 +115,13 @@ struct Unwritten {
     applied: Applied,
     key: InstanceKey,
     until: Duration,
+}
+
+/// The end of a proposal that the store has not answered.
+struct Unanswered {
+    at: Instant,
+    /// What is said to those who have waited for too long by then.
+    why: String,
 }
 
 /// A proposal that is under way.
@@ -148,6 +164,7 @@ impl Sharing {
             parked: Vec::new(),
             separate: Separate::default(),
             unwritten: Vec::new(),
+            unanswered: None,
             is_proposing: false,
             has_paid: false,
         };
@@ -294,6 +311,26 @@ impl Awaited {
         let is_again = matches!(request.command, Command::Drain { .. } | Command::SetPolicy(..));
         let is_written = outcome.as_ref().is_ok_and(|applied| applied.changed) || is_again;
         Self { reply: request.reply, outcome, is_written }
+    }
+}
+
+// === impl Unanswered ===
+
+impl Unanswered {
+    fn of(result: &Result<u64, Refused>) -> Option<Self> {
+        let why = match result {
+            Err(Refused::Unavailable(why)) => why.clone(),
+            Err(Refused::Unsure(_)) => {
+                "it has not answered the change before this one, which was not sent".to_owned()
+            }
+            _ => return None,
+        };
+        Some(Self { at: Instant::now(), why })
+    }
+
+    /// Whether the request has waited for too long by then.
+    fn ends(&self, request: &Request) -> bool {
+        request.came + UNANSWERED_PATIENCE <= self.at
     }
 }
 

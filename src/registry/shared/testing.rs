@@ -44,6 +44,8 @@ struct Inner {
     checkers: usize,
     /// Changes of a proposal at the most, if there is a limit.
     edits_max: Option<usize>,
+    /// How long a proposal hangs before it is given up, if it ever is.
+    patience: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -139,6 +141,12 @@ impl Commons {
     /// Makes each proposal hang from now on, the one under way too, or go on.
     pub(crate) fn hang(&self, hangs: bool) {
         self.hangs.send_replace(hangs);
+    }
+
+    /// Has proposals that hang be given up after so long, as ones of which nobody knows what
+    /// became.
+    pub(crate) fn give_up_after(&self, patience: Duration) {
+        self.inner.lock().patience = Some(patience);
     }
 
     /// Makes the proposals of a server fail from now on, or succeed again.
@@ -346,8 +354,13 @@ impl Share for End {
         proposal: Proposal,
     ) -> Pin<Box<dyn Future<Output = Result<u64, Refused>> + Send + '_>> {
         Box::pin(async move {
-            let going_on = self.commons.hangs.subscribe().wait_for(|hangs| !hangs).await.is_ok();
-            assert!(going_on, "the sender is in `self`");
+            let mut hangs = self.commons.hangs.subscribe();
+            let going_on = hangs.wait_for(|hangs| !hangs);
+            let patience = self.commons.inner.lock().patience.unwrap_or(Duration::MAX);
+            match tokio::time::timeout(patience, going_on).await {
+                Ok(going_on) => assert!(going_on.is_ok(), "the sender is in `self`"),
+                Err(_) => return Err(Refused::Unsure("no reply in time".into())),
+            }
             tokio::time::sleep(Duration::from_millis(1)).await;
             let mut inner = self.commons.inner.lock();
             let server = &inner.servers[self.server];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Awaited, ECHO_PATIENCE, Parked, Proposed, Taken, ground::on_ground};
+use super::{Awaited, ECHO_PATIENCE, Parked, Proposed, Taken, Unanswered, ground::on_ground};
 use crate::{
     model::{Command, InstanceKey, Invalid},
     registry::{
@@ -30,7 +30,7 @@ impl Applier {
     /// nothing to write, or what was written before is not seen yet.
     pub(in crate::registry) fn propose(&mut self) -> Option<(Proposal, Proposed)> {
         self.reply_to_seen();
-        self.refuse_in_bad_weather();
+        self.refuse_waiting();
         let sharing = self.sharing.as_mut()?;
         if sharing.taken.is_some() || sharing.weather != Weather::Fair {
             return None;
@@ -151,15 +151,22 @@ impl Applier {
         Some((proposal, Proposed { requests: Vec::new(), outcomes: Vec::new() }))
     }
 
-    /// Nobody waits for a store that is out of reach.
-    pub(in crate::registry) fn refuse_in_bad_weather(&mut self) {
+    /// Nobody waits for a store that is out of reach, and nobody for long for one that has not
+    /// answered the last proposal.
+    pub(in crate::registry) fn refuse_waiting(&mut self) {
         let Some(sharing) = &mut self.sharing else { return };
-        let Weather::Lost(why) = &sharing.weather else { return };
+        let (why, unanswered) = match (&sharing.weather, &sharing.unanswered) {
+            (Weather::Lost(why), _) => (why, None),
+            (Weather::Fair, Some(unanswered)) => (&unanswered.why, Some(unanswered)),
+            (Weather::Fair, None) => return,
+        };
         let error = RegistryError::NotDurable(JournalError::Unreachable(why.clone()));
-        let parked = std::mem::take(&mut sharing.parked);
-        let requests =
-            parked.into_iter().map(|parked| parked.request).chain(sharing.separate.drain());
-        for request in requests.chain(self.waiting.drain(..)) {
+        let is_over = |request: &Request| unanswered.is_none_or(|it| it.ends(request));
+        let parked = sharing.parked.extract_if(.., |parked| is_over(&parked.request));
+        let mut requests: Vec<Request> = parked.map(|parked| parked.request).collect();
+        requests.extend(sharing.separate.extract(is_over));
+        requests.extend(self.waiting.extract_if(.., |request| is_over(request)));
+        for request in requests {
             reply(request.reply, Err(error.clone()));
         }
     }
@@ -176,6 +183,7 @@ impl Applier {
         let is_owed = requests.is_empty();
         let Some(sharing) = &mut self.sharing else { return };
         sharing.is_proposing = false;
+        sharing.unanswered = Unanswered::of(&result);
         match result {
             Ok(at) => {
                 let both = requests.into_iter().zip(outcomes);

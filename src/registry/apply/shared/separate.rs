@@ -33,9 +33,14 @@ impl Separate {
         self.0.iter().map(Vec::len).sum()
     }
 
-    /// All of them, in their order.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Request> {
-        std::mem::take(&mut self.0).into_iter().flatten().map(|(request, _)| request)
+    /// Takes out those of which that holds, in their order.
+    pub(super) fn extract(&mut self, holds: impl Fn(&Request) -> bool) -> Vec<Request> {
+        let mut out = Vec::new();
+        for group in &mut self.0 {
+            out.extend(group.extract_if(.., |(request, _)| holds(request)));
+        }
+        self.0.retain(|group| !group.is_empty());
+        out.into_iter().map(|(request, _)| request).collect()
     }
 
     /// Both halves of what was too much together. Each time less is, so that it comes to an end.

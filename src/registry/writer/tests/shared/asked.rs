@@ -1,5 +1,10 @@
 //! What is asked for: replies, conflicts, and what the store is asked where nothing is to change.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
 use super::{Fleet, key, pass, register, status, unreachable_or_not};
 use crate::{
     model::{Command, Policy, Revision, Status},
@@ -115,6 +120,38 @@ async fn out_of_reach_nobody_waits_for_a_proposal_that_hangs() {
     assert!(!first.is_finished());
     fleet.commons.hang(false);
     assert!(unreachable_or_not(&first.await.unwrap()));
+}
+
+/// What queued behind one that hung began to wait for as long when that had failed, and its clients
+/// had gone by then.
+#[tokio::test(start_paused = true)]
+async fn where_the_store_hangs_who_queues_is_answered_in_time() {
+    let fleet = Fleet::start(1);
+    fleet.commons.give_up_after(Duration::from_secs(6));
+    fleet.commons.hang(true);
+    let submit = async |name: String, after| {
+        pass(after).await;
+        let came = Instant::now();
+        let result = fleet.submit(0, register(testing::instance(&name, "10.0.0.1"))).await;
+        (result.unwrap_err(), came.elapsed())
+    };
+    let one_by_one = (0..100).map(|n| submit(format!("web/{n}"), 200 * n));
+    // More than the writer looks at before it has an answer.
+    let at_once = (0..3_000).map(|n| submit(format!("api/{n}"), 1_000));
+    let (one_by_one, at_once) = tokio::join!(join_all(one_by_one), join_all(at_once));
+    for (refused, took) in one_by_one.iter().chain(&at_once) {
+        assert!(*took <= Duration::from_millis(8_010), "{refused} after {took:?}");
+    }
+    let was_never_sent = |(refused, _): &_| {
+        let RegistryError::NotDurable(JournalError::Unreachable(why)) = refused else {
+            return false;
+        };
+        why.contains("was not sent")
+    };
+    assert!(at_once.iter().all(was_never_sent));
+    assert!(!was_never_sent(&one_by_one[0]), "{:?}", one_by_one[0]);
+    fleet.commons.hang(false);
+    fleet.submit(0, register(testing::instance("web/a", "10.0.0.1"))).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
