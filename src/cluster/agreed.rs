@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    common::Common,
+    common::{Common, Doubt},
     etcd::{
         Compare, EtcdError, Header, KeyRange, KeyValue, Op, OpReply, Range, Relation, Txn, TxnReply,
     },
@@ -129,7 +129,7 @@ impl Common {
             }
         };
         let endpoint = self.client.leave(header);
-        self.doubt();
+        self.doubt(Doubt::State);
         Err(EtcdError::Foreign { endpoint, problem })
     }
 }

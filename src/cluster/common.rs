@@ -65,12 +65,21 @@ struct News {
     refusals: Notify,
     /// The row that names the state; none before the first list.
     agreed: Mutex<Option<Agreed>>,
-    /// How often a write has met another state.
-    doubts: watch::Sender<u64>,
+    /// Why who follows has to look, each time anew.
+    doubts: watch::Sender<Doubt>,
     /// How often the store had another history than before.
     history: AtomicU64,
     /// The bulk that this server is writing.
     writing: Mutex<Option<BulkId>>,
+}
+
+/// What makes a write doubt what is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// It has met another state.
+    State,
+    /// It had no answer.
+    Silence,
 }
 
 /// The rows of the servers.
@@ -160,7 +169,7 @@ impl Common {
             refusing: watch::Sender::new(None),
             refusals: Notify::new(),
             agreed: Mutex::default(),
-            doubts: watch::Sender::new(0),
+            doubts: watch::Sender::new(Doubt::State),
             history: AtomicU64::default(),
             writing: Mutex::default(),
         });
@@ -260,12 +269,12 @@ impl Common {
         *self.news.agreed.lock() = Some(found.into());
     }
 
-    /// A write has met another state: who follows has to look.
-    pub(super) fn doubt(&self) {
-        self.news.doubts.send_modify(|count| *count += 1);
+    /// A write has met what was not followed: who follows has to look.
+    pub(super) fn doubt(&self, doubt: Doubt) {
+        self.news.doubts.send_replace(doubt);
     }
 
-    pub(super) fn doubts(&self) -> watch::Receiver<u64> {
+    pub(super) fn doubts(&self) -> watch::Receiver<Doubt> {
         self.news.doubts.subscribe()
     }
 

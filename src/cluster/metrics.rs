@@ -129,10 +129,11 @@ impl ClusterMetrics {
         self.restarts.get_or_create(&Reason { reason }).inc();
     }
 
-    /// Whether the store is out of reach, or has another state than the one that is shown.
-    pub(super) fn out_of_reach(&self, is_lost: bool) {
+    /// Since when the store is out of reach, or has another state than the one that is shown, as
+    /// far as that is news; nothing if it is not.
+    pub(super) fn out_of_reach(&self, since: Option<Instant>) {
         let away = &mut self.lost.lock().away;
-        *away = is_lost.then(|| away.unwrap_or_else(Instant::now));
+        *away = since.map(|since| away.unwrap_or(since));
     }
 
     /// Whether the store takes no changes, though it answers.

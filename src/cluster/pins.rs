@@ -39,6 +39,13 @@ impl Pins {
         self.board.note(name, self.dated(name, &message.into()))
     }
 
+    /// The same of what is there for so long, if it is not pinned yet.
+    pub(super) fn note_late(&self, name: &str, message: &str, ago: Duration) -> bool {
+        let began = || self.clock.wall_text(ago);
+        self.since.lock().entry(name.to_owned()).or_insert_with(began);
+        self.note(name, message)
+    }
+
     /// Pins a reason why the server is not ready.
     pub fn block(&self, name: &str, message: impl Into<String>) {
         self.board.block(name, self.dated(name, &message.into()));
@@ -62,8 +69,7 @@ impl Pins {
 
     /// The time, for people (RFC 3339).
     pub(super) fn now(&self) -> String {
-        let millis = i64::try_from(self.clock.wall_millis()).unwrap_or(i64::MAX);
-        jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX).to_string()
+        self.clock.wall_text(Duration::ZERO)
     }
 
     /// The board itself, for conditions that say by themselves since when.

@@ -45,6 +45,13 @@ impl Clock {
         u32::try_from(seconds & u64::from(u32::MAX)).unwrap_or(u32::MAX)
     }
 
+    /// The wall clock's time so long ago, for people (RFC 3339).
+    pub fn wall_text(&self, ago: Duration) -> String {
+        let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+        let millis = i64::try_from(self.wall_millis().saturating_sub(ago)).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX).to_string()
+    }
+
     /// The wall clock's time, milliseconds since the Unix epoch.
     pub fn wall_millis(&self) -> u64 {
         let since_epoch = match self.0.wall {

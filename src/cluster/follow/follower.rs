@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cluster::{
-        common::Common,
+        common::{Common, Doubt},
         etcd::{EtcdError, Watch, WatchStream, Watched},
         layout::Meta,
         members::Servers,
@@ -67,8 +67,8 @@ pub struct Follower {
     /// Whether what is known has to be listed again, because changes are missing.
     pub(super) has_gap: bool,
     is_fair: bool,
-    /// How often a write has met another state, and was refused, though the store was within reach.
-    doubts: watch::Receiver<u64>,
+    /// What writes have met that were refused though the store was within reach.
+    doubts: watch::Receiver<Doubt>,
     /// Whether one has since it was last said that writes are taken.
     is_doubted: bool,
     backoff: Backoff,
@@ -309,8 +309,11 @@ impl Follower {
                 biased;
                 Ok(()) = self.doubts.changed() => {
                     self.is_doubted = true;
-                    let why = "a write has met another state than is followed".to_owned();
-                    return End::Again("meta", why);
+                    let (reason, why) = match *self.doubts.borrow_and_update() {
+                        Doubt::State => ("meta", "a write has met another state than is followed"),
+                        Doubt::Silence => ("unanswered", "a write had no answer"),
+                    };
+                    return End::Again(reason, why.to_owned());
                 }
                 word = self.patience.hear(&mut watch, heard, &mut self.rng) => word,
             };

@@ -73,7 +73,7 @@ impl Notes {
             let since = board.since(REACH);
             warn!(why, since, "waiting for etcd, to read the shared state; no port answers yet");
         }
-        self.common.metrics.out_of_reach(true);
+        self.common.metrics.out_of_reach(Some(Instant::now()));
     }
 
     pub(super) fn within_reach(&mut self) {
@@ -81,7 +81,7 @@ impl Notes {
             info!(since = self.common.board.since(REACH), "etcd is followed again");
         }
         self.common.board.clear(REACH);
-        self.common.metrics.out_of_reach(false);
+        self.common.metrics.out_of_reach(None);
     }
 
     /// The board has the newest cause; the log has the first, and then one in a while: what each
@@ -89,11 +89,16 @@ impl Notes {
     pub(super) fn out_of_reach(&mut self, trouble: Trouble, why: &str) {
         let message =
             format!("{why}. Answers come from memory, health is checked, and changes are refused");
-        self.common.board.note(REACH, message);
+        // It is noticed late that nothing is heard any more.
+        let began = match trouble {
+            Trouble::Reach => self.common.heard.at(),
+            Trouble::Astray | Trouble::Denied => Instant::now(),
+        };
+        self.common.board.note_late(REACH, &message, began.elapsed());
         if self.lost.is_due() {
             warn!(why, since = self.common.board.since(REACH), "{}", trouble.headline());
         }
-        self.common.metrics.out_of_reach(true);
+        self.common.metrics.out_of_reach(Some(began));
     }
 
     /// There was nothing in the store, and this server has begun a registry there.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cluster::{
-        common::{Bulks, Common, FULL, FULL_MESSAGE, Over},
+        common::{Bulks, Common, Doubt, FULL, FULL_MESSAGE, Over},
         etcd::{Compare, EtcdError, KeyRange, Op, OpReply, Relation, Txn},
         layout::{Author, Key},
     },
@@ -198,6 +198,8 @@ impl Writer {
             }
         };
         let Ok(reply) = timeout_at(deadline, look).await else {
+            // The watch may be silent for long until that is noticed.
+            self.common.doubt(Doubt::Silence);
             return Err(Refused::Unsure(unsure(&cause)));
         };
         let now = reply.header.revision;

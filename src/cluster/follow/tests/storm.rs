@@ -74,9 +74,21 @@ async fn a_paused_etcd_is_noticed_and_caught_up_with() {
     let at = register(&etcd.client(), "/rollcall/", "web/a").await;
     mirror.until_seen(at).await;
     etcd.pause();
+    let paused_at: jiff::Timestamp = mirror.common.now().parse().unwrap();
     mirror.until(|mirror| mirror.weather != Weather::Fair).await;
     let restarts = mirror.metric("rollcall_cluster_watch_restarts_total{reason=\"silent\"}");
     assert_eq!(restarts, "1");
+    // It was noticed later than it began.
+    let since = mirror.common.board.since("etcd").parse::<jiff::Timestamp>().unwrap();
+    assert!(since <= paused_at, "{since}, and not {paused_at}");
+    let metrics = mirror.metrics.encode().unwrap();
+    let seconds = |name: &str| {
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name));
+        value.and_then(|value| value.trim().parse::<f64>().ok()).unwrap()
+    };
+    let silence = seconds("rollcall_cluster_silence_seconds ");
+    let lost = seconds("rollcall_cluster_out_of_reach_seconds ");
+    assert!((silence - lost).abs() < 0.1, "{silence}, and not {lost}");
     etcd.resume();
     let at = register(&etcd.client(), "/rollcall/", "web/b").await;
     mirror.until_seen(at).await;

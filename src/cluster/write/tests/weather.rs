@@ -14,7 +14,7 @@ use crate::{
         testing::{Etcd, shared, shared_url},
     },
     model::Status::Critical,
-    registry::{Guard, Refused, testing::key},
+    registry::{Guard, Refused, Weather, testing::key},
 };
 
 /// A writer whose answers are lost on its first way to etcd, and come on the second.
@@ -106,6 +106,26 @@ async fn what_was_never_sent_is_not_unsure() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// The watch was silent for ten seconds more, in which changes were refused and no note said why.
+#[tokio::test]
+async fn what_has_no_answer_makes_who_follows_look() {
+    let (_, prefix) = shared();
+    let link = Link::to(shared_url()).await;
+    let mut world = World::of(client(&link.url), client(&link.url), &prefix).await;
+    world.write(vec![register("web/a", Guard::Unchanged)]).await;
+    world.writer.deadline = Duration::from_millis(500);
+    link.set_flow(Flow::None);
+    let refused = world.propose(vec![register("web/b", Guard::Unchanged)]).await;
+    assert!(matches!(refused, Err(Refused::Unsure(_))), "{refused:?}");
+    world.mirror.until(|mirror| mirror.weather != Weather::Fair).await;
+    let name = "rollcall_cluster_watch_restarts_total{reason=\"unanswered\"}";
+    assert_eq!(world.mirror.metric_or_zero(name), 1);
+    assert!(world.mirror.board().starts_with("etcd: "), "{}", world.mirror.board());
+    link.set_flow(Flow::Both);
+    world.mirror.until(|mirror| mirror.weather == Weather::Fair && mirror.writable == 1).await;
+    assert_eq!(world.mirror.board(), "");
 }
 
 #[tokio::test]
