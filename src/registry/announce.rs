@@ -19,6 +19,7 @@ use super::{JournalError, Member, Registry, Snapshot, lease::Leases};
 use crate::{
     model::{Event, EventKind, InstanceKey, Interface},
     telemetry::{Board, Metrics},
+    util::Clock,
 };
 
 /// Octets of a check's output that a line shows: enough to know what is wrong. The rest of a page
@@ -43,10 +44,12 @@ const STORE: &str = "store";
 #[derive(Debug)]
 pub(super) struct Announcer {
     board: Board,
+    clock: Clock,
     fail_opens: Counter,
     /// Shared with the collector.
     held: Arc<AtomicU64>,
-    store_failing: bool,
+    /// Since when the store takes nothing (RFC 3339); nothing while it does.
+    store_failing: Option<String>,
     commit_is_slow: bool,
     lines: Lines,
 }
@@ -91,7 +94,7 @@ struct Gauges {
 // === impl Announcer ===
 
 impl Announcer {
-    pub(super) fn new(board: Board, metrics: &Metrics, registry: &Registry) -> Self {
+    pub(super) fn new(board: Board, clock: Clock, metrics: &Metrics, registry: &Registry) -> Self {
         let (fail_opens, held) = (Counter::default(), Arc::new(AtomicU64::new(0)));
         let gauges = Gauges { registry: registry.clone(), held: Arc::clone(&held) };
         metrics.register(|families| {
@@ -104,9 +107,10 @@ impl Announcer {
         });
         Self {
             board,
+            clock,
             fail_opens,
             held,
-            store_failing: false,
+            store_failing: None,
             commit_is_slow: false,
             lines: Lines::default(),
         }
@@ -211,20 +215,21 @@ impl Announcer {
     pub(super) fn stored(&mut self, result: &Result<(), JournalError>) {
         let was_slow = std::mem::take(&mut self.commit_is_slow);
         match result {
-            Ok(()) if self.store_failing || was_slow => {
+            Ok(()) if self.store_failing.is_some() || was_slow => {
                 info!("the store takes changes again");
                 self.board.clear(STORE);
-                self.store_failing = false;
+                self.store_failing = None;
             }
             Ok(()) => {}
             Err(error) => {
-                if self.store_failing {
+                if self.store_failing.is_some() {
                     debug!(%error, "the store still refuses changes");
                 } else {
                     warn!(%error, "changes are refused; answers go on from memory");
                 }
-                self.store_failing = true;
-                self.board.note(STORE, format!("changes are refused: {error}"));
+                let now = || self.clock.wall_text(Duration::ZERO);
+                let since = self.store_failing.get_or_insert_with(now);
+                self.board.note(STORE, format!("changes are refused: {error}; since {since}"));
             }
         }
     }

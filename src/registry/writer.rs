@@ -107,7 +107,7 @@ pub fn start(setup: Setup) -> Result<(Registry, Writer), Invalid> {
     let (seen, seen_receiver) = mpsc::channel(limit::WRITER_QUEUE_MAX);
     let published = Publisher::new(restored, snapshot).into();
     let registry = Registry { asked, seen, published, ownership, dissent };
-    let announcer = Announcer::new(board, &metrics, &registry);
+    let announcer = Announcer::new(board, clock.clone(), &metrics, &registry);
     let queues = Queues { asked: asked_receiver, seen: seen_receiver };
     let applier =
         Applier::new(registry.clone(), queues, Means { options, clock, announcer, sharing });

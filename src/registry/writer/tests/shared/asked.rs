@@ -234,6 +234,21 @@ async fn of_opposed_commands_in_one_proposal_the_last_one_counts() {
     assert_eq!(snapshot.service("web").unwrap().policy.ttl_seconds, 9);
 }
 
+/// It was the only one of all notes about etcd that did not.
+#[tokio::test(start_paused = true)]
+async fn the_note_says_since_when_changes_are_refused() {
+    let fleet = Fleet::start(1);
+    fleet.commons.fail(0, Some(Refused::Full("database space exceeded".into())));
+    for name in ["web/a", "web/b"] {
+        pass(2_000).await;
+        fleet.submit(0, register(testing::instance(name, "10.0.0.1"))).await.unwrap_err();
+    }
+    let notes = fleet.servers[0].board.conditions();
+    let [(name, note)] = &*notes else { panic!("{notes:?}") };
+    let is_dated = note.message.contains("exceeded; since 2027-01-15T08:00:02.");
+    assert!(name == "store" && is_dated, "{note:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn that_changes_are_refused_is_told_until_the_store_is_back_and_not_for_one_lost_answer() {
     let fleet = Fleet::start(1);
