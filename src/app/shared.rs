@@ -181,6 +181,10 @@ impl PeerFacts for Rows {
     fn kept(&self) -> u64 {
         self.0.metrics.owned_last()
     }
+
+    fn changed_ago(&self) -> Option<Duration> {
+        self.0.taken_ago()
+    }
 }
 
 fn life_of(row: &ServerRow) -> Life {

@@ -21,7 +21,7 @@ use super::{
     pins::Pins,
 };
 use crate::{
-    registry::Edit,
+    registry::{Edit, ServerId},
     telemetry::{Board, Metrics},
     util::Clock,
 };
@@ -60,7 +60,9 @@ struct News {
     bulks: watch::Sender<Bulks>,
     read_only: watch::Sender<Option<Arc<str>>>,
     strayed: watch::Sender<bool>,
-    refusing: watch::Sender<Option<Instant>>,
+    refusing: watch::Sender<Option<Refusing>>,
+    /// When the store has last taken a change of this server, or would have.
+    taken: Mutex<Option<Instant>>,
     /// Rings when a change was refused for what is the matter with the store.
     refusals: Notify,
     /// The row that names the state; none before the first list.
@@ -123,6 +125,19 @@ pub(super) struct Over {
     pub(super) ended: u64,
 }
 
+/// That the store answers, and takes no changes: it is full, or this server may not write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusing {
+    /// Since when.
+    pub(super) since: Instant,
+    /// When it did so last.
+    last: Instant,
+    /// Why, if it is that this server may not write.
+    denied: Option<Arc<str>>,
+    /// Another server of which the store has taken a change meanwhile, and when it did first.
+    witness: Option<(ServerId, Instant)>,
+}
+
 /// When the store was last heard of: it answered, or told of something.
 #[derive(Debug, Clone)]
 pub(super) struct LastWord {
@@ -167,6 +182,7 @@ impl Common {
             read_only: watch::Sender::new(None),
             strayed: watch::Sender::new(false),
             refusing: watch::Sender::new(None),
+            taken: Mutex::default(),
             refusals: Notify::new(),
             agreed: Mutex::default(),
             doubts: watch::Sender::new(Doubt::State),
@@ -234,20 +250,75 @@ impl Common {
         self.news.strayed.send_replace(strayed);
     }
 
-    /// Since when the store answers, and takes no changes: it is full, or this server may not
-    /// write.
-    pub(super) fn refusing_since(&self) -> Option<Instant> {
-        *self.news.refusing.borrow()
+    /// Whether the store takes no changes, though it answers.
+    pub(super) fn refusing(&self) -> Option<Refusing> {
+        self.news.refusing.borrow().clone()
     }
 
     /// The same, as it changes.
-    pub(super) fn watch_refusing(&self) -> watch::Receiver<Option<Instant>> {
+    pub(super) fn watch_refusing(&self) -> watch::Receiver<Option<Refusing>> {
         self.news.refusing.subscribe()
     }
 
-    pub(super) fn set_refusing(&self, since: Option<Instant>) {
-        self.metrics.refusing(since.is_some());
-        self.news.refusing.send_replace(since);
+    /// The store has refused a change; `denied` says why if this server may not write.
+    pub(super) fn set_refusing(&self, denied: Option<Arc<str>>) {
+        self.metrics.refusing(true);
+        let now = Instant::now();
+        self.news.refusing.send_modify(|known| {
+            let since = known.as_ref().map_or(now, |known| known.since);
+            let witness = known.take().and_then(|known| known.witness);
+            *known = Some(Refusing { since, last: now, denied, witness });
+        });
+    }
+
+    /// The store takes changes again.
+    pub(super) fn set_taking(&self) {
+        self.metrics.refusing(false);
+        self.news.refusing.send_replace(None);
+    }
+
+    /// The store has taken a change of this server, or would have.
+    pub(super) fn taken(&self) {
+        *self.news.taken.lock() = Some(Instant::now());
+    }
+
+    /// For how long the store has taken no change of this server, as far as it has been asked;
+    /// `None` when it refuses them.
+    pub fn taken_ago(&self) -> Option<Duration> {
+        let taken = self.news.taken.lock().filter(|_| self.refusing().is_none())?;
+        Some(taken.elapsed())
+    }
+
+    /// Another server has said when the store took a change of it; `None` when it takes none there,
+    /// or the server is of a version that does not say so.
+    pub(super) fn hear_of_taken(&self, server: &ServerId, at: Option<Instant>) {
+        self.news.refusing.send_if_modified(|known| {
+            let Some(refusing) = known else { return false };
+            let is_witness = refusing.witness.as_ref().is_some_and(|(by, _)| by == server);
+            match at {
+                None if is_witness => refusing.witness = None,
+                Some(at) if at > refusing.since && refusing.witness.is_none() => {
+                    refusing.witness = Some((ServerId::clone(server), at));
+                }
+                _ => return false,
+            }
+            true
+        });
+    }
+
+    /// Waits until the store has refused all changes of this server for `patience`, because it may
+    /// not write, and took those of another one meanwhile; says why.
+    pub(super) async fn until_denied_alone(&self, patience: Duration) -> Arc<str> {
+        let mut refusing = self.watch_refusing();
+        loop {
+            let known = refusing.borrow_and_update().clone();
+            if let Some(why) = known.filter(|it| it.is_of_one(patience)).and_then(|it| it.denied) {
+                return why;
+            }
+            if refusing.changed().await.is_err() {
+                return std::future::pending().await; // the sender is in `self`
+            }
+        }
     }
 
     /// A change was refused, and not for what it is.
@@ -309,6 +380,27 @@ impl Common {
     }
 }
 
+// === impl Refusing ===
+
+impl Refusing {
+    /// What another server says of when the store took its change may be wrong by as much, for its
+    /// answer was on its way: longer than a request to another server may take.
+    const ON_ITS_WAY: Duration = Duration::from_secs(3);
+
+    /// Why this server may not write, if that is why.
+    pub(super) fn denied(self) -> Option<Arc<str>> {
+        self.denied
+    }
+
+    /// Whether it has lasted for `patience`, and is of this server: a change of another one was
+    /// taken after it began, and one of this server refused after that.
+    fn is_of_one(&self, patience: Duration) -> bool {
+        let is_between = |at: Instant| at + Self::ON_ITS_WAY <= self.last;
+        self.since + patience <= self.last
+            && self.witness.as_ref().is_some_and(|it| is_between(it.1))
+    }
+}
+
 // === impl LastWord ===
 
 impl LastWord {
@@ -347,5 +439,60 @@ impl Fence {
 impl From<layout::KeyRange> for KeyRange {
     fn from(keys: layout::KeyRange) -> Self {
         Self::between(keys.from, keys.to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::time::{Duration, Instant, advance};
+
+    use crate::{
+        cluster::{
+            follow::testing::{client, common},
+            testing::shared_url,
+        },
+        registry::ServerId,
+    };
+
+    /// A server would leave its tasks to others that are refused as well, and soon there were none.
+    #[tokio::test(start_paused = true)]
+    async fn who_may_not_write_is_alone_once_another_has_written_and_it_was_refused_again() {
+        let (common, _metrics) = common(client(shared_url()), "/rollcall/");
+        let (a, b) = (ServerId::from("a"), ServerId::from("b"));
+        let is_alone = || {
+            let alone = common.until_denied_alone(Duration::from_secs(10));
+            alone.now_or_never().is_some()
+        };
+        let refused_after = async |seconds| {
+            advance(Duration::from_secs(seconds)).await;
+            common.set_refusing(Some("no permission".into()));
+        };
+        common.hear_of_taken(&a, Some(Instant::now()));
+        refused_after(1).await;
+        let since = Instant::now();
+        refused_after(10).await;
+        assert!(!is_alone(), "nobody was seen to write");
+        common.hear_of_taken(&a, Some(since - Duration::from_secs(1)));
+        refused_after(10).await;
+        assert!(!is_alone(), "that was before");
+        common.hear_of_taken(&a, Some(Instant::now()));
+        refused_after(2).await;
+        assert!(!is_alone(), "it may be since then that it may not");
+        refused_after(1).await;
+        assert!(is_alone());
+        common.hear_of_taken(&b, None);
+        assert!(is_alone(), "the other one still may");
+        common.hear_of_taken(&a, None);
+        assert!(!is_alone(), "it may not any more");
+        common.hear_of_taken(&b, Some(Instant::now()));
+        refused_after(3).await;
+        assert!(is_alone());
+        // It is full: that is so for all.
+        common.set_refusing(None);
+        assert!(!is_alone());
+        common.set_taking();
+        refused_after(1).await;
+        assert!(!is_alone(), "it begins anew");
     }
 }

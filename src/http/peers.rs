@@ -6,7 +6,7 @@
 //! is a server of the cluster, or could be one. Rejected: a secret of the whole cluster, which
 //! would have to be configured on each server, and changed on all of them together.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::FromRequestParts,
@@ -55,6 +55,10 @@ pub trait PeerFacts: Send + Sync {
 
     /// How many instances this server looks after; it may be counted now and then only.
     fn kept(&self) -> u64;
+
+    /// How long ago the store has taken a change of this server, or would have; `None` while it
+    /// takes none.
+    fn changed_ago(&self) -> Option<Duration>;
 }
 
 /// Knows the servers that share the registry from everybody else.

@@ -1,6 +1,8 @@
 //! What starts the parts.
 
-use tokio::sync::mpsc;
+use std::time::Duration;
+
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -41,11 +43,12 @@ pub struct Beats {
     relayed: mpsc::Receiver<Relayed>,
 }
 
-/// Both ways.
+/// Both ways, and what is known of the store.
 #[derive(Debug, Clone)]
 struct Both {
     direct: Direct,
     relay: Relay,
+    common: Common,
 }
 
 // === impl Beats ===
@@ -59,7 +62,7 @@ impl Beats {
         let (board, clock) = (common.board.undated().clone(), common.clock.clone());
         let ownership = registry.ownership().clone();
         let direct = Direct::new(me.clone(), ownership, common.roster());
-        let ways = Both { direct, relay: Relay::new(me, common) };
+        let ways = Both { direct, relay: Relay::new(me, common.clone()), common };
         let sender = Sender::new(Means { ways, registry, board, metrics, clock, rng });
         Self { sender, receiver, beats, relayed }
     }
@@ -81,7 +84,12 @@ impl Beats {
 
 impl Ways for Both {
     async fn hand(&self, to: &Peer, batch: &[Waiting]) -> Result<Handed, String> {
-        self.direct.hand(to, batch).await
+        let began = Instant::now();
+        let handed = self.direct.hand(to, batch).await?;
+        let ago = handed.said.changed_ago_ms.map(Duration::from_millis);
+        // By when it was asked: nothing is said to be later than it was.
+        self.common.hear_of_taken(&to.id, ago.and_then(|ago| began.checked_sub(ago)));
+        Ok(handed)
     }
 
     async fn leave(&self, batch: &[Waiting]) -> Result<Left, String> {

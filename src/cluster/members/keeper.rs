@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::{row::Server, views::Views};
 use crate::{
     cluster::{
-        common::{self, Common},
+        common::{self, Common, Refusing},
         etcd::{
             Compare, EtcdError, Granted, KeyRange, LeaseId, Op, Range, Relation, Txn, TxnReply,
         },
@@ -149,7 +149,8 @@ impl Keeper {
 
     /// Takes a lease and writes the row, if nothing is in the way.
     async fn join(&mut self) -> Result<Joined, EtcdError> {
-        if let Some(why) = self.common.read_only() {
+        let denied = || self.common.refusing().and_then(Refusing::denied);
+        if let Some(why) = self.common.read_only().or_else(denied) {
             return Ok(Joined::Barred(why));
         }
         let client = self.common.client.clone();
@@ -229,6 +230,7 @@ impl Keeper {
             lost = self.renew(held, rng) => lost,
             lost = self.mind(held) => lost,
             why = self.until_barred() => Lost::Barred(why),
+            why = self.common.until_denied_alone(self.lease) => Lost::Barred(why),
         }
     }
 

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::roll::Roll;
 use crate::{
-    cluster::common::{Common, Held, Roster},
+    cluster::common::{Common, Held, Refusing, Roster},
     registry::{Ownership, ServerId, View},
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Views {
     roll: Arc<Mutex<Roll>>,
     roster: watch::Receiver<Roster>,
     strayed: watch::Receiver<bool>,
-    refusing: watch::Receiver<Option<Instant>>,
+    refusing: watch::Receiver<Option<Refusing>>,
     ownership: Ownership,
     /// Rings when the own lease has changed something.
     nudge: watch::Sender<()>,
@@ -94,7 +94,8 @@ impl Views {
         let is_in = strayed || self.common.fence.get().is_some();
         let mut view = roll.view(&roster, is_in, heard, now);
         // What nobody may write nobody hears of, so all find out for themselves.
-        let refused_at = self.refusing.borrow().map(|since| since + roll.lease());
+        let since = self.refusing.borrow().as_ref().map(|refusing| refusing.since);
+        let refused_at = since.map(|since| since + roll.lease());
         let is_refused = refused_at.is_some_and(|at| at <= now);
         view.hears_all = is_refused && !strayed && !view.is_cut_off;
         view.is_cut_off |= strayed || is_refused;

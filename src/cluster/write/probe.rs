@@ -14,7 +14,7 @@
 
 use tokio::{
     sync::mpsc,
-    time::{Duration, Instant, sleep, timeout},
+    time::{Duration, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -66,7 +66,7 @@ impl Probe {
                     Ok(()) => self.taken(&registry).await,
                     Err(error) => self.refused(&error),
                 }
-                let pause = match self.common.refusing_since() {
+                let pause = match self.common.refusing() {
                     Some(_) => AGAIN,
                     // Servers that were started together do not ask together.
                     None => PERIOD.mul_f64(0.8 + 0.4 * self.rng.f64()),
@@ -87,13 +87,14 @@ impl Probe {
     }
 
     async fn taken(&mut self, registry: &mpsc::Sender<Followed>) {
+        self.common.taken();
         // Who writes may have found out before.
         let is_pinned = |(name, _): &(String, _)| name == FULL || name == WRITES;
         let was_told = self.common.board.conditions().iter().any(is_pinned);
-        if self.common.refusing_since().is_none() && !was_told {
+        if self.common.refusing().is_none() && !was_told {
             return;
         }
-        self.common.set_refusing(None);
+        self.common.set_taking();
         for name in [WRITES, FULL] {
             self.common.board.clear(name);
         }
@@ -105,16 +106,15 @@ impl Probe {
 
     /// What is out of reach refuses nothing: who follows tells of it.
     fn refused(&mut self, error: &EtcdError) {
-        let (name, message) = match error {
-            EtcdError::NoSpace { .. } => (FULL, FULL_MESSAGE.to_owned()),
+        let (name, message, denied) = match error {
+            EtcdError::NoSpace { .. } => (FULL, FULL_MESSAGE.to_owned(), None),
             EtcdError::Denied { .. } => {
-                (WRITES, format!("{error}. Changes are refused, and health is not shared"))
+                let message = format!("{error}. Changes are refused, and health is not shared");
+                (WRITES, message, Some(error.to_string().into()))
             }
             _ => return,
         };
-        if self.common.refusing_since().is_none() {
-            self.common.set_refusing(Some(Instant::now()));
-        }
+        self.common.set_refusing(denied);
         if self.told.is_due() {
             warn!("{message}");
         }

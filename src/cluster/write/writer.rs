@@ -257,7 +257,10 @@ impl Writer {
         metrics.transacted(outcome);
         match end {
             // What only deletes is taken by a store that is full, too.
-            Ok(_) if puts => board.clear(FULL),
+            Ok(_) if puts => {
+                board.clear(FULL);
+                self.common.taken();
+            }
             Ok(_) => {}
             Err(Refused::Full(why)) => {
                 if board.note(FULL, FULL_MESSAGE) {

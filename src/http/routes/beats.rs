@@ -4,9 +4,12 @@
 //! are some requests. What is not known or not kept here is said by its place and not handed on
 //! again: two servers that are not of one mind about whose task an instance is would send it to and
 //! fro. Servers that are cut off from the store say so here, and what they find of the silences of
-//! their own instances. The path is in no contract, because it is for servers of one cluster alone;
-//! a later version of Rollcall takes this one's batches, and this one's reader passes over what it
-//! does not know.
+//! their own instances. Each reply says when the store has last taken a change here: by that a
+//! server of which it takes none knows that this is not so for all. The path is in no contract,
+//! because it is for servers of one cluster alone; a later version of Rollcall takes this one's
+//! batches, and this one's reader passes over what it does not know.
+
+use std::time::Duration;
 
 use axum::{
     extract::{Request, State},
@@ -67,7 +70,9 @@ pub(in crate::http) async fn take(
     }
     // When they are in: who is heard of without a break has handed on all that came to it.
     peers.ownership.hear_of(&from, apart);
-    let BeatsTakenText { taken, unknown, elsewhere } = &reply;
+    let millis = |ago: Duration| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+    reply.changed_ago_ms = peers.facts.changed_ago().map(millis);
+    let BeatsTakenText { taken, unknown, elsewhere, .. } = &reply;
     let (unknown, elsewhere) = (unknown.len(), elsewhere.len());
     tracing::debug!(%from, taken, unknown, elsewhere, "heartbeats from another server");
     api.metrics().count_beats(*taken, unknown, elsewhere);

@@ -27,6 +27,10 @@ impl PeerFacts for Facts {
     fn kept(&self) -> u64 {
         412
     }
+
+    fn changed_ago(&self) -> Option<Duration> {
+        Some(Duration::from_millis(1_500))
+    }
 }
 
 /// A server that shares its registry, with `ownership`.
@@ -78,7 +82,10 @@ async fn only_who_knows_the_token_hands_heartbeats_on() {
     door.call("POST", BEATS, &body()).await.problem(401, "no-peer");
     for right in ["Bearer 3f9a", "bearer  3f9a"] {
         let reply = send(&door, BEATS, right, body()).await;
-        assert_eq!(reply.json(), json!({"taken": 0, "unknown": [], "elsewhere": []}));
+        assert_eq!(
+            reply.json(),
+            json!({"taken": 0, "unknown": [], "elsewhere": [], "changed_ago_ms": 1_500})
+        );
     }
     assert!(!openapi_document().contains("/internal/"), "it is in no contract");
 }
@@ -142,7 +149,9 @@ async fn what_is_not_known_or_not_kept_here_is_said_by_its_place() {
             {"service": "web", "instance": own, "check": 0, "status": "passing"},
         ]),
     );
-    let expected = json!({"taken": 1, "unknown": [0, 3, 4, 5, 6, 7, 8, 9], "elsewhere": [2]});
+    let unknown = [0, 3, 4, 5, 6, 7, 8, 9];
+    let expected =
+        json!({"taken": 1, "unknown": unknown, "elsewhere": [2], "changed_ago_ms": 1_500});
     assert_eq!(reply.await, expected);
     becomes(&door, own, "critical").await;
     assert_eq!(status(&door, other).await, "passing");

@@ -59,6 +59,10 @@ pub(crate) struct BeatsTakenText {
     pub unknown: Vec<usize>,
     /// Those of instances whose heartbeats another server counts, as far as that one knows.
     pub elsewhere: Vec<usize>,
+    /// How many milliseconds ago the store has taken a change of that server, or would have; left
+    /// out while it takes none. An older Rollcall does not say so, and passes over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_ago_ms: Option<u64>,
 }
 
 // === impl BeatText ===

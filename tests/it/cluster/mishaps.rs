@@ -46,9 +46,10 @@ struct Servers {
     asking: Vec<Asking>,
 }
 
-/// An instance `i` of the service `checked`, which is checked each second.
+/// An instance `i` of a service, which is checked each second.
 struct Checked {
     backend: Backend,
+    service: String,
 }
 
 /// A client that asks one server for `kept.service.internal`, which has the address [`KEPT`].
@@ -209,26 +210,43 @@ fn note(ready: &Value, name: &str) -> Option<String> {
 
 impl Checked {
     fn register(servers: &Servers) -> Self {
+        Self::of(servers, "checked".to_owned())
+    }
+
+    /// One of which this server looks after.
+    fn register_at(servers: &Servers, owner: &str) -> Self {
+        let all = (0..).map(|number| Self::of(servers, format!("checked-{number}")));
+        all.into_iter().find(|checked| checked.owner(servers, 0) == owner).unwrap()
+    }
+
+    fn of(servers: &Servers, service: String) -> Self {
         let backend = Backend::start("127.0.0.1");
         let body = json!({
             "addresses": ["127.0.0.1"],
             "port": backend.address.port(),
             "checks": [{ "type": "http", "path": "/", "interval": "1s", "timeout": "1s" }],
         });
-        servers.api(0).register("checked", "i", &body);
+        servers.api(0).register(&service, "i", &body);
         for at in 0..servers.nodes.len() {
             eventually("it passes", || {
-                (servers.api(at).status("checked", "i").as_deref() == Some("passing")).then_some(())
+                (servers.api(at).status(&service, "i").as_deref() == Some("passing")).then_some(())
             });
         }
-        Self { backend }
+        Self { backend, service }
+    }
+
+    /// Which server looks after it, as a server says.
+    fn owner(&self, servers: &Servers, at: usize) -> String {
+        let path = api::instance_path(&self.service, "i");
+        servers.api(at).get(&path).body["owner"].as_str().unwrap_or_default().to_owned()
     }
 
     /// It fails. Each server finds that, and goes on finding it for longer than what others find
     /// may take to come.
     fn dies_and_stays_dead_at_all(self, servers: &Servers) {
         self.backend.set_status(503);
-        let is_dead = |at: usize| servers.api(at).status("checked", "i").unwrap() == "critical";
+        let status = |at: usize| servers.api(at).status(&self.service, "i").unwrap();
+        let is_dead = |at: usize| status(at) == "critical";
         for at in 0..servers.nodes.len() {
             eventually(&format!("{at} finds it"), || is_dead(at).then_some(()));
         }

@@ -2,31 +2,49 @@
 
 use std::path::Path;
 
-use super::{Checked, Servers};
-use crate::support::etcd::Etcd;
+use serde_json::Value;
 
-/// Makes a user that may what Rollcall needs, and no more.
-fn add_user(etcd: &Etcd, password: &str) {
-    etcd.ctl(&["user", "add", &format!("rollcall:{password}")]).ok();
-    etcd.ctl(&["user", "grant-role", "rollcall", "rollcall"]).ok();
+use super::{Checked, Servers};
+use crate::support::{etcd::Etcd, eventually};
+
+/// The user of all servers, unless said otherwise, and its role.
+const USER: &str = "rollcall";
+
+/// Makes a user that has a role of the same name, which is there.
+fn add_user(etcd: &Etcd, user: &str, password: &str) {
+    etcd.ctl(&["user", "add", &format!("{user}:{password}")]).ok();
+    etcd.ctl(&["user", "grant-role", user, user]).ok();
 }
 
-/// Has the role of that user have these rights below the prefix.
-fn grant(etcd: &Etcd, rights: &str) {
-    let words = ["role", "grant-permission", "--prefix=true", "rollcall", rights, "/rollcall/"];
+/// Makes a user that may what Rollcall needs, and no more; gives what a server has to be told,
+/// whose password is in a file.
+fn make_user(etcd: &Etcd, user: &str, password: &Path) -> String {
+    etcd.ctl(&["role", "add", user]).ok();
+    grant(etcd, user, "readwrite");
+    add_user(etcd, user, "right");
+    std::fs::write(password, "right\n").unwrap();
+    let file = password.display();
+    format!("[store]\nuser = \"{user}\"\npassword_file = \"{file}\"\n")
+}
+
+/// Has the role of a user have these rights below the prefix.
+fn grant(etcd: &Etcd, user: &str, rights: &str) {
+    let words = ["role", "grant-permission", "--prefix=true", user, rights, "/rollcall/"];
     etcd.ctl(&words).ok();
 }
 
-/// Servers of that user, on an etcd that asks for users from now on. Their password is in a file.
+/// Servers of one user, on an etcd that asks for users from now on.
 fn with_user(etcd: &mut Etcd, password: &Path) -> Servers {
-    etcd.ctl(&["role", "add", "rollcall"]).ok();
-    grant(etcd, "readwrite");
-    add_user(etcd, "right");
+    let config = make_user(etcd, USER, password);
     etcd.enable_auth("of-root");
-    std::fs::write(password, "right\n").unwrap();
-    let file = password.display();
-    let config = format!("[store]\nuser = \"rollcall\"\npassword_file = \"{file}\"\n");
     Servers::configured(etcd, &config, |builder| builder)
+}
+
+/// The names of the servers that a server takes for alive.
+fn known_to(servers: &Servers, at: usize) -> Vec<String> {
+    let listed = servers.api(at).get("/api/v1/servers").body;
+    let name = |server: &Value| server["server"].as_str().unwrap().to_owned();
+    listed["servers"].as_array().unwrap().iter().map(name).collect()
 }
 
 #[test]
@@ -36,13 +54,13 @@ fn a_password_that_is_not_right_any_more_is_told_until_it_is_right_again() {
     let servers = with_user(&mut etcd, secret.path());
 
     etcd.ctl(&["user", "delete", "rollcall"]).ok();
-    add_user(&etcd, "another");
+    add_user(&etcd, USER, "another");
     let said = servers.all_refuse(503, "store-unreachable");
     assert!(said.contains("user `rollcall`") && said.contains("password"), "{said}");
     servers.all_note("store", &["user `rollcall`", "password"]);
 
     etcd.ctl(&["user", "delete", "rollcall"]).ok();
-    add_user(&etcd, "right");
+    add_user(&etcd, USER, "right");
     servers.end_well(&["etcd", "store"]);
 }
 
@@ -66,9 +84,44 @@ fn users_that_may_only_read_are_told_so_and_each_server_finds_out_about_health_i
     let servers = with_user(&mut etcd, secret.path());
     let checked = Checked::register(&servers);
 
-    grant(&etcd, "read");
+    grant(&etcd, USER, "read");
     servers.all_note("etcd writes", &["user `rollcall`", "grant-permission"]);
     checked.dies_and_stays_dead_at_all(&servers);
-    grant(&etcd, "readwrite");
+    // Heartbeats are handed on among them as ever.
+    assert_eq!([known_to(&servers, 0), known_to(&servers, 1)], [["a", "b"], ["a", "b"]]);
+    grant(&etcd, USER, "readwrite");
     servers.end_well(&["etcd", "etcd writes", "store"]);
+}
+
+/// The others believed that it did its part, of which nothing could be written: who died there was
+/// alive for them.
+#[test]
+fn a_server_that_alone_may_not_write_leaves_its_tasks_to_the_others_until_it_may() {
+    let mut etcd = Etcd::single();
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    let config = [USER, "other"].map(|user| make_user(&etcd, user, secret.path()));
+    etcd.enable_auth("of-root");
+    let mut servers = Servers::named(&etcd, &["a"], &config[0], |builder| builder);
+    let other = Servers::named(&etcd, &["b"], &config[1], |builder| builder);
+    servers.nodes.extend(other.nodes);
+    servers.asking.extend(other.asking);
+    let checked = Checked::register_at(&servers, "b");
+
+    grant(&etcd, "other", "read");
+    // One finds it out by a change that is refused, the other's are taken.
+    eventually("b refuses changes", || {
+        let reply = servers.attempt(1, "refused", "10.0.9.9")?;
+        (reply.status == 503).then_some(())
+    });
+    let mut changes = 0;
+    eventually("a has the tasks of b", || {
+        changes += 1;
+        servers.register(0, "change", &format!("10.0.1.{}", changes % 200));
+        (checked.owner(&servers, 0) == "a").then_some(())
+    });
+    assert_eq!(known_to(&servers, 0), ["a"]);
+    checked.dies_and_stays_dead_at_all(&servers);
+    grant(&etcd, "other", "readwrite");
+    eventually("b is back", || (known_to(&servers, 0) == ["a", "b"]).then_some(()));
+    servers.end_well(&["etcd", "etcd writes", "etcd membership", "store"]);
 }
