@@ -303,10 +303,12 @@ impl Applier {
     fn take_due(&mut self, base: &Snapshot) -> Vec<Due> {
         let now = self.clock.elapsed();
         let is_down = |key: &InstanceKey| base.is_found_dead(key);
-        match self.sharing.as_ref().filter(|sharing| sharing.may_be_replaced()) {
+        let mut due = match self.sharing.as_ref().filter(|sharing| sharing.may_be_replaced()) {
             Some(sharing) => self.leases.advance_apart(now, sharing.heard(now), is_down),
             None => self.leases.advance(now, is_down),
-        }
+        };
+        self.forget_given_up(&mut due);
+        due
     }
 
     /// Drafts the next snapshot from what is due and what `apply` applies; `None` when that changes

@@ -93,6 +93,19 @@ enum Timer {
     Release(BeatId),
 }
 
+// === impl Due ===
+
+impl Due {
+    /// The instance that it is about.
+    pub(super) fn key(&self) -> &InstanceKey {
+        match self {
+            Self::Expire(key) | Self::Hold(key, _) | Self::Lapse(key, _) | Self::Miss(key, _) => {
+                key
+            }
+        }
+    }
+}
+
 // === impl Leases ===
 
 impl Leases {

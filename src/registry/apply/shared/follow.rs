@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Inbound, Sharing, Taken, Unwritten, tasks::Unlooked};
+use super::{Inbound, Sharing, Taken, Unwritten};
 use crate::{
     model::{InstanceKey, Revision},
     registry::{
@@ -259,7 +259,7 @@ impl Applier {
         if has_grace {
             self.begin_all_anew();
         } else if let Some(sharing) = &mut self.sharing {
-            sharing.unlooked = Unlooked::of(&self.registry.snapshot());
+            sharing.unlooked.again(&self.registry.snapshot());
         }
         self.retry_at = None;
     }
