@@ -7,19 +7,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{metrics::BeatsMetrics, relay};
-use crate::{
-    cluster::follow::Relayed,
-    model::Command,
-    registry::{Registry, ServerId},
-    util::aside,
-};
+use crate::{cluster::follow::Relayed, model::Command, registry::Registry, util::aside};
 
 /// How old a row may be when its turn comes: see the module's text.
 const WORTH: Duration = Duration::from_secs(3);
 
 /// Gives the registry what is for this server.
 pub(super) struct Receiver {
-    pub me: ServerId,
     pub registry: Registry,
     pub metrics: BeatsMetrics,
 }
@@ -30,10 +24,9 @@ impl Receiver {
     /// Runs until it is told to stop, or nothing comes any more.
     pub(super) async fn run(self, mut relayed: mpsc::Receiver<Relayed>, stop: CancellationToken) {
         let take = async {
+            // Also a row of this server's own name: another one may have that, too.
             while let Some(row) = relayed.recv().await {
-                if row.from != self.me {
-                    self.take(row).await;
-                }
+                self.take(row).await;
             }
         };
         stop.run_until_cancelled(take).await;

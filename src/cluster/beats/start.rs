@@ -57,8 +57,7 @@ impl Beats {
     /// Of a setup; nothing is sent before it runs.
     pub fn new(setup: BeatsSetup, rng: fastrand::Rng) -> Self {
         let BeatsSetup { common, me, registry, beats, relayed, metrics } = setup;
-        let receiver =
-            Receiver { me: me.clone(), registry: registry.clone(), metrics: metrics.clone() };
+        let receiver = Receiver { registry: registry.clone(), metrics: metrics.clone() };
         let (board, clock) = (common.board.undated().clone(), common.clock.clone());
         let ownership = registry.ownership().clone();
         let direct = Direct::new(me.clone(), ownership, common.roster());

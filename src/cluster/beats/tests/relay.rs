@@ -192,3 +192,16 @@ async fn a_row_whose_lease_is_gone_gets_a_new_one_and_nothing_is_written_by_who_
     assert_eq!(relay.leave(&batch).await.unwrap_err(), "a later schema");
     assert_eq!(row(&etcd, &prefix).await, before);
 }
+
+/// Of two servers with one name the one that has lost its place left them in vain.
+#[tokio::test]
+async fn what_another_server_of_the_same_name_leaves_is_taken() {
+    let (etcd, prefix) = shared();
+    let (server, queue) = Commons::default().join(Options::default());
+    start(&server, queue, &etcd, &prefix).await;
+    let register = testing::beating("web/a", "10.0.0.1", Duration::from_secs(60));
+    server.registry.submit(Command::Register([register.into()].into())).await.unwrap();
+    let (value, _) = pack(&"server-0".into(), vec![waiting("web/a", 1, Status::Critical, "said")]);
+    etcd.put(format!("{prefix}v1/beats/server-0"), value, None).await.unwrap();
+    becomes(&[server], "web/a", Status::Critical).await;
+}
