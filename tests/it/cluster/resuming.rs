@@ -73,15 +73,21 @@ fn name(message: &Message) -> String {
     }
 }
 
-/// Turns an instance up and down, at any server, each time with a word of its own.
+/// Turns an instance up and down, at any server, each time with a word of its own. A server that
+/// has not heard of the turn before finds nothing to change, and replies with a revision that is
+/// known already; of that nobody is told.
 fn flip(servers: &[SocketAddr], of: usize, asked: &Mutex<BTreeMap<String, u64>>) {
+    let mut newest = 0;
     let path = format!("{}/heartbeat", instance_path("web", &format!("flips-{of}")));
     for turn in 0..CHANGES {
         let status = ["critical", "passing"][turn % 2];
         let output = format!("turn {turn} of {of}");
         let body = json!({"status": status, "output": output});
         let server = servers[fastrand::usize(..servers.len())];
-        if let Some(revision) = change(server, "PUT", &path, &body) {
+        if let Some(revision) = change(server, "PUT", &path, &body)
+            && revision > newest
+        {
+            newest = revision;
             asked.lock().insert(output, revision);
         }
     }
