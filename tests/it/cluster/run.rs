@@ -48,6 +48,9 @@ pub(super) enum Plan {
     InOrder(&'static [(Fault, u64)]),
 }
 
+/// How long a run is in which instances of each kind are seen both well and ill.
+const ALL_KINDS_WITHIN: Duration = Duration::from_secs(40);
+
 /// Clients that change things at the same time.
 const WRITERS: usize = 4;
 
@@ -123,7 +126,8 @@ impl Run {
         let changes = ledger.tally.changes.taken;
         assert!(changes > scene.now().as_secs(), "one in a second is little: {changes}");
         let untried = ledger.untried();
-        for kind in Kind::ALL {
+        // In a run of seconds, most of which the server was dead, chance may leave one out.
+        for kind in Kind::ALL.into_iter().filter(|_| scene.now() >= ALL_KINDS_WITHIN) {
             let of_kind = scene.roster.of(kind);
             let some_is_tried = of_kind.iter().any(|key| !untried.contains(key));
             assert!(some_is_tried, "{kind:?}: none was seen both well and ill");
