@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cluster::common::Common,
     registry::{Ownership, Registry, Snapshot},
-    util::aside,
 };
 
 /// How soon it is counted again.
@@ -18,9 +17,12 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// each server, a tenth of a second for a million and three.
 const SHARE: u32 = 200;
 
-/// The same while servers come and go: what is shown is wrong then, and each change would else
-/// begin another count.
-const SHARE_OF_CHANGES: u32 = 10;
+/// Instances that are counted in one go, which takes less than a millisecond.
+const SLICE: usize = 2_048;
+
+/// How many times as long as a slice took none is counted: servers come and go for all at the same
+/// time, and each has more urgent work to do then.
+const REST: u32 = 9;
 
 /// Keeps the metric up to date until it is told to stop.
 pub async fn count(
@@ -30,30 +32,42 @@ pub async fn count(
     stop: CancellationToken,
 ) {
     let mut changes = ownership.subscribe();
-    loop {
-        let (snapshot, own, began) = (registry.snapshot(), ownership.clone(), Instant::now());
-        // Aside: it would hold up everything else on its thread.
-        if let Some(count) = aside(move || kept(&snapshot, &own)).await {
+    let counting = async {
+        loop {
+            let (count, took) = kept(&registry.snapshot(), &ownership).await;
             common.metrics.owned(count);
-        }
-        let took = began.elapsed();
-        let changed = async {
-            sleep(PERIOD.max(took * SHARE_OF_CHANGES)).await;
-            if changes.changed().await.is_err() {
-                pending::<()>().await;
+            let changed = async {
+                sleep(PERIOD).await;
+                if changes.changed().await.is_err() {
+                    pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = sleep(PERIOD.max(took * SHARE)) => {}
+                () = changed => {}
             }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = sleep(PERIOD.max(took * SHARE)) => {}
-            () = changed => {}
         }
-    }
+    };
+    stop.run_until_cancelled(counting).await;
 }
 
-fn kept(snapshot: &Snapshot, ownership: &Ownership) -> usize {
-    let members = snapshot.services.iter().flat_map(|(_, service)| &service.members);
-    members.filter(|member| ownership.keeps(&member.key())).count()
+/// How many there are, and how long it took to count them without the rests.
+async fn kept(snapshot: &Snapshot, ownership: &Ownership) -> (usize, Duration) {
+    let (mut count, mut seen, mut took) = (0, 0, Duration::ZERO);
+    let mut began = Instant::now();
+    for (_, service) in snapshot.services.iter() {
+        let is_kept = |key| ownership.keeps(&key);
+        count += service.members.iter().filter(|member| is_kept(member.key())).count();
+        seen += service.members.len();
+        if seen >= SLICE {
+            seen = 0;
+            let slice = began.elapsed();
+            took += slice;
+            sleep(slice * REST).await;
+            began = Instant::now();
+        }
+    }
+    (count, took + began.elapsed())
 }
 
 #[cfg(test)]

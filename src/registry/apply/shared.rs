@@ -199,8 +199,7 @@ impl Sharing {
         let is_idle = !self.is_proposing && taken.is_none() && self.weather == Weather::Fair;
         let parked = self.parked.iter().map(|parked| parked.until).min();
         let idle = [parked, retry_at].into_iter().flatten().min().filter(|_| is_idle);
-        let at_once = (!self.unlooked.is_empty()).then_some(Duration::ZERO);
-        let all = [at_once, self.settled_at, self.tells_at, taken, unwritten, idle];
+        let all = [self.unlooked.next_at(), self.settled_at, self.tells_at, taken, unwritten, idle];
         all.into_iter().flatten().min()
     }
 

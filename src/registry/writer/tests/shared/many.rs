@@ -1,11 +1,11 @@
 //! More instances than are looked at in one go.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Fleet, beat, pass};
 use crate::{
     model::{Command, Status},
-    registry::{apply::SLICE, testing},
+    registry::{Member, apply::SLICE, testing},
 };
 
 /// So many that it takes several slices to look at them.
@@ -66,4 +66,41 @@ async fn of_many_that_are_given_up_none_is_counted_any_more() {
     for server in 0..2 {
         assert_eq!(silent(&fleet, server), 0, "on {server}");
     }
+}
+
+/// A server that is alone, and has just heard the last word of each.
+async fn alone_with_many() -> Fleet {
+    let fleet = Fleet::start(2);
+    fleet.commons.bury(1);
+    register_many(&fleet, Duration::from_secs(1)).await;
+    pass(100).await;
+    for number in 0..MANY {
+        fleet.submit(0, beat(&name(number), Status::Passing)).await.unwrap();
+    }
+    fleet
+}
+
+/// The walk takes milliseconds, and a lease may run out before it is come upon.
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_as_it_falls_silent_is_left_to_its_new_owner() {
+    let fleet = alone_with_many().await;
+    let (mut silent_at, until) = (1_400, 1_600);
+    pass(silent_at).await;
+    while silent(&fleet, 0) == 0 && silent_at < until {
+        pass(1).await;
+        silent_at += 1;
+    }
+    assert!(silent_at < until, "nobody else counts");
+
+    let fleet = alone_with_many().await;
+    pass(silent_at - 1).await;
+    assert_eq!(silent(&fleet, 0), 0);
+    fleet.commons.come_back(1, true);
+    fleet.commons.join_again(1);
+    pass(20).await;
+    let snapshot = fleet.registry(0).snapshot();
+    let others = snapshot.members().filter(|it| fleet.commons.owner(&it.key()) == 1);
+    let is_silent = |it: &&Arc<Member>| it.suspect || it.status == Status::Critical;
+    assert_eq!(others.filter(is_silent).count(), 0);
+    assert!(silent(&fleet, 0) > SLICE / 2, "what is its own is counted as ever");
 }
