@@ -29,6 +29,7 @@ pub struct ClusterMetrics {
     transactions: Family<Outcome, Counter>,
     seconds: Histogram,
     size: Gauge,
+    certificates: Gauge,
     servers: Gauge,
     owned: Gauge,
     lost: Lost,
@@ -82,10 +83,12 @@ impl ClusterMetrics {
             transactions: Family::default(),
             seconds: Histogram::new(Self::BUCKETS_SECONDS),
             size: Gauge::default(),
+            certificates: Gauge::default(),
             servers: Gauge::default(),
             owned: Gauge::default(),
             lost: Lost::default(),
         };
+        new.certificates_loaded(true);
         new.clone().register(metrics, heard);
         new
     }
@@ -112,6 +115,9 @@ impl ClusterMetrics {
             let help =
                 "Size of the shared store's database, of the member asked last, each 15 seconds";
             registry.register("store_size_bytes", help, self.size);
+            let help = "Whether the certificate files for the shared store that were read last \
+                        are in use; 1 without any";
+            registry.register("store_tls_last_load_successful", help, self.certificates);
             registry.register_collector(lapses);
         });
     }
@@ -157,6 +163,11 @@ impl ClusterMetrics {
 
     pub(super) fn sized(&self, octets: u64) {
         self.size.set(i64::try_from(octets).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the files of certificates, as they were read last, are in use.
+    pub(super) fn certificates_loaded(&self, all: bool) {
+        self.certificates.set(i64::from(all));
     }
 
     pub(super) fn servers(&self, count: usize) {

@@ -72,6 +72,12 @@ impl Client {
         self.0.pool.certificate_problem(now)
     }
 
+    /// Which of the certificates' files cannot be used as it is now, and why; nothing when all that
+    /// they have is in use. They are read if they have changed.
+    pub(in crate::cluster) async fn certificate_fault(&self) -> Option<String> {
+        self.0.pool.certificate_fault().await
+    }
+
     /// Reads keys.
     ///
     /// # Errors

@@ -80,6 +80,11 @@ impl Pool {
         self.tls.as_ref()?.problem(now)
     }
 
+    /// Why the certificates' files cannot be used as they are now, if so.
+    pub(super) async fn certificate_fault(&self) -> Option<String> {
+        self.tls.as_ref()?.fault().await
+    }
+
     /// All endpoints, in the order in which they are tried now.
     pub(super) fn in_turn(&self) -> impl Iterator<Item = &Slot> {
         let first = self.preferred.load(Ordering::Relaxed);

@@ -1,5 +1,7 @@
 //! What the operator is told of the store: on the board, in the log, each thing once.
 
+use std::collections::BTreeSet;
+
 use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 
@@ -15,6 +17,9 @@ const READ_ONLY: &str = "etcd schema";
 /// How long it is told that another history was taken: long enough for an operator to see it, and
 /// to ask those who have changed something since the backup.
 const RESTORED_TOLD: Duration = Duration::from_secs(60 * 60);
+
+/// Parts of causes that are remembered: those of more endpoints than anybody has.
+const PARTS_MAX: usize = 200;
 
 /// What is the matter when nothing can be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +38,14 @@ pub(super) struct Notes {
     common: Common,
     /// That the store is out of reach.
     lost: Reminder,
+    causes: Causes,
     /// When another history was taken, as long as that is told.
     restored: Option<Instant>,
 }
+
+/// What was said to be the cause since the store is out of reach.
+#[derive(Debug, Default)]
+struct Causes(BTreeSet<String>);
 
 // === impl Trouble ===
 
@@ -58,33 +68,56 @@ impl Trouble {
     }
 }
 
+// === impl Causes ===
+
+impl Causes {
+    /// Adds one; says whether it has a part that none before it had. In which order endpoints were
+    /// asked, and all that is a number (ports, times), makes no other cause.
+    fn add(&mut self, why: &str) -> bool {
+        let mut is_news = false;
+        for part in why.split([':', ';', ',', '(', ')']) {
+            let part: String = part.chars().filter(|c| !matches!(c, '0'..='9' | '.')).collect();
+            is_news |= self.0.len() < PARTS_MAX && self.0.insert(part.trim().to_owned());
+        }
+        is_news
+    }
+}
+
 // === impl Notes ===
 
 impl Notes {
     pub(super) fn new(common: Common) -> Self {
-        Self { common, lost: Reminder::default(), restored: None }
+        Self { common, lost: Reminder::default(), causes: Causes::default(), restored: None }
     }
 
     /// Nothing is known yet, and nothing can be had.
     pub(super) fn waiting(&mut self, why: &str) {
+        let is_due = self.is_due(why);
         let board = &self.common.board;
         board.block(REACH, format!("waiting for etcd, to read the shared state: {why}"));
-        if self.lost.is_due() {
+        if is_due {
             let since = board.since(REACH);
             warn!(why, since, "waiting for etcd, to read the shared state; no port answers yet");
         }
         self.common.metrics.out_of_reach(Some(Instant::now()));
     }
 
+    /// Whether the log is to be told of this cause: there was none like it, or it is time again.
+    fn is_due(&mut self, why: &str) -> bool {
+        let is_news = self.causes.add(why);
+        self.lost.is_due() || is_news
+    }
+
     pub(super) fn within_reach(&mut self) {
         if self.lost.is_over() {
             info!(since = self.common.board.since(REACH), "etcd is followed again");
         }
+        self.causes = Causes::default();
         self.common.board.clear(REACH);
         self.common.metrics.out_of_reach(None);
     }
 
-    /// The board has the newest cause; the log has the first, and then one in a while: what each
+    /// The board has the newest cause; the log has each once, and then one in a while: what each
     /// endpoint says changes from attempt to attempt.
     pub(super) fn out_of_reach(&mut self, trouble: Trouble, why: &str) {
         let message =
@@ -95,7 +128,7 @@ impl Notes {
             Trouble::Astray | Trouble::Denied => Instant::now(),
         };
         self.common.board.note_late(REACH, &message, began.elapsed());
-        if self.lost.is_due() {
+        if self.is_due(why) {
             warn!(why, since = self.common.board.since(REACH), "{}", trouble.headline());
         }
         self.common.metrics.out_of_reach(Some(began));
@@ -162,7 +195,41 @@ impl Notes {
 #[cfg(test)]
 mod tests {
     use super::{EtcdError, Notes, RESTORED_TOLD, Trouble};
-    use crate::cluster::follow::testing::{client, common};
+    use crate::{
+        cluster::follow::testing::{client, common},
+        registry::testing,
+    };
+
+    /// The log had the first cause and then one a minute, whatever it was.
+    #[tokio::test(start_paused = true)]
+    async fn another_cause_is_told_at_once_and_each_one_once() {
+        let (log, mut lines) = testing::log();
+        let _guard = tracing::subscriber::set_default(log);
+        let (common, _metrics) = common(client("http://127.0.0.1:1"), "/rollcall/");
+        let mut notes = Notes::new(common);
+        let [refused, late] = ["http://a:1: connection refused", "http://b:1: no answer within 1s"];
+        let expired = "http://b:1: its certificate expired 2026-01-01T00:00:00Z; here it is 2026";
+        let mut told = |why: String| {
+            notes.out_of_reach(Trouble::Reach, &why);
+            let said = std::iter::from_fn(|| lines.try_recv().ok()).collect::<Vec<_>>();
+            assert!(said.iter().all(|line| line.contains(&why)), "{said:?}");
+            said.len()
+        };
+        for (why, lines) in [
+            (format!("etcd is out of reach: {refused}; {late}"), 1),
+            (format!("etcd is out of reach: {late}; {refused}"), 0),
+            (format!("etcd is out of reach: {}; {refused}", late.replace("1s", "1.5s")), 0),
+            (format!("etcd is out of reach: {refused}; {expired}-03-04T00:00:00Z"), 1),
+            (format!("etcd is out of reach: {expired}-03-04T00:00:01Z; {refused}"), 0),
+            (format!("etcd is out of reach: {refused}; {late}"), 0),
+        ] {
+            assert_eq!(told(why.clone()), lines, "{why}");
+        }
+        notes.within_reach();
+        notes.out_of_reach(Trouble::Reach, refused);
+        let told = std::iter::from_fn(|| lines.try_recv().ok()).filter(|it| it.contains(refused));
+        assert_eq!(told.count(), 1, "it is another time");
+    }
 
     /// It stayed until the next start.
     #[tokio::test(start_paused = true)]

@@ -3,9 +3,37 @@
 use std::{path::PathBuf, time::Duration};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use tokio_util::sync::CancellationToken;
 
 use super::super::{Client, EtcdError, EtcdOptions, EtcdTls, EtcdUser, KeyRange, Range};
-use crate::cluster::testing::{Etcd, PATIENCE};
+use crate::cluster::{
+    follow::{
+        inspect,
+        testing::{common, until},
+    },
+    testing::{Etcd, PATIENCE},
+};
+
+/// A certificate of version 1, as `openssl x509 -req` makes it unless told otherwise, until 2126.
+const VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBFjCBvQIUSIlYenIukpiExxe9XLTdn/Crwo0wCgYIKoZIzj0EAwIwDTELMAkG
+A1UEAwwCdjEwIBcNMjYxMTIxMTQxNjM4WhgPMjEyNjEwMjgxNDE2MzhaMA0xCzAJ
+BgNVBAMMAnYxMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEKN1teOxOFEEQ3s24
+clvIUnGNutcggMvZpheQX78B9Ihkhq9dUtGWWB7pWLOHvsWGs5l/YPrqXOmAR5T4
+BM3cWTAKBggqhkjOPQQDAgNIADBFAiEAnu8yxslJDjCmZfPV5+jABnNGkKjUo4Nq
+f67cMtLN6igCIAcSGK5Y3ooe63s7onjy3ZsqIm4koU3zHchmr2L3sxgT
+-----END CERTIFICATE-----
+";
+
+/// Its key.
+const VERSION_1_KEY: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgBA3UjHoNc9dpC0Wg
+D9m+y8FSMBki1NJOL4+weH5fMjuhRANCAAQo3W147E4UQRDezbhyW8hScY261yCA
+y9mmF5BfvwH0iGSGr11S0ZZYHulYs4e+xYazmX9g+upc6YBHlPgEzdxZ
+-----END PRIVATE KEY-----
+";
 
 /// An authority with a folder for what it issues.
 struct Authority {
@@ -48,6 +76,15 @@ impl Authority {
         };
         std::fs::write(&issued.certificate, certificate.pem()).unwrap();
         std::fs::write(&issued.key, key.serialize_pem()).unwrap();
+        issued
+    }
+
+    /// A certificate of version 1, which nobody takes.
+    fn version_1(&self) -> Issued {
+        let file = |name| self.folder.path().join(name);
+        let issued = Issued { certificate: file("v1.pem"), key: file("v1.key") };
+        std::fs::write(&issued.certificate, VERSION_1).unwrap();
+        std::fs::write(&issued.key, VERSION_1_KEY).unwrap();
         issued
     }
 
@@ -149,6 +186,54 @@ async fn an_expired_certificate_is_told_with_its_date() {
     assert!(said.contains("its certificate expired 2021-01-01T00:00:00Z; here it is 20"), "{said}");
 }
 
+/// It was told as `Other(OtherError(UnsupportedCertVersion))`.
+#[tokio::test]
+async fn a_certificate_of_version_1_is_told_with_the_way_to_one_of_version_3() {
+    let authority = Authority::new();
+    let server = authority.etcd(&authority.version_1(), false);
+    let said = error_with(&server, authority.tls(None)).await;
+    assert!(said.contains("is no X.509 certificate of version 3, but of version 1"), "{said}");
+    assert!(said.contains("-extfile") && said.contains("-addext"), "{said}");
+}
+
+/// A mistake in renewed files was in the log alone, and there with the next connection only.
+#[tokio::test(start_paused = true)]
+async fn renewed_files_that_are_of_no_use_are_told_of_until_they_are_good() {
+    let authority = Authority::new();
+    let own = authority.issue("rollcall", |_| {});
+    let options =
+        EtcdOptions { tls: authority.tls(Some(&own)), ..EtcdOptions::new(["https://127.0.0.1:1"]) };
+    let (common, metrics) = common(Client::new(options).unwrap(), "/rollcall/");
+    let board = common.board.clone();
+    let stop = CancellationToken::new();
+    let _stopping = stop.clone().drop_guard();
+    tokio::spawn(inspect(common, fastrand::Rng::new(), stop));
+    let note = || {
+        let told = board.conditions().into_iter().find(|(name, _)| name == "etcd certificate");
+        told.map(|(_, told)| told.message).unwrap_or_default()
+    };
+    let is_loaded = |yes: u8| {
+        let line = format!("rollcall_store_tls_last_load_successful {yes}\n");
+        metrics.encode().unwrap().contains(&line)
+    };
+    assert!(is_loaded(1) && note().is_empty(), "{}", note());
+    std::fs::write(&own.certificate, "no PEM").unwrap();
+    until(|| is_loaded(0)).await;
+    let said = note();
+    let file = text(&own.certificate);
+    for words in [&*file, "has no certificate", "What it had before stays in use", "; since 20"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    authority.issue("rollcall", |params| {
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+    });
+    until(|| is_loaded(1)).await;
+    until(|| note().contains("rollcall.pem`, has ended on 2021-01-01")).await;
+    authority.issue("rollcall", |_| {});
+    until(|| note().is_empty()).await;
+}
+
 #[tokio::test]
 async fn a_client_certificate_is_shown_and_missed_and_refused() {
     let authority = Authority::new();
@@ -248,6 +333,7 @@ fn files_that_cannot_be_used_are_refused_by_field_and_file() {
     let https = |tls| Client::new(EtcdOptions { tls, ..EtcdOptions::new(["https://127.0.0.1"]) });
     let whole = || authority.tls(Some(&own));
     let none = Some(PathBuf::from("/none.pem"));
+    let old = authority.version_1();
     for (tls, expected) in [
         (
             EtcdTls { ca_file: none.clone(), ..whole() },
@@ -256,6 +342,7 @@ fn files_that_cannot_be_used_are_refused_by_field_and_file() {
         (EtcdTls { ca_file: Some(own.key.clone()), ..whole() }, "has no certificate"),
         (EtcdTls { key_file: none, ..whole() }, "key_file of etcd: `/none.pem` cannot be read"),
         (EtcdTls { key_file: Some(own.certificate.clone()), ..whole() }, "has no private key"),
+        (authority.tls(Some(&old)), "v1.pem` is no X.509 certificate of version 3"),
         (EtcdTls { key_file: Some(other.key), ..whole() }, "do not go together"),
         (EtcdTls { key_file: None, ..whole() }, "a certificate is given without its key"),
         (EtcdTls { certificate_file: None, ..whole() }, "a key is given without its certificate"),

@@ -84,6 +84,10 @@ fn of_theirs(fault: &CertificateError) -> String {
              certificate as the CA file"
                 .to_owned()
         }
+        // rustls passes on what webpki says, and has no name of its own for it.
+        other if format!("{other:?}").contains("UnsupportedCertVersion") => {
+            format!("its certificate, or one that issued it, is {NOT_OF_VERSION_3}")
+        }
         other => format!("its certificate is refused: {other}"),
     }
 }
@@ -109,6 +113,11 @@ fn of_ours(alert: AlertDescription, own: Option<&Own>, now: i64) -> String {
         (_, None) => format!("it refuses TLS with us: {alert:?}"),
     }
 }
+
+/// Behind "it is": `openssl x509 -req` makes such ones when it is given no extensions.
+pub(super) const NOT_OF_VERSION_3: &str = "no X.509 certificate of version 3, but of version 1 or \
+    2, which has no names and is not taken: have it issued with extensions (`openssl x509 -req \
+    -extfile FILE`, `openssl req -x509 -addext subjectAltName=…`)";
 
 const WANTED: &str = "it wants a client certificate (--client-cert-auth), and none is given";
 

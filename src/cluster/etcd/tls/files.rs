@@ -7,9 +7,9 @@ use rustls::{
     crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer as _, x509::X509Version};
 
-use super::Own;
+use super::{Own, fault::NOT_OF_VERSION_3};
 use crate::{
     cluster::etcd::{EtcdError, EtcdTls},
     util::read_file,
@@ -83,6 +83,11 @@ fn chain(path: &Path) -> Result<(Vec<CertificateDer<'static>>, Own), EtcdError> 
     let Some((_, first)) = first else {
         return Err(fault("certificate_file", path, "has no certificate that can be read"));
     };
+    // rustls would say that certificate and key do not go together.
+    if first.version() != X509Version::V3 {
+        let problem = format!("is {NOT_OF_VERSION_3}");
+        return Err(fault("certificate_file", path, &problem));
+    }
     let own = Own {
         file: path.to_owned(),
         not_before: first.validity().not_before.timestamp(),

@@ -36,6 +36,8 @@ pub(in crate::cluster::etcd) struct Tls {
 struct Held {
     loaded: Arc<Loaded>,
     stamps: [FileStamp; 3],
+    /// Why the files cannot be used as they are now, if so: what was loaded is from before.
+    fault: Option<String>,
 }
 
 /// What a connection is judged by when it fails.
@@ -62,7 +64,7 @@ impl Tls {
         let stamps = stamps(&options);
         let loaded = Arc::new(load(&options)?);
         loaded.warn();
-        let held = Mutex::new(Held { loaded, stamps });
+        let held = Mutex::new(Held { loaded, stamps, fault: None });
         Ok(Self { name: name.transpose()?, options, held })
     }
 
@@ -101,6 +103,13 @@ impl Tls {
         self.held.lock().loaded.own.as_ref()?.problem(now)
     }
 
+    /// What is wrong with the files as they are now, which are read if they have changed; nothing
+    /// when they are in use.
+    pub(in crate::cluster::etcd) async fn fault(&self) -> Option<String> {
+        let _in_use = self.loaded().await;
+        self.held.lock().fault.clone()
+    }
+
     /// What the files have now, or had when they were last right.
     async fn loaded(&self) -> Arc<Loaded> {
         let (options, now) = (self.options.clone(), stamps(&self.options));
@@ -119,9 +128,11 @@ impl Tls {
                 tracing::info!("read the certificates for etcd again");
                 loaded.warn();
                 held.loaded = Arc::new(loaded);
+                held.fault = None;
             }
             Some(Err(error)) => {
                 tracing::warn!(%error, "the certificates for etcd that were in use stay in use");
+                held.fault = Some(error.to_string());
             }
             None => tracing::debug!("the server is stopping"),
         }
