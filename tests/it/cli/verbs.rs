@@ -85,7 +85,7 @@ fn register_takes_a_file_or_standard_input_as_it_is() {
     }
     let twice = "{\"port\": 80,\n \"port\": 81}";
     let done = run_with(&mut node.cli_command("register web web-3 --file -"), twice);
-    done.fails(1, "duplicate field `port`");
+    done.fails(1, "`port`: is there twice");
     assert!(done.stderr.contains("line 2"), "{done:#?}");
     assert_eq!(node.api().status("web", "web-3"), None);
 }
