@@ -131,7 +131,7 @@ pub(super) struct ClientArgs {
     /// For how long to wait for an answer [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
-    /// Print JSON instead of text
+    /// Print JSON instead of text; a failure, too, on standard error
     #[arg(long)]
     pub json: bool,
 }
@@ -143,6 +143,31 @@ pub(super) struct WithClient<A: Args> {
     pub own: A,
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+// === impl Cli ===
+
+impl Cli {
+    /// Whether JSON is wanted, wherever that was said.
+    pub(super) fn wants_json(&self) -> bool {
+        let behind = match &self.verb {
+            Verb::Register(verb) => verb.client.json,
+            Verb::Deregister(verb) => verb.client.json,
+            Verb::Drain(verb) => verb.client.json,
+            Verb::List(verb) => verb.client.json,
+            Verb::Show(verb) => verb.client.json,
+            Verb::Policy(verb) => verb.client.json,
+            Verb::Watch(verb) => verb.client.json,
+            Verb::Servers(verb) => verb.client.json,
+            Verb::Resolve(verb) => verb.client.json,
+            Verb::CheckConfig(_)
+            | Verb::Completions(_)
+            | Verb::Export(_)
+            | Verb::Import(_)
+            | Verb::Serve(_) => false,
+        };
+        self.client.json || behind
+    }
 }
 
 // === impl ClientArgs ===

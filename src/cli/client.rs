@@ -11,7 +11,7 @@ use hyper::{
     header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 
@@ -259,7 +259,8 @@ fn encoded(text: &str) -> String {
 
 /// What a reply that is no success says: its problem document (RFC 9457), or just its status.
 fn refusal(status: StatusCode, octets: &[u8]) -> Failure {
-    let problem: Problem = serde_json::from_slice(octets).unwrap_or_default();
+    let document: Value = serde_json::from_slice(octets).unwrap_or_default();
+    let problem = Problem::deserialize(&document).unwrap_or_default();
     let text = match (problem.detail, problem.title) {
         (Some(detail), _) => match problem.field {
             Some(field) if !detail.contains(&field) => format!("`{field}`: {detail}"),
@@ -268,7 +269,7 @@ fn refusal(status: StatusCode, octets: &[u8]) -> Failure {
         (None, Some(title)) => title,
         (None, None) => format!("the server replied {status}"),
     };
-    Failure::Negative(printable(&text))
+    Failure::Refused { said: printable(&text), problem: document }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 use std::{io, process::ExitCode};
 
+use serde_json::{Value, json};
+
 use crate::app::{self, config::ConfigError};
 
 /// The codes, as `--help` shows them.
@@ -25,6 +27,14 @@ pub(super) enum Failure {
     /// The answer is no.
     #[error("{0}")]
     Negative(String),
+    /// The server's answer is no, with the problem document that says why.
+    #[error("{said}")]
+    Refused {
+        /// The document in a sentence.
+        said: String,
+        /// The document, or null.
+        problem: Value,
+    },
     /// Anything that has no code of its own.
     #[error("{0}")]
     Other(anyhow::Error),
@@ -47,7 +57,7 @@ impl Failure {
         match self {
             Self::Output(error) if is_closed_pipe(error) => 0,
             Self::Other(error) if app::is_misconfigured(error) => 78,
-            Self::Negative(_) | Self::Other(_) | Self::Output(_) => 1,
+            Self::Negative(_) | Self::Other(_) | Self::Output(_) | Self::Refused { .. } => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 69,
             Self::Config(_) => 78,
@@ -62,6 +72,22 @@ impl Failure {
             Self::Other(error) => Some(format!("error: {}", whole(error))),
             other => Some(format!("error: {other}")),
         }
+    }
+}
+
+/// The same for who has asked for JSON.
+impl Failure {
+    /// What is said on standard error, as an object: `error` has the message, `exit_code` the
+    /// code, and `problem` what the server has sent.
+    pub(super) fn json(&self) -> Option<String> {
+        let message = self.message()?;
+        let error = message.strip_prefix("error: ").unwrap_or(&message);
+        let problem = match self {
+            Self::Refused { problem, .. } => problem,
+            _ => &Value::Null,
+        };
+        let object = json!({"error": error, "exit_code": self.code(), "problem": problem});
+        Some(format!("{object:#}"))
     }
 }
 
@@ -138,6 +164,6 @@ mod tests {
     #[test]
     fn a_broken_pipe_is_quiet() {
         let failure = Failure::Output(io::ErrorKind::BrokenPipe.into());
-        assert_eq!((failure.code(), failure.message()), (0, None));
+        assert_eq!((failure.code(), failure.message(), failure.json()), (0, None, None));
     }
 }

@@ -24,10 +24,12 @@ pub fn run() -> ExitCode {
             };
         }
     };
+    let is_json = cli.wants_json();
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if let Some(message) = failure.message() {
+            let message = if is_json { failure.json() } else { failure.message() };
+            if let Some(message) = message {
                 // Where nobody listens the exit code still says it; `eprintln!` would panic.
                 let _unheard = writeln!(std::io::stderr(), "{message}");
             }

@@ -87,7 +87,7 @@ impl PolicyArgs {
                 "when_none_healthy": policy.when_none_healthy,
                 "min_healthy": policy.min_healthy,
             }),
-            Ok(_) | Err(Failure::Negative(_)) => json!({}),
+            Ok(_) | Err(Failure::Refused { .. }) => json!({}),
             Err(failure) => return Err(failure),
         };
         for (field, value) in changes {

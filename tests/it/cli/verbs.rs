@@ -1,7 +1,7 @@
 //! What each verb does, seen from the API and from DNS.
 
 use hickory_proto::rr::RecordType;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{
     Backend, Node,
@@ -111,6 +111,29 @@ fn deregister_and_drain_are_seen_by_the_next_query() {
     assert!(drained < put_back && put_back < gone, "{drained}, {put_back}, {gone}");
     assert_eq!(resolver.service("web").len(), 1);
     node.cli("deregister web web-1").fails(1, "there is no instance `web-1` of service `web`");
+}
+
+/// They were text, whatever was asked for.
+#[test]
+fn with_json_a_failure_is_json_too() {
+    let node = Node::start();
+    let resolve = format!("resolve nowhere --json --dns {}", node.dns[0]);
+    for (line, code, said) in [
+        ("drain web web-1 --json", 1, "there is no instance `web-1` of service `web`"),
+        ("--json deregister web web-1", 1, "there is no instance `web-1` of service `web`"),
+        ("show web --json", 1, "there is no service `web`"),
+        (&resolve, 1, "nowhere"),
+        ("list --json --server http://127.0.0.1:1", 69, "cannot be reached"),
+        ("list --json --server ftp://a", 2, "is no URL of an HTTP server"),
+    ] {
+        let done = node.cli(line);
+        assert_eq!(done.code, Some(code), "{line}: {done:#?}");
+        let told: Value = serde_json::from_str(&done.stderr).expect(&done.stderr);
+        assert!(told["error"].as_str().unwrap().contains(said), "{line}: {told}");
+        assert_eq!(told["exit_code"], code, "{line}: {told}");
+        let is_refused = line.contains("web");
+        assert_eq!(told["problem"]["status"].as_u64(), is_refused.then_some(404), "{line}: {told}");
+    }
 }
 
 #[test]
