@@ -6,10 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use crate::{
-    dns::Transport,
-    model::{DnsName, Revision},
-};
+use crate::{app::config::Config, dns::Transport, model::Revision};
 
 /// What there is to say.
 #[derive(Debug)]
@@ -22,9 +19,8 @@ pub(super) struct Banner<'a> {
     /// The pin of the certificate's key.
     pub pin: Option<String>,
     pub http: &'a [SocketAddr],
-    pub domain: &'a DnsName,
-    /// Where the registry is kept.
-    pub data: String,
+    /// Has the domain, and where the registry is kept.
+    pub config: &'a Config,
     pub instances: usize,
     pub revision: Revision,
     pub zones: String,
@@ -40,7 +36,7 @@ impl Banner<'_> {
     }
 
     fn text(&self) -> String {
-        let Self { domain, instances, revision, zones, .. } = self;
+        let Self { config, instances, revision, zones, .. } = self;
         let list = |addresses: &[SocketAddr], before: &str| {
             let shown: Vec<_> = addresses.iter().map(|a| format!("{before}{a}")).collect();
             shown.join(" ")
@@ -52,14 +48,16 @@ impl Banner<'_> {
              {forward}\
              \x20 http   {http}\n\
              \x20 data   {data} ({instances} instances, revision {revision})\n\
+             {empty}\
              \x20 zones  {zones}\n",
+            empty = self.empty(),
             version = env!("CARGO_PKG_VERSION"),
             dns = list(self.dns, ""),
             encrypted = self.encrypted(),
             forward =
                 self.forward.as_ref().map(|to| format!("  forward {to}\n")).unwrap_or_default(),
             http = list(self.http, "http://"),
-            data = self.data,
+            data = config.place(),
         );
         if let (Some(dns), Some(http)) = (self.dns.first(), self.http.first()) {
             let (dns, http) = (reachable(*dns), reachable(*http));
@@ -71,9 +69,25 @@ impl Banner<'_> {
                  \x20 dig @{ip} -p {port} web.service.{domain}\n",
                 ip = dns.ip(),
                 port = dns.port(),
+                domain = config.server.domain,
             );
         }
         text
+    }
+}
+
+/// What is said of a shared registry that is empty.
+impl Banner<'_> {
+    /// A prefix that is mistyped is as good as any other one, and has nothing in it.
+    fn empty(&self) -> String {
+        if self.instances > 0 || !self.config.is_shared() {
+            return String::new();
+        }
+        format!(
+            "         nothing is registered below `{prefix}` yet; if it should be, is that the \
+             right prefix?\n",
+            prefix = self.config.store.etcd.prefix
+        )
     }
 }
 
@@ -111,7 +125,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 mod tests {
     use super::Banner;
     use crate::{
-        app::config::Config,
+        app::config::{Config, StoreKind},
         dns::Transport,
         model::{DnsName, Revision},
     };
@@ -119,6 +133,8 @@ mod tests {
     #[test]
     fn its_lines_name_addresses_that_can_be_reached() {
         let (dns, http) = (["0.0.0.0:53".parse().unwrap()], ["[::]:8500".parse().unwrap()]);
+        let mut config = Config::default();
+        config.server.domain = DnsName::parse("corp.internal").unwrap();
         let banner = Banner {
             dns: &dns,
             encrypted: &[(Transport::Https, "127.0.0.1:8443".parse().unwrap())],
@@ -126,8 +142,7 @@ mod tests {
             forward: Some("192.0.2.53 (for local networks)".into()),
             pin: Some("AAAA=".into()),
             http: &http,
-            domain: &DnsName::parse("corp.internal").unwrap(),
-            data: Config::default().place(),
+            config: &config,
             instances: 3,
             revision: Revision(7),
             zones: "none".into(),
@@ -138,6 +153,11 @@ mod tests {
         assert!(text.contains("\n  https  https://127.0.0.1:8443/dns-query\n"), "{text}");
         assert!(text.contains("\n  forward 192.0.2.53 (for local networks)\n"), "{text}");
         assert!(text.contains("\n  pin    sha256//AAAA=\n"), "{text}");
-        assert!(text.contains("  data   ./rollcall-data (3 instances, revision 7)"), "{text}");
+        assert!(text.contains("  data   ./rollcall-data (3 instances, revision 7)\n  z"), "{text}");
+        let mut config = config.clone();
+        (config.store.kind, config.store.etcd.prefix) = (StoreKind::Etcd, "/rolcall".into());
+        let text = Banner { config: &config, instances: 0, ..banner }.text();
+        let told = "\n         nothing is registered below `/rolcall` yet; if it should be, ";
+        assert!(text.contains(told), "{text}");
     }
 }

@@ -80,9 +80,11 @@ const EXAMPLE: &str = "as in `http://10.0.0.1:2379` or `https://etcd-1.example:2
 // === impl StoreSettings ===
 
 impl StoreSettings {
-    /// What `--store` sets: `embedded`, `etcd`, or `etcd=URL,…`.
+    /// What `--store` sets: `embedded`, `etcd`, or `etcd=URL,…`. Only etcd is at a URL; of the
+    /// embedded one that would be read by nobody.
     pub fn flags(text: &str) -> Vec<(&'static str, Vec<String>)> {
-        let Some((kind, endpoints)) = text.split_once('=') else {
+        let split = text.split_once('=').filter(|(kind, _)| *kind != "embedded");
+        let Some((kind, endpoints)) = split else {
             return vec![("store.kind", vec![text.to_owned()])];
         };
         let endpoints = endpoints.split(',').map(|url| url.trim().to_owned()).collect();
@@ -155,6 +157,10 @@ pub(super) fn kind(given: &Given) -> Result<StoreKind, Refusal> {
     match given.text()? {
         "embedded" => Ok(StoreKind::Embedded),
         "etcd" => Ok(StoreKind::Etcd),
+        text if text.starts_with("embedded=") => {
+            let instead = "write `embedded`, and where its folder is into `server.data` (--data)";
+            Err(given.refuse(format!("has something behind `embedded`; {instead}")))
+        }
         _ => Err(given.refuse("is none of `embedded`, `etcd`")),
     }
 }

@@ -26,6 +26,9 @@ pub(in crate::cli) struct DataArgs {
     /// it, embedded]
     #[arg(long, value_name = "KIND[=URL]")]
     store: Option<String>,
+    /// What all keys in etcd begin with [default: as the server has it, /rollcall]
+    #[arg(long)]
+    prefix: Option<String>,
     /// The configuration that says where it is
     #[arg(long, value_name = "FILE", env = "ROLLCALL_CONFIG")]
     config: Option<PathBuf>,
@@ -60,6 +63,7 @@ impl DataArgs {
             flags.push(("store.kind", vec!["embedded".to_owned()]));
         }
         flags.extend(self.data.iter().map(|data| ("server.data", vec![data.clone()])));
+        flags.extend(self.prefix.iter().map(|prefix| ("store.prefix", vec![prefix.clone()])));
         let sources = Sources {
             file: self.config.clone(),
             environment: environment(),
@@ -68,6 +72,11 @@ impl DataArgs {
         };
         let config = Config::load(sources)?;
         let Some(options) = config.etcd_options(fastrand::usize(..))? else {
+            if self.prefix.is_some() {
+                let problem = "`--prefix` is of a registry in etcd, and the store is the embedded \
+                               one; add `--store etcd=URL`";
+                return Err(Failure::Usage(problem.to_owned()));
+            }
             return Ok(Place::Folder(config.server.data));
         };
         if self.data.is_some() {
@@ -83,7 +92,7 @@ impl DataArgs {
 
     #[cfg(test)]
     pub(super) fn of(folder: &std::path::Path) -> Self {
-        Self { data: Some(folder.display().to_string()), store: None, config: None }
+        Self { data: Some(folder.display().to_string()), store: None, prefix: None, config: None }
     }
 }
 
@@ -129,7 +138,11 @@ mod tests {
 
     fn shown(data: Option<&str>, store: Option<&str>, config: Option<&Path>) -> String {
         let [data, store] = [data, store].map(|text| text.map(str::to_owned));
-        match (DataArgs { data, store, config: config.map(Path::to_owned) }).place() {
+        placed(&DataArgs { data, store, prefix: None, config: config.map(Path::to_owned) })
+    }
+
+    fn placed(args: &DataArgs) -> String {
+        match args.place() {
             Ok(Place::Folder(folder)) => folder.display().to_string(),
             Ok(Place::Etcd(etcd)) => etcd.shown,
             Err(failure) => format!("{} {failure}", failure.code()),
@@ -154,6 +167,19 @@ mod tests {
         let both = shown(Some("/d"), Some("etcd=http://10.0.0.1:4001"), config);
         assert!(both.starts_with("2 `--data` is the folder"), "{both}");
         assert!(shown(None, Some("etcd=http://"), None).starts_with("78 "));
+    }
+
+    #[test]
+    fn a_prefix_is_of_a_registry_in_etcd() {
+        let with = |store: &str, prefix: &str| {
+            let [store, prefix] = [store, prefix].map(|text| Some(text.to_owned()));
+            placed(&DataArgs { data: None, store, prefix, config: None })
+        };
+        assert_eq!(with("etcd=http://[::1]:4001", "/a/b"), "http://[::1]:4001 below `/a/b`");
+        let refused = with("etcd=http://[::1]:4001", "a");
+        assert!(refused.starts_with("78 ") && refused.contains("--prefix"), "{refused}");
+        let refused = with("embedded", "/a");
+        assert!(refused.starts_with("2 `--prefix` is of a registry in etcd"), "{refused}");
     }
 
     #[test]

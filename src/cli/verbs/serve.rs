@@ -54,6 +54,10 @@ pub(in crate::cli) struct ServeArgs {
     /// [default: embedded]
     #[arg(long, value_name = "KIND[=URL]")]
     store: Option<String>,
+    /// What all keys in etcd begin with: servers with the same one share a registry [default:
+    /// /rollcall]
+    #[arg(long)]
+    prefix: Option<String>,
     /// The folder of static zone files [default: ./zones, if it is there]
     #[arg(long, value_name = "DIR")]
     zones: Option<String>,
@@ -92,6 +96,7 @@ impl ServeArgs {
             ("server.domain", one(self.domain)),
             ("server.data", one(self.data)),
             ("server.zones", one(self.zones)),
+            ("store.prefix", one(self.prefix)),
             ("forward.upstreams", self.forward),
             ("log.filter", one(self.log_filter)),
             ("log.format", one(self.log_format)),
@@ -130,7 +135,7 @@ mod tests {
                     --data /d --zones /z --forward 192.0.2.53 --forward [2001:db8::53]:5353 \
                     --log-filter warn --log-format json --dns-tls [::1]:2 --dns-https [::1]:4 \
                     --dns-quic [::1]:3 --tls-certificate c --tls-key k \
-                    --store etcd=http://127.0.0.1,http://[::1]:4001";
+                    --store etcd=http://127.0.0.1,http://[::1]:4001 --prefix /a";
         let serve = Line::parse_from(line.split_whitespace()).serve;
         let config = Config::load(serve.sources(Vec::new())).unwrap();
         let differ = config.diff_reload(&Config::default());
@@ -152,6 +157,7 @@ mod tests {
                 "http.listen",
                 "store.kind",
                 "store.endpoints",
+                "store.prefix",
                 "log.format"
             ]
         );

@@ -39,7 +39,8 @@ fn clash(path: &'static str, message: String) -> Clash {
 
 fn no_endpoints(etcd: &EtcdSettings) -> Option<Clash> {
     let message = "`store.kind` is `etcd`, and `store.endpoints` names none of its members; add \
-                   `endpoints = [\"http://127.0.0.1:2379\"]` or where they are";
+                   `endpoints = [\"http://127.0.0.1:2379\"]` or where they are (as a flag: \
+                   `--store etcd=http://127.0.0.1:2379`)";
     etcd.endpoints.is_empty().then(|| Clash {
         paths: ["store.kind", "store.endpoints"],
         index: None,

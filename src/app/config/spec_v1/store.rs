@@ -26,7 +26,8 @@ pub(super) const KEYS: &[Key] = &[
         "store.prefix",
         |c, v| set(&mut c.store.etcd.prefix, store::prefix(v)),
         |c| quote(&c.store.etcd.prefix),
-    ),
+    )
+    .flag("--prefix"),
     key(
         "store.user",
         |c, v| set(&mut c.store.etcd.user, store::user(v)),

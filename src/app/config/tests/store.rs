@@ -146,6 +146,8 @@ fn the_flag_says_kind_and_endpoints_in_one() {
         ("etcd=127.0.0.1:2379", "begins with neither `http://` nor `https://`"),
         ("etdc=http://a", "`store.kind`: `etdc` is none of `embedded`, `etcd`\n --> flag --store"),
         ("etcd", "names none of its members"),
+        ("etcd", "(as a flag: `--store etcd=http://127.0.0.1:2379`)"),
+        ("embedded=/var/lib/rollcall", "write `embedded`, and where its folder is into `server."),
     ] {
         let error = with_flag(flag, "").unwrap_err();
         assert!(error.contains(said), "{flag}: {error}");
