@@ -1,6 +1,6 @@
 //! A store that servers share: what is made of it at the start, and what runs beside the registry.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -81,7 +81,8 @@ impl Sharing {
         let common = cluster::Common::new(client, layout, board.clone(), metrics, clock.clone());
         let me = config.peer(http, random.u32(..))?;
         let Life { version, started } = life(clock);
-        let row = ServerRow { http: me.http.to_vec(), version, started, token: token()? };
+        let http = me.http.to_vec();
+        let row = ServerRow { http, version, started, token: token()?, settings: alike(config) };
         let nobody = View {
             me: Arc::clone(&me.id),
             servers: Vec::new(),
@@ -185,6 +186,18 @@ impl PeerFacts for Rows {
     fn changed_ago(&self) -> Option<Duration> {
         self.0.taken_ago()
     }
+}
+
+/// What each server decides and answers by, and so all have to be given alike.
+fn alike(config: &Config) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::from([
+        ("cluster.checkers".to_owned(), config.cluster.checkers.to_string()),
+        ("server.domain".to_owned(), config.server.domain.to_string()),
+    ]);
+    if config.consul.enabled {
+        settings.insert("consul.datacenter".to_owned(), config.consul.datacenter.clone());
+    }
+    settings
 }
 
 fn life_of(row: &ServerRow) -> Life {

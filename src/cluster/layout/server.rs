@@ -1,6 +1,6 @@
 //! What servers say of themselves, and what all of them agree on.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,9 @@ pub struct ServerRow {
     pub started: Timestamp,
     /// What other servers show when they call it: who knows it can read etcd.
     pub token: String,
+    /// What all servers must have been given alike, by the keys of the configuration; empty of a
+    /// version that does not say so.
+    pub settings: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,6 +53,8 @@ struct ServerText {
     started: Instant,
     #[serde(default)]
     token: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    settings: BTreeMap<String, String>,
 }
 
 /// Addresses of one server: as many as it listens on.
@@ -73,8 +78,8 @@ impl Meta {
 impl ServerRow {
     /// What is written.
     pub fn encode(&self) -> Vec<u8> {
-        let Self { http, version, started, token } = self.clone();
-        json(&ServerText { http, version, started: Instant(started), token })
+        let Self { http, version, started, token, settings } = self.clone();
+        json(&ServerText { http, version, started: Instant(started), token, settings })
     }
 }
 
@@ -112,12 +117,13 @@ impl Layout {
         revision: u64,
     ) -> Result<ServerRow, Unreadable> {
         let refuse = |problem| self.unreadable(&Key::Server(id.clone()), revision, problem);
-        let (ServerText { http, version, started, token }, _) = read(value).map_err(refuse)?;
+        let (ServerText { http, version, started, token, settings }, _) =
+            read(value).map_err(refuse)?;
         if http.len() > HTTP_MAX {
             let problem =
                 format!("`http`: `{}` entries are above the limit of {HTTP_MAX}", http.len());
             return Err(refuse(problem));
         }
-        Ok(ServerRow { http, version, started: started.0, token })
+        Ok(ServerRow { http, version, started: started.0, token, settings })
     }
 }

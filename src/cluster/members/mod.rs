@@ -19,6 +19,7 @@
 //! The rows of the servers come with the follower's watch, not with one of their own.
 
 mod count;
+mod differ;
 mod keeper;
 mod roll;
 mod row;

@@ -337,6 +337,7 @@ mod tests {
                 version: "0.1.0".to_owned(),
                 started: Timestamp(0),
                 token: token.to_owned(),
+                settings: Default::default(),
             };
             let mut servers = servers(&["a"]);
             servers.insert("me".into(), Server { row: Some(row), since: 2 });

@@ -3,7 +3,7 @@
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{keeper::Keeper, roll::Roll, views::Views};
+use super::{differ::compare, keeper::Keeper, roll::Roll, views::Views};
 use crate::{
     cluster::{common::Common, layout::ServerRow},
     registry::{Ownership, Peer, ServerId},
@@ -64,10 +64,12 @@ impl Members {
     pub async fn run(self, stop: CancellationToken) {
         let Self { keeper, views } = self;
         let left = CancellationToken::new();
+        let compare = compare(keeper.common.clone(), keeper.id.clone(), keeper.row.clone());
+        let compare = left.run_until_cancelled(compare);
         let keep = async {
             keeper.run(stop).await;
             left.cancel();
         };
-        tokio::join!(keep, views.run(left.clone()));
+        tokio::join!(keep, views.run(left.clone()), compare);
     }
 }

@@ -153,6 +153,7 @@ fn roster(tokens: &[(&str, &str)]) -> Roster {
         version: "0.2.0".to_owned(),
         started: Timestamp(0),
         token: token.to_owned(),
+        settings: Default::default(),
     };
     let server = |(id, token): &(&str, &str)| {
         (ServerId::from(*id), Server { row: Some(row(token)), since: 1 })

@@ -1,6 +1,6 @@
 //! Values, by value; and those that are not as this version writes them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     cluster::layout::{
@@ -86,11 +86,18 @@ fn values_that_are_no_rows_of_the_registry_are_these_texts() {
         version: "0.2.0".into(),
         started: at,
         token: "secret".into(),
+        settings: BTreeMap::default(),
     };
     let text = concat!(
         r#"{"http":["10.0.0.1:8500"],"version":"0.2.0","#,
         r#""started":"2026-11-18T11:06:40.000Z","token":"secret"}"#,
     );
+    let settings = BTreeMap::from([("server.domain".to_owned(), "internal".to_owned())]);
+    let more = ServerRow { settings, ..server.clone() };
+    let written = String::from_utf8(more.encode()).unwrap();
+    let ending = r#","token":"secret","settings":{"server.domain":"internal"}}"#;
+    assert!(written.ends_with(ending), "{written}");
+    assert_eq!(layout.decode_server(&"host-1".into(), written.as_bytes(), 1), Ok(more));
     assert_eq!(String::from_utf8(server.encode()).unwrap(), text);
     assert!(!format!("{server:?}").contains("secret"));
     assert_eq!(layout.decode_server(&"host-1".into(), text.as_bytes(), 1), Ok(server));

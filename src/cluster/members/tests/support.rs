@@ -1,6 +1,6 @@
 //! A server as far as the others see it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -46,6 +46,17 @@ impl Seat {
         id: &'static str,
         lease: Duration,
     ) -> Self {
+        Self::take_with(client, prefix, id, lease, row(id)).await
+    }
+
+    /// The same, with this row.
+    pub(super) async fn take_with(
+        client: Client,
+        prefix: &str,
+        id: &'static str,
+        lease: Duration,
+        row: ServerRow,
+    ) -> Self {
         let (common, _metrics) = common(client, prefix);
         let rest = CancellationToken::new();
         let mut follower = Follower::new(common.clone(), None, fastrand::Rng::new());
@@ -55,13 +66,8 @@ impl Seat {
         tokio::spawn(follower.run(sender, rest.clone()));
         tokio::spawn(async move { while told.recv().await.is_some() {} });
         let ownership = Ownership::all();
-        let setup = MembersSetup {
-            id: id.into(),
-            row: row(id),
-            lease,
-            checkers: 1,
-            ownership: ownership.clone(),
-        };
+        let setup =
+            MembersSetup { id: id.into(), row, lease, checkers: 1, ownership: ownership.clone() };
         let members = Members::new(common.clone(), setup, fastrand::Rng::new());
         let (stop, views) = (CancellationToken::new(), Arc::default());
         tokio::spawn(record(ownership.clone(), Arc::clone(&views)));
@@ -116,6 +122,7 @@ pub(super) fn row(id: &str) -> ServerRow {
         version: "0.2.0".to_owned(),
         started: Timestamp(1_795_000_000_000),
         token: format!("{:x}", fastrand::u64(..)),
+        settings: BTreeMap::default(),
     }
 }
 

@@ -2,13 +2,16 @@
 
 use tokio::time::{Duration, Instant};
 
-use super::{Seat, support::names};
+use super::{
+    Seat,
+    support::{names, row},
+};
 use crate::{
     cluster::{
         follow::testing::{Link, client, until},
         testing::{Etcd, shared, shared_url},
     },
-    registry::testing::key,
+    registry::testing::{self, key},
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -36,6 +39,39 @@ async fn servers_know_one_another_and_divide_the_instances() {
     let roster = seats[0].common.roster().borrow().clone();
     let rows = roster.servers.values().map(|server| server.row.as_ref().unwrap().token.as_str());
     assert_eq!(rows.collect::<std::collections::BTreeSet<_>>().len(), 3, "each has its token");
+}
+
+/// Nobody compared them: each domain was answered by some servers only.
+#[tokio::test]
+async fn servers_with_other_settings_are_told_of_as_long_as_they_are_there() {
+    let (log, mut lines) = testing::log();
+    let _guard = tracing::subscriber::set_default(log);
+    let (etcd, prefix) = shared();
+    let given = |id: &str, checkers: &str, domain: &str| {
+        let mut given = row(id);
+        let settings = [("cluster.checkers", checkers), ("server.domain", domain)];
+        given.settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        given
+    };
+    let take = |id, row| Seat::take_with(etcd.clone(), &prefix, id, LONG, row);
+    let a = take("a", given("a", "1", "internal")).await;
+    let old = take("old", row("old")).await;
+    let same = take("same", given("same", "1", "internal")).await;
+    let b = take("b", given("b", "3", "corp")).await;
+    let words = [
+        "settings: server `b` has `cluster.checkers` = `3`, and this one `1`; ",
+        "server `b` has `server.domain` = `corp`, and this one `internal`: all servers",
+    ];
+    until(|| words.iter().all(|words| a.board().contains(words))).await;
+    until(|| b.board().contains("server `a` has `server.domain` = `internal`")).await;
+    until(|| same.board().contains("server `b`")).await;
+    assert!(!a.board().contains("`same`") && !a.board().contains("`old`"), "{}", a.board());
+    assert_eq!(old.board(), "", "it does not know what others have");
+    b.leave().await;
+    until(|| a.board().is_empty() && same.board().is_empty()).await;
+    let said = std::iter::from_fn(|| lines.try_recv().ok());
+    let said = said.filter(|line| line.contains("another setting") && line.contains("ours=\"1\""));
+    assert_eq!(said.count(), 2, "once by each of those that have one checker");
 }
 
 #[tokio::test]

@@ -119,6 +119,7 @@ async fn who_holds_up_all_others_is_told_of_until_it_is_over() {
         version: "0".into(),
         started: Timestamp(1),
         token: String::new(),
+        settings: Default::default(),
     };
     other.put("servers/me", std::str::from_utf8(&row.encode()).unwrap()).await;
     let told = |mirror: &Mirror| mirror.board().contains("etcd bulk: `me` writes 300 changes");
