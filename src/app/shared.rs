@@ -186,6 +186,10 @@ impl PeerFacts for Rows {
     fn changed_ago(&self) -> Option<Duration> {
         self.0.taken_ago()
     }
+
+    fn hear_of_twin(&self) {
+        self.0.hear_of_twin();
+    }
 }
 
 /// What each server decides and answers by, and so all have to be given alike.

@@ -10,6 +10,7 @@ use tokio::{
     sync::{Notify, watch},
     time::{Duration, Instant},
 };
+use tracing::warn;
 
 use super::{
     agreed::Agreed,
@@ -33,6 +34,13 @@ pub(super) const FULL: &str = "etcd space";
 pub(super) const FULL_MESSAGE: &str = "etcd's database is full (alarm NOSPACE): changes are \
     refused. Compact it, `etcdctl defrag --cluster`, raise --quota-backend-bytes if need be, and \
     then `etcdctl alarm disarm`";
+
+/// The name of the condition that another server, too, says to have this one's name.
+const TWIN: &str = "server id twin";
+
+/// For how long after its last word such a server is told of: longer than its clients are silent
+/// between two heartbeats.
+const TWIN_TOLD: Duration = Duration::from_secs(60);
 
 /// The shared store, and what is known of it; clones share it.
 #[derive(Debug, Clone)]
@@ -69,6 +77,8 @@ struct News {
     agreed: Mutex<Option<Agreed>>,
     /// Why who follows has to look, each time anew.
     doubts: watch::Sender<Doubt>,
+    /// When another server of this one's name was heard of last.
+    twin: Mutex<Option<Instant>>,
     /// How often the store had another history than before.
     history: AtomicU64,
     /// The bulk that this server is writing.
@@ -186,6 +196,7 @@ impl Common {
             refusals: Notify::new(),
             agreed: Mutex::default(),
             doubts: watch::Sender::new(Doubt::State),
+            twin: Mutex::default(),
             history: AtomicU64::default(),
             writing: Mutex::default(),
         });
@@ -287,6 +298,27 @@ impl Common {
     pub fn taken_ago(&self) -> Option<Duration> {
         let taken = self.news.taken.lock().filter(|_| self.refusing().is_none())?;
         Some(taken.elapsed())
+    }
+
+    /// Another server of this one's name has handed on what came to it: it has no task, because
+    /// this one took its place. Servers do not call themselves.
+    pub fn hear_of_twin(&self) {
+        *self.news.twin.lock() = Some(Instant::now());
+        let message = "another server has the `cluster.server_id` of this one, too, and hands its \
+                       heartbeats on to this one, which has taken its place: give one of the two \
+                       another, and restart it. That server has the note `server id`";
+        if self.board.note(TWIN, message) {
+            warn!("{message}");
+        }
+    }
+
+    /// Tells no longer of a server that was not heard of for a while.
+    pub(super) fn forget_twin(&self) {
+        let mut twin = self.news.twin.lock();
+        if twin.is_some_and(|heard| heard.elapsed() >= TWIN_TOLD) {
+            *twin = None;
+            self.board.clear(TWIN);
+        }
     }
 
     /// Another server has said when the store took a change of it; `None` when it takes none there,
@@ -446,14 +478,37 @@ impl From<layout::KeyRange> for KeyRange {
 mod tests {
     use futures_util::FutureExt;
     use tokio::time::{Duration, Instant, advance};
+    use tokio_util::sync::CancellationToken;
 
     use crate::{
         cluster::{
-            follow::testing::{client, common},
+            follow::{
+                inspect,
+                testing::{client, common},
+            },
             testing::shared_url,
         },
         registry::ServerId,
     };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_of_the_same_name_is_told_of_as_long_as_it_is_heard_of() {
+        let (common, _metrics) = common(client("http://127.0.0.1:1"), "/rollcall/");
+        let stop = CancellationToken::new();
+        let _stopping = stop.clone().drop_guard();
+        tokio::spawn(inspect(common.clone(), fastrand::Rng::new(), stop));
+        let note = || common.board.conditions().into_iter().find(|it| it.0 == "server id twin");
+        for _ in 0..10 {
+            common.hear_of_twin();
+            advance(Duration::from_secs(30)).await;
+            assert!(note().is_some_and(|it| it.1.message.contains("restart it")), "{:?}", note());
+        }
+        let last = Instant::now();
+        while note().is_some() {
+            assert!(last.elapsed() < Duration::from_secs(120));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
 
     /// A server would leave its tasks to others that are refused as well, and soon there were none.
     #[tokio::test(start_paused = true)]

@@ -59,6 +59,9 @@ pub trait PeerFacts: Send + Sync {
     /// How long ago the store has taken a change of this server, or would have; `None` while it
     /// takes none.
     fn changed_ago(&self) -> Option<Duration>;
+
+    /// Another server that has this one's name, too, has handed on what came to it.
+    fn hear_of_twin(&self);
 }
 
 /// Knows the servers that share the registry from everybody else.

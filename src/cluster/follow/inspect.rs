@@ -24,6 +24,7 @@ pub async fn inspect(common: Common, mut rng: fastrand::Rng, stop: CancellationT
     let look = async {
         let mut told = String::new();
         loop {
+            common.forget_twin();
             look_at_certificates(&common).await;
             look(&common, &mut told).await;
             // Servers that were started together do not ask together.

@@ -68,6 +68,9 @@ pub(in crate::http) async fn take(
             Err(Astray::Unknown) => reply.unknown.push(index),
         }
     }
+    if *from == *api.server().peer.id {
+        peers.facts.hear_of_twin();
+    }
     // When they are in: who is heard of without a break has handed on all that came to it.
     peers.ownership.hear_of(&from, apart);
     let millis = |ago: Duration| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);

@@ -31,6 +31,8 @@ impl PeerFacts for Facts {
     fn changed_ago(&self) -> Option<Duration> {
         Some(Duration::from_millis(1_500))
     }
+
+    fn hear_of_twin(&self) {}
 }
 
 /// A server that shares its registry, with `ownership`.

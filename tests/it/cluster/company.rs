@@ -127,8 +127,12 @@ const TTL: Duration = Duration::from_secs(2);
 
 /// The reason for which a server is in doubt about its name.
 fn note(node: &Node) -> Option<String> {
+    noted(node, "server id")
+}
+
+fn noted(node: &Node, name: &str) -> Option<String> {
     let ready = node.api().get("/ready").body;
-    let note = ready["notes"].as_array()?.iter().find(|note| note["name"] == "server id")?;
+    let note = ready["notes"].as_array()?.iter().find(|note| note["name"] == name)?;
     Some(note["message"].as_str()?.to_owned())
 }
 
@@ -168,6 +172,9 @@ fn heartbeats_at_a_server_whose_name_another_has_taken_are_counted() {
         beat(&[&first, &second, &other]);
         (begun.elapsed() > 3 * TTL).then_some(())
     });
+    let said = noted(&second, "server id twin").expect("who has the name hears of the other");
+    assert!(said.contains("another server has the `cluster.server_id` of this one"), "{said}");
+    assert_eq!((note(&second), noted(&other, "server id twin")), (None, None));
     let shown = list(&first, "it is apart", |list| list["joined"] == false);
     assert_eq!(ids(&shown), ["other", "same", "same"], "{shown}");
     let owners = names.iter().map(|name| first.api().get(&instance_path("web", name)).body);
