@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Instance, InstanceKey, Policy, Revision, ServiceName, Status};
+use super::{Instance, InstanceKey, Policy, Revision, ServiceName, Status, Timestamp};
 
 /// A change that someone asks for.
 #[derive(Debug, Clone)]
@@ -76,9 +76,20 @@ pub struct Heartbeat {
     pub status: Status,
     /// What it says of it.
     pub output: Arc<str>,
-    /// Of one that another server has handed on: up to which revision that one had seen all changes
-    /// when it heard it. `None` for one that was heard here, or by an older Rollcall.
-    pub heard: Option<Revision>,
+    /// Of one that another server has handed on: how that one heard it. `None` for one that was
+    /// heard here, or by an older Rollcall.
+    pub heard: Option<Arrival>,
+}
+
+/// How a sign of life reached the server that has handed it on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Up to which revision that server had seen all changes by then; `None` where no revision
+    /// says what it knew.
+    pub seen: Option<Revision>,
+    /// When, by this server's clock: the time on the way from the other one counts as before.
+    /// `None` where that has not come along.
+    pub at: Option<Timestamp>,
 }
 
 /// A state of an active check that is believed, or a new output in the same state.

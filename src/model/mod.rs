@@ -21,7 +21,7 @@ pub use check::{
     AliasCheck, CheckKind, CheckSpec, Expect, GrpcCheck, H2pingCheck, HttpCheck, HttpExtra, Target,
     TcpCheck, Thresholds, UdpCheck, text as check_text,
 };
-pub use command::{Amendment, Carry, CheckReport, Command, Heartbeat, Replacement};
+pub use command::{Amendment, Arrival, Carry, CheckReport, Command, Heartbeat, Replacement};
 pub use error::Invalid;
 pub use event::{Event, EventKind, RemovalReason};
 pub use health::{CheckState, Status, Streak};

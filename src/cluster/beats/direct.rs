@@ -20,8 +20,10 @@ use tokio::{
 use super::{outbox::Waiting, relay, ways::Handed};
 use crate::{
     cluster::Roster,
+    model::Timestamp,
     registry::{Ownership, Peer, ServerId},
     store::text::BeatsTakenText,
+    util::Clock,
 };
 
 /// The path of the other side's HTTP interface.
@@ -39,6 +41,7 @@ pub(super) struct Direct {
     me: ServerId,
     ownership: Ownership,
     roster: watch::Receiver<Roster>,
+    clock: Clock,
     lines: Arc<Mutex<HashMap<ServerId, Line>>>,
 }
 
@@ -64,8 +67,13 @@ type Fault = Box<dyn Error + Send + Sync>;
 // === impl Direct ===
 
 impl Direct {
-    pub(super) fn new(me: ServerId, ownership: Ownership, roster: watch::Receiver<Roster>) -> Self {
-        Self { me, ownership, roster, lines: Arc::default() }
+    pub(super) fn new(
+        me: ServerId,
+        ownership: Ownership,
+        roster: watch::Receiver<Roster>,
+        clock: Clock,
+    ) -> Self {
+        Self { me, ownership, roster, clock, lines: Arc::default() }
     }
 
     /// Has a server take a batch.
@@ -74,7 +82,9 @@ impl Direct {
     /// When it has not said that it did: why.
     pub(super) async fn hand(&self, to: &Peer, batch: &[Waiting]) -> Result<Handed, String> {
         let until = Instant::now() + PATIENCE;
-        let body = Bytes::from(relay::json(&self.me, self.ownership.circle(), batch));
+        let now = Timestamp(self.clock.wall_millis());
+        let body = relay::json(&self.me, self.ownership.circle(), (batch, Some(now)));
+        let body = Bytes::from(body);
         let octets = body.len();
         let mut line = self.lines.lock().remove(&to.id).unwrap_or_default();
         if let Some(token) = self.token(&to.id) {

@@ -17,8 +17,15 @@
 //! Meanwhile the instance may have said something else at the server that counts, which must not be
 //! undone by what it said before. So each heartbeat says up to which revision of etcd its server
 //! had seen all changes when it came: where a check's state is later than that, and somebody's word
-//! of the last ten seconds, the heartbeat renews the lease and changes nothing. Servers of older
-//! versions do not say so, and what they hand on is taken as it is.
+//! of the last ten seconds, the heartbeat renews the lease and changes nothing.
+//!
+//! But a server may be behind: its client has said something else elsewhere, which was
+//! acknowledged, and of which this one has not heard. So each heartbeat also says how long ago it
+//! came; one that came after that word counts. Nobody's clock is compared with another's: the time
+//! on the way counts as before, for which 20 ms are allowed, and a word that changes something is
+//! acknowledged 25 ms after it was written, so that what is said next is later by more. By the
+//! other way that is not known. Servers of older versions say neither, and what they hand on is
+//! taken as it is.
 //!
 //! A heartbeat is worth something for as long as its ttl, and for three seconds at the most: what
 //! comes later would keep a dead instance alive. What is late is dropped; so is what is oldest when

@@ -18,7 +18,7 @@ use crate::{
         etcd::{EtcdError, LeaseId, Op, Txn},
         layout::Key,
     },
-    model::{Status, limit},
+    model::{Status, Timestamp, limit},
     registry::{Beat, ServerId},
     store::text::{BeatText, BeatsText},
     util::aside,
@@ -127,9 +127,13 @@ impl Relay {
 }
 
 /// A batch as the other side's HTTP interface takes it; `apart` is this server's circle while it is
-/// cut off.
-pub(super) fn json(me: &ServerId, apart: Option<u64>, batch: &[Waiting]) -> Vec<u8> {
-    let beats = batch.iter().map(|waiting| BeatText::from(&waiting.beat)).collect();
+/// cut off, and `now` is when it is sent, if it is there in no time.
+pub(super) fn json(
+    me: &ServerId,
+    apart: Option<u64>,
+    (batch, now): (&[Waiting], Option<Timestamp>),
+) -> Vec<u8> {
+    let beats = batch.iter().map(|waiting| BeatText::of(&waiting.beat, now)).collect();
     let text = BeatsText { from: (&**me).into(), apart, beats };
     serde_json::to_vec(&text).expect("texts and numbers have a form in JSON")
 }
@@ -159,7 +163,7 @@ fn packed(me: &ServerId, batch: &[Waiting]) -> (Vec<u8>, usize) {
     batch.iter_mut().for_each(|waiting| shorten(&mut waiting.beat));
     batch.sort_by(|one, other| (&one.beat.key, one.turn).cmp(&(&other.beat.key, other.turn)));
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let json = json(me, None, &batch);
+    let json = json(me, None, (&batch, None));
     let written = encoder.write_all(&json).and_then(|()| encoder.finish());
     (written.expect("memory takes what is written"), json.len())
 }
@@ -188,5 +192,6 @@ pub(super) fn unpack(value: &[u8]) -> io::Result<Vec<Beat>> {
         return Err(io::Error::other(problem));
     }
     let text: BeatsText = serde_json::from_slice(&json)?;
-    Ok(text.beats.into_iter().filter_map(BeatText::into_model).collect())
+    // None says how long ago it came: nobody knows how long the row was on its way.
+    Ok(text.beats.into_iter().filter_map(|beat| beat.into_model(Timestamp(0))).collect())
 }

@@ -60,7 +60,7 @@ impl Beats {
         let receiver = Receiver { registry: registry.clone(), metrics: metrics.clone() };
         let (board, clock) = (common.board.undated().clone(), common.clock.clone());
         let ownership = registry.ownership().clone();
-        let direct = Direct::new(me.clone(), ownership, common.roster());
+        let direct = Direct::new(me.clone(), ownership, common.roster(), clock.clone());
         let ways = Both { direct, relay: Relay::new(me, common.clone()), common };
         let sender = Sender::new(Means { ways, registry, board, metrics, clock, rng });
         Self { sender, receiver, beats, relayed }

@@ -24,7 +24,7 @@ use crate::{
         problem::Problem,
         seen::Seen,
     },
-    model::{Command, Invalid, limit},
+    model::{Command, Invalid, Timestamp, limit},
     registry::{Astray, Beat},
     store::text::{BeatsTakenText, BeatsText},
 };
@@ -39,6 +39,8 @@ pub(in crate::http) async fn take(
     _: Seen,
     request: Request,
 ) -> Result<Response, Problem> {
+    // The time that reading takes is no time before it came to the other server.
+    let now = Timestamp(api.clock().wall_millis());
     let body = json::read(request, limit::BEATS_OCTETS_MAX, &api).await?;
     let BeatsText { from, apart, beats } = json::parse(&body)?;
     if beats.len() > limit::BEATS_MAX {
@@ -49,7 +51,7 @@ pub(in crate::http) async fn take(
     let mut reply = BeatsTakenText::default();
     let is_apart = apart.is_some() && apart == peers.ownership.circle();
     for (index, beat) in beats.into_iter().enumerate() {
-        let beat = beat.into_model();
+        let beat = beat.into_model(now);
         let found = |beat: &Beat| beat.found_by(&from, &snapshot, &peers.ownership);
         if let Some(report) = beat.as_ref().filter(|_| is_apart).and_then(found) {
             api.registry().enqueue(Command::Report(report)).await?;

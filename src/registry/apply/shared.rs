@@ -26,7 +26,7 @@ pub(in crate::registry) use self::tasks::SLICE;
 use self::{separate::Separate, tasks::Unlooked};
 use super::{Applier, Outcome, Reply, reply};
 use crate::{
-    model::{Amendment, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
+    model::{Amendment, Arrival, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
     registry::{
         Applied, Beat, Followed, JournalError, Ownership, Refused, RegistryError, Share,
         SharedSetup, Snapshot, Steps, Weather,
@@ -38,6 +38,11 @@ use crate::{
 /// How long a reply waits for the store to give back what it has taken. With the time in which it
 /// is written that is still shorter than what a client of ours waits.
 const ECHO_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How much later than it is written a word is acknowledged that has changed something: all servers
+/// have heard of it by then, or nearly all. What its client says next, at one that has not, is
+/// known to be later by the time: see `WAY` in `draft/health`, which is less.
+const SPREAD: Duration = Duration::from_millis(25);
 
 /// Who has waited for as long when a proposal ends that the store has not answered is not proposed
 /// any more: with the time of another proposal that is longer than what a client of ours waits.
@@ -115,6 +120,8 @@ struct Unwritten {
     applied: Applied,
     key: InstanceKey,
     until: Duration,
+    /// Whether the store has it.
+    is_written: bool,
 }
 
 /// The end of a proposal that the store has not answered.
@@ -233,13 +240,14 @@ pub(super) async fn inbound(sharing: &mut Option<Sharing>) -> Inbound {
 impl Applier {
     /// Hands signs of life on to the server whose task the instance is.
     pub(super) fn hand_on(&mut self, command: &Command, base: &Snapshot) {
+        let now = self.wall_time();
         let Some(sharing) = &mut self.sharing else { return };
         let hand_on = |beat: Beat| {
             // What this server shows of it that is not in the store comes from what it has handed
             // on before: no revision says that this is newer.
             let seen = base.shared.filter(|_| sharing.overlay.is_clean(&beat.key));
             // One that goes on from server to server was heard where it came to first.
-            let heard = beat.heard.or(seen);
+            let heard = beat.heard.or(Some(Arrival { seen, at: Some(now) }));
             if !sharing.ownership.keeps(&beat.key) && base.member(&beat.key).is_some() {
                 // When the queue is full, the next one comes in time.
                 if sharing.beats.try_send(Beat { heard, ..beat }).is_err() {
@@ -277,7 +285,14 @@ impl Applier {
                     && sharing.weather == Weather::Fair
                     && !reply_to.is_closed() =>
             {
-                sharing.unwritten.push(Unwritten { reply: reply_to, applied, key, until });
+                let is_written = false;
+                sharing.unwritten.push(Unwritten {
+                    reply: reply_to,
+                    applied,
+                    key,
+                    until,
+                    is_written,
+                });
             }
             outcome => reply(reply_to, outcome),
         }

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::{Draft, unchanged};
 use crate::{
     model::{
-        CheckReport, CheckSpec, CheckState, EventKind, Heartbeat, InstanceKey, Interface, Revision,
-        Status, Timestamp, limit,
+        Arrival, CheckReport, CheckSpec, CheckState, EventKind, Heartbeat, InstanceKey, Interface,
+        Revision, Status, Timestamp, limit,
     },
     registry::{Applied, Member, RegistryError},
 };
@@ -21,6 +21,11 @@ const HELD: &str = "silent, held by self-preservation";
 /// three seconds or never, and takes two by either way; and as much again for machines that are
 /// busy. What a server hears that is behind for longer, because it is cut off, counts again.
 const ON_ITS_WAY_MAX: Duration = Duration::from_secs(10);
+
+/// How long a heartbeat takes from one server to the other at the most, so that the order in which
+/// words were said is known by the time. It is less than what a client waits for the reply to a
+/// word that changes something: what it says next is later by more than that.
+const WAY: Duration = Duration::from_millis(20);
 
 // === impl Draft ===
 
@@ -86,11 +91,19 @@ impl Draft<'_> {
     /// one check by itself what is new is taken, too: whoever hands it over has paced it. Of
     /// Consul's clients that is nothing as well, which an agent shows; others do not take it back.
     /// What was `heard` before a check's newest word, and comes after it, leaves that one alone.
+    /// Who heard it knows so by the revision that it had seen, or else by the time: a server that
+    /// is behind by a moment may hear the newer word without knowing of the older one.
     pub(super) fn set_ttl_checks(&mut self, before: &Member, beat: &Heartbeat) -> Applied {
         let Heartbeat { check, status, output, heard, .. } = beat;
         let (only, status) = (check.map(|(check, _)| check), *status);
-        let is_older = heard.is_some_and(|heard| before.modified > heard);
-        let is_outdated = |state| is_older && is_recent_word(state, self.at);
+        let Arrival { seen, at } = heard.unwrap_or_default();
+        // Not when it came here: what was said since, at other servers, comes after it.
+        let said_at = at.map(|at| at.min(self.at).before(WAY));
+        let may_be_older = seen.is_some_and(|seen| before.modified > seen);
+        let is_outdated = |state: &CheckState| {
+            let is_later = said_at.is_some_and(|at| at > state.since);
+            may_be_older && !is_later && is_recent_word(state, self.at)
+        };
         let mut next = before.clone();
         no_longer_held(&mut next, only, output);
         let is_word =
@@ -102,7 +115,7 @@ impl Draft<'_> {
                 && !is_outdated(&before.checks[index]);
             if is_meant && state.status != status {
                 state.status = status;
-                state.since = self.at;
+                state.since = said_at.unwrap_or(self.at);
                 state.output = Arc::clone(output);
             } else if is_meant && (state.output.is_empty() || is_word) && state.output != *output {
                 state.output = Arc::clone(output);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    model::{CheckReport, CheckState, Heartbeat, InstanceKey, Revision, Status, limit},
+    model::{Arrival, CheckReport, CheckState, Heartbeat, InstanceKey, Revision, Status, limit},
     registry::{Member, Ownership, Snapshot, draft::is_held},
 };
 
@@ -19,9 +19,9 @@ pub struct Beat {
     pub status: Option<Status>,
     /// What it says of it; `None` where that has not come along, and what is known stays.
     pub output: Option<Arc<str>>,
-    /// Up to which shared revision the server that it reached had seen all changes by then; `None`
-    /// when that one is of a version that does not say so.
-    pub heard: Option<Revision>,
+    /// How the server that it reached heard it; `None` when that one is of a version that does not
+    /// say so.
+    pub heard: Option<Arrival>,
 }
 
 /// Why a sign of life is not counted where it came to.

@@ -54,6 +54,8 @@ struct Server {
     ownership: Ownership,
     is_cut: bool,
     is_buried: bool,
+    /// What it has not been told yet, while it is behind.
+    untold: Option<Vec<Followed>>,
     failure: Option<Refused>,
     beats_left_out: Counter,
 }
@@ -116,6 +118,7 @@ impl Commons {
             ownership,
             is_cut: false,
             is_buried: false,
+            untold: None,
             failure: None,
             beats_left_out,
         });
@@ -240,15 +243,19 @@ impl Commons {
 
     /// Gives each server a list of all there is, as after a compaction.
     pub(crate) fn list_again(&self) {
-        let inner = self.inner.lock();
-        let rows: Vec<_> = inner.rows.values().cloned().collect();
-        for server in inner.servers.iter().filter(|server| !server.is_cut) {
-            server.tell(Followed::Whole {
-                rows: rows.clone(),
-                kept: super::Kept::default(),
-                at: inner.revision,
-            });
+        let mut inner = self.inner.lock();
+        let (rows, at): (Vec<_>, _) = (inner.rows.values().cloned().collect(), inner.revision);
+        for server in inner.servers.iter_mut().filter(|server| !server.is_cut) {
+            let kept = super::Kept::default();
+            server.tell(Followed::Whole { rows: rows.clone(), kept, at });
         }
+    }
+
+    /// Has a server hear of changes late from now on, or of all of them at once and then in time.
+    pub(crate) fn lag(&self, server: usize, lags: bool) {
+        let server = &mut self.inner.lock().servers[server];
+        let untold = std::mem::replace(&mut server.untold, lags.then(Vec::new));
+        untold.into_iter().flatten().for_each(|followed| server.tell(followed));
     }
 
     /// Goes back to an earlier revision, with what is there now, and tells all.
@@ -386,7 +393,10 @@ impl Share for End {
 // === impl Server ===
 
 impl Server {
-    fn tell(&self, followed: Followed) {
+    fn tell(&mut self, followed: Followed) {
+        if let Some(untold) = &mut self.untold {
+            return untold.push(followed);
+        }
         self.followed.try_send(followed).expect("a test tells less than there is room for");
     }
 }
@@ -427,7 +437,7 @@ impl Inner {
             .into_iter()
             .map(|(key, member)| (key, (Arc::clone(&member.instance), member.drained)));
         self.history.push(asked.collect());
-        for server in self.servers.iter().filter(|server| !server.is_cut) {
+        for server in self.servers.iter_mut().filter(|server| !server.is_cut) {
             server.tell(Followed::Changes { rows: rows.clone(), upto: at });
         }
         Ok(at)

@@ -3,11 +3,13 @@
 //! Servers of several versions speak to one another while they are upgraded, so a field that is not
 //! known is passed over, and a sign of life that cannot be read spoils no other.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::{
-    model::{InstanceId, InstanceKey, Revision, ServiceName, Status},
+    model::{Arrival, InstanceId, InstanceKey, Revision, ServiceName, Status, Timestamp},
     registry::Beat,
 };
 
@@ -47,6 +49,10 @@ pub(crate) struct BeatText {
     /// An older Rollcall does not say so, and passes over it.
     #[serde(skip_serializing_if = "Option::is_none")]
     heard: Option<u64>,
+    /// How many milliseconds ago it came there; left out where what it goes with may be on its way
+    /// for long. An older Rollcall does not say so, and passes over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<u64>,
 }
 
 /// What became of them, by their places in the list, counted from 0.
@@ -67,9 +73,11 @@ pub(crate) struct BeatsTakenText {
 
 // === impl BeatText ===
 
-impl From<&Beat> for BeatText {
-    fn from(beat: &Beat) -> Self {
+impl BeatText {
+    /// One that is handed on at `now`; `None` leaves out how long ago it came.
+    pub(crate) fn of(beat: &Beat, now: Option<Timestamp>) -> Self {
         let Beat { key, check, status, output, heard } = beat;
+        let Arrival { seen, at } = heard.unwrap_or_default();
         Self {
             service: key.service.as_str().into(),
             instance: key.id.as_str().into(),
@@ -77,14 +85,14 @@ impl From<&Beat> for BeatText {
             registered: check.map(|(_, registered)| registered.0),
             status: status.map(|status| SmolStr::new_static(status.as_str())),
             output: output.as_deref().map(Into::into),
-            heard: heard.map(Revision::shared_part),
+            heard: seen.map(Revision::shared_part),
+            age_ms: now.zip(at).map(|(now, at)| now.0.saturating_sub(at.0)),
         }
     }
-}
 
-impl BeatText {
-    /// What was written; `None` when it names nothing that could be, or says what is not known.
-    pub(crate) fn into_model(self) -> Option<Beat> {
+    /// What was written, and came here at `now`; `None` when it names nothing that could be, or
+    /// says what is not known.
+    pub(crate) fn into_model(self, now: Timestamp) -> Option<Beat> {
         let service = ServiceName::parse_kept(&self.service).ok()?;
         let key = InstanceKey::new(service, InstanceId::parse(&self.instance).ok()?);
         let check = match (self.check, self.registered) {
@@ -96,7 +104,10 @@ impl BeatText {
             None => None,
             Some(text) => Some(Status::parse(&text)?),
         };
-        let (output, heard) = (self.output.map(Into::into), self.heard.map(Revision::shared));
+        let output = self.output.map(Into::into);
+        let seen = self.heard.map(Revision::shared);
+        let at = self.age_ms.map(|age| now.before(Duration::from_millis(age)));
+        let heard = (seen.is_some() || at.is_some()).then_some(Arrival { seen, at });
         Some(Beat { key, check, status, output, heard })
     }
 }
@@ -105,7 +116,7 @@ impl BeatText {
 mod tests {
     use super::{BeatText, BeatsText};
     use crate::{
-        model::{Revision, Status},
+        model::{Arrival, Revision, Status, Timestamp},
         registry::{Beat, testing::key},
     };
 
@@ -116,9 +127,15 @@ mod tests {
         let reporting = Beat { status: critical, output: Some("".into()), ..plain.clone() };
         let check = Some((2, Revision(70_000)));
         let of_check = Beat { check, output: Some("down".into()), ..reporting.clone() };
-        let heard = Beat { heard: Some(Revision::shared(7)), ..plain.clone() };
+        let seen = Arrival { seen: Some(Revision::shared(7)), at: None };
+        let heard = Beat { heard: Some(seen), ..plain.clone() };
+        let at = Some(Timestamp(9_000));
+        let timed = Beat { heard: Some(Arrival { at, ..seen }), ..plain.clone() };
+        let unclear = Beat { heard: Some(Arrival { at, seen: None }), ..plain.clone() };
         for (beat, text) in [
             (heard, r#"{"service":"web","instance":"a","heard":7}"#),
+            (timed, r#"{"service":"web","instance":"a","heard":7,"age_ms":200}"#),
+            (unclear, r#"{"service":"web","instance":"a","age_ms":200}"#),
             (plain, r#"{"service":"web","instance":"a"}"#),
             (reporting, r#"{"service":"web","instance":"a","status":"critical","output":""}"#),
             (
@@ -129,9 +146,10 @@ mod tests {
                 ),
             ),
         ] {
-            assert_eq!(serde_json::to_string(&BeatText::from(&beat)).unwrap(), text);
+            let now = Timestamp(9_200);
+            assert_eq!(serde_json::to_string(&BeatText::of(&beat, Some(now))).unwrap(), text);
             let read: BeatText = serde_json::from_str(text).unwrap();
-            assert_eq!(read.into_model(), Some(beat));
+            assert_eq!(read.into_model(now), Some(beat));
         }
     }
 
@@ -145,7 +163,7 @@ mod tests {
             {"service":"web","instance":"a","mood":"good"}]}"#;
         let read: BeatsText = serde_json::from_str(text).unwrap();
         assert_eq!(read.from, "b");
-        let beats: Vec<_> = read.beats.into_iter().map(BeatText::into_model).collect();
+        let beats: Vec<_> = read.beats.into_iter().map(|it| it.into_model(Timestamp(1))).collect();
         assert_eq!(beats, [None, None, None, None, Some(Beat::of(key("web/a")))]);
     }
 }

@@ -90,7 +90,20 @@ fn flip(servers: &[SocketAddr], of: usize, asked: &Mutex<BTreeMap<String, u64>>)
             newest = revision;
             asked.lock().insert(output, revision);
         }
+        if turn % 10 == 9 {
+            // Each was acknowledged before the next was said.
+            servers.iter().for_each(|server| shows(*server, &path, status));
+        }
     }
+}
+
+/// Waits until a server shows the instance whose heartbeats come to a path in this state.
+fn shows(server: SocketAddr, heartbeats: &str, status: &str) {
+    let path = heartbeats.trim_end_matches("/heartbeat");
+    eventually("the last word counts", || {
+        let reply = raw::call(server, ("GET", path), &[], b"");
+        (reply.json()["status"] == status).then_some(())
+    });
 }
 
 /// Registers and removes instances, each under a name of its own.

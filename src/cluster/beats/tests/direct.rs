@@ -43,7 +43,8 @@ use crate::{
         Beat, Options, Ownership, Peer, Registry, ServerId,
         testing::{self, Commons, Running, key},
     },
-    store::text::{BeatText, BeatsTakenText, BeatsText},
+    store::text::{BeatsTakenText, BeatsText},
+    util::Clock,
 };
 
 /// The HTTP interface of a server, as far as others use it.
@@ -52,7 +53,7 @@ struct Interface {
     address: SocketAddr,
     token: Arc<Mutex<String>>,
     /// Where heartbeats go; none are taken without.
-    registry: Option<Registry>,
+    registry: Option<(Registry, Clock)>,
     connections: Arc<AtomicUsize>,
     /// Ends the connections there are.
     hang_up: Arc<Mutex<CancellationToken>>,
@@ -65,7 +66,7 @@ struct DirectOnly(Direct);
 // === impl Interface ===
 
 impl Interface {
-    async fn open(registry: Option<Registry>) -> Self {
+    async fn open(registry: Option<(Registry, Clock)>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let interface = Self {
             address: listener.local_addr().unwrap(),
@@ -96,7 +97,10 @@ impl Interface {
         let (status, body) = match (is_peer, &self.registry) {
             (false, _) => (StatusCode::UNAUTHORIZED, Vec::new()),
             (_, None) => (StatusCode::OK, b"{\"taken\":".to_vec()),
-            (_, Some(registry)) => (StatusCode::OK, take(registry, &body).await),
+            (_, Some((registry, clock))) => {
+                let now = Timestamp(clock.wall_millis());
+                (StatusCode::OK, take(registry, &body, now).await)
+            }
         };
         let mut response = Response::new(Full::new(body.into()));
         *response.status_mut() = status;
@@ -113,11 +117,11 @@ impl Interface {
 }
 
 /// What the route does.
-async fn take(registry: &Registry, body: &[u8]) -> Vec<u8> {
+async fn take(registry: &Registry, body: &[u8], now: Timestamp) -> Vec<u8> {
     let BeatsText { beats, .. } = serde_json::from_slice(body).unwrap();
     let mut said = BeatsTakenText::default();
-    for (place, beat) in beats.into_iter().map(BeatText::into_model).enumerate() {
-        match beat.unwrap().heartbeats(&registry.snapshot(), registry.ownership()) {
+    for (place, beat) in beats.into_iter().enumerate() {
+        match beat.into_model(now).unwrap().heartbeats(&registry.snapshot(), registry.ownership()) {
             Ok(heartbeats) => {
                 said.taken += 1;
                 for heartbeat in heartbeats {
@@ -163,7 +167,8 @@ fn roster(tokens: &[(&str, &str)]) -> Roster {
 
 fn direct() -> (Direct, watch::Sender<Roster>) {
     let sender = watch::Sender::new(roster(&[("b", "3f9a")]));
-    (Direct::new("a".into(), Ownership::all(), sender.subscribe()), sender)
+    let rows = sender.subscribe();
+    (Direct::new("a".into(), Ownership::all(), rows, Clock::system()), sender)
 }
 
 fn batch(name: &str) -> Vec<Waiting> {
@@ -188,14 +193,15 @@ async fn two_servers(commons: &Commons) -> Vec<Running> {
         (0..2).map(|_| commons.join(Options::default())).unzip();
     let mut interfaces = Vec::new();
     for server in &servers {
-        interfaces.push(Interface::open(Some(server.registry.clone())).await);
+        interfaces
+            .push(Interface::open(Some((server.registry.clone(), server.clock.clone()))).await);
     }
     introduce(&servers, &interfaces);
     let rows = watch::Sender::new(roster(&[("server-0", "3f9a"), ("server-1", "3f9a")]));
     for (server, queue) in servers.iter().zip(queues) {
         let me = server.registry.ownership().view().unwrap().me;
         let ownership = server.registry.ownership().clone();
-        let ways = DirectOnly(Direct::new(me, ownership, rows.subscribe()));
+        let ways = DirectOnly(Direct::new(me, ownership, rows.subscribe(), server.clock.clone()));
         let sender = Sender::new(means(server, ways));
         tokio::spawn(sender.run(queue, server.stop.clone()));
     }
@@ -207,19 +213,45 @@ fn heartbeat(name: &str, status: Status) -> Command {
     Command::Heartbeat(Heartbeat { key, check: None, status, output, heard: None })
 }
 
+/// Registers an instance whose heartbeats the second of two servers counts; its name.
+async fn registered_for_second(commons: &Commons, servers: &[Running]) -> String {
+    let mut names = (0..).map(|n| format!("web/i{n}"));
+    let name = names.find(|name| commons.owner(&key(name)) == 1).unwrap();
+    let beating = testing::beating(&name, "10.0.0.1", Duration::from_secs(60));
+    let register = Command::Register(vec![beating.into()]);
+    servers[0].registry.submit(register).await.unwrap();
+    becomes(servers, &name, Status::Passing).await;
+    name
+}
+
+/// It was acknowledged, and taken for older than what its server had not heard of.
+#[tokio::test]
+async fn a_word_at_a_server_that_is_behind_counts_if_it_was_said_last() {
+    let commons = Commons::default();
+    let servers = two_servers(&commons).await;
+    let name = &registered_for_second(&commons, &servers).await;
+    commons.lag(0, true);
+    for (server, status) in [(1, Status::Critical), (0, Status::Passing)] {
+        servers[server].registry.submit(heartbeat(name, status)).await.unwrap();
+    }
+    commons.lag(0, false);
+    becomes(&servers, name, Status::Passing).await;
+}
+
 /// The first one was passing again, by what the other had heard of it before.
 #[tokio::test]
 async fn a_word_outlives_the_older_ones_that_are_on_their_way_to_the_server_that_counts() {
     let commons = Commons::default();
     let servers = two_servers(&commons).await;
-    let mut names = (0..).map(|n| format!("web/i{n}"));
-    let name = &names.find(|name| commons.owner(&key(name)) == 1).unwrap();
-    let beating = testing::beating(name, "10.0.0.1", Duration::from_secs(60));
+    let name = &registered_for_second(&commons, &servers).await;
     let submit =
         async |server: usize, command| servers[server].registry.submit(command).await.unwrap();
-    submit(0, Command::Register(vec![beating.into()])).await;
-    becomes(&servers, name, Status::Passing).await;
     submit(0, heartbeat(name, Status::Passing)).await;
+    // It is collected for 200 ms, and how long it takes then is not known.
+    let said = Instant::now();
+    while said.elapsed() < Duration::from_millis(100) {
+        tokio::task::yield_now().await;
+    }
     submit(1, heartbeat(name, Status::Critical)).await;
     becomes(&servers, name, Status::Critical).await;
     let taken = || metric(&servers[0], "beats_total{way=\"direct\",outcome=\"taken\"}");
@@ -265,7 +297,7 @@ async fn a_connection_is_kept_and_one_that_was_closed_is_opened_again() {
     let running = testing::run(testing::Kept::default(), Options::default());
     let beating = testing::beating("web/a", "10.0.0.1", Duration::from_secs(60));
     running.registry.submit(Command::Register(vec![beating.into()])).await.unwrap();
-    let interface = Interface::open(Some(running.registry.clone())).await;
+    let interface = Interface::open(Some((running.registry.clone(), running.clock.clone()))).await;
     let (direct, _rows) = direct();
     for connections in [1, 2] {
         for _ in 0..3 {
@@ -283,7 +315,7 @@ async fn a_connection_is_kept_and_one_that_was_closed_is_opened_again() {
 
 #[tokio::test]
 async fn addresses_are_tried_in_their_order_and_all_are_named_when_none_will_do() {
-    let interface = Interface::open(Some(testing::registry())).await;
+    let interface = Interface::open(Some((testing::registry(), Clock::system()))).await;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let gone = listener.local_addr().unwrap();
     drop(listener);
@@ -308,7 +340,7 @@ async fn addresses_are_tried_in_their_order_and_all_are_named_when_none_will_do(
 /// A server that starts again has another token, and one whose row is gone may be back.
 #[tokio::test]
 async fn the_token_is_the_newest_that_is_known() {
-    let interface = Interface::open(Some(testing::registry())).await;
+    let interface = Interface::open(Some((testing::registry(), Clock::system()))).await;
     let (direct, rows) = direct();
     direct.hand(&interface.peer(), &[]).await.unwrap();
     rows.send_replace(Roster::default());

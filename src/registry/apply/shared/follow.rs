@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Inbound, Sharing, Taken, Unwritten};
+use super::{Inbound, SPREAD, Sharing, Taken};
 use crate::{
     model::{InstanceKey, Revision},
     registry::{
-        Applied, Followed, Kept, Member, SharedRow, Snapshot, Weather,
+        Followed, Kept, Member, SharedRow, Snapshot, Weather,
         apply::{Applier, reply},
         draft::{Draft, Finished},
         shared::{Noted, Opinions, Overlay, Told, gathered, rank},
@@ -195,16 +195,17 @@ impl Applier {
             }
         }
         let is_lost = sharing.weather != Weather::Fair || is_stopping;
-        for waiting in std::mem::take(&mut sharing.unwritten) {
-            let Unwritten { reply: to, applied, key, until } = waiting;
-            if sharing.overlay.is_clean(&key) {
+        for mut waiting in std::mem::take(&mut sharing.unwritten) {
+            if !waiting.is_written && sharing.overlay.is_clean(&waiting.key) {
                 // That of the store: on other servers it means that they have seen it, too.
-                let revision = snapshot.shared.unwrap_or(snapshot.revision);
-                reply(to, Ok(Applied { revision, ..applied }));
-            } else if is_lost || until <= now {
-                reply(to, Ok(applied)); // the answers follow what is seen, store or not
+                waiting.applied.revision = snapshot.shared.unwrap_or(snapshot.revision);
+                (waiting.is_written, waiting.until) = (true, now + SPREAD);
+            }
+            // The answers follow what is seen, store or not.
+            if waiting.until <= now || is_lost {
+                reply(waiting.reply, Ok(waiting.applied));
             } else {
-                sharing.unwritten.push(Unwritten { reply: to, applied, key, until });
+                sharing.unwritten.push(waiting);
             }
         }
         if sharing.settled_at.is_some_and(|at| at <= now) {

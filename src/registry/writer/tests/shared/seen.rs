@@ -94,6 +94,49 @@ async fn a_heartbeat_that_is_handed_on_late_beats_no_newer_word() {
     assert_eq!(fleet.status("web/a"), all(Status::Passing), "it knew that word");
 }
 
+/// Of words that a client says one after the other, each acknowledged, at servers that have not
+/// heard of the one before, the last one was taken for older than that, and had no effect.
+#[tokio::test(start_paused = true)]
+async fn the_last_word_that_was_acknowledged_counts_wherever_it_was_said() {
+    use Status::{Critical, Passing};
+    let commons = Commons::default();
+    let (servers, mut queues): (Vec<_>, Vec<_>) =
+        (0..3).map(|_| commons.join(Options::default())).unzip();
+    let fleet = Fleet { commons, servers, parted: Default::default() };
+    let (owner, other) = fleet.owner_and_other("web/a");
+    let third = (other + 1) % 3;
+    let ttl = Duration::from_secs(60);
+    fleet.submit(0, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
+    fleet.submit(owner, beat("web/a", Passing)).await.unwrap();
+    pass(100).await;
+    for words in [
+        &[(owner, Critical), (other, Passing)][..],
+        &[(owner, Critical)],
+        &[(owner, Passing), (other, Critical)],
+        &[(owner, Passing)],
+        &[(owner, Critical), (third, Passing)],
+        &[(owner, Passing), (other, Critical), (third, Passing), (owner, Critical)],
+    ] {
+        [other, third].iter().for_each(|server| fleet.commons.lag(*server, true));
+        for (server, status) in words {
+            fleet.submit(*server, beat("web/a", *status)).await.unwrap();
+            pass(1).await;
+        }
+        [other, third].iter().for_each(|server| fleet.commons.lag(*server, false));
+        // They are collected for a while before they are handed on, and come in any order.
+        pass(200).await;
+        for server in [third, other] {
+            while let Ok(beat) = queues[server].try_recv() {
+                take_one(fleet.registry(owner), &beat).await;
+            }
+        }
+        pass(100).await;
+        let last = words.last().map(|(_, status)| *status);
+        assert_eq!(fleet.status("web/a"), [last; 3], "{words:?}");
+        pass(11_000).await;
+    }
+}
+
 /// Of two checks whose owners are two, the other would never have lapsed.
 #[tokio::test(start_paused = true)]
 async fn of_what_is_registered_again_only_the_signs_of_life_in_it_are_handed_on() {
