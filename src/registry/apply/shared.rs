@@ -87,6 +87,8 @@ pub(in crate::registry) struct Sharing {
     unanswered: Option<Unanswered>,
     /// Whether a proposal is under way.
     is_proposing: bool,
+    /// Whether the store had no room for what was owed: then removals go first, by themselves.
+    has_no_room: bool,
     /// Whether the last proposal was of what is owed, so that what is asked for comes next.
     has_paid: bool,
 }
@@ -173,6 +175,7 @@ impl Sharing {
             unwritten: Vec::new(),
             unanswered: None,
             is_proposing: false,
+            has_no_room: false,
             has_paid: false,
         };
         (share, sharing)

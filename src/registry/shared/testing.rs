@@ -346,6 +346,17 @@ impl Commons {
     }
 }
 
+fn puts(edit: &Edit) -> bool {
+    let is_removal = matches!(
+        edit,
+        Edit::Deregister { .. }
+            | Edit::Drain { on: false, .. }
+            | Edit::Opinion { to: None, .. }
+            | Edit::Policy { to: None, .. }
+    );
+    !is_removal
+}
+
 fn name(server: usize) -> ServerId {
     format!("server-{server}").into()
 }
@@ -383,6 +394,8 @@ impl Share for End {
                     inner.take(proposal)?;
                     Err(Refused::Unsure(why))
                 }
+                // It takes what only removes something.
+                Some(Refused::Full(why)) => inner.take_removals(proposal, why),
                 Some(failure) => Err(failure),
                 None => inner.take(proposal),
             }
@@ -441,6 +454,17 @@ impl Inner {
             server.tell(Followed::Changes { rows: rows.clone(), upto: at });
         }
         Ok(at)
+    }
+
+    /// Takes what a store without room takes.
+    fn take_removals(&mut self, proposal: Proposal, why: String) -> Result<u64, Refused> {
+        let (put, removed): (Vec<_>, Vec<_>) = proposal.edits.into_iter().partition(puts);
+        let is_whole = put.is_empty();
+        if is_whole || (proposal.as_owner && !removed.is_empty()) {
+            let at = self.take(Proposal { edits: removed, ..proposal })?;
+            return if is_whole { Ok(at) } else { Err(Refused::Full(why)) };
+        }
+        Err(Refused::Full(why))
     }
 
     /// The lease of a server is over, and what was bound to it is gone.

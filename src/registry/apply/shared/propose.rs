@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Awaited, ECHO_PATIENCE, Parked, Proposed, Taken, Unanswered, ground::on_ground};
+use super::{
+    Awaited, ECHO_PATIENCE, Parked, Proposed, Sharing, Taken, Unanswered, ground::on_ground,
+};
 use crate::{
     model::{Command, InstanceKey, Invalid},
     registry::{
@@ -22,6 +24,20 @@ const TRIES_MAX: u8 = 4;
 
 /// How soon the store is asked again to take what it is owed.
 const OWED_RETRY: Duration = Duration::from_secs(1);
+
+// === impl Sharing ===
+
+impl Sharing {
+    /// Removals that are owed to a store without room, some of them: those it takes, and nothing
+    /// that has to be written beside them.
+    fn removals_owed(&self, snapshot: &Snapshot) -> Vec<InstanceKey> {
+        if !self.has_no_room {
+            return Vec::new();
+        }
+        let removed = self.overlay.owed().iter().filter(|key| snapshot.member(key).is_none());
+        removed.take(PROPOSAL_ROWS_MAX).cloned().collect()
+    }
+}
 
 // === impl Applier ===
 
@@ -128,9 +144,13 @@ impl Applier {
         let snapshot = self.registry.snapshot();
         let sharing = self.sharing.as_mut()?;
         sharing.has_paid = true;
-        let mut edits = sharing.opinions_owed();
-        let owed = sharing.overlay.owed().iter().take(PROPOSAL_ROWS_MAX - edits.len());
-        let owed: Vec<InstanceKey> = owed.cloned().collect();
+        let (mut edits, mut owed) = (Vec::new(), sharing.removals_owed(&snapshot));
+        if owed.is_empty() {
+            sharing.has_no_room = false;
+            edits = sharing.opinions_owed();
+            let some = sharing.overlay.owed().iter().take(PROPOSAL_ROWS_MAX - edits.len());
+            owed.extend(some.cloned());
+        }
         for key in owed {
             match snapshot.member(&key) {
                 Some(member) => match sharing.admitted(&key, member, self.clock.elapsed()) {
@@ -202,6 +222,11 @@ impl Applier {
             // One of them may be too large by itself.
             Err(Refused::TooLarge(_)) if requests.len() > 1 => sharing.separate.halve(requests),
             Err(refused) => {
+                let mut requests = requests;
+                if matches!(refused, Refused::Full(_)) {
+                    sharing.has_no_room |= is_owed;
+                    sharing.separate.keep_removals(&mut requests);
+                }
                 if is_owed {
                     self.retry_at = Some(now + OWED_RETRY);
                 }

@@ -1,5 +1,6 @@
 //! What was proposed together, and is to be proposed separately: what others were faster with does
-//! not hold up the rest, and neither does what is too large.
+//! not hold up the rest, and neither does what is too large; what a store without room takes is not
+//! refused with what it does not.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -49,6 +50,19 @@ impl Separate {
         self.0.push_front(second);
         self.0.push_front(requests);
     }
+
+    /// Takes out of what was refused for want of room what only removes something, unless that is
+    /// all of it.
+    pub(super) fn keep_removals(&mut self, requests: &mut Requests) {
+        if requests.iter().all(|(request, _)| only_removes(&request.command)) {
+            return;
+        }
+        let removals = requests.extract_if(.., |(request, _)| only_removes(&request.command));
+        let removals: Requests = removals.collect();
+        if !removals.is_empty() {
+            self.0.push_front(removals);
+        }
+    }
 }
 
 // === impl Sharing ===
@@ -86,6 +100,17 @@ impl Sharing {
         if !rest.is_empty() {
             self.separate.0.push_front(rest);
         }
+    }
+}
+
+/// Whether nothing is put into the store for it.
+fn only_removes(command: &Command) -> bool {
+    match command {
+        Command::Amend(amendments) => amendments.iter().all(|amendment| amendment.to.is_none()),
+        Command::Deregister(_) | Command::RemovePolicy(_) | Command::Drain { on: false, .. } => {
+            true
+        }
+        _ => false,
     }
 }
 

@@ -234,6 +234,32 @@ async fn of_opposed_commands_in_one_proposal_the_last_one_counts() {
     assert_eq!(snapshot.service("web").unwrap().policy.ttl_seconds, 9);
 }
 
+/// What would have made room was refused because a registration waited beside it.
+#[tokio::test(start_paused = true)]
+async fn a_full_store_takes_a_removal_that_waits_beside_a_registration() {
+    let fleet = Fleet::start(1);
+    for name in ["web/a", "web/b"] {
+        fleet.submit(0, register(testing::instance(name, "10.0.0.1"))).await.unwrap();
+    }
+    let drain = |on| fleet.submit(0, Command::Drain { key: key("web/b"), on });
+    drain(true).await.unwrap();
+    fleet.commons.fail(0, Some(Refused::Full("database space exceeded".into())));
+    let (put, gone, back, policy) = tokio::join!(
+        fleet.submit(0, register(testing::instance("web/c", "10.0.0.3"))),
+        fleet.submit(0, Command::Deregister(key("web/a"))),
+        drain(false),
+        fleet.submit(0, Command::SetPolicy(key("web/b").service, Policy::default())),
+    );
+    for refused in [put, policy] {
+        let error = refused.unwrap_err();
+        let is_full = |error| matches!(error, RegistryError::NotDurable(JournalError::Full(_)));
+        assert!(is_full(error.clone()), "{error:?}");
+    }
+    assert!(gone.unwrap().changed && back.unwrap().changed);
+    let left = fleet.commons.members();
+    assert_eq!((left.len(), left[0].key(), left[0].drained), (1, key("web/b"), false));
+}
+
 /// It was the only one of all notes about etcd that did not.
 #[tokio::test(start_paused = true)]
 async fn the_note_says_since_when_changes_are_refused() {

@@ -1,12 +1,17 @@
 //! A store that tells of changes and takes none: it is full, or lets nobody write.
 
-use super::{Commons, Duration, Fleet, Status, beat, key, pass, register, report, status};
+use super::{
+    Commons, Duration, Fleet, Status, beat, key, pass, register, removals::leased, report, status,
+};
 use crate::{
     model::{
-        Instance,
+        Command, Instance,
         Status::{Critical, Passing},
     },
-    registry::testing::{self, tcp_checked},
+    registry::{
+        Refused,
+        testing::{self, tcp_checked},
+    },
 };
 
 async fn find(fleet: &Fleet, servers: &[usize], status: Status) {
@@ -50,6 +55,27 @@ async fn each_server_shows_what_it_finds_until_it_can_be_written() {
         assert_eq!(fleet.status("web/a"), [Some(Critical); 3], "{checkers} checkers");
         assert_eq!(fleet.commons.members()[0].status, Critical);
     }
+}
+
+/// They went with forty findings at a time, in no order, and these could not be written.
+#[tokio::test(start_paused = true)]
+async fn what_an_owner_removes_goes_before_what_it_finds_while_there_is_no_room() {
+    let fleet = Fleet::start(1);
+    let checked = (0..400).map(|n| tcp_checked(&format!("web/i{n}")).into());
+    let leased = (0..3).map(|n| leased(&format!("api/i{n}")).into());
+    fleet.submit(0, Command::Register(checked.chain(leased).collect())).await.unwrap();
+    fleet.commons.fail(0, Some(Refused::Full("database space exceeded".into())));
+    for n in 0..400 {
+        let name = format!("web/i{n}");
+        let found = report(&name, fleet.registered(0, &name), Passing);
+        fleet.registry(0).enqueue(found).await.unwrap();
+    }
+    pass(10_000).await;
+    let left = fleet.commons.members();
+    assert!(left.len() == 400 && left.iter().all(|it| it.status == Critical), "{}", left.len());
+    fleet.commons.fail(0, None);
+    pass(10_000).await;
+    assert!(fleet.commons.members().iter().all(|it| it.status == Passing), "what it found");
 }
 
 /// Nobody could tell that heartbeats do not go elsewhere, and no silence counted.

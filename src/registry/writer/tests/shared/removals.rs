@@ -14,8 +14,8 @@ use crate::{
 const TTL: Duration = Duration::from_secs(3);
 
 /// A lease, as Eureka's clients have: silent, its instance is removed.
-fn leased() -> Instance {
-    let mut instance = beating("web/a", "10.0.0.1", TTL);
+pub(super) fn leased(name: &str) -> Instance {
+    let mut instance = beating(name, "10.0.0.1", TTL);
     let lease = CheckSpec { deregister_after: Some(Duration::ZERO), ..instance.checks[0].clone() };
     instance.checks = [lease].into();
     instance
@@ -33,7 +33,7 @@ async fn removed_alone(fleet: &Fleet, owner: usize, seconds: u64) {
 async fn what_was_acknowledged_as_unchanged_is_not_removed_for_what_was_found_before() {
     let deregister_after = Some(Duration::from_secs(5));
     let checked = Instance { deregister_after, ..tcp_checked("web/a") };
-    for (instance, is_checked) in [(leased(), false), (checked, true)] {
+    for (instance, is_checked) in [(leased("web/a"), false), (checked, true)] {
         let fleet = Fleet::start(2);
         let (owner, other) = fleet.owner_and_other("web/a");
         fleet.submit(other, register(instance.clone())).await.unwrap();
@@ -83,8 +83,8 @@ async fn overdue(is_leased: bool) -> (Fleet, Instance, Vec<Carry>) {
     let fleet = Fleet::start(2);
     let (owner, other) = fleet.owner_and_other("web/a");
     if is_leased {
-        let checks = [leased().checks[0].clone(), CheckSpec::new(CheckKind::Manual)];
-        let down = Instance { checks: checks.into(), ..leased() };
+        let checks = [leased("web/a").checks[0].clone(), CheckSpec::new(CheckKind::Manual)];
+        let down = Instance { checks: checks.into(), ..leased("web/a") };
         let word = |text: &str| Carry::Anew(Status::Critical, text.into());
         let first = vec![Carry::Anew(Status::Passing, "up".into()), word("DOWN")];
         say(&fleet, other, &down, first).await.unwrap();
@@ -153,12 +153,12 @@ async fn a_word_that_comes_before_a_removal_under_way_stops_it() {
 async fn what_is_registered_after_a_removal_that_is_under_way_is_not_drained() {
     let fleet = Fleet::start(2);
     let (owner, _) = fleet.owner_and_other("web/a");
-    fleet.submit(owner, register(leased())).await.unwrap();
+    fleet.submit(owner, register(leased("web/a"))).await.unwrap();
     fleet.submit(owner, Command::Drain { key: key("web/a"), on: true }).await.unwrap();
     removed_alone(&fleet, owner, 4).await;
     fleet.commons.fail(owner, None);
     // Before it is tried again.
-    fleet.submit(owner, register(leased())).await.unwrap();
+    fleet.submit(owner, register(leased("web/a"))).await.unwrap();
     pass(5).await;
     for server in 0..2 {
         let snapshot = fleet.registry(server).snapshot();
