@@ -5,6 +5,7 @@ mod shared;
 
 use std::{collections::HashSet, pin::Pin, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Sleep, sleep_until},
@@ -117,7 +118,7 @@ impl Applier {
         let (mut asked, mut seen) = (Vec::new(), Vec::new());
         let mut told = None;
         tokio::select! {
-            // The order is of no consequence: both queues are looked at whatever comes first.
+            // The order is of no consequence: all three queues are looked at whatever comes first.
             biased;
             () = stop.cancelled(), if !self.queues.are_closed() => self.close(),
             // The pattern fails, and the branch sleeps, when there is no operator any more.
@@ -127,7 +128,8 @@ impl Applier {
             inbound = inbound(&mut self.sharing) => told = Some(inbound),
             () = due(self.timer.as_mut()) => {}
         }
-        if let Some(told) = told {
+        // However many signs of life there are, what others have changed is shown.
+        if let Some(told) = told.or_else(|| inbound(&mut self.sharing).now_or_never()) {
             self.take_inbound(told);
         }
         self.look_at_some();

@@ -2,10 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Fleet, beat, pass};
+use futures_util::FutureExt;
+
+use super::{Fleet, beat, key, pass, register};
 use crate::{
-    model::{Command, Status},
-    registry::{Member, apply::SLICE, testing},
+    model::{Command, EventKind, Policy, Status, limit},
+    registry::{Edit, Member, apply::SLICE, testing},
 };
 
 /// So many that it takes several slices to look at them.
@@ -103,4 +105,25 @@ async fn what_is_given_up_as_it_falls_silent_is_left_to_its_new_owner() {
     let is_silent = |it: &&Arc<Member>| it.suspect || it.status == Status::Critical;
     assert_eq!(others.filter(is_silent).count(), 0);
     assert!(silent(&fleet, 0) > SLICE / 2, "what is its own is counted as ever");
+}
+
+/// While heartbeats came without a pause, nothing that others had changed was shown.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_heartbeats_does_not_hold_up_what_others_have_changed() {
+    let fleet = Fleet::start(1);
+    let ttl = Duration::from_secs(60);
+    for name in ["web/a", "web/b"] {
+        fleet.submit(0, register(testing::beating(name, "10.0.0.1", ttl))).await.unwrap();
+    }
+    let registry = fleet.registry(0);
+    let before = registry.snapshot().revision;
+    for _ in 0..2 * limit::WRITER_BATCH_MAX {
+        let _sent = registry.submit(beat("web/a", Status::Passing)).now_or_never();
+    }
+    let to = Some(Policy { ttl_seconds: 9, ..Policy::default() });
+    fleet.commons.write(vec![Edit::Policy { service: key("web/a").service, to }]);
+    fleet.submit(0, beat("web/b", Status::Critical)).await.unwrap();
+    let events = registry.events().after(before, 9).unwrap().0;
+    let first = &events[0].kind;
+    assert!(matches!(first, EventKind::PolicyChanged), "it was there before the last heartbeat");
 }
