@@ -37,6 +37,36 @@ impl Sharing {
         let removed = self.overlay.owed().iter().filter(|key| snapshot.member(key).is_none());
         removed.take(PROPOSAL_ROWS_MAX).cloned().collect()
     }
+    /// What is owed, as much of it as one proposal has room for. What only this server finds is no
+    /// longer owed then, and however much of that there is, what comes after it is found.
+    fn edits_owed(&mut self, snapshot: &Snapshot, now: Duration) -> Vec<Edit> {
+        let (mut edits, mut owed) = (Vec::new(), self.removals_owed(snapshot));
+        if owed.is_empty() {
+            self.has_no_room = false;
+            edits = self.opinions_owed();
+            owed = self.some_owed(PROPOSAL_ROWS_MAX - edits.len());
+        }
+        while !owed.is_empty() {
+            edits.extend(owed.drain(..).filter_map(|key| self.edit_owed(key, snapshot, now)));
+            if edits.is_empty() {
+                owed = self.some_owed(PROPOSAL_ROWS_MAX);
+            }
+        }
+        edits
+    }
+
+    fn some_owed(&self, most: usize) -> Vec<InstanceKey> {
+        self.overlay.owed().iter().take(most).cloned().collect()
+    }
+
+    /// `None` when what is shown is not to be written, and so no longer owed.
+    fn edit_owed(&mut self, key: InstanceKey, snapshot: &Snapshot, now: Duration) -> Option<Edit> {
+        let Some(member) = snapshot.member(&key) else {
+            return Some(Edit::Deregister { key, guard: Guard::PresentUnchanged });
+        };
+        let checks = self.admitted(&key, member, now)?;
+        Some(Edit::Health { key, to: Health::of(member, checks) })
+    }
 }
 
 // === impl Applier ===
@@ -143,28 +173,11 @@ impl Applier {
         self.retry_at = None;
         let snapshot = self.registry.snapshot();
         let sharing = self.sharing.as_mut()?;
-        sharing.has_paid = true;
-        let (mut edits, mut owed) = (Vec::new(), sharing.removals_owed(&snapshot));
-        if owed.is_empty() {
-            sharing.has_no_room = false;
-            edits = sharing.opinions_owed();
-            let some = sharing.overlay.owed().iter().take(PROPOSAL_ROWS_MAX - edits.len());
-            owed.extend(some.cloned());
-        }
-        for key in owed {
-            match snapshot.member(&key) {
-                Some(member) => match sharing.admitted(&key, member, self.clock.elapsed()) {
-                    Some(checks) => {
-                        edits.push(Edit::Health { key, to: Health::of(member, checks) });
-                    }
-                    None => continue,
-                },
-                None => edits.push(Edit::Deregister { key, guard: Guard::PresentUnchanged }),
-            }
-        }
+        let edits = sharing.edits_owed(&snapshot, self.clock.elapsed());
         if edits.is_empty() {
             return None;
         }
+        sharing.has_paid = true;
         let base = snapshot.shared.unwrap_or_default().shared_part();
         sharing.is_proposing = true;
         let proposal = Proposal { base, edits, kept: Vec::new(), as_owner: true };

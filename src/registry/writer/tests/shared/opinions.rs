@@ -3,7 +3,7 @@
 use super::{Commons, Duration, Fleet, Revision, Status, key, pass, register, report};
 use crate::{
     model::{
-        Instance,
+        Command, Instance,
         Status::{Critical, Passing, Warning},
     },
     registry::{Options, testing},
@@ -221,4 +221,37 @@ async fn a_server_that_starts_knows_of_the_opinions_that_are_there() {
     fleet.commons.list_again();
     pass(50).await;
     assert_eq!(new.registry.dissent().of(&of).len(), 1);
+}
+
+/// It waited for something else to happen: with each look forty were passed over.
+#[tokio::test(start_paused = true)]
+async fn what_a_server_found_alone_does_not_hide_what_it_has_to_write() {
+    let fleet = Fleet::of(Commons::with_checkers(3), 3);
+    let of_first = |name: &String| fleet.commons.owner(&key(name)) == 0;
+    let names = (0..).map(|number| format!("web/{number}")).filter(of_first).take(2_000);
+    let names: Vec<String> = names.collect();
+    for some in names.chunks(100) {
+        let all = some.iter().map(|name| testing::tcp_checked(name).into());
+        fleet.submit(0, Command::Register(all.collect())).await.unwrap();
+    }
+    let said = (0..).map(|number| format!("api/{number}")).find(of_first).unwrap();
+    let beating = testing::beating(&said, "10.0.0.1", Duration::from_secs(60));
+    fleet.submit(0, register(beating)).await.unwrap();
+    // That it finds them passing is known already when it finds it alone.
+    for is_cut in [false, true] {
+        fleet.commons.cut(0, is_cut);
+        pass(1).await;
+        for name in &names {
+            let found = report(name, fleet.registered(0, name), Passing);
+            fleet.submit(0, found).await.unwrap();
+        }
+        pass(1_000).await;
+        assert_eq!(fleet.commons.opinions().len(), names.len());
+    }
+    fleet.submit(0, super::beat(&said, Critical)).await.unwrap();
+    fleet.commons.cut(0, false);
+    pass(10).await;
+    let written = fleet.commons.members().into_iter().find(|member| member.key() == key(&said));
+    assert_eq!(written.unwrap().status, Critical);
+    assert_eq!(fleet.status(&names[0])[1..], [Some(Critical); 2], "as the majority has it");
 }
