@@ -165,7 +165,7 @@ impl Applier {
         let speaks_at = self.announcer.speaks_at();
         let store_at = match &self.sharing {
             None => self.retry_at,
-            Some(sharing) => sharing.next_at(self.retry_at),
+            Some(sharing) => sharing.next_at(now, self.retry_at),
         };
         let due = [self.leases.next_at(), store_at, self.sweep_at, speaks_at];
         let Some(at) = due.into_iter().flatten().min() else {

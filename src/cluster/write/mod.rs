@@ -41,8 +41,9 @@
 //! - **While the marker is there nothing else is written** of instances and policies: each
 //!   transaction has the condition that it is not there, also of a server that has not heard of it.
 //!   So what the writer has looked at stays as it is, however much it is, and nothing that is
-//!   removed meanwhile comes back from a part. Others wait, and are refused as busy after five
-//!   seconds; what is seen of the world is shown meanwhile, and written later.
+//!   removed meanwhile comes back from a part. Others wait, and are refused as busy: after five
+//!   seconds, or seven with what they queue behind, and nine at the server that writes the bulk.
+//!   What is seen of the world is shown meanwhile, and written later.
 //! - **A writer that dies** before the bulk counts leaves a marker that another server takes away,
 //!   and has changed nothing. If it counts, another server brings it into its rows.
 //! - **A row that comes out of a bulk** is younger than what it says. Who has decided on something

@@ -44,9 +44,8 @@ const ECHO_PATIENCE: Duration = Duration::from_secs(3);
 /// known to be later by the time: see `WAY` in `draft/health`, which is less.
 const SPREAD: Duration = Duration::from_millis(25);
 
-/// Who has waited for as long when a proposal ends that the store has not answered is not proposed
-/// any more: with the time of another proposal that is longer than what a client of ours waits.
-const UNANSWERED_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked, while a proposal is under way, who has waited for it for too long.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the writer knows of the store that servers share.
 pub(in crate::registry) struct Sharing {
@@ -83,10 +82,11 @@ pub(in crate::registry) struct Sharing {
     separate: Separate,
     /// Replies to what is seen, for when the store has it too.
     unwritten: Vec<Unwritten>,
-    /// That the store has not answered the last proposal; nothing once it answers one.
+    /// That the store has not answered the last proposal, or was held up; nothing once it answers
+    /// one.
     unanswered: Option<Unanswered>,
-    /// Whether a proposal is under way.
-    is_proposing: bool,
+    /// Since when a proposal is under way; `None` while none is.
+    proposing_since: Option<Instant>,
     /// Whether the store had no room for what was owed: then removals go first, by themselves.
     has_no_room: bool,
     /// Whether the last proposal was of what is owed, so that what is asked for comes next.
@@ -126,11 +126,12 @@ struct Unwritten {
     is_written: bool,
 }
 
-/// The end of a proposal that the store has not answered.
+/// The end of a proposal that the store has not answered, or that a bulk has held up.
+#[derive(Clone)]
 struct Unanswered {
     at: Instant,
     /// What is said to those who have waited for too long by then.
-    why: String,
+    error: RegistryError,
 }
 
 /// A proposal that is under way.
@@ -174,7 +175,7 @@ impl Sharing {
             separate: Separate::default(),
             unwritten: Vec::new(),
             unanswered: None,
-            is_proposing: false,
+            proposing_since: None,
             has_no_room: false,
             has_paid: false,
         };
@@ -202,15 +203,16 @@ impl Sharing {
     }
 
     /// When the writer has something to do next, given when it may ask for what is owed again.
-    pub(super) fn next_at(&self, retry_at: Option<Duration>) -> Option<Duration> {
+    pub(super) fn next_at(&self, now: Duration, retry_at: Option<Duration>) -> Option<Duration> {
         let taken = self.taken.as_ref().map(|taken| taken.until);
         let unwritten = self.unwritten.iter().map(|unwritten| unwritten.until).min();
         // What cannot be proposed now does not wake it.
-        let is_idle = !self.is_proposing && taken.is_none() && self.weather == Weather::Fair;
+        let look = self.proposing_since.map(|_| now + LOOK);
+        let is_idle = look.is_none() && taken.is_none() && self.weather == Weather::Fair;
         let parked = self.parked.iter().map(|parked| parked.until).min();
         let idle = [parked, retry_at].into_iter().flatten().min().filter(|_| is_idle);
-        let all = [self.unlooked.next_at(), self.settled_at, self.tells_at, taken, unwritten, idle];
-        all.into_iter().flatten().min()
+        let own = [self.unlooked.next_at(), self.settled_at, self.tells_at];
+        own.into_iter().chain([taken, unwritten, idle, look]).flatten().min()
     }
 
     /// How much waits for the next proposal.
@@ -335,19 +337,15 @@ impl Awaited {
 
 impl Unanswered {
     fn of(result: &Result<u64, Refused>) -> Option<Self> {
-        let why = match result {
-            Err(Refused::Unavailable(why)) => why.clone(),
-            Err(Refused::Unsure(_)) => {
-                "it has not answered the change before this one, which was not sent".to_owned()
-            }
+        let error = match result {
+            Err(Refused::Busy(why)) => RegistryError::Held(why.clone()),
+            Err(Refused::Unavailable(why)) => unreachable(why.clone()),
+            Err(Refused::Unsure(_)) => unreachable(
+                "it has not answered the change before this one, which was not sent".into(),
+            ),
             _ => return None,
         };
-        Some(Self { at: Instant::now(), why })
-    }
-
-    /// Whether the request has waited for too long by then.
-    fn ends(&self, request: &Request) -> bool {
-        request.came + UNANSWERED_PATIENCE <= self.at
+        Some(Self { at: Instant::now(), error })
     }
 }
 
@@ -376,6 +374,10 @@ impl Taken {
             reply(to, Err(RegistryError::NotDurable(error)));
         }
     }
+}
+
+fn unreachable(why: String) -> RegistryError {
+    RegistryError::NotDurable(JournalError::Unreachable(why))
 }
 
 /// The signs of life in a registration that is put in place of itself: of those checks whose owner

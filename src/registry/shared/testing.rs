@@ -44,8 +44,8 @@ struct Inner {
     checkers: usize,
     /// Changes of a proposal at the most, if there is a limit.
     edits_max: Option<usize>,
-    /// How long a proposal hangs before it is given up, if it ever is.
-    patience: Option<Duration>,
+    /// How long a proposal hangs before it is given up, if it ever is, and as what.
+    patience: Option<(Duration, Refused)>,
 }
 
 #[derive(Debug)]
@@ -146,10 +146,9 @@ impl Commons {
         self.hangs.send_replace(hangs);
     }
 
-    /// Has proposals that hang be given up after so long, as ones of which nobody knows what
-    /// became.
-    pub(crate) fn give_up_after(&self, patience: Duration) {
-        self.inner.lock().patience = Some(patience);
+    /// Has proposals that hang be given up after so long.
+    pub(crate) fn give_up_after(&self, patience: Duration, refused: Refused) {
+        self.inner.lock().patience = Some((patience, refused));
     }
 
     /// Makes the proposals of a server fail from now on, or succeed again.
@@ -374,10 +373,11 @@ impl Share for End {
         Box::pin(async move {
             let mut hangs = self.commons.hangs.subscribe();
             let going_on = hangs.wait_for(|hangs| !hangs);
-            let patience = self.commons.inner.lock().patience.unwrap_or(Duration::MAX);
-            match tokio::time::timeout(patience, going_on).await {
-                Ok(going_on) => assert!(going_on.is_ok(), "the sender is in `self`"),
-                Err(_) => return Err(Refused::Unsure("no reply in time".into())),
+            let patience = self.commons.inner.lock().patience.clone();
+            let until = patience.as_ref().map_or(Duration::MAX, |(patience, _)| *patience);
+            match (tokio::time::timeout(until, going_on).await, patience) {
+                (Err(_), Some((_, refused))) => return Err(refused),
+                (end, _) => assert!(end.is_ok_and(|end| end.is_ok()), "the sender is in `self`"),
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
             let mut inner = self.commons.inner.lock();

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{
     Awaited, ECHO_PATIENCE, Parked, Proposed, Sharing, Taken, Unanswered, ground::on_ground,
+    unreachable,
 };
 use crate::{
     model::{Command, InstanceKey, Invalid},
@@ -24,6 +27,18 @@ const TRIES_MAX: u8 = 4;
 
 /// How soon the store is asked again to take what it is owed.
 const OWED_RETRY: Duration = Duration::from_secs(1);
+
+/// Who has waited for as long when a proposal ends that the store has not answered is not proposed
+/// any more: with the time of another proposal that is longer than what a client of ours waits.
+const UNANSWERED_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A proposal that is under way for as long is slow: a hundred times what most take. A bulk may be
+/// for half a minute.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// How long anybody waits for one that is slow: with the time to the next look shorter than what a
+/// client of ours waits.
+const SLOW_PATIENCE: Duration = Duration::from_secs(8);
 
 // === impl Sharing ===
 
@@ -119,7 +134,7 @@ impl Applier {
             on_ground(&mut outcomes, &base);
             if !edits.is_empty() || !kept.is_empty() {
                 let base = base.shared.unwrap_or_default().shared_part();
-                self.sharing.as_mut()?.is_proposing = true;
+                self.sharing.as_mut()?.proposing_since = Some(Instant::now());
                 let proposal = Proposal { base, edits, kept, as_owner: false };
                 return Some((proposal, Proposed { requests, outcomes }));
             }
@@ -179,25 +194,35 @@ impl Applier {
         }
         sharing.has_paid = true;
         let base = snapshot.shared.unwrap_or_default().shared_part();
-        sharing.is_proposing = true;
+        sharing.proposing_since = Some(Instant::now());
         let proposal = Proposal { base, edits, kept: Vec::new(), as_owner: true };
         Some((proposal, Proposed { requests: Vec::new(), outcomes: Vec::new() }))
     }
 
-    /// Nobody waits for a store that is out of reach, and nobody for long for one that has not
-    /// answered the last proposal.
+    /// Nobody waits for a store that is out of reach, nobody for long for one that has not answered
+    /// the last proposal, and nobody for longer than clients do behind one that takes long.
     pub(in crate::registry) fn refuse_waiting(&mut self) {
+        let Some(sharing) = &self.sharing else { return };
+        let (now, since) = (Instant::now(), sharing.proposing_since);
+        if let Weather::Lost(why) = &sharing.weather {
+            let error = unreachable(why.clone());
+            self.refuse_those(&error, |_| true);
+            return;
+        }
+        if let Some(Unanswered { at, error }) = sharing.unanswered.clone() {
+            self.refuse_those(&error, |request| request.came + UNANSWERED_PATIENCE <= at);
+        }
+        if since.is_some_and(|since| since + SLOW <= now) {
+            let error = RegistryError::Held("a large change is being written".into());
+            self.refuse_those(&error, |request| request.came + SLOW_PATIENCE <= now);
+        }
+    }
+
+    fn refuse_those(&mut self, error: &RegistryError, is_over: impl Fn(&Request) -> bool) {
         let Some(sharing) = &mut self.sharing else { return };
-        let (why, unanswered) = match (&sharing.weather, &sharing.unanswered) {
-            (Weather::Lost(why), _) => (why, None),
-            (Weather::Fair, Some(unanswered)) => (&unanswered.why, Some(unanswered)),
-            (Weather::Fair, None) => return,
-        };
-        let error = RegistryError::NotDurable(JournalError::Unreachable(why.clone()));
-        let is_over = |request: &Request| unanswered.is_none_or(|it| it.ends(request));
         let parked = sharing.parked.extract_if(.., |parked| is_over(&parked.request));
         let mut requests: Vec<Request> = parked.map(|parked| parked.request).collect();
-        requests.extend(sharing.separate.extract(is_over));
+        requests.extend(sharing.separate.extract(&is_over));
         requests.extend(self.waiting.extract_if(.., |request| is_over(request)));
         for request in requests {
             reply(request.reply, Err(error.clone()));
@@ -215,7 +240,7 @@ impl Applier {
         let Proposed { requests, outcomes } = proposed;
         let is_owed = requests.is_empty();
         let Some(sharing) = &mut self.sharing else { return };
-        sharing.is_proposing = false;
+        sharing.proposing_since = None;
         sharing.unanswered = Unanswered::of(&result);
         match result {
             Ok(at) => {

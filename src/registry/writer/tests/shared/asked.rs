@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::{Fleet, key, pass, register, status, unreachable_or_not};
+use super::{Fleet, key, pass, register, report, status, unreachable_or_not};
 use crate::{
     model::{Command, Policy, Revision, Status},
     registry::{JournalError, Refused, RegistryError, testing},
@@ -122,26 +122,38 @@ async fn out_of_reach_nobody_waits_for_a_proposal_that_hangs() {
     assert!(unreachable_or_not(&first.await.unwrap()));
 }
 
+/// What became of a hundred that came one by one from now on, and of more than the writer looks at
+/// before it has an answer, that came after a second: each refused, and after how long.
+async fn refused_in_line(fleet: &Fleet) -> [Vec<(RegistryError, Duration)>; 2] {
+    let submit = async |name: String, after| {
+        pass(after).await;
+        let came = Instant::now();
+        let result = fleet.submit(0, register(testing::instance(&name, "10.0.0.1")));
+        let result = timeout(Duration::from_secs(60), result).await.expect("it is answered");
+        (result.unwrap_err(), came.elapsed())
+    };
+    let one_by_one = (0..100).map(|n| submit(format!("web/{n}"), 200 * n));
+    let at_once = (0..3_000).map(|n| submit(format!("api/{n}"), 1_000));
+    tokio::join!(join_all(one_by_one), join_all(at_once)).into()
+}
+
+fn waited_at_most(refused: &[(RegistryError, Duration)], most: Duration) {
+    for (refused, took) in refused {
+        assert!(*took <= most + Duration::from_millis(10), "{refused} after {took:?}");
+    }
+}
+
 /// What queued behind one that hung began to wait for as long when that had failed, and its clients
 /// had gone by then.
 #[tokio::test(start_paused = true)]
 async fn where_the_store_hangs_who_queues_is_answered_in_time() {
     let fleet = Fleet::start(1);
-    fleet.commons.give_up_after(Duration::from_secs(6));
+    let unsure = Refused::Unsure("no reply in time".into());
+    fleet.commons.give_up_after(Duration::from_secs(6), unsure);
     fleet.commons.hang(true);
-    let submit = async |name: String, after| {
-        pass(after).await;
-        let came = Instant::now();
-        let result = fleet.submit(0, register(testing::instance(&name, "10.0.0.1"))).await;
-        (result.unwrap_err(), came.elapsed())
-    };
-    let one_by_one = (0..100).map(|n| submit(format!("web/{n}"), 200 * n));
-    // More than the writer looks at before it has an answer.
-    let at_once = (0..3_000).map(|n| submit(format!("api/{n}"), 1_000));
-    let (one_by_one, at_once) = tokio::join!(join_all(one_by_one), join_all(at_once));
-    for (refused, took) in one_by_one.iter().chain(&at_once) {
-        assert!(*took <= Duration::from_millis(8_010), "{refused} after {took:?}");
-    }
+    let [one_by_one, at_once] = refused_in_line(&fleet).await;
+    waited_at_most(&one_by_one, Duration::from_secs(8));
+    waited_at_most(&at_once, Duration::from_secs(8));
     let was_never_sent = |(refused, _): &_| {
         let RegistryError::NotDurable(JournalError::Unreachable(why)) = refused else {
             return false;
@@ -152,6 +164,43 @@ async fn where_the_store_hangs_who_queues_is_answered_in_time() {
     assert!(!was_never_sent(&one_by_one[0]), "{:?}", one_by_one[0]);
     fleet.commons.hang(false);
     fleet.submit(0, register(testing::instance("web/a", "10.0.0.1"))).await.unwrap();
+}
+
+/// Forty were refused each five seconds, and between them what was owed waited for as long.
+#[tokio::test(start_paused = true)]
+async fn while_another_server_writes_a_bulk_who_queues_is_answered_in_time() {
+    let fleet = Fleet::start(1);
+    fleet.submit(0, register(testing::tcp_checked("web/found"))).await.unwrap();
+    let busy = Refused::Busy("`server-1` writes 9 changes".into());
+    fleet.commons.give_up_after(Duration::from_secs(5), busy);
+    fleet.commons.hang(true);
+    let found = report("web/found", fleet.registered(0, "web/found"), Status::Passing);
+    fleet.registry(0).enqueue(found).await.unwrap();
+    for refused in refused_in_line(&fleet).await {
+        waited_at_most(&refused, Duration::from_secs(7));
+        let is_held = |(refused, _): &_| matches!(refused, RegistryError::Held(_));
+        assert!(refused.iter().all(is_held), "not as if the store were out of reach");
+    }
+}
+
+/// They waited for as long as it took, half a minute perhaps.
+#[tokio::test(start_paused = true)]
+async fn behind_a_bulk_of_this_server_who_queues_is_answered_in_time() {
+    let fleet = Fleet::start(1);
+    fleet.commons.hang(true);
+    let registry = fleet.registry(0).clone();
+    let bulk = register(testing::instance("web/a", "10.0.0.1"));
+    let bulk = tokio::spawn(async move { registry.submit(bulk).await });
+    pass(10).await;
+    for refused in refused_in_line(&fleet).await {
+        waited_at_most(&refused, Duration::from_secs(9));
+        let is_held = |(refused, took): &_| {
+            matches!(refused, RegistryError::Held(_)) && *took >= Duration::from_secs(8)
+        };
+        assert!(refused.iter().all(is_held), "nobody before the time");
+    }
+    fleet.commons.hang(false);
+    bulk.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
