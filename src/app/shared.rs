@@ -118,6 +118,7 @@ impl Sharing {
             share: Box::new(Writer::new(self.common.clone(), Arc::clone(&self.me.id))),
             followed: receiver,
             ownership: self.ownership.clone(),
+            heard: self.common.last_word(),
             beats,
             beats_left_out: self.beats_metrics.left_out(),
             settling: self.lease,

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     registry::{Edit, ServerId},
     telemetry::{Board, Metrics},
-    util::Clock,
+    util::{Clock, LastWord},
 };
 
 /// The name of the condition that says that the store is full.
@@ -55,6 +55,7 @@ pub struct Common {
     pub metrics: ClusterMetrics,
     /// The time.
     pub clock: Clock,
+    /// When the store was last heard of: it answered, or told of something.
     pub(super) heard: LastWord,
     pub(super) fence: Fence,
     news: Arc<News>,
@@ -148,14 +149,6 @@ pub(super) struct Refusing {
     witness: Option<(ServerId, Instant)>,
 }
 
-/// When the store was last heard of: it answered, or told of something.
-#[derive(Debug, Clone)]
-pub(super) struct LastWord {
-    clock: Clock,
-    /// Milliseconds on the clock.
-    at: Arc<AtomicU64>,
-}
-
 /// What holds this server's row; nothing while there is none.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fence(Arc<Mutex<Option<Held>>>);
@@ -181,8 +174,7 @@ impl Common {
         metrics: &Metrics,
         clock: Clock,
     ) -> Self {
-        let heard = LastWord { clock: clock.clone(), at: Arc::default() };
-        heard.touch();
+        let heard = LastWord::new(clock.clone());
         let metrics = ClusterMetrics::new(metrics, &heard);
         let board = Pins::new(board, clock.clone());
         let news = Arc::new(News {
@@ -201,6 +193,11 @@ impl Common {
             writing: Mutex::default(),
         });
         Self { client, layout, board, metrics, clock, heard, fence: Fence::default(), news }
+    }
+
+    /// When the store was last heard of; its follower asks it for a word.
+    pub fn last_word(&self) -> LastWord {
+        self.heard.clone()
     }
 
     /// The servers that have a row, as they come and go.
@@ -430,27 +427,6 @@ impl Refusing {
         let is_between = |at: Instant| at + Self::ON_ITS_WAY <= self.last;
         self.since + patience <= self.last
             && self.witness.as_ref().is_some_and(|it| is_between(it.1))
-    }
-}
-
-// === impl LastWord ===
-
-impl LastWord {
-    pub(super) fn touch(&self) {
-        let now = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.at.fetch_max(now, Relaxed);
-    }
-
-    pub(super) fn at(&self) -> Instant {
-        self.clock.instant(self.elapsed())
-    }
-
-    pub(super) fn silence(&self) -> Duration {
-        self.clock.elapsed().saturating_sub(self.elapsed())
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::from_millis(self.at.load(Relaxed))
     }
 }
 

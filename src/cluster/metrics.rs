@@ -16,8 +16,7 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use super::common::LastWord;
-use crate::telemetry::Metrics;
+use crate::{telemetry::Metrics, util::LastWord};
 
 /// The families; clones share them.
 #[derive(Debug, Clone)]

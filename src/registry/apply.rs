@@ -21,7 +21,7 @@ use super::{
     announce::Announcer,
     draft::{Carried, Draft, Finished, is_held},
     handle::Request,
-    lease::{Due, Leases},
+    lease::{Due, Leases, Sound},
 };
 use crate::{
     model::{
@@ -306,8 +306,12 @@ impl Applier {
         let now = self.clock.elapsed();
         let is_down = |key: &InstanceKey| base.is_found_dead(key);
         let mut due = match self.sharing.as_ref().filter(|sharing| sharing.may_be_replaced()) {
-            Some(sharing) => self.leases.advance_apart(now, sharing.heard(now), is_down),
-            None => self.leases.advance(now, is_down),
+            Some(sharing) => self.leases.advance_apart(now, sharing.all_heard(now), is_down),
+            None => {
+                let sharing = self.sharing.as_ref();
+                let sound = |ended| sharing.map_or(Sound::Silent, |it| it.sound(ended, now));
+                self.leases.advance(now, sound, is_down)
+            }
         };
         self.forget_given_up(&mut due);
         due

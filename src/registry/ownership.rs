@@ -189,6 +189,13 @@ impl Ownership {
         })
     }
 
+    /// Whether another server is known of.
+    pub fn has_others(&self) -> bool {
+        let view = self.0.view.load();
+        let are_others = |view: &View| view.servers.iter().any(|peer| peer.id != view.me);
+        view.as_ref().as_ref().is_some_and(are_others)
+    }
+
     /// The newest view; `None` when nothing is shared.
     pub fn view(&self) -> Option<View> {
         View::clone((**self.0.view.load()).as_ref()?).into()

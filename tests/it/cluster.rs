@@ -8,6 +8,7 @@
 
 mod bulk;
 mod company;
+mod deaf;
 mod etcds;
 mod faults;
 mod jury;

@@ -4,11 +4,11 @@
 //! nothing; so does one whose watch has nothing to tell. The difference is made by asking: whoever
 //! does not answer is left.
 
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
-use crate::cluster::{
-    common::LastWord,
-    etcd::{EtcdError, WatchStream, Watched},
+use crate::{
+    cluster::etcd::{EtcdError, WatchStream, Watched},
+    util::LastWord,
 };
 
 /// How long silence is taken for peace.
@@ -55,7 +55,7 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// The next word of a watch.
+    /// The next word of a watch, which is asked for one when somebody wants to know.
     ///
     /// # Errors
     /// When there will be none.
@@ -67,9 +67,15 @@ impl Patience {
     ) -> Result<Word, Deaf> {
         // Servers that began to watch together do not ask together.
         let idle = self.idle.mul_f64(0.8 + 0.4 * rng.f64());
-        let (word, is_late) = match timeout(idle, watch.next()).await {
-            Ok(word) => (word, false),
-            Err(_) => {
+        let told = tokio::select! {
+            biased;
+            word = watch.next() => Some(word),
+            () = heard.asked() => None,
+            () = sleep(idle) => None,
+        };
+        let (word, is_late) = match told {
+            Some(word) => (word, false),
+            None => {
                 let asked = Instant::now();
                 watch.request_progress();
                 let word = timeout(self.answer, watch.next()).await.map_err(|_| Deaf::Silent)?;

@@ -33,6 +33,7 @@ use crate::{
         handle::Request,
         shared::{Dissent, Opinions, Overlay},
     },
+    util::LastWord,
 };
 
 /// How long a reply waits for the store to give back what it has taken. With the time in which it
@@ -52,6 +53,8 @@ pub(in crate::registry) struct Sharing {
     followed: mpsc::Receiver<Followed>,
     ownership: Ownership,
     ownership_changes: watch::Receiver<u64>,
+    /// When the store was last heard of.
+    heard: LastWord,
     /// Which view of the servers is known here, counted from the first.
     views: u64,
     /// Which time this server is known to the others, as far as is known here.
@@ -151,8 +154,8 @@ pub(super) enum Inbound {
 impl Sharing {
     /// What the writer keeps of a setup, and where it proposes changes.
     pub(in crate::registry) fn new(setup: SharedSetup, dissent: Dissent) -> (Box<dyn Share>, Self) {
-        let SharedSetup { share, followed, ownership, beats, beats_left_out, settling, life: _ } =
-            setup;
+        let SharedSetup { share, followed, ownership, heard, beats, .. } = setup;
+        let (beats_left_out, settling) = (setup.beats_left_out, setup.settling);
         let sharing = Self {
             followed,
             views: 0,
@@ -160,6 +163,7 @@ impl Sharing {
             may_be_replaced: false,
             ownership_changes: ownership.subscribe(),
             ownership,
+            heard,
             unlooked: Unlooked::default(),
             beats,
             beats_left_out,

@@ -1,4 +1,11 @@
-//! Silences while this server is cut off from the store.
+//! Silences that may be this server's own deafness, because others share its store.
+//!
+//! Heartbeats come from other servers, too, directly or by the store. Which of the ways are open is
+//! not known; but a server that hears nothing of the store is often one that hears nothing of
+//! anybody. So a silence is decided only if the store was heard of after the ttl was over, for
+//! which it is asked. If it does not answer, the lease begins anew.
+//!
+//! ## Cut off from the store
 //!
 //! Heartbeats may go to others then, which have taken over and hand nothing on. So a silence counts
 //! only when it is known that all heartbeats come here all the same, from before its ttl began
@@ -20,6 +27,10 @@ const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// How soon it is looked again whether they were.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How soon it is looked again whether the store has answered: within the second that a dead
+/// instance may outlive its ttl.
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The time in which all heartbeats that there were have come here.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +71,11 @@ impl Leases {
         due.into_iter().map(Due::without_removal).collect()
     }
 
+    /// When the ttl was over, if it is.
+    pub(super) fn ended(&self, id: BeatId, now: Duration) -> Option<Duration> {
+        self.beats.get(id).map(|beat| beat.deadline).filter(|deadline| *deadline <= now)
+    }
+
     /// What is known of a lease whose time may be over.
     fn sounds(&self, id: BeatId, heard: Option<Heard>, now: Duration) -> Sound {
         let (Some(beat), Some(heard)) = (self.beats.get(id), heard) else { return Sound::Unknown };
@@ -75,7 +91,7 @@ impl Leases {
     }
 
     /// Gives a lease that is in this phase a full ttl if it is over.
-    fn wait_for(&mut self, id: BeatId, phase: Phase, now: Duration) {
+    pub(super) fn wait_for(&mut self, id: BeatId, phase: Phase, now: Duration) {
         let Some(beat) = self.beats.get_mut(id).filter(|beat| beat.phase == phase) else { return };
         if beat.deadline <= now {
             beat.deadline = now + beat.ttl();
@@ -117,10 +133,13 @@ impl Leases {
 }
 
 /// What is known of a lease whose time may be over.
-enum Sound {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::registry) enum Sound {
+    /// Nothing came, and would have.
     Silent,
-    /// That is known soon, or that nothing is known any more.
+    /// It is known soon.
     Soon,
+    /// Something may have come elsewhere: it begins anew.
     Unknown,
 }
 

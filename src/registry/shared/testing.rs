@@ -18,7 +18,7 @@ use crate::{
         testing::{Kept, Running},
     },
     telemetry::{Board, Metrics},
-    util::Clock,
+    util::{Clock, LastWord},
 };
 
 /// Heartbeats for others that wait to be taken.
@@ -103,11 +103,13 @@ impl Commons {
             other.ownership.set(view(index, count, inner.checkers));
         }
         let (beats, heard) = mpsc::channel(BEATS_MAX);
+        let clock = Clock::starting_at(Duration::from_secs(1_800_000_000));
         let beats_left_out = Counter::default();
         let keeping = Keeping::Shared(SharedSetup {
             share: Box::new(End { commons: self.clone(), server }),
             followed: receiver,
             ownership: ownership.clone(),
+            heard: self.word(server, &clock),
             beats,
             beats_left_out: beats_left_out.clone(),
             settling: Duration::from_secs(10),
@@ -124,7 +126,6 @@ impl Commons {
         });
         drop(inner);
         let (board, metrics) = (Board::default(), Metrics::new());
-        let clock = Clock::starting_at(Duration::from_secs(1_800_000_000));
         let (options, receiver) = watch::channel(options);
         let setup = Setup {
             loaded,
@@ -139,6 +140,22 @@ impl Commons {
         tokio::spawn(writer.run(stop.clone()));
         let kept = Kept::default();
         (Running { registry, kept, board, metrics, clock, options, stop }, heard)
+    }
+
+    /// What a server hears of the store that it asks.
+    fn word(&self, server: usize, clock: &Clock) -> LastWord {
+        let (word, inner) = (LastWord::new(clock.clone()), Arc::downgrade(&self.inner));
+        let answered = word.clone();
+        tokio::spawn(async move {
+            loop {
+                answered.asked().await;
+                let Some(inner) = inner.upgrade() else { return };
+                if !inner.lock().servers[server].is_cut {
+                    answered.touch();
+                }
+            }
+        });
+        word
     }
 
     /// Makes each proposal hang from now on, the one under way too, or go on.

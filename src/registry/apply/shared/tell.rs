@@ -10,11 +10,19 @@ use tokio::time::Instant;
 use super::Sharing;
 use crate::{
     model::{CheckSpec, InstanceKey, Status},
-    registry::{Beat, Member, Snapshot, apply::Applier, draft::Finished, lease::Heard},
+    registry::{
+        Beat, Member, Snapshot,
+        apply::Applier,
+        draft::Finished,
+        lease::{Heard, Sound},
+    },
 };
 
 /// How often it is told again, for those that had not noticed yet that they are cut off.
 const AGAIN: Duration = Duration::from_secs(3);
+
+/// How long the store may take to say a word.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// Instances of which it is told again at a time: when more fall silent in a cluster, they are
 /// held, and the rest has been told once.
@@ -25,13 +33,27 @@ const AGAIN_MAX: usize = 1_000;
 impl Sharing {
     /// Since when all heartbeats come here although this server is cut off, and until when that is
     /// known; `None` when they may go to others.
-    pub(in crate::registry::apply) fn heard(&self, now: Duration) -> Option<Heard> {
+    pub(in crate::registry::apply) fn all_heard(&self, now: Duration) -> Option<Heard> {
         if self.ownership.hears_all() {
             return Some(Heard { since: Duration::ZERO, until: Duration::MAX });
         }
         let (company, at) = (self.ownership.company()?, Instant::now());
         let of = |instant| now.saturating_sub(at.saturating_duration_since(instant));
         Some(Heard { since: of(company.since), until: of(company.until) })
+    }
+
+    /// Whether this server has heard, or would have, what there was when a ttl was over at that
+    /// time. The store is asked: one that answers, however busy it is, does so within a second.
+    pub(in crate::registry::apply) fn sound(&self, ended: Duration, now: Duration) -> Sound {
+        let heard_at = now.saturating_sub(self.heard.silence());
+        if heard_at >= ended || !self.ownership.has_others() {
+            return Sound::Silent;
+        }
+        if now.saturating_sub(ended) > ANSWER {
+            return Sound::Unknown;
+        }
+        self.heard.ask();
+        Sound::Soon
     }
 
     /// Tells others in which states the `ttl` checks of an instance are that are not as `known`.

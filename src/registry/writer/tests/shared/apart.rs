@@ -109,13 +109,45 @@ async fn a_client_that_lives_where_nothing_is_heard_of_is_condemned_nowhere() {
 async fn what_was_found_before_all_knew_that_they_are_cut_off_is_told_again() {
     let (fleet, owner, other) = fleet(beating("web/a", "10.0.0.1", TTL)).await;
     (0..3).for_each(|server| fleet.commons.lose(server));
-    pass(4_000).await;
+    fleet.submit(owner, beat("web/a", Status::Critical)).await.unwrap();
+    pass(1_000).await;
     assert_eq!(status(&fleet.servers[owner], "web/a"), Some(Status::Critical));
     assert_eq!(status(&fleet.servers[other], "web/a"), Some(Status::Passing));
     fleet.commons.cut(owner, true);
     pass(2_000).await;
     fleet.cut_all(true);
     pass(4_000).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3]);
+}
+
+/// For less than a lease, so that nobody notices: neither the store nor the others are there, and
+/// the client goes to one of these.
+#[tokio::test(start_paused = true)]
+async fn who_hears_of_nobody_for_a_moment_takes_no_client_for_dead() {
+    for removes in [None, Some(Duration::ZERO)] {
+        let mut instance = beating("web/a", "10.0.0.1", TTL);
+        let check = CheckSpec { deregister_after: removes, ..instance.checks[0].clone() };
+        instance.checks = [check].into();
+        let (fleet, owner, other) = fleet(instance).await;
+        for _ in 0..3 {
+            fleet.parted.lock().insert(owner);
+            fleet.commons.lose(owner);
+            fleet.live(other, 6).await;
+            fleet.parted.lock().clear();
+            fleet.commons.cut(owner, false);
+            fleet.live(other, 5).await;
+        }
+        pass(2_500 + 1_000).await;
+        assert_ne!(fleet.status("web/a"), [Some(Status::Passing); 3], "within a second as ever");
+    }
+}
+
+/// The store tells of nothing for long, as nothing happens; asked, it is there.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_has_nothing_to_tell_keeps_no_death_from_being_found() {
+    let (fleet, _, other) = fleet(beating("web/a", "10.0.0.1", TTL)).await;
+    fleet.live(other, 120).await;
+    pass(2_000 + 600).await;
     assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3]);
 }
 

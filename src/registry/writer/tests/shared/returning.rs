@@ -91,10 +91,11 @@ async fn silences_do_not_count_while_heartbeats_may_go_to_others() {
 
 /// It learns only after a while that it is cut off.
 #[tokio::test(start_paused = true)]
-async fn a_silence_from_before_it_knew_is_no_silence_when_it_is_back() {
+async fn what_it_heard_before_it_knew_counts_for_nothing_when_it_is_back() {
     let ttl = Duration::from_secs(3);
     let (fleet, owner, other) = passing(beating("web/a", "10.0.0.1", ttl)).await;
     fleet.commons.lose(owner);
+    fleet.submit(owner, beat("web/a", Status::Critical)).await.unwrap();
     pass(5_000).await;
     assert_eq!(status(&fleet.servers[owner], "web/a"), Some(Status::Critical));
     cut_for_long(&fleet, owner).await;
