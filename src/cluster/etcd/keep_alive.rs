@@ -55,11 +55,6 @@ impl KeepAlive {
         Self { shared, lease, patience, stream: None }
     }
 
-    /// Which lease.
-    pub fn lease(&self) -> LeaseId {
-        self.lease
-    }
-
     /// Renews the lease, and says how long it lasts from now on.
     ///
     /// # Errors

@@ -13,16 +13,8 @@ pub struct Member {
     pub header: Header,
     /// Its version, as it says.
     pub version: String,
-    /// The member that it takes for the leader; none in an election, or without a quorum.
-    pub leader: Option<u64>,
     /// Octets of its database on the disk.
     pub db_size: u64,
-    /// Octets of it that are in use; the rest comes back by defragmenting.
-    pub db_size_in_use: u64,
-    /// Whether it only learns, and answers nothing.
-    pub is_learner: bool,
-    /// What it has to complain about.
-    pub errors: Vec<String>,
 }
 
 /// Something that etcd holds to be wrong until somebody says otherwise.
@@ -61,11 +53,7 @@ impl Member {
             endpoint,
             header: status.header.into(),
             version: status.version,
-            leader: (status.leader != 0).then_some(status.leader),
             db_size: status.db_size,
-            db_size_in_use: status.db_size_in_use,
-            is_learner: status.is_learner,
-            errors: status.errors,
         }
     }
 }

@@ -135,6 +135,7 @@ impl Pool {
     }
 
     /// What each member said of itself last.
+    #[cfg(test)]
     pub(super) fn members(&self) -> Vec<Member> {
         self.slots.iter().filter_map(|slot| slot.member.lock().clone()).collect()
     }

@@ -13,17 +13,8 @@ pub struct Range {
     pub limit: u64,
     /// As of this revision; zero for now.
     pub revision: u64,
-    /// From the asked member's own memory, which may be behind; works without a quorum.
-    pub serializable: bool,
     /// Without values.
     pub keys_only: bool,
-    /// Only how many there are.
-    pub count_only: bool,
-    /// Only keys that were last changed at this revision or later; zero for all. etcd goes through
-    /// the others all the same.
-    pub min_mod_revision: u64,
-    /// Only keys that were last changed at this revision or earlier; zero for all.
-    pub max_mod_revision: u64,
 }
 
 /// What every reply says of the cluster.
@@ -74,16 +65,7 @@ pub struct Listing {
 impl Range {
     /// Everything of these keys as of now.
     pub fn of(keys: KeyRange) -> Self {
-        Self {
-            keys,
-            limit: 0,
-            revision: 0,
-            serializable: false,
-            keys_only: false,
-            count_only: false,
-            min_mod_revision: 0,
-            max_mod_revision: 0,
-        }
+        Self { keys, limit: 0, revision: 0, keys_only: false }
     }
 
     pub(super) fn message(&self) -> proto::RangeRequest {
@@ -92,11 +74,7 @@ impl Range {
             range_end: self.keys.end().clone(),
             limit: self.limit,
             revision: self.revision,
-            serializable: self.serializable,
             keys_only: self.keys_only,
-            count_only: self.count_only,
-            min_mod_revision: self.min_mod_revision,
-            max_mod_revision: self.max_mod_revision,
         }
     }
 }

@@ -34,8 +34,6 @@ pub enum Relation {
     Greater,
     /// Less than what is given.
     Less,
-    /// Something else.
-    NotEqual,
 }
 
 /// One thing to do.
@@ -160,7 +158,6 @@ impl Compare {
             Relation::Equal => proto::CompareResult::Equal,
             Relation::Greater => proto::CompareResult::Greater,
             Relation::Less => proto::CompareResult::Less,
-            Relation::NotEqual => proto::CompareResult::NotEqual,
         };
         let target = match self.value {
             proto::CompareValue::Create(_) => proto::CompareTarget::Create,

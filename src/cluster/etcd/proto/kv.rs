@@ -43,16 +43,8 @@ pub(in crate::cluster::etcd) struct RangeRequest {
     pub limit: u64,
     #[prost(uint64, tag = "4")]
     pub revision: u64,
-    #[prost(bool, tag = "7")]
-    pub serializable: bool,
     #[prost(bool, tag = "8")]
     pub keys_only: bool,
-    #[prost(bool, tag = "9")]
-    pub count_only: bool,
-    #[prost(uint64, tag = "10")]
-    pub min_mod_revision: u64,
-    #[prost(uint64, tag = "11")]
-    pub max_mod_revision: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -120,7 +112,6 @@ pub(in crate::cluster::etcd) enum CompareResult {
     Equal = 0,
     Greater = 1,
     Less = 2,
-    NotEqual = 3,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, prost::Enumeration)]

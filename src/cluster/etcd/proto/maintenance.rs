@@ -13,17 +13,6 @@ pub(in crate::cluster::etcd) struct StatusResponse {
     pub version: String,
     #[prost(uint64, tag = "3")]
     pub db_size: u64,
-    /// The member that leads; zero when none does.
-    #[prost(uint64, tag = "4")]
-    pub leader: u64,
-    #[prost(uint64, tag = "6")]
-    pub raft_term: u64,
-    #[prost(string, repeated, tag = "8")]
-    pub errors: Vec<String>,
-    #[prost(uint64, tag = "9")]
-    pub db_size_in_use: u64,
-    #[prost(bool, tag = "10")]
-    pub is_learner: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -17,11 +17,11 @@ mod watch;
 
 pub(super) use auth::{AuthenticateRequest, AuthenticateResponse};
 #[cfg(test)]
-pub(super) use kv::{CompactionRequest, CompactionResponse};
+pub(super) use kv::{CompactionRequest, CompactionResponse, PutResponse};
 pub(super) use kv::{
     Compare, CompareResult, CompareTarget, CompareValue, DeleteRangeRequest, KeyValue, Op, OpReply,
-    PutRequest, PutResponse, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp,
-    TxnRequest, TxnResponse,
+    PutRequest, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp, TxnRequest,
+    TxnResponse,
 };
 pub(super) use lease::{
     LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,

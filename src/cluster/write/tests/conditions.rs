@@ -3,7 +3,7 @@
 use super::{World, deregister, drain, health, policy, register};
 use crate::{
     cluster::{
-        etcd::{KeyRange, Op, Range, Txn},
+        etcd::{KeyRange, Op, Txn},
         follow::testing::Mirror,
     },
     model::{
@@ -126,9 +126,7 @@ async fn what_is_written_again_as_it_is_is_divided_as_needed() {
         let at = world.keep(kept, again).await.unwrap();
         world.mirror.until_seen(at).await;
         assert_eq!((world.keys("bulk").await, world.mirror.names().len()), (0, 300));
-        let rows = Range::of(KeyRange::prefix(format!("{}v1/instances/", world.prefix)));
-        let written = world.etcd.range(Range { min_mod_revision: base + 1, ..rows }).await.unwrap();
-        assert_eq!(written.kvs.len(), count);
+        assert_eq!(world.written_since(base, "v1/instances/").await, count);
     }
     // Beside what is to be another it is all or none, as ever.
     let mut edits = vec![again("web/0", world.mirror.upto), register("new/0", Guard::None)];
@@ -219,9 +217,8 @@ async fn a_conflict_names_those_that_changed_and_nothing_is_written() {
     let (keys, at) = lost(world.propose_on(base, all(Guard::PresentUnchanged)).await);
     assert_eq!((keys, at), (vec!["web/i7".to_owned(), "web/i23".to_owned()], world.mirror.upto));
     world.write(vec![policy("web"), register("web/x", Guard::None)]).await;
-    let all = Range::of(KeyRange::prefix(world.prefix.clone()));
-    let later = world.etcd.range(Range { min_mod_revision: at + 1, ..all }).await.unwrap();
-    assert_eq!(later.kvs.len(), 1, "nothing of the refused proposal was written");
+    let later = world.written_since(at, "").await;
+    assert_eq!(later, 1, "nothing of the refused proposal was written");
 }
 
 /// etcd issue 15247, and any pause: who is not known as alive writes no health.

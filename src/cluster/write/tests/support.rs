@@ -66,8 +66,15 @@ impl World {
     /// The keys below the prefix that begin so.
     pub(super) async fn keys(&self, name: &str) -> usize {
         let keys = KeyRange::prefix(format!("{}v1/{name}", self.prefix));
-        let found = self.etcd.range(Range { count_only: true, ..Range::of(keys) }).await;
+        let found = self.etcd.range(Range { limit: 1, ..Range::of(keys) }).await;
         usize::try_from(found.unwrap().count).unwrap()
+    }
+
+    /// How many keys below the prefix that begin so were written after that revision.
+    pub(super) async fn written_since(&self, revision: u64, name: &str) -> usize {
+        let keys = KeyRange::prefix(format!("{}{name}", self.prefix));
+        let found = self.etcd.range(Range { keys_only: true, ..Range::of(keys) }).await;
+        found.unwrap().kvs.iter().filter(|kv| kv.mod_revision > revision).count()
     }
 
     /// Takes what is told until no bulk is under way.
