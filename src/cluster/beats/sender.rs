@@ -123,23 +123,28 @@ impl<W: Ways> Sender<W> {
             match snapshot.member(&beat.key).and_then(|member| ttl(member, &beat)) {
                 Some(ttl) => {
                     self.turn += 1;
-                    self.place(Waiting::new(beat, self.turn, ttl, now)).await;
+                    let waiting = Waiting::new(beat, self.turn, ttl, now);
+                    match waiting.beat.is_finding {
+                        true => self.tell_all(&waiting),
+                        false => self.place(waiting).await,
+                    }
                 }
                 None => self.means.metrics.dropped("unknown", 1),
             }
         }
     }
 
-    /// Puts one where it belongs as things are now.
+    /// Puts one where it belongs as things are now. What was found is told again by itself.
     pub(super) async fn place(&mut self, waiting: Waiting) {
         let key = &waiting.beat.key;
+        if waiting.beat.is_finding {
+            return;
+        }
         if let Some(peer) = self.ownership.owner(key) {
             let post = self.posts.entry(peer.id.clone()).or_insert_with(|| Post::new(peer));
             post.is_listed = true;
             post.outbox.put(waiting);
             self.make_room();
-        } else if self.ownership.keeps(key) && self.ownership.circle().is_some() {
-            self.tell_all(&waiting);
         } else if self.ownership.keeps(key) {
             let snapshot = self.means.registry.snapshot();
             let heard = waiting.beat.heartbeats(&snapshot, &self.ownership);
@@ -154,6 +159,9 @@ impl<W: Ways> Sender<W> {
 
     /// What this server finds of its own instances while it is cut off is for all others.
     fn tell_all(&mut self, waiting: &Waiting) {
+        if self.ownership.circle().is_none() || !self.ownership.keeps(&waiting.beat.key) {
+            return;
+        }
         for post in self.posts.values_mut().filter(|post| post.is_listed) {
             post.outbox.put(waiting.clone());
         }

@@ -58,6 +58,10 @@ pub(in crate::http) async fn take(
             reply.taken += 1;
             continue;
         }
+        // By who is cut off alone, or before this server is. Its clients may be others' by now.
+        if beat.as_ref().is_some_and(|beat| beat.is_finding) {
+            continue;
+        }
         let beat = beat.ok_or(Astray::Unknown);
         match beat.and_then(|beat| beat.heartbeats(&snapshot, &peers.ownership)) {
             Ok(heartbeats) => {

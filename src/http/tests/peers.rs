@@ -122,6 +122,24 @@ async fn heartbeats_that_are_handed_on_are_heard() {
     assert!(metrics.contains(counted), "{metrics}");
 }
 
+/// A server that was cut off alone kept its dead clients alive elsewhere, and condemned others'.
+#[tokio::test]
+async fn what_another_server_has_found_alone_is_no_sign_of_life() {
+    let door = door(Ownership::all());
+    for name in ["web/a", "web/b"] {
+        door.register(name, TTL).await;
+    }
+    let registered = door.get("/api/v1/services/web/instances/a").await.json()["revision"].clone();
+    let found = json!({"service": "web", "instance": "a", "check": 0, "registered": registered,
+        "status": "critical", "output": "", "finding": true});
+    let after = json!({"service": "web", "instance": "b", "status": "critical"});
+    let reply = beat(&door, json!([found, after])).await;
+    assert_eq!((&reply["taken"], &reply["unknown"]), (&json!(1), &json!([])));
+    assert_eq!(reply["elsewhere"], json!([]), "it is not sent again");
+    becomes(&door, "b", "critical").await;
+    assert_eq!(status(&door, "a").await, "passing");
+}
+
 #[tokio::test]
 async fn what_is_not_known_or_not_kept_here_is_said_by_its_place() {
     let peer = |id: &str| Peer { id: id.into(), http: [].into() };

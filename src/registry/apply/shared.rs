@@ -268,7 +268,7 @@ impl Applier {
             Command::Heartbeat(Heartbeat { key, check, status, output, heard }) => {
                 let (key, output) = (key.clone(), Some(Arc::clone(output)));
                 let (check, status, heard) = (*check, Some(*status), *heard);
-                hand_on(Beat { key, check, status, output, heard });
+                hand_on(Beat { key, check, status, output, heard, is_finding: false });
             }
             Command::Register(instances) => instances
                 .iter()

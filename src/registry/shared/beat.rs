@@ -22,6 +22,9 @@ pub struct Beat {
     /// How the server that it reached heard it; `None` when that one is of a version that does not
     /// say so.
     pub heard: Option<Arrival>,
+    /// Whether it is no sign of life, but what its server has found of one of its own instances
+    /// while it is cut off from the store.
+    pub is_finding: bool,
 }
 
 /// Why a sign of life is not counted where it came to.
@@ -38,7 +41,7 @@ pub enum Astray {
 impl Beat {
     /// That of an instance that was registered again as it is.
     pub fn of(key: InstanceKey) -> Self {
-        Self { key, check: None, status: None, output: None, heard: None }
+        Self { key, check: None, status: None, output: None, heard: None, is_finding: false }
     }
 
     /// What it is to the registry with this snapshot, of the server whose tasks `ownership` has.
@@ -53,7 +56,7 @@ impl Beat {
     ) -> Result<Vec<Heartbeat>, Astray> {
         let member = snapshot.member(&self.key).filter(|member| self.is_about(member));
         let member = member.ok_or(Astray::Unknown)?;
-        if !ownership.keeps(&self.key) {
+        if self.is_finding || !ownership.keeps(&self.key) {
             return Err(Astray::Elsewhere);
         }
         let (Some(status), Some(output)) = (self.status, &self.output) else {

@@ -53,6 +53,10 @@ pub(crate) struct BeatText {
     /// for long. An older Rollcall does not say so, and passes over it.
     #[serde(skip_serializing_if = "Option::is_none")]
     age_ms: Option<u64>,
+    /// Whether it is what its server has found of its own instance, and no sign of life. An older
+    /// Rollcall does not say so, and passes over it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finding: bool,
 }
 
 /// What became of them, by their places in the list, counted from 0.
@@ -76,7 +80,7 @@ pub(crate) struct BeatsTakenText {
 impl BeatText {
     /// One that is handed on at `now`; `None` leaves out how long ago it came.
     pub(crate) fn of(beat: &Beat, now: Option<Timestamp>) -> Self {
-        let Beat { key, check, status, output, heard } = beat;
+        let Beat { key, check, status, output, heard, is_finding } = beat;
         let Arrival { seen, at } = heard.unwrap_or_default();
         Self {
             service: key.service.as_str().into(),
@@ -87,6 +91,7 @@ impl BeatText {
             output: output.as_deref().map(Into::into),
             heard: seen.map(Revision::shared_part),
             age_ms: now.zip(at).map(|(now, at)| now.0.saturating_sub(at.0)),
+            finding: *is_finding,
         }
     }
 
@@ -108,7 +113,8 @@ impl BeatText {
         let seen = self.heard.map(Revision::shared);
         let at = self.age_ms.map(|age| now.before(Duration::from_millis(age)));
         let heard = (seen.is_some() || at.is_some()).then_some(Arrival { seen, at });
-        Some(Beat { key, check, status, output, heard })
+        let is_finding = self.finding;
+        Some(Beat { key, check, status, output, heard, is_finding })
     }
 }
 
@@ -123,6 +129,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_what_says_nothing_is_left_out() {
         let plain = Beat::of(key("web/a"));
+        let found = Beat { is_finding: true, ..plain.clone() };
         let critical = Some(Status::Critical);
         let reporting = Beat { status: critical, output: Some("".into()), ..plain.clone() };
         let check = Some((2, Revision(70_000)));
@@ -136,6 +143,7 @@ mod tests {
             (heard, r#"{"service":"web","instance":"a","heard":7}"#),
             (timed, r#"{"service":"web","instance":"a","heard":7,"age_ms":200}"#),
             (unclear, r#"{"service":"web","instance":"a","age_ms":200}"#),
+            (found, r#"{"service":"web","instance":"a","finding":true}"#),
             (plain, r#"{"service":"web","instance":"a"}"#),
             (reporting, r#"{"service":"web","instance":"a","status":"critical","output":""}"#),
             (

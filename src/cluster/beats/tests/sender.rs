@@ -74,6 +74,32 @@ async fn what_has_become_this_servers_task_goes_to_its_registry() {
     assert!(world.ways.handed().is_empty());
 }
 
+/// It came back to the server itself as a heartbeat, and to who had taken over.
+#[tokio::test(start_paused = true)]
+async fn what_a_server_has_found_is_told_to_all_while_it_is_cut_off_and_is_nobodys_heartbeat() {
+    let world = World::start(30).await;
+    let own = &world.of(0)[0];
+    let found = Beat { status: Some(Critical), is_finding: true, ..Beat::of(own.clone()) };
+    world.beats.send(found.clone()).await.unwrap();
+    pass(1_000).await;
+    assert!(world.ways.handed().is_empty(), "it is not cut off");
+    world.commons.cut(0, true);
+    pass(10).await;
+    world.ways.set_down(&["server-1"]);
+    world.beats.send(found.clone()).await.unwrap();
+    pass(250).await;
+    world.commons.cut(0, false);
+    world.ways.set_down(&[]);
+    pass(10_000).await;
+    let told = world.ways.handed().into_iter().filter(|batch| !batch.beats.is_empty());
+    let mut told: Vec<_> = told.map(|batch| (batch.to, batch.beats)).collect();
+    told.sort_by_key(|(to, _)| to.clone());
+    let once = |to: &str| (to.to_owned(), vec![found.clone()]);
+    assert_eq!(told, [once("server-1"), once("server-2")]);
+    let snapshot = world.servers[0].registry.snapshot();
+    assert_eq!(snapshot.member(own).unwrap().status, Passing);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_a_server_that_goes_is_for_who_takes_over() {
     let world = World::start(60).await;

@@ -72,6 +72,7 @@ impl Sharing {
                     check,
                     status: Some(status),
                     output: Some(output),
+                    is_finding: true,
                     ..beat
                 });
             }

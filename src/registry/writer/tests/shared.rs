@@ -88,13 +88,12 @@ struct Way {
 impl Way {
     /// What the servers' HTTP interfaces do for one another.
     async fn deliver(self, mut beats: mpsc::Receiver<Beat>, parted: Parted) {
-        let own = self.to[self.from].ownership();
         while let Some(beat) = beats.recv().await {
             let is_parted = |at: usize| {
                 let parted = parted.lock();
                 parted.contains(&at) || parted.contains(&self.from)
             };
-            if own.keeps(&beat.key) && own.circle().is_some() {
+            if beat.is_finding {
                 self.tell(&beat, is_parted).await;
                 continue;
             }
@@ -107,8 +106,10 @@ impl Way {
 
     /// What it has found while it is cut off is for all.
     async fn tell(&self, beat: &Beat, is_parted: impl Fn(usize) -> bool) {
-        let me = self.to[self.from].ownership().me().unwrap();
-        for (at, other) in self.to.iter().enumerate() {
+        let own = self.to[self.from].ownership();
+        let (me, circle) = (own.me().unwrap(), own.circle());
+        let is_apart = |other: &Registry| circle.is_some() && other.ownership().circle() == circle;
+        for (at, other) in self.to.iter().enumerate().filter(|(_, other)| is_apart(other)) {
             let found = beat.found_by(&me, &other.snapshot(), other.ownership());
             if let Some(report) = found.filter(|_| at != self.from && !is_parted(at)) {
                 let _stopping = other.enqueue(Command::Report(report)).await;
