@@ -52,20 +52,22 @@ impl Sharing {
         let removed = self.overlay.owed().iter().filter(|key| snapshot.member(key).is_none());
         removed.take(PROPOSAL_ROWS_MAX).cloned().collect()
     }
+
     /// What is owed, as much of it as one proposal has room for. What only this server finds is no
     /// longer owed then, and however much of that there is, what comes after it is found.
     fn edits_owed(&mut self, snapshot: &Snapshot, now: Duration) -> Vec<Edit> {
-        let (mut edits, mut owed) = (Vec::new(), self.removals_owed(snapshot));
-        if owed.is_empty() {
+        let (mut edits, mut first) = (Vec::new(), self.removals_owed(snapshot));
+        if first.is_empty() {
             self.has_no_room = false;
             edits = self.opinions_owed();
-            owed = self.some_owed(PROPOSAL_ROWS_MAX - edits.len());
+            first = self.some_owed(PROPOSAL_ROWS_MAX - edits.len());
         }
-        while !owed.is_empty() {
-            edits.extend(owed.drain(..).filter_map(|key| self.edit_owed(key, snapshot, now)));
-            if edits.is_empty() {
-                owed = self.some_owed(PROPOSAL_ROWS_MAX);
-            }
+        edits.extend(first.into_iter().filter_map(|key| self.edit_owed(key, snapshot, now)));
+        if edits.is_empty() {
+            // Once through all of it: what is disowned on the way is not come upon again.
+            let rest = self.some_owed(usize::MAX).into_iter();
+            let found = rest.filter_map(|key| self.edit_owed(key, snapshot, now));
+            edits = found.take(PROPOSAL_ROWS_MAX).collect();
         }
         edits
     }
