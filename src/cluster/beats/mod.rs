@@ -21,10 +21,11 @@
 //!
 //! But a server may be behind: its client has said something else elsewhere, which was
 //! acknowledged, and of which this one has not heard. So each heartbeat also says how long ago it
-//! came; one that came after that word counts. Nobody's clock is compared with another's: the time
-//! on the way counts as before, for which 20 ms are allowed, and a word that changes something is
-//! acknowledged 25 ms after it was written, so that what is said next is later by more. By the
-//! other way that is not known. Servers of older versions say neither, and what they hand on is
+//! came; one that came after that word counts. The time on the way counts as before, for which
+//! 20 ms are allowed, and a word that changes something is acknowledged 25 ms after it was written,
+//! so that what is said next is later by more. Clocks of two servers are compared only where the
+//! word came with a registration, or the owner has changed since. By the other way the time is not
+//! known. Servers of older versions say neither, and what they hand on is
 //! taken as it is.
 //!
 //! A heartbeat is worth something for as long as its ttl, and for three seconds at the most: what

@@ -78,7 +78,7 @@ impl Waiting {
     /// Takes from an older one what this one does not say: an instance that reported a state, and
     /// is registered again as it is, is in that state.
     fn follow(&mut self, older: &Self) {
-        if self.beat.status.is_none() {
+        if self.beat.status.is_none() && !older.beat.is_finding {
             self.beat = older.beat.clone();
         }
     }
