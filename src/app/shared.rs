@@ -13,7 +13,7 @@ use crate::{
         self,
         beats::{Beats, BeatsMetrics, BeatsSetup},
         etcd::Client,
-        follow::{Follower, Relayed, inspect},
+        follow::{Follower, Relayed, answer, inspect},
         layout::{Layout, ServerRow},
         members::{Members, MembersSetup, count},
         write::{Finisher, Probe, Writer},
@@ -118,7 +118,7 @@ impl Sharing {
             share: Box::new(Writer::new(self.common.clone(), Arc::clone(&self.me.id))),
             followed: receiver,
             ownership: self.ownership.clone(),
-            heard: self.common.last_word(),
+            contact: self.common.contact(),
             beats,
             beats_left_out: self.beats_metrics.left_out(),
             settling: self.lease,
@@ -168,6 +168,7 @@ impl SharingTasks {
         tasks.spawn("members", members.run(stop.clone()));
         tasks.spawn("probe", probe.run(followed.clone(), stop.clone()));
         tasks.spawn("follower", follower.run(followed, stop.clone()));
+        tasks.spawn("contact", answer(common.clone(), stop.clone()));
         tasks.spawn("etcd", inspect(common, random.fork(), stop.clone()));
         tasks.spawn("beats", beats.run(stop.clone()));
     }

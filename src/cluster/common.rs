@@ -22,9 +22,9 @@ use super::{
     pins::Pins,
 };
 use crate::{
-    registry::{Edit, ServerId},
+    registry::{Contact, Edit, ServerId},
     telemetry::{Board, Metrics},
-    util::{Clock, LastWord},
+    util::Clock,
 };
 
 /// The name of the condition that says that the store is full.
@@ -42,6 +42,10 @@ const TWIN: &str = "server id twin";
 /// between two heartbeats.
 const TWIN_TOLD: Duration = Duration::from_secs(60);
 
+/// A pause in what is heard after which heartbeats that others had for this server may be lost:
+/// for so long they are worth something.
+const BREAK: Duration = Duration::from_secs(3);
+
 /// The shared store, and what is known of it; clones share it.
 #[derive(Debug, Clone)]
 pub struct Common {
@@ -55,8 +59,8 @@ pub struct Common {
     pub metrics: ClusterMetrics,
     /// The time.
     pub clock: Clock,
-    /// When the store was last heard of: it answered, or told of something.
     pub(super) heard: LastWord,
+    pub(super) contact: Contact,
     pub(super) fence: Fence,
     news: Arc<News>,
 }
@@ -149,6 +153,14 @@ pub(super) struct Refusing {
     witness: Option<(ServerId, Instant)>,
 }
 
+/// When the store was last heard of: it answered, or told of something.
+#[derive(Debug, Clone)]
+pub(super) struct LastWord {
+    clock: Clock,
+    /// Milliseconds on the clock.
+    at: Arc<AtomicU64>,
+}
+
 /// What holds this server's row; nothing while there is none.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fence(Arc<Mutex<Option<Held>>>);
@@ -174,7 +186,8 @@ impl Common {
         metrics: &Metrics,
         clock: Clock,
     ) -> Self {
-        let heard = LastWord::new(clock.clone());
+        let heard = LastWord { clock: clock.clone(), at: Arc::default() };
+        heard.touch();
         let metrics = ClusterMetrics::new(metrics, &heard);
         let board = Pins::new(board, clock.clone());
         let news = Arc::new(News {
@@ -192,12 +205,21 @@ impl Common {
             history: AtomicU64::default(),
             writing: Mutex::default(),
         });
-        Self { client, layout, board, metrics, clock, heard, fence: Fence::default(), news }
+        let (contact, fence) = (Contact::new(clock.clone()), Fence::default());
+        Self { client, layout, board, metrics, clock, heard, contact, fence, news }
     }
 
-    /// When the store was last heard of; its follower asks it for a word.
-    pub fn last_word(&self) -> LastWord {
-        self.heard.clone()
+    /// The questions whether the store is within reach.
+    pub fn contact(&self) -> Contact {
+        self.contact.clone()
+    }
+
+    /// The store has answered whoever wants to follow it.
+    pub(super) fn hear_again(&self) {
+        if self.heard.silence() > BREAK {
+            self.contact.broken();
+        }
+        self.heard.touch();
     }
 
     /// The servers that have a row, as they come and go.
@@ -427,6 +449,27 @@ impl Refusing {
         let is_between = |at: Instant| at + Self::ON_ITS_WAY <= self.last;
         self.since + patience <= self.last
             && self.witness.as_ref().is_some_and(|it| is_between(it.1))
+    }
+}
+
+// === impl LastWord ===
+
+impl LastWord {
+    pub(super) fn touch(&self) {
+        let now = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.at.fetch_max(now, Relaxed);
+    }
+
+    pub(super) fn at(&self) -> Instant {
+        self.clock.instant(self.elapsed())
+    }
+
+    pub(super) fn silence(&self) -> Duration {
+        self.clock.elapsed().saturating_sub(self.elapsed())
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.at.load(Relaxed))
     }
 }
 

@@ -16,7 +16,8 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use crate::{telemetry::Metrics, util::LastWord};
+use super::common::LastWord;
+use crate::telemetry::Metrics;
 
 /// The families; clones share them.
 #[derive(Debug, Clone)]

@@ -309,7 +309,7 @@ impl Applier {
             Some(sharing) => self.leases.advance_apart(now, sharing.all_heard(now), is_down),
             None => {
                 let sharing = self.sharing.as_ref();
-                let sound = |ended| sharing.map_or(Sound::Silent, |it| it.sound(ended, now));
+                let sound = |ended, ttl| sharing.map_or(Sound::Silent, |it| it.sound(ended, ttl));
                 self.leases.advance(now, sound, is_down)
             }
         };

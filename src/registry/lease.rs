@@ -189,20 +189,20 @@ impl Leases {
         }
     }
 
-    /// Moves time on to `now`. Of a time at which a ttl was over `sound` says whether this server
-    /// was deaf then. `is_down` tells whether an active check has found an instance dead already:
-    /// then its silence is no surprise and is not counted.
+    /// Moves time on to `now`. Of when a ttl was over, and of that, `sound` says whether this
+    /// server would have heard a heartbeat. `is_down` tells whether an active check has found an
+    /// instance dead already: then its silence is no surprise and is not counted.
     pub(super) fn advance(
         &mut self,
         now: Duration,
-        sound: impl Fn(Duration) -> Sound,
+        sound: impl Fn(Duration, Duration) -> Sound,
         is_down: impl Fn(&InstanceKey) -> bool,
     ) -> Vec<Due> {
         let (mut timers, mut due, mut undecided) = (Vec::new(), Vec::new(), Vec::new());
         self.wheel.advance(now, &mut timers);
         for timer in timers {
             match timer {
-                Timer::Beat(id) => match self.ended(id, now).map_or(Sound::Silent, &sound) {
+                Timer::Beat(id) => match self.ended(id, now, &sound) {
                     Sound::Silent => self.on_beat(id, now, &is_down),
                     Sound::Soon => self.wheel.insert(now + apart::ASK_AGAIN, Timer::Beat(id)),
                     Sound::Unknown => self.wait_for(id, Phase::Alive, now),

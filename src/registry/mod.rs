@@ -53,8 +53,8 @@ pub use records::{Records, Target};
 pub use selection::{FailOpen, Group, Outcome, Selection, Tier};
 pub use shards::Shards;
 pub use shared::{
-    Astray, Beat, Dissent, Edit, Followed, Guard, Health, Kept, Opinion, Proposal, Refused,
-    Registration, Share, SharedRow, SharedSetup, Weather, loaded,
+    Astray, Beat, Contact, Dissent, Edit, Followed, Guard, Health, Kept, Opinion, Proposal,
+    Refused, Registration, Share, SharedRow, SharedSetup, Weather, loaded,
 };
 pub use snapshot::{Counts, ServiceEntry, Snapshot};
 pub use steps::Steps;

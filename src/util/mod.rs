@@ -1,12 +1,11 @@
 //! Small tools without business words: the clock, durations as text, files read up to a limit,
-//! work done aside, panics caught quietly, places that are counted, tables with short names, when
-//! somebody was last heard of, until when something is valid, and the timer wheel.
+//! work done aside, panics caught quietly, places that are counted, tables with short names, until
+//! when something is valid, and the timer wheel.
 
 mod aside;
 mod clock;
 mod duration;
 mod file;
-mod last_word;
 mod places;
 #[cfg(test)]
 mod port;
@@ -21,7 +20,6 @@ pub use aside::{aside, outcome};
 pub use clock::Clock;
 pub use duration::{NoDuration, format_duration, parse_duration};
 pub use file::{FileStamp, read_file, read_limited};
-pub use last_word::LastWord;
 pub use places::{Place, Places};
 #[cfg(test)]
 pub(crate) use port::free_address;

@@ -230,7 +230,7 @@ impl Follower {
             Err(_) => look.await,
         };
         let (found, header) = looked.map_err(failed)?;
-        self.common.heard.touch();
+        self.common.hear_again();
         self.fresh.begin(header.revision);
         let mut course = match &self.position {
             Some(position) => position.judge(found.as_ref().map(|found| &found.meta), header),
@@ -319,6 +319,9 @@ impl Follower {
             };
             let heard_at = Instant::now();
             let word = word.map(|Word { watched, is_late }| {
+                if is_late {
+                    self.common.contact.broken();
+                }
                 self.fresh.hear(&watched, is_late);
                 watched
             });

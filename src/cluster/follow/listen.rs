@@ -4,11 +4,11 @@
 //! nothing; so does one whose watch has nothing to tell. The difference is made by asking: whoever
 //! does not answer is left.
 
-use tokio::time::{Duration, Instant, sleep, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
-use crate::{
-    cluster::etcd::{EtcdError, WatchStream, Watched},
-    util::LastWord,
+use crate::cluster::{
+    common::LastWord,
+    etcd::{EtcdError, WatchStream, Watched},
 };
 
 /// How long silence is taken for peace.
@@ -55,7 +55,7 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// The next word of a watch, which is asked for one when somebody wants to know.
+    /// The next word of a watch.
     ///
     /// # Errors
     /// When there will be none.
@@ -67,22 +67,19 @@ impl Patience {
     ) -> Result<Word, Deaf> {
         // Servers that began to watch together do not ask together.
         let idle = self.idle.mul_f64(0.8 + 0.4 * rng.f64());
-        let told = tokio::select! {
-            biased;
-            word = watch.next() => Some(word),
-            () = heard.asked() => None,
-            () = sleep(idle) => None,
-        };
-        let (word, is_late) = match told {
-            Some(word) => (word, false),
-            None => {
+        let (word, is_late) = match timeout(idle, watch.next()).await {
+            Ok(word) => (word, false),
+            Err(_) => {
                 let asked = Instant::now();
                 watch.request_progress();
                 let word = timeout(self.answer, watch.next()).await.map_err(|_| Deaf::Silent)?;
                 (word, asked.elapsed() > self.late)
             }
         };
-        heard.touch();
+        // What has failed is no word of the store.
+        if word.is_ok() {
+            heard.touch();
+        }
         word.map(|watched| Word { watched, is_late }).map_err(Deaf::Failed)
     }
 }

@@ -37,6 +37,7 @@
 mod backoff;
 mod bulks;
 mod changes;
+mod contact;
 mod course;
 mod follower;
 mod fresh;
@@ -53,5 +54,6 @@ mod tests;
 mod unreadable;
 
 pub(in crate::cluster) use backoff::Backoff;
+pub use contact::answer;
 pub use follower::{Follower, Relayed};
 pub use inspect::inspect;

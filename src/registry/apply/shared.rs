@@ -28,12 +28,11 @@ use super::{Applier, Outcome, Reply, reply};
 use crate::{
     model::{Amendment, Arrival, Carry, Command, Heartbeat, InstanceKey, Revision, limit},
     registry::{
-        Applied, Beat, Followed, JournalError, Ownership, Refused, RegistryError, Share,
+        Applied, Beat, Contact, Followed, JournalError, Ownership, Refused, RegistryError, Share,
         SharedSetup, Snapshot, Steps, Weather,
         handle::Request,
         shared::{Dissent, Opinions, Overlay},
     },
-    util::LastWord,
 };
 
 /// How long a reply waits for the store to give back what it has taken. With the time in which it
@@ -53,8 +52,8 @@ pub(in crate::registry) struct Sharing {
     followed: mpsc::Receiver<Followed>,
     ownership: Ownership,
     ownership_changes: watch::Receiver<u64>,
-    /// When the store was last heard of.
-    heard: LastWord,
+    /// Whether the store is within reach.
+    contact: Contact,
     /// Which view of the servers is known here, counted from the first.
     views: u64,
     /// Which time this server is known to the others, as far as is known here.
@@ -154,7 +153,7 @@ pub(super) enum Inbound {
 impl Sharing {
     /// What the writer keeps of a setup, and where it proposes changes.
     pub(in crate::registry) fn new(setup: SharedSetup, dissent: Dissent) -> (Box<dyn Share>, Self) {
-        let SharedSetup { share, followed, ownership, heard, beats, .. } = setup;
+        let SharedSetup { share, followed, ownership, contact, beats, .. } = setup;
         let (beats_left_out, settling) = (setup.beats_left_out, setup.settling);
         let sharing = Self {
             followed,
@@ -163,7 +162,7 @@ impl Sharing {
             may_be_replaced: false,
             ownership_changes: ownership.subscribe(),
             ownership,
-            heard,
+            contact,
             unlooked: Unlooked::default(),
             beats,
             beats_left_out,

@@ -1,9 +1,9 @@
 //! Silences that may be this server's own deafness, because others share its store.
 //!
 //! Heartbeats come from other servers, too, directly or by the store. Which of the ways are open is
-//! not known; but a server that hears nothing of the store is often one that hears nothing of
-//! anybody. So a silence is decided only if the store was heard of after the ttl was over, for
-//! which it is asked. If it does not answer, the lease begins anew.
+//! not known; but a server that does not reach the store is often one that hears nothing of
+//! anybody. So a silence is decided only if the store answers a question that was asked after the
+//! ttl was over, and there was no break in the ttl (`shared/contact`). Else the lease begins anew.
 //!
 //! ## Cut off from the store
 //!
@@ -71,9 +71,15 @@ impl Leases {
         due.into_iter().map(Due::without_removal).collect()
     }
 
-    /// When the ttl was over, if it is.
-    pub(super) fn ended(&self, id: BeatId, now: Duration) -> Option<Duration> {
-        self.beats.get(id).map(|beat| beat.deadline).filter(|deadline| *deadline <= now)
+    /// What `sound` says of a ttl that is over.
+    pub(super) fn ended(
+        &self,
+        id: BeatId,
+        now: Duration,
+        sound: impl Fn(Duration, Duration) -> Sound,
+    ) -> Sound {
+        let ended = self.beats.get(id).filter(|beat| beat.deadline <= now);
+        ended.map_or(Sound::Silent, |beat| sound(beat.deadline, beat.ttl()))
     }
 
     /// What is known of a lease whose time may be over.
@@ -134,7 +140,7 @@ impl Leases {
 
 /// What is known of a lease whose time may be over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::registry) enum Sound {
+pub(crate) enum Sound {
     /// Nothing came, and would have.
     Silent,
     /// It is known soon.

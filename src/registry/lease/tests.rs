@@ -42,7 +42,7 @@ fn run(leases: &mut Leases, from: f64, to: f64) -> Vec<(f64, Due)> {
     let (mut now, end) = (secs(from), secs(to));
     while now < end {
         now += Duration::from_millis(10);
-        let due = leases.advance(now, |_| Sound::Silent, |_| false);
+        let due = leases.advance(now, |_, _| Sound::Silent, |_| false);
         all.extend(due.into_iter().map(|due| (now.as_secs_f64(), due)));
     }
     all

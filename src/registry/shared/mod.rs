@@ -6,6 +6,7 @@
 //! written by the server whose task the instance is.
 
 mod beat;
+mod contact;
 mod edits;
 mod fold;
 mod opinions;
@@ -15,6 +16,7 @@ mod row;
 pub(super) mod testing;
 
 pub use beat::{Astray, Beat};
+pub use contact::Contact;
 pub(super) use edits::{again, edits, registered_by, settle_unchanged};
 pub use fold::loaded;
 pub(super) use fold::{are_the_same, gathered, rank};

@@ -13,8 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     model::{CheckState, Instance, InstanceKey, Policy, Revision, ServiceName, Status, Timestamp},
-    registry::{Beat, JournalError, Member, Ownership, ServerId},
-    util::LastWord,
+    registry::{Beat, Contact, JournalError, Member, Ownership, ServerId},
 };
 
 /// One row of the shared state, as it is from a revision on.
@@ -268,8 +267,8 @@ pub struct SharedSetup {
     pub followed: mpsc::Receiver<Followed>,
     /// Whose task which instance is.
     pub ownership: Ownership,
-    /// When the store was last heard of; it can be asked for a word.
-    pub heard: LastWord,
+    /// Whether the store is within reach.
+    pub contact: Contact,
     /// Signs of life for other servers.
     pub beats: mpsc::Sender<Beat>,
     /// Counts those for which there was no room there.

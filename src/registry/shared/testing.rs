@@ -8,8 +8,8 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Beat, Edit, Followed, Guard, Opinion, Proposal, Refused, Share, SharedRow, SharedSetup,
-    Weather, fold::gathered,
+    Beat, Contact, Edit, Followed, Guard, Opinion, Proposal, Refused, Share, SharedRow,
+    SharedSetup, Weather, fold::gathered,
 };
 use crate::{
     model::{Instance, InstanceKey, ServiceName},
@@ -18,7 +18,7 @@ use crate::{
         testing::{Kept, Running},
     },
     telemetry::{Board, Metrics},
-    util::{Clock, LastWord},
+    util::Clock,
 };
 
 /// Heartbeats for others that wait to be taken.
@@ -109,7 +109,7 @@ impl Commons {
             share: Box::new(End { commons: self.clone(), server }),
             followed: receiver,
             ownership: ownership.clone(),
-            heard: self.word(server, &clock),
+            contact: self.contact(server, &clock),
             beats,
             beats_left_out: beats_left_out.clone(),
             settling: Duration::from_secs(10),
@@ -142,20 +142,21 @@ impl Commons {
         (Running { registry, kept, board, metrics, clock, options, stop }, heard)
     }
 
-    /// What a server hears of the store that it asks.
-    fn word(&self, server: usize, clock: &Clock) -> LastWord {
-        let (word, inner) = (LastWord::new(clock.clone()), Arc::downgrade(&self.inner));
-        let answered = word.clone();
+    /// The questions of a server, which are answered unless it is cut off.
+    fn contact(&self, server: usize, clock: &Clock) -> Contact {
+        let (contact, inner) = (Contact::new(clock.clone()), Arc::downgrade(&self.inner));
+        let answering = contact.clone();
         tokio::spawn(async move {
             loop {
-                answered.asked().await;
+                let asked = answering.asked().await;
                 let Some(inner) = inner.upgrade() else { return };
-                if !inner.lock().servers[server].is_cut {
-                    answered.touch();
+                match inner.lock().servers[server].is_cut {
+                    false => answering.answered(asked),
+                    true => answering.failed(asked),
                 }
             }
         });
-        word
+        contact
     }
 
     /// Makes each proposal hang from now on, the one under way too, or go on.

@@ -21,9 +21,6 @@ use crate::{
 /// How often it is told again, for those that had not noticed yet that they are cut off.
 const AGAIN: Duration = Duration::from_secs(3);
 
-/// How long the store may take to say a word.
-const ANSWER: Duration = Duration::from_secs(1);
-
 /// Instances of which it is told again at a time: when more fall silent in a cluster, they are
 /// held, and the rest has been told once.
 const AGAIN_MAX: usize = 1_000;
@@ -42,18 +39,12 @@ impl Sharing {
         Some(Heard { since: of(company.since), until: of(company.until) })
     }
 
-    /// Whether this server has heard, or would have, what there was when a ttl was over at that
-    /// time. The store is asked: one that answers, however busy it is, does so within a second.
-    pub(in crate::registry::apply) fn sound(&self, ended: Duration, now: Duration) -> Sound {
-        let heard_at = now.saturating_sub(self.heard.silence());
-        if heard_at >= ended || !self.ownership.has_others() {
-            return Sound::Silent;
+    /// Whether this server would have heard a heartbeat in the ttl that ended at that time.
+    pub(in crate::registry::apply) fn sound(&self, ended: Duration, ttl: Duration) -> Sound {
+        match self.ownership.has_others() {
+            true => self.contact.sound(ended, ttl),
+            false => Sound::Silent,
         }
-        if now.saturating_sub(ended) > ANSWER {
-            return Sound::Unknown;
-        }
-        self.heard.ask();
-        Sound::Soon
     }
 
     /// Tells others in which states the `ttl` checks of an instance are that are not as `known`.

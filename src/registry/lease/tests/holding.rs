@@ -83,7 +83,7 @@ fn those_that_are_removed_at_once_count_for_as_long_as_those_that_stay() {
             let index = usize::try_from(tick / 50).unwrap();
             leases.follow(&key(index), Some(&short_lived(index, 1)), now);
         }
-        for due in leases.advance(now, |_| Sound::Silent, |_| false) {
+        for due in leases.advance(now, |_, _| Sound::Silent, |_| false) {
             match due {
                 Due::Lapse(key, 0) => {
                     let index = key.id.as_str()[1..].parse().unwrap();
@@ -131,7 +131,7 @@ fn a_death_that_an_active_check_knows_is_no_silence() {
     let mut due = Vec::new();
     for step in 1..=1_200 {
         let at = Duration::from_millis(10) * step;
-        due.extend(leases.advance(at, |_| Sound::Silent, |_| true));
+        due.extend(leases.advance(at, |_, _| Sound::Silent, |_| true));
     }
     assert_eq!(due.len(), 20);
     assert!(due.iter().all(|due| matches!(due, Due::Lapse(..))), "{due:?}");
