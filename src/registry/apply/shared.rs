@@ -13,7 +13,7 @@ mod separate;
 mod tasks;
 mod tell;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::{
@@ -66,6 +66,9 @@ pub(in crate::registry) struct Sharing {
     beats_left_out: Counter,
     /// When others are told again what is found here; `None` while nobody is to be told.
     tells_at: Option<Duration>,
+    /// This server's own instances that heartbeats, or the want of them, have turned of late, and
+    /// when.
+    turned: HashMap<InstanceKey, Duration>,
     overlay: Overlay,
     opinions: Opinions,
     weather: Weather,
@@ -167,6 +170,7 @@ impl Sharing {
             beats,
             beats_left_out,
             tells_at: None,
+            turned: HashMap::new(),
             overlay: Overlay::default(),
             opinions: Opinions::new(dissent),
             weather: Weather::Fair,

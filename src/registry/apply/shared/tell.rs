@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Sharing;
 use crate::{
-    model::{CheckSpec, InstanceKey, Status},
+    model::{CheckSpec, Status},
     registry::{
         Beat, Member, Snapshot,
         apply::Applier,
@@ -24,6 +24,10 @@ const AGAIN: Duration = Duration::from_secs(3);
 /// Instances of which it is told again at a time: when more fall silent in a cluster, they are
 /// held, and the rest has been told once.
 const AGAIN_MAX: usize = 1_000;
+
+/// For so many leases it is remembered what heartbeats have turned, while the store is there: it
+/// takes about two until all servers know that it is not.
+const TURNED_LEASES: u32 = 3;
 
 // === impl Sharing ===
 
@@ -49,12 +53,50 @@ impl Sharing {
 
     /// Tells others in which states the `ttl` checks of an instance are that are not as `known`.
     fn tell(&self, known: &Member, now: Option<&Arc<Member>>) {
+        self.tell_those(known, now, |was, is| was != is);
+    }
+
+    /// Remembers that heartbeats have turned an instance, or the want of them.
+    fn note_turned(&mut self, before: &Member, after: Option<&Arc<Member>>, now: Duration) {
+        let pairs = after.into_iter().flat_map(|after| before.checks.iter().zip(&after.checks));
+        let mut both = before.instance.checks.iter().zip(pairs);
+        let is_turned =
+            both.any(|(spec, (was, is))| spec.ttl().is_some() && was.status != is.status);
+        if is_turned {
+            let oldest = now.saturating_sub(self.settling * TURNED_LEASES);
+            self.turned.retain(|_, at| self.is_alone || *at >= oldest);
+            if self.turned.len() < AGAIN_MAX {
+                self.turned.insert(before.key(), now);
+            }
+        }
+    }
+
+    fn tell_again(&self, snapshot: &Snapshot) {
+        for key in self.overlay.owed().iter().take(AGAIN_MAX) {
+            if let Some(shared) = self.overlay.get(key) {
+                self.tell(shared, snapshot.member(key));
+            }
+        }
+        for member in self.turned.keys().filter_map(|key| snapshot.member(key)) {
+            if self.keeps(&member.key()) {
+                self.tell_those(member, Some(member), |_, _| true);
+            }
+        }
+    }
+
+    /// Tells others in which states those of its `ttl` checks are that are to be told of.
+    fn tell_those(
+        &self,
+        known: &Member,
+        now: Option<&Arc<Member>>,
+        is_told: impl Fn(Status, Status) -> bool,
+    ) {
         let now = now.filter(|now| now.registered == known.registered);
         let checks = known.instance.checks.iter().zip(&known.checks).enumerate();
         for (index, (_, was)) in checks.filter(|(_, (spec, _))| CheckSpec::ttl(spec).is_some()) {
             let is = now.and_then(|now| now.checks.get(index));
             let status = is.map_or(Status::Critical, |is| is.status);
-            if status != was.status {
+            if is_told(was.status, status) {
                 let output = is.map(|is| Arc::clone(&is.output)).unwrap_or_default();
                 let beat = Beat::of(known.instance.key());
                 let check = Some((index, known.registered));
@@ -76,16 +118,21 @@ impl Sharing {
 impl Applier {
     /// Tells others what heartbeats, or the want of them, have changed of what is this server's
     /// task.
-    pub(in crate::registry::apply) fn tell_found(&self, base: &Snapshot, finished: &Finished) {
-        let Some(sharing) = self.sharing.as_ref().filter(|it| it.is_apart()) else { return };
-        for key in finished.touched.iter().filter(|key| sharing.keeps(key)) {
-            if let Some(before) = base.member(key) {
-                sharing.tell(before, finished.next.member(key));
+    pub(in crate::registry::apply) fn tell_found(&mut self, base: &Snapshot, finished: &Finished) {
+        let now = self.clock.elapsed();
+        let Some(sharing) = &mut self.sharing else { return };
+        for key in &finished.touched {
+            let Some(before) = base.member(key).filter(|_| sharing.keeps(key)) else { continue };
+            let after = finished.next.member(key);
+            sharing.note_turned(before, after, now);
+            if sharing.is_apart() {
+                sharing.tell(before, after);
             }
         }
     }
 
-    /// Tells others again what differs from what the store has.
+    /// Tells others again what differs from what the store has, and what has come back to that of
+    /// late: who was told of the one, by its client, need not have heard of the other.
     pub(in crate::registry::apply) fn tell_others_again(&mut self) {
         let (snapshot, now) = (self.registry.snapshot(), self.clock.elapsed());
         let Some(sharing) = &mut self.sharing else { return };
@@ -93,12 +140,7 @@ impl Applier {
             sharing.tells_at = None;
         } else if sharing.tells_at.is_none_or(|at| at <= now) {
             sharing.tells_at = Some(now + AGAIN);
-            let owed: Vec<&InstanceKey> = sharing.overlay.owed().iter().take(AGAIN_MAX).collect();
-            for key in owed {
-                if let Some(shared) = sharing.overlay.get(key) {
-                    sharing.tell(shared, snapshot.member(key));
-                }
-            }
+            sharing.tell_again(&snapshot);
         }
     }
 }

@@ -120,6 +120,24 @@ async fn what_was_found_before_all_knew_that_they_are_cut_off_is_told_again() {
     assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3]);
 }
 
+/// It was told to nobody again, as it was what the store has.
+#[tokio::test(start_paused = true)]
+async fn who_lives_again_before_all_knew_that_they_are_cut_off_is_shown_by_all() {
+    let (fleet, owner, other) = fleet(beating("web/a", "10.0.0.1", TTL)).await;
+    (0..3).for_each(|server| fleet.commons.lose(server));
+    fleet.submit(other, beat("web/a", Status::Critical)).await.unwrap();
+    pass(500).await;
+    for second in 0..20 {
+        fleet.submit(owner, beat("web/a", Status::Passing)).await.unwrap();
+        pass(1_000).await;
+        if second == 8 {
+            assert_eq!(status(&fleet.servers[other], "web/a"), Some(Status::Critical));
+            fleet.cut_all(true);
+        }
+    }
+    assert_eq!(fleet.status("web/a"), [Some(Status::Passing); 3]);
+}
+
 /// For less than a lease, so that nobody notices: neither the store nor the others are there, and
 /// the client goes to one of these.
 #[tokio::test(start_paused = true)]
