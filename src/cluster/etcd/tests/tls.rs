@@ -228,10 +228,11 @@ async fn renewed_files_that_are_of_no_use_are_told_of_until_they_are_good() {
         (params.not_before, params.not_after) =
             (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
     });
-    until(|| is_loaded(1)).await;
     until(|| note().contains("rollcall.pem`, has ended on 2021-01-01")).await;
+    assert!(is_loaded(0) && note().contains("What it had before stays in use"), "{}", note());
     authority.issue("rollcall", |_| {});
     until(|| note().is_empty()).await;
+    assert!(is_loaded(1));
 }
 
 #[tokio::test]

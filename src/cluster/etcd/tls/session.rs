@@ -124,6 +124,15 @@ impl Tls {
         let read = aside(move || load(&options)).await;
         let mut held = self.held.lock();
         match read {
+            // Until it is valid, or the one before is not either.
+            Some(Ok(loaded)) if loaded.is_untimely() && !held.loaded.is_untimely() => {
+                let fault = loaded.own.as_ref().and_then(|own| own.problem(self::now()));
+                if held.fault != fault {
+                    tracing::warn!(why = fault, "the certificate for etcd that was in use stays");
+                }
+                held.fault = fault;
+                held.stamps = <[FileStamp; 3]>::default();
+            }
             Some(Ok(loaded)) => {
                 tracing::info!("read the certificates for etcd again");
                 loaded.warn();
@@ -155,6 +164,11 @@ fn now() -> i64 {
 // === impl Loaded ===
 
 impl Loaded {
+    /// Whether our certificate is not valid now.
+    fn is_untimely(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.expiry(now()).is_some())
+    }
+
     /// Tells of a certificate of ours that is of no use, or soon will be: etcd refuses it, at each
     /// connection.
     fn warn(&self) {
