@@ -121,7 +121,7 @@ impl Sharing {
             contact: self.common.contact(),
             beats,
             beats_left_out: self.beats_metrics.left_out(),
-            settling: self.lease,
+            lease: self.lease,
             life: fastrand::Rng::new().u16(1..=Steps::LIFE_MAX),
         });
         let tasks = SharingTasks { sharing: self, followed, beats: beats_receiver };

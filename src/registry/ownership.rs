@@ -100,7 +100,8 @@ impl Ownership {
         let was_known = self.is_known();
         let view = Some(view);
         if **self.0.view.load() != view {
-            self.0.view.store(Arc::new(view));
+            let before = self.0.view.swap(Arc::new(view.clone()));
+            view.iter().for_each(|view| self.note_return((*before).as_ref(), view));
             if !was_known && self.is_known() {
                 self.0.terms.fetch_add(1, Ordering::Release);
             }

@@ -168,16 +168,17 @@ impl<W: Ways> Sender<W> {
         self.make_room();
     }
 
-    /// While this server is cut off it says so to all others.
+    /// While this server is cut off it says so to all others, and once that it is not any more.
     fn adopt_apart(&mut self) {
+        let now = Instant::now();
         if self.ownership.circle().is_none() {
-            self.posts.values_mut().for_each(|post| post.word_at = None);
+            self.posts.values_mut().for_each(|post| post.tell_apart(false, now));
             return;
         }
         let Some(View { me, servers, .. }) = self.ownership.view() else { return };
         for peer in servers.into_iter().filter(|peer| peer.id != me) {
             let post = self.posts.entry(peer.id.clone()).or_insert_with(|| Post::new(peer));
-            post.word_at.get_or_insert_with(Instant::now);
+            post.tell_apart(true, now);
         }
     }
 

@@ -44,6 +44,10 @@ const ECHO_PATIENCE: Duration = Duration::from_secs(3);
 /// known to be later by the time: see `WAY` in `draft/health`, which is less.
 const SPREAD: Duration = Duration::from_millis(25);
 
+/// What differs stays for so long at least after the weather has become fair: a server that has
+/// been without the store may wait for five seconds before it asks again.
+const SETTLING_MIN: Duration = Duration::from_secs(6);
+
 /// How often it is looked, while a proposal is under way, who has waited for it for too long.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -74,6 +78,8 @@ pub(in crate::registry) struct Sharing {
     weather: Weather,
     /// Whether nothing that is found is shared.
     is_alone: bool,
+    /// How long a server is taken for alive of which nothing is heard.
+    lease: Duration,
     /// How long what differs for another reason than that it is owed stays after the weather has
     /// become fair: the owner needs to write what it has found meanwhile.
     settling: Duration,
@@ -157,7 +163,7 @@ impl Sharing {
     /// What the writer keeps of a setup, and where it proposes changes.
     pub(in crate::registry) fn new(setup: SharedSetup, dissent: Dissent) -> (Box<dyn Share>, Self) {
         let SharedSetup { share, followed, ownership, contact, beats, .. } = setup;
-        let (beats_left_out, settling) = (setup.beats_left_out, setup.settling);
+        let (beats_left_out, lease) = (setup.beats_left_out, setup.lease);
         let sharing = Self {
             followed,
             views: 0,
@@ -175,7 +181,8 @@ impl Sharing {
             opinions: Opinions::new(dissent),
             weather: Weather::Fair,
             is_alone: false,
-            settling,
+            lease,
+            settling: lease.max(SETTLING_MIN),
             settled_at: None,
             taken: None,
             parked: Vec::new(),

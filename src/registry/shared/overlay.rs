@@ -43,6 +43,13 @@ struct Differing {
     /// Whether others may know better: it was found while nothing was heard of them, or before
     /// they had the instance to look after.
     is_stale: bool,
+    /// When it was found last.
+    found: Duration,
+    /// Whether it was this server's task then.
+    is_own: bool,
+    /// Whether it was found while this server was cut off, and nobody can know better all the same,
+    /// unless there is a row that says otherwise.
+    is_trusted: bool,
 }
 
 /// How something is noted that is shown from now on.
@@ -52,6 +59,8 @@ pub(in crate::registry) struct Noted {
     pub is_mine: bool,
     /// Whether nothing is heard of others.
     pub is_alone: bool,
+    /// When it was found.
+    pub found: Duration,
     /// Until when it stays if this server does not write it.
     pub until: Duration,
     /// The revision here before it is shown.
@@ -78,7 +87,7 @@ impl Overlay {
             self.forget(key);
             return;
         }
-        let Noted { is_mine, is_alone, until, after } = noted;
+        let Noted { is_mine, is_alone, found, until, after } = noted;
         let (shared, known) = (Arc::clone(shared), self.differing.get(key));
         let is_stale = !is_mine && (is_alone || known.is_some_and(|it| it.is_stale));
         let after = known.map_or(after, |known| known.after);
@@ -87,7 +96,9 @@ impl Overlay {
             let count = self.services.get(key.service.as_str()).copied().unwrap_or_default();
             self.services.insert(key.service.clone(), count + 1);
         }
-        self.differing.insert(key.clone(), Differing { shared, after, until, is_stale });
+        let (is_own, is_trusted) = (is_mine, false);
+        let differing = Differing { shared, after, until, is_stale, found, is_own, is_trusted };
+        self.differing.insert(key.clone(), differing);
         if is_mine {
             self.owed.insert(key.clone());
         }
@@ -119,7 +130,9 @@ impl Overlay {
         if matches!(row, SharedRow::Registration { .. }) && Arc::ptr_eq(shared, &before) {
             return shown.cloned();
         }
-        let stays = self.owed.contains(key) || matches!(row, SharedRow::Drained { .. });
+        let is_trusted = self.differing.get(key).is_some_and(|differing| differing.is_trusted);
+        let is_owed = self.owed.contains(key) && !is_trusted;
+        let stays = is_owed || matches!(row, SharedRow::Drained { .. });
         if !stays {
             self.forget(key);
             return next;
@@ -219,12 +232,13 @@ impl Overlay {
     /// Divides what differs anew: into what this server has to write, and what it has not, which
     /// stays until `until`. What has become its task, or has anew as `is_anew` says, is taken out
     /// if others may know better, each with what the store has of it: it counts when it is found
-    /// again. What somebody has just said, and waits for (`is_awaited`), nobody knows better.
+    /// again. What somebody has just said, and waits for (`is_awaited`), nobody knows better; nor
+    /// what this server has found of its own `since` then, if all the others were cut off, too.
     pub(in crate::registry) fn divide(
         &mut self,
         is_mine: impl Fn(&InstanceKey) -> bool,
         (is_anew, is_awaited): (bool, impl Fn(&InstanceKey) -> bool),
-        until: Duration,
+        (since, until): (Option<Duration>, Duration),
     ) -> Vec<(InstanceKey, Arc<Member>)> {
         let owed = &mut self.owed;
         let is_over = |key: &InstanceKey, differing: &mut Differing| {
@@ -236,8 +250,12 @@ impl Overlay {
             }
             let is_known_better = is_anew || (differing.is_stale && !owed.contains(key));
             if is_known_better && !is_awaited(key) {
-                owed.remove(key);
-                return true;
+                let is_since = since.is_some_and(|since| since <= differing.found);
+                differing.is_trusted = differing.is_own && is_since;
+                if !differing.is_trusted {
+                    owed.remove(key);
+                    return true;
+                }
             }
             owed.insert(key.clone());
             false

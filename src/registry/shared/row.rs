@@ -273,9 +273,8 @@ pub struct SharedSetup {
     pub beats: mpsc::Sender<Beat>,
     /// Counts those for which there was no room there.
     pub beats_left_out: Counter,
-    /// How long, after the store is within reach again, this server goes on to show what it has
-    /// found by itself of instances that are the task of others.
-    pub settling: Duration,
+    /// How long a server is taken for alive of which nothing is heard.
+    pub lease: Duration,
     /// Where this life begins to number what it shows by itself: at random, from 1 to
     /// [`Steps::LIFE_MAX`](crate::registry::Steps::LIFE_MAX).
     pub life: u16,

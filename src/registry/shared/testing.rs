@@ -112,7 +112,7 @@ impl Commons {
             contact: self.contact(server, &clock),
             beats,
             beats_left_out: beats_left_out.clone(),
-            settling: Duration::from_secs(10),
+            lease: Duration::from_secs(10),
             life: 100 * u16::try_from(count).expect("they are few"),
         });
         inner.servers.push(Server {

@@ -100,6 +100,23 @@ async fn what_a_server_has_found_is_told_to_all_while_it_is_cut_off_and_is_nobod
     assert_eq!(snapshot.member(own).unwrap().status, Passing);
 }
 
+/// Who comes back after it has to know that it was no silence.
+#[tokio::test(start_paused = true)]
+async fn who_is_cut_off_says_so_each_second_and_once_that_it_no_longer_is() {
+    let world = World::start(3).await;
+    let said = || world.ways.with(|log| std::mem::take(&mut log.handed)).len();
+    for _ in 0..2 {
+        pass(5_000).await;
+        assert_eq!(said(), 0);
+        world.commons.cut(0, true);
+        pass(2_500).await;
+        assert_eq!(said(), 2 * 3, "at once, and each second");
+        world.commons.cut(0, false);
+        pass(10).await;
+        assert_eq!(said(), 2, "once to each");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_a_server_that_goes_is_for_who_takes_over() {
     let world = World::start(60).await;

@@ -241,6 +241,7 @@ impl Applier {
     /// Begins the leases of instances that have become this server's task, each with a full ttl,
     /// and ends those of others. What this server has found while others may have looked after an
     /// instance counts for nothing when it is its task again: what they have found is in the store.
+    /// Where all were cut off together, nobody has, and what was found stays found.
     fn adopt_ownership(&mut self) {
         let now = self.clock.elapsed();
         let Some(sharing) = &mut self.sharing else { return };
@@ -253,7 +254,8 @@ impl Applier {
         let awaited: HashSet<&InstanceKey> = sharing.unwritten.iter().map(|it| &it.key).collect();
         let is_awaited = |key: &InstanceKey| awaited.contains(key);
         let is_mine = |key: &InstanceKey| ownership.keeps(key);
-        let over = sharing.overlay.divide(is_mine, (is_anew, is_awaited), until);
+        let since = sharing.all_heard_since(now);
+        let over = sharing.overlay.divide(is_mine, (is_anew, is_awaited), (since, until));
         sharing.settle(now);
         let has_grace = is_anew || (was_replaced && !sharing.may_be_replaced);
         self.show_shared(over);
@@ -289,11 +291,12 @@ impl Applier {
         let Some(sharing) = &mut self.sharing else { return };
         let mut has_others = false;
         let is_alone = sharing.is_alone;
-        let until = self.clock.elapsed() + sharing.settling;
+        let found = self.clock.elapsed();
+        let until = found + sharing.settling;
         for key in &finished.touched {
             let is_mine = sharing.ownership.keeps(key);
             let (before, now) = (base.member(key), finished.next.member(key));
-            let noted = Noted { is_mine, is_alone, until, after: base.revision };
+            let noted = Noted { is_mine, is_alone, found, until, after: base.revision };
             sharing.overlay.note(key, before, now, noted);
             has_others |= !is_mine;
         }

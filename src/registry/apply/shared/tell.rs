@@ -11,7 +11,7 @@ use super::Sharing;
 use crate::{
     model::{CheckSpec, Status},
     registry::{
-        Beat, Member, Snapshot,
+        Beat, Company, Member, Snapshot,
         apply::Applier,
         draft::Finished,
         lease::{Heard, Sound},
@@ -38,9 +38,14 @@ impl Sharing {
         if self.ownership.hears_all() {
             return Some(Heard { since: Duration::ZERO, until: Duration::MAX });
         }
-        let (company, at) = (self.ownership.company()?, Instant::now());
-        let of = |instant| now.saturating_sub(at.saturating_duration_since(instant));
-        Some(Heard { since: of(company.since), until: of(company.until) })
+        Some(heard(self.ownership.company()?, now))
+    }
+
+    /// Since when all heartbeats have come here, though this server was cut off, if others do not
+    /// look after its instances by now.
+    pub(super) fn all_heard_since(&self, now: Duration) -> Option<Duration> {
+        let Heard { since, until } = heard(self.ownership.back_from_company()?, now);
+        (now < until + self.lease).then_some(since)
     }
 
     /// Whether this server would have heard a heartbeat in the ttl that ended at that time.
@@ -111,6 +116,13 @@ impl Sharing {
             }
         }
     }
+}
+
+/// The same in times of the registry's clock, by which it is `now`.
+fn heard(company: Company, now: Duration) -> Heard {
+    let at = Instant::now();
+    let of = |instant| now.saturating_sub(at.saturating_duration_since(instant));
+    Heard { since: of(company.since), until: of(company.until) }
 }
 
 // === impl Applier ===

@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use serde_json::json;
 
-use super::{Servers, note};
+use super::{LEASE, Servers, note};
 use crate::support::{
     api::{Api, instance_path},
     etcd::Etcd,
@@ -81,6 +81,19 @@ fn all_are(shown: &[Vec<String>], status: &str) -> bool {
 /// They were answered for until etcd was back.
 #[test]
 fn clients_that_die_while_all_of_etcd_is_gone_are_found_and_no_others() {
+    let away = |etcd: &mut Etcd| (0..3).for_each(|member| etcd.kill(member));
+    clients_die_while(away, |etcd, ()| (0..3).for_each(|member| etcd.start(member)));
+}
+
+/// When it goes on all its leases are over, so that all servers join anew: then those clients were
+/// shown once more for a ttl.
+#[test]
+fn clients_that_die_while_all_of_etcd_stands_still_are_found_and_stay_dead() {
+    let away = |etcd: &mut Etcd| [0, 1, 2].map(|member| etcd.pause(member));
+    clients_die_while(away, |_, paused| drop(paused));
+}
+
+fn clients_die_while<T>(away: impl FnOnce(&mut Etcd) -> T, back: impl FnOnce(&mut Etcd, T)) {
     let mut etcd = Etcd::cluster(3);
     let servers = Servers::named(&etcd, &["a", "b", "c"], "", |builder| builder);
     let clients = Clients::start(&servers, &["living", "dying"]);
@@ -91,7 +104,7 @@ fn clients_that_die_while_all_of_etcd_is_gone_are_found_and_no_others() {
         };
         (0..3).all(|at| known(&at).is_some()).then_some(())
     });
-    (0..3).for_each(|member| etcd.kill(member));
+    let outage = away(&mut etcd);
     let live = |what: &str, is_over: &dyn Fn() -> bool| {
         eventually(what, || {
             let shown = shown(&servers, "living");
@@ -112,13 +125,20 @@ fn clients_that_die_while_all_of_etcd_is_gone_are_found_and_no_others() {
     live("the deaths are found", &|| all_are(&shown(&servers, "dying"), "critical"));
     println!("found after {:?}", ended.elapsed());
     assert!(ended.elapsed() < TTL + FOUND, "{:?}", ended.elapsed());
-    (0..3).for_each(|member| etcd.start(member));
+    back(&mut etcd, outage);
+    let stay_dead = || {
+        let shown = shown(&servers, "dying");
+        assert!(all_are(&shown, "critical"), "they are shown again: {shown:?}");
+    };
     live("etcd is back", &|| {
+        stay_dead();
         (0..3).all(|at| note(&servers.api(at).get("/ready").body, "etcd").is_none())
     });
     let back = Instant::now();
-    live("nobody flaps", &|| back.elapsed() > 2 * TTL);
-    eventually("they stay dead", || all_are(&shown(&servers, "dying"), "critical").then_some(()));
+    live("nobody flaps", &|| {
+        stay_dead();
+        back.elapsed() > LEASE + 2 * TTL
+    });
     drop(clients);
     servers.end_well(&["etcd", "store"]);
 }

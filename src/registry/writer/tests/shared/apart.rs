@@ -104,6 +104,67 @@ async fn a_client_that_lives_where_nothing_is_heard_of_is_condemned_nowhere() {
     assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3], "but it dies as ever");
 }
 
+/// All their leases have run out, so that each finds itself unknown, and joins anew. The client was
+/// shown again for a ttl, by the server that counts its heartbeats.
+#[tokio::test(start_paused = true)]
+async fn who_died_while_all_were_cut_off_is_not_shown_again_when_they_come_back() {
+    for (first, lives) in [(0, false), (0, true), (1, false), (2, false)] {
+        let (fleet, owner, other) = fleet(beating("web/a", "10.0.0.1", TTL)).await;
+        fleet.cut_all(true);
+        fleet.live(other, 20).await;
+        pass(2_000 + FOUND).await;
+        assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3]);
+        let (mut is, mut back) = (Status::Critical, Vec::new());
+        for at in (0..3).map(|at| (owner + first + at) % 3) {
+            fleet.commons.come_back(at, first != 1);
+            back.push(at);
+            for _ in 0..20 {
+                pass(50).await;
+                let shown = back.iter().map(|at| status(&fleet.servers[*at], "web/a"));
+                let shown: Vec<_> = shown.collect();
+                assert!(shown.iter().all(|it| *it == Some(is)), "{first} first: {shown:?}");
+            }
+            fleet.commons.join_again(at);
+            pass(1_000).await;
+            if lives {
+                is = Status::Passing;
+                fleet.submit(other, beat("web/a", is)).await.unwrap();
+                pass(200).await;
+            }
+        }
+        assert_eq!(fleet.commons.members()[0].status, is, "in the store, {first} first");
+        pass(if lives { 500 } else { 60_000 }).await;
+        assert_eq!(fleet.status("web/a"), [Some(is); 3]);
+    }
+}
+
+/// One of the others has been back for so long that it takes the owner for dead, and looks after
+/// the client itself, which lives again.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_late_believes_what_the_others_have_found_meanwhile() {
+    let (fleet, owner, other) = fleet(beating("web/a", "10.0.0.1", TTL)).await;
+    fleet.cut_all(true);
+    pass(3 * 3_000 + FOUND).await;
+    assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3]);
+    (0..3).filter(|at| *at != owner).for_each(|at| fleet.commons.cut(at, false));
+    pass(10_000).await;
+    fleet.commons.bury(owner);
+    pass(1_000).await;
+    let shown = || status(&fleet.servers[other], "web/a").unwrap();
+    for _ in 0..3 {
+        fleet.submit(other, beat("web/a", Status::Passing)).await.unwrap();
+        pass(1_000).await;
+        assert_eq!(shown(), Status::Passing);
+    }
+    fleet.commons.come_back(owner, true);
+    pass(500).await;
+    fleet.commons.join_again(owner);
+    for _ in 0..20 {
+        pass(100).await;
+        assert_eq!(fleet.status("web/a"), [Some(Status::Passing); 3]);
+    }
+}
+
 /// The others had not noticed yet that they were cut off, and were not told.
 #[tokio::test(start_paused = true)]
 async fn what_was_found_before_all_knew_that_they_are_cut_off_is_told_again() {
