@@ -62,6 +62,11 @@ impl Pins {
         self.board.conditions()
     }
 
+    /// Whether a condition is on the board.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.since.lock().contains_key(name)
+    }
+
     /// Since when a condition is there (RFC 3339); now, if it is not.
     pub(super) fn since(&self, name: &str) -> String {
         self.since.lock().get(name).cloned().unwrap_or_else(|| self.now())

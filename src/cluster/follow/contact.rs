@@ -1,10 +1,17 @@
 //! Puts the registry's questions to etcd: whether a majority of it is within reach.
 
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, info, warn};
 
+use super::notes::REACH;
 use crate::cluster::{common::Common, meta};
+
+/// The name of the condition that says that etcd is too slow to be asked.
+const SLOW: &str = "etcd reads";
+
+/// How long nothing is answered before that is told: an election takes two seconds.
+const WORTH_A_NOTE: Duration = Duration::from_secs(5);
 
 /// How long an answer may take. One that is in good order answers in some milliseconds.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -15,17 +22,24 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Asks until it is told to stop.
 pub async fn answer(common: Common, stop: CancellationToken) {
     let contact = common.contact();
+    let mut slow = Slow { common: common.clone(), since: None };
     let answering = async {
         loop {
             let asked = contact.asked().await;
             // Read by consensus: a member that has lost the others cannot answer it.
             match timeout(ANSWER, meta::look(&common.client, &common.layout)).await {
-                Ok(Ok(_)) => contact.answered(asked),
-                Ok(Err(error)) => {
-                    debug!(%error, "etcd has not said whether it is within reach");
-                    contact.failed(asked);
+                Ok(Ok(_)) => {
+                    contact.answered(asked);
+                    slow.is_over();
                 }
-                Err(_) => contact.failed(asked),
+                Ok(Err(error)) => {
+                    contact.failed(asked);
+                    slow.goes_on(&error.to_string());
+                }
+                Err(_) => {
+                    contact.failed(asked);
+                    slow.goes_on(&format!("no answer within {ANSWER:?}"));
+                }
             }
             sleep(PAUSE).await;
         }
@@ -33,12 +47,51 @@ pub async fn answer(common: Common, stop: CancellationToken) {
     stop.run_until_cancelled(answering).await;
 }
 
+/// Tells of an etcd that does not answer in time, though it may tell of changes.
+struct Slow {
+    common: Common,
+    since: Option<Instant>,
+}
+
+// === impl Slow ===
+
+impl Slow {
+    fn goes_on(&mut self, why: &str) {
+        debug!(why, "etcd has not said whether it is within reach");
+        let board = &self.common.board;
+        if board.has(REACH) {
+            self.since = None; // that says it all
+            return board.clear(SLOW);
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= WORTH_A_NOTE {
+            let message = format!(
+                "etcd tells of changes, and does not answer a read: {why}. Until it does, missing \
+                 heartbeats are not counted, so that who dies stays in the answers"
+            );
+            let is_there = board.has(SLOW);
+            board.note_late(SLOW, &message, since.elapsed());
+            if !is_there {
+                warn!("{message}");
+            }
+        }
+    }
+
+    fn is_over(&mut self) {
+        self.since = None;
+        if self.common.board.has(SLOW) {
+            self.common.board.clear(SLOW);
+            info!("etcd answers reads again");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::time::Duration;
     use tokio_util::sync::CancellationToken;
 
-    use super::answer;
+    use super::{SLOW, answer};
     use crate::cluster::{
         follow::testing::{Flow, Link, client, common, until},
         testing::shared_url,
@@ -59,5 +112,23 @@ mod tests {
             until(|| sound() != "Soon").await;
             assert_eq!(sound(), answer);
         }
+    }
+
+    /// Nobody was told why the dead stayed in the answers.
+    #[tokio::test]
+    async fn an_etcd_that_answers_no_read_is_told_of_until_it_does() {
+        let link = Link::to(shared_url()).await;
+        let (common, _metrics) = common(client(&link.url), "/slow/");
+        let (contact, board) = (common.contact(), common.board.clone());
+        let stop = CancellationToken::new();
+        let _stopping = stop.clone().drop_guard();
+        link.set_flow(Flow::None);
+        tokio::spawn(answer(common.clone(), stop));
+        contact.sound(common.clock.elapsed(), Duration::ZERO);
+        until(|| board.has(SLOW)).await;
+        let (_, told) = board.conditions().remove(0);
+        assert!(told.message.contains("missing heartbeats are not counted"), "{told:?}");
+        link.set_flow(Flow::Both);
+        until(|| !board.has(SLOW)).await;
     }
 }

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use crate::cluster::{common::Common, etcd::EtcdError, layout::Meta, meta, pins::Reminder};
 
 /// The name of the condition that says that the store is out of reach.
-const REACH: &str = "etcd";
+pub(super) const REACH: &str = "etcd";
 /// The name of the one that says that its data were restored.
 const RESTORED: &str = "etcd history";
 /// The name of the one that says that nothing is written.
