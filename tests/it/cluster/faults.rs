@@ -100,10 +100,11 @@ impl Fault {
             Self::KillServer(at) | Self::PauseServer(at) | Self::RestartServer(at) => {
                 (Some(at), Kind::Down)
             }
-            Self::CutServerFromEtcd(at) | Self::CutServerFromMember(at, _) => {
-                (Some(at), Kind::Behind)
-            }
-            Self::IsolateServer(at) | Self::IsolateServerBut(at, _) => (Some(at), Kind::Blind),
+            Self::CutServerFromMember(at, _) => (Some(at), Kind::Behind),
+            Self::CutServerFromEtcd(at)
+            | Self::IsolateServer(at)
+            | Self::IsolateServerBut(at, _) => (Some(at), Kind::Apart),
+            Self::KillTwoMembers(..) | Self::KillEtcd => (None, Kind::Outage),
             // Each is down at its own time; see `Conductor::restart`.
             Self::CutServers(..) | Self::RestartServers => (None, Kind::Moving),
             // Its own death is noted when it comes; while a bulk is under way all others wait.
@@ -111,8 +112,6 @@ impl Fault {
             | Self::CutServersFromMembers(_)
             | Self::KillMember(_)
             | Self::KillLeader
-            | Self::KillTwoMembers(..)
-            | Self::KillEtcd
             | Self::PauseMember(_)
             | Self::PauseLeader
             | Self::PauseFollower
@@ -284,7 +283,7 @@ fn an_etcd_is_whole_after_each_fault() {
         let mut fleet = Fleet::start(3, 0);
         println!("three members started in {:?}", begun.elapsed());
         let second = Duration::from_secs(1);
-        let scene = Scene::new(&fleet, Bounds { seen: second, settled: second, moved: second });
+        let scene = Scene::new(&fleet, Bounds::of(second));
         let mut done = Vec::new();
         for fault in Fault::all(0, 3) {
             // One of each sort: of whom is a matter of a number.
@@ -309,7 +308,7 @@ fn servers_run_and_reach_one_another_after_each_fault() {
         let mut fleet = Fleet::start(0, 2);
         println!("two servers started in {:?}", begun.elapsed());
         let second = Duration::from_secs(1);
-        let scene = Scene::new(&fleet, Bounds { seen: second, settled: second, moved: second });
+        let scene = Scene::new(&fleet, Bounds::of(second));
         for fault in Fault::all(2, 0) {
             let hold = Duration::from_millis(100);
             Conductor { fleet: &mut fleet, scene: &scene, hold }.carry_out(fault);

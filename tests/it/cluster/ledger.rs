@@ -10,6 +10,10 @@
 //! and *wrong* otherwise. Two rules know no bound: a server shows what it has acknowledged itself
 //! from then on, and never shows an older state after a newer one.
 //!
+//! Of health two rules know no weather: a client that is heard of is dead for no server, whether
+//! that one is cut off or not; and one that was found dead is not shown again. Other bounds are
+//! those of the page for who runs servers, which is quoted at each.
+//!
 //! Everything is noted before it is done, and its end after it, so that an answer can be judged at
 //! once: what is not noted yet cannot be in it.
 //!
@@ -50,6 +54,12 @@ pub(super) struct Bounds {
     pub(super) seen: Duration,
     /// After the weather of a server is good again: it connects, and catches up.
     pub(super) settled: Duration,
+    /// A turn of what is checked, in whatever weather, beside the time that the check takes: "in
+    /// each case checks go on". Others take them over "within `cluster.lease` and one interval";
+    /// who is cut off "after `cluster.lease` checks everything by itself".
+    pub(super) checked: Duration,
+    /// An outage, by all servers: "after `cluster.lease`".
+    pub(super) noticed: Duration,
     /// For health, after the weather is good again everywhere: checks and heartbeats have found
     /// their owner, which takes a lease, and the instances had their grace.
     pub(super) moved: Duration,
@@ -126,6 +136,8 @@ struct Entry {
     /// Whether an answer has shown it, and whether one has left it out for its health.
     was_well: bool,
     was_ill: bool,
+    /// When each server has last shown it as one that is silent.
+    found_dead: Vec<Option<At>>,
     /// What was wrong last, and when: the same again, moments later, explains nothing more.
     told: Option<(Server, Shown, At)>,
 }
@@ -144,6 +156,15 @@ const SAME: Duration = Duration::from_secs(5);
 /// So many that are silent at the same time are believed: `health.self_preservation.min_silent`.
 const BELIEVED: usize = 3;
 
+// === impl Bounds ===
+
+impl Bounds {
+    /// The same for everything.
+    pub(super) fn of(time: Duration) -> Self {
+        Self { seen: time, settled: time, checked: time, noticed: time, moved: time }
+    }
+}
+
 // === impl Ledger ===
 
 impl Ledger {
@@ -157,6 +178,7 @@ impl Ledger {
             floors: vec![Floor::default(); servers],
             was_well: false,
             was_ill: false,
+            found_dead: vec![None; servers],
             told: None,
         };
         Self {
@@ -205,10 +227,10 @@ impl Ledger {
     }
 
     /// Notes that a heartbeat is about to be sent.
-    pub(super) fn begin_beat(&mut self, key: Key, at: At) -> Begun {
+    pub(super) fn begin_beat(&mut self, key: Key, server: Server, at: At) -> Begun {
         let beats = &mut self.entries[key].beats;
         beats.forget(at.saturating_sub(MEMORY));
-        Begun { key, number: beats.begin(at), is_registration: false }
+        Begun { key, number: beats.begin(server, at), is_registration: false }
     }
 
     /// Notes whether it was taken.
@@ -309,13 +331,25 @@ impl Entry {
         }
     }
 
-    /// The last moment until then at which it may have been taken for ill.
-    fn down(&self, until: At, passed_on: Duration) -> Option<At> {
+    /// The last moment until then at which it may have been taken for ill, where a heartbeat
+    /// counts that was taken by a server which could pass it on between two moments.
+    fn down(
+        &self,
+        until: At,
+        passed_on: Duration,
+        could: impl Fn(Server, At, At) -> bool,
+    ) -> Option<At> {
         match self.care {
             Care::Nobody => None,
-            Care::Heartbeats(ttl) => Some(self.beats.down(ttl, passed_on, until)),
+            Care::Heartbeats(ttl) => Some(self.beats.down(ttl, until, passed_on, could)),
             Care::Checks(within) => self.turns.down(within, until),
         }
+    }
+
+    /// Whether heartbeats are missing, for as long as one is good for.
+    fn is_silent(&self, at: At) -> bool {
+        let Care::Heartbeats(ttl) = self.care else { return false };
+        self.beats.sent(at).is_some_and(|sent| sent + ttl <= at)
     }
 }
 

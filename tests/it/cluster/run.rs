@@ -139,11 +139,20 @@ impl Run {
         let seen = Duration::from_secs(1);
         if self.members == 0 {
             // A server by itself knows all that there is when it runs.
-            return Bounds { seen, settled: seen, moved: TTL + 2 * seen };
+            return Bounds {
+                seen,
+                settled: seen,
+                checked: seen,
+                noticed: seen,
+                moved: TTL + 2 * seen,
+            };
         }
         // It tries again within five seconds, and catches up.
         let settled = Duration::from_secs(8);
-        Bounds { seen, settled, moved: settled + LEASE + TTL + seen }
+        let checked = settled + LEASE;
+        // A lease until they take themselves for cut off, and what they say to one another.
+        let noticed = LEASE + 2 * seen;
+        Bounds { seen, settled, checked, noticed, moved: checked + TTL + seen }
     }
 }
 

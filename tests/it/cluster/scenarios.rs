@@ -20,6 +20,12 @@ use crate::support::{fleet::LEASE, lab::alone};
 /// Longer than a lease, in milliseconds.
 const LEASE_LOST: u64 = 4_500;
 
+/// Longer than it takes in an outage until who falls silent is known as dead, whenever that is.
+const OUTAGE_LASTS: u64 = 14_500;
+
+/// Longer than a lease and, after it, the ttl of those whose heartbeats do not come there.
+const HEARS_NOTHING: u64 = 9_500;
+
 /// Longer than it takes until a watch is left that says nothing.
 const WATCH_LEFT: u64 = 11_500;
 
@@ -35,7 +41,7 @@ const DEATHS: &[(Fault, u64)] = &[
     (Fault::KillMember(2), SHORT),
     (Fault::KillLeader, SHORT),
     (Fault::KillTwoMembers(0, 2), LEASE_LOST),
-    (Fault::KillEtcd, LEASE_LOST),
+    (Fault::KillEtcd, OUTAGE_LASTS),
     (Fault::KillServerInBulk(0, Moment::Begun), SHORT),
     (Fault::KillServerInBulk(1, Moment::Counts), SHORT),
 ];
@@ -51,7 +57,7 @@ const CUTS: &[(Fault, u64)] = &[
     (Fault::CutMembers(0, 2), SHORT),
     (Fault::CutMembers(1, 2), SHORT),
     (Fault::CutLeader, LEASE_LOST),
-    (Fault::CutServerFromEtcd(0), LEASE_LOST),
+    (Fault::CutServerFromEtcd(0), HEARS_NOTHING),
     (Fault::IsolateServerBut(1, 2), LEASE_LOST),
     (Fault::IsolateServer(2), LEASE_LOST),
 ];

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
-use super::At;
+use super::{At, Server};
 
 /// A dead instance never lives longer than its TTL and this.
 const DECISION: Duration = Duration::from_secs(1);
@@ -17,19 +17,20 @@ pub(super) struct Beats {
 #[derive(Debug, Clone, Copy)]
 struct Beat {
     number: u32,
+    /// Who was asked; none for a registration.
+    server: Option<Server>,
     begun: At,
     ended: Option<At>,
     /// Whether it was acknowledged. A registration is not taken for one that is: a replacement
     /// keeps the state that a check is in.
     is_taken: bool,
-    is_registration: bool,
 }
 
 // === impl Beats ===
 
 impl Beats {
-    pub(super) fn begin(&mut self, at: At) -> u32 {
-        self.push(at, false)
+    pub(super) fn begin(&mut self, server: Server, at: At) -> u32 {
+        self.push(at, Some(server))
     }
 
     pub(super) fn end(&mut self, number: u32, is_taken: bool, at: At) {
@@ -39,19 +40,19 @@ impl Beats {
     }
 
     pub(super) fn registering(&mut self, at: At) {
-        self.push(at, true);
+        self.push(at, None);
     }
 
     /// Ends the registrations that are under way.
     pub(super) fn registered(&mut self, at: At) {
-        let open = |beat: &&mut Beat| beat.is_registration && beat.ended.is_none();
+        let open = |beat: &&mut Beat| beat.server.is_none() && beat.ended.is_none();
         self.sent.iter_mut().filter(open).for_each(|beat| beat.ended = Some(at));
     }
 
-    fn push(&mut self, at: At, is_registration: bool) -> u32 {
+    fn push(&mut self, at: At, server: Option<Server>) -> u32 {
         let number = self.next;
         self.next += 1;
-        let beat = Beat { number, begun: at, ended: None, is_taken: false, is_registration };
+        let beat = Beat { number, server, begun: at, ended: None, is_taken: false };
         self.sent.push_back(beat);
         number
     }
@@ -68,12 +69,20 @@ impl Beats {
     }
 
     /// The last moment until then at which it may have been taken for dead: that no heartbeat
-    /// covers which had been acknowledged, and passed on to whoever counts it.
-    pub(super) fn down(&self, ttl: Duration, passed_on: Duration, until: At) -> At {
+    /// covers which had been acknowledged, by a server that could pass it on to whoever counts it
+    /// within a time from then on.
+    pub(super) fn down(
+        &self,
+        ttl: Duration,
+        until: At,
+        passed_on: Duration,
+        could: impl Fn(Server, At, At) -> bool,
+    ) -> At {
         let mut moment = until;
         for beat in self.sent.iter().rev().filter(|beat| beat.is_taken) {
             let from = beat.ended.unwrap_or(until) + passed_on;
-            if from <= moment && moment <= beat.begun + ttl {
+            let could = beat.server.is_some_and(|server| could(server, beat.begun, from));
+            if could && from <= moment && moment <= beat.begun + ttl {
                 moment = from;
             }
         }

@@ -9,8 +9,11 @@ use super::{At, MEMORY, Server};
 pub(crate) enum Kind {
     /// It is dead or stands still: nothing is asked of it.
     Down,
-    /// Others do not reach it: it answers, what it knows, and gets no heartbeats but its own.
-    Blind,
+    /// It alone is cut off from etcd, and from others, perhaps: it answers, what it knows, and what
+    /// it is told by clients may stay with it.
+    Apart,
+    /// No server has etcd, and all reach one another.
+    Outage,
     /// It does not hear of changes, or not at once: it answers, what it knows.
     Behind,
     /// It is told of everything, but what says how instances are may be on the move.
@@ -96,11 +99,13 @@ impl Excuses {
         all.any(|span| span.from <= to && span.end(settled).is_none_or(|end| end >= from))
     }
 
-    /// Whether heartbeats may be missing at a moment.
-    pub(super) fn is_blind(&self, at: At, settled: Duration) -> bool {
-        let mut blind =
-            self.spans.iter().filter(|span| matches!(span.kind, Kind::Blind | Kind::Down));
-        blind.any(|span| span.from <= at && span.to.is_none_or(|to| to + settled >= at))
+    /// When the outage began that is at a moment, or settles; none in other bad weather.
+    pub(super) fn outage_at(&self, at: At, settled: Duration) -> Option<At> {
+        let is_then =
+            |span: &&Span| span.from <= at && span.end(settled).is_none_or(|end| end >= at);
+        let mut then = self.spans.iter().filter(is_then);
+        let only = then.next().filter(|span| span.kind == Kind::Outage)?;
+        then.next().is_none().then_some(only.from)
     }
 
     /// Since when there has been no bad weather; none when there is.

@@ -3,8 +3,14 @@
 use std::time::Duration;
 
 use super::{
-    At, BELIEVED, Care, Entry, Key, Kind, Ledger, SAME, Server, Shown, Sight, State, Verdict,
+    At, BELIEVED, Bounds, Care, Entry, Key, Kind, Ledger, SAME, Server, Shown, Sight, State,
+    Verdict,
 };
+
+/// How long after its ttl a client may be answered that dies in an outage: "within its ttl and
+/// three seconds of the last heartbeat; of one that died before, within two ttls and three seconds
+/// from when all have noticed".
+const OUTAGE: Duration = Duration::from_secs(3);
 
 // === impl Ledger ===
 
@@ -20,6 +26,9 @@ impl Ledger {
                 let hidden = entry.history.last(Shown::Hidden, sight.answered);
                 let is_there = hidden.is_none_or(|last| last + self.bounds.seen < sight.asked);
                 entry.was_ill |= shown == Shown::Hidden && is_there;
+                if shown == Shown::Hidden && is_there && entry.is_silent(sight.asked) {
+                    entry.found_dead[sight.server] = Some(sight.answered);
+                }
                 if let Shown::As(generation) = shown {
                     entry.was_well = true;
                     let since = entry.history.first(generation).unwrap_or_default();
@@ -43,7 +52,8 @@ impl Ledger {
         self.tally.violation(|| {
             format!(
                 "{shown:?} of instance {key}, wrong for {since:.3?}; {sight:.3?}, floor \
-                 {floor:.3?}; {entry}"
+                 {floor:.3?}, found dead {:.3?}; {entry}",
+                entry.found_dead
             )
         });
     }
@@ -55,7 +65,7 @@ impl Ledger {
         let health = match shown {
             Shown::As(_) => entry.up(answered),
             // As a state that is right, or as one that is well hidden: whichever it can be.
-            Shown::Hidden => entry.down(answered, self.bounds.seen),
+            Shown::Hidden => self.down(entry, sight),
             Shown::Unknown => None,
         };
         let state_from = self.servers[server].reach(asked, self.bounds.settled);
@@ -64,7 +74,9 @@ impl Ledger {
         let is_state =
             state.filter(|&last| last >= state_from && floor.is_none_or(|floor| last > floor));
         let is_health = health.filter(|&last| {
-            last >= self.health_from(asked) || self.is_excused(entry, sight, shown)
+            last >= self.health_from(entry, sight, shown)
+                && !(matches!(shown, Shown::As(_)) && self.is_dead(entry, sight))
+                || self.is_doubtful(entry, sight, shown)
         });
         let since = match shown {
             Shown::As(_) => match (is_state, is_health) {
@@ -83,23 +95,78 @@ impl Ledger {
     }
 
     /// The moment since which health may be shown as it was.
-    fn health_from(&self, asked: At) -> At {
-        self.everywhere.reach(asked, self.bounds.moved).saturating_sub(self.bounds.seen)
+    fn health_from(&self, entry: &Entry, sight: Sight, shown: Shown) -> At {
+        let Sight { server, asked, answered } = sight;
+        let Bounds { seen, settled, checked, moved, .. } = self.bounds;
+        let moved = self.everywhere.reach(asked, moved);
+        let own = self.servers[server].reach(asked, settled);
+        let earliest = match (entry.care, shown) {
+            // Nobody that is heard of anywhere is found dead, whatever the weather.
+            (Care::Heartbeats(_), Shown::Hidden) => own,
+            (Care::Checks(_), _) => {
+                let earliest = asked.saturating_sub(checked);
+                let was_down = self.servers[server].was(Kind::Down, earliest, answered);
+                if was_down { moved } else { moved.max(earliest) }
+            }
+            _ => moved,
+        };
+        earliest.saturating_sub(seen)
     }
 
-    /// What the instance of heartbeats may be taken for whatever it sent: a server that nobody
-    /// reaches gets none, and when many are silent that is doubted, and they are held until they
-    /// beat again.
-    fn is_excused(&self, entry: &Entry, sight: Sight, shown: Shown) -> bool {
-        let Care::Heartbeats(ttl) = entry.care else { return false };
-        match shown {
-            Shown::As(_) => {
-                let sent = entry.beats.sent(sight.answered);
-                sent.is_some_and(|sent| self.is_doubted(sent + ttl, sight.answered))
-            }
-            Shown::Hidden => self.servers[sight.server].is_blind(sight.asked, self.bounds.moved),
-            Shown::Unknown => false,
-        }
+    /// The last moment at which an instance may have been taken for ill by a server. One that is
+    /// alone "counts no missing heartbeats, as its clients may come to the others"; what it takes
+    /// itself may be unknown to those.
+    fn down(&self, entry: &Entry, sight: Sight) -> Option<At> {
+        let is_apart = self.servers[sight.server].is_open(Kind::Apart);
+        entry.down(sight.answered, self.bounds.seen, |server, from, to| {
+            let was = |kind| self.servers[server].was(kind, from, to);
+            is_apart || !(was(Kind::Apart) || was(Kind::Down))
+        })
+    }
+
+    /// Whether an instance of heartbeats must be known as dead, in whatever weather.
+    fn is_dead(&self, entry: &Entry, sight: Sight) -> bool {
+        let Sight { server, asked, answered } = sight;
+        let (Care::Heartbeats(ttl), Some(sent)) = (entry.care, entry.beats.sent(answered)) else {
+            return false;
+        };
+        let found = entry.found_dead[server].filter(|found| sent < *found);
+        let stays = found.is_some_and(|found| self.stays_found(server, found));
+        let noticed = self.company_since(server, asked).filter(|_| self.is_outage());
+        let noticed = noticed.map(|since| since + self.bounds.noticed);
+        let is_over = noticed.is_some_and(|noticed| {
+            let known = if sent >= noticed { sent + ttl } else { noticed + 2 * ttl };
+            asked > known + OUTAGE + self.bounds.seen
+        });
+        stays || is_over
+    }
+
+    /// Whether a death that a server has shown then is there to stay. In bad weather, and moments
+    /// before it, the store may not have got it: it "is shown again, for a full ttl", but for an
+    /// outage in which "all servers were without etcd and reached one another".
+    fn stays_found(&self, server: Server, found: At) -> bool {
+        let Bounds { seen, settled, .. } = self.bounds;
+        !self.servers[server].is_within(found, found + seen, settled)
+            || self.company_since(server, found).is_some()
+    }
+
+    /// Since when there is an outage at that moment, before which all servers had settled.
+    fn company_since(&self, server: Server, at: At) -> Option<At> {
+        let settled = self.bounds.settled;
+        let since = self.servers[server].outage_at(at, settled)?;
+        self.servers.iter().all(|it| it.outage_at(at, settled) == Some(since)).then_some(since)
+    }
+
+    fn is_outage(&self) -> bool {
+        self.everywhere.is_open(Kind::Outage)
+    }
+
+    /// Whether the instance of heartbeats may be taken for alive though it sends none: when many
+    /// are silent that is doubted, and they are held until they beat again.
+    fn is_doubtful(&self, entry: &Entry, sight: Sight, shown: Shown) -> bool {
+        let (Care::Heartbeats(ttl), Shown::As(_)) = (entry.care, shown) else { return false };
+        let sent = entry.beats.sent(sight.answered);
+        sent.is_some_and(|sent| self.is_doubted(sent + ttl, sight.answered))
     }
 
     /// Whether more may have been silent between two moments than are believed.
@@ -107,7 +174,9 @@ impl Ledger {
         let is_silent = |entry: &&Entry| {
             matches!(entry.care, Care::Heartbeats(_))
                 && entry.history.states() != [None]
-                && entry.down(to, self.bounds.seen).is_some_and(|silent| silent >= from)
+                && entry
+                    .down(to, self.bounds.seen, |_, _, _| true)
+                    .is_some_and(|silent| silent >= from)
         };
         self.entries.iter().filter(is_silent).count() > BELIEVED
     }

@@ -7,7 +7,8 @@ use super::{
     history::{History, Registered},
 };
 
-const BOUNDS: Bounds = Bounds { seen: s(1), settled: s(5), moved: s(10) };
+const BOUNDS: Bounds =
+    Bounds { seen: s(1), settled: s(5), checked: s(8), noticed: s(4), moved: s(10) };
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -143,7 +144,7 @@ fn who_was_found_to_have_caught_up_is_excused_no_longer_but_for_health() {
     ledger.turn(1, true, s(10));
     let excuse = ledger.excuse(None, Kind::Behind, s(15));
     change(&mut ledger, Change::Deregister, 0, s(20), Outcome::Taken(2));
-    ledger.turn(1, false, s(20));
+    ledger.turn(1, false, s(29));
     ledger.over(&excuse, s(30));
     let stale = |ledger: &mut Ledger, key: usize, at: Duration| {
         is_wrong(ledger.see(Sight { server: 1, asked: at, answered: at }, key, Shown::As(1)))
@@ -153,7 +154,7 @@ fn who_was_found_to_have_caught_up_is_excused_no_longer_but_for_health() {
     ledger.caught_up(s(31));
     assert!(stale(&mut ledger, 0, s(32)));
     assert!(!ledger.may_be_away(Sight { server: 1, asked: s(32), answered: s(32) }));
-    assert!(!stale(&mut ledger, 1, s(39)), "health has ten");
+    assert!(!stale(&mut ledger, 1, s(38)), "health has eight");
     assert!(stale(&mut ledger, 1, s(41)));
 }
 
@@ -278,7 +279,7 @@ fn beating() -> Ledger {
 }
 
 fn beat(ledger: &mut Ledger, at: Duration, is_taken: bool) {
-    let begun = ledger.begin_beat(0, at);
+    let begun = ledger.begin_beat(0, 0, at);
     ledger.end_beat(begun, is_taken, at + ms(10));
 }
 
@@ -291,10 +292,11 @@ fn an_instance_is_well_while_it_beats_and_for_its_ttl_and_a_second_after_it() {
     // The last is from 19: within its TTL it is well, within a second more it may be either.
     assert!(is_wrong(see(&mut ledger, 0, s(21) + ms(900), Shown::Hidden)));
     for shown in [Shown::As(1), Shown::Hidden] {
-        assert_eq!(see(&mut ledger, 0, s(22) + ms(500), shown), Verdict::Right, "{shown:?}");
+        let server = usize::from(shown == Shown::Hidden);
+        assert_eq!(see(&mut ledger, server, s(22) + ms(500), shown), Verdict::Right, "{shown:?}");
     }
-    assert_eq!(see(&mut ledger, 0, s(24), Shown::Hidden), Verdict::Right);
     assert_eq!(see(&mut ledger, 0, s(24), Shown::As(1)), Verdict::Late(ms(990)));
+    assert_eq!(see(&mut ledger, 0, s(24), Shown::Hidden), Verdict::Right);
     assert!(is_wrong(see(&mut ledger, 0, s(25), Shown::As(1))));
     // It comes back: at once where it beat, within the bound elsewhere.
     beat(&mut ledger, s(30), true);
@@ -328,12 +330,68 @@ fn bad_weather_is_no_reason_to_hide_what_beats_and_may_keep_what_does_not() {
     assert!(!is_wrong(see(&mut ledger, 1, s(29), Shown::As(1))));
     assert!(is_wrong(see(&mut ledger, 1, s(31), Shown::As(1))));
     assert!(!is_wrong(see(&mut ledger, 1, s(31), Shown::Hidden)));
-    // Who is reached by nobody misses heartbeats, and is alone with that.
+    // Who is reached by nobody misses heartbeats, and takes nobody for dead for that.
     let mut ledger = beating();
-    let _lasting = ledger.excuse(Some(1), Kind::Blind, s(14));
+    let _lasting = ledger.excuse(Some(1), Kind::Apart, s(14));
     (10..20).for_each(|at| beat(&mut ledger, s(at), true));
-    assert!(!is_wrong(see(&mut ledger, 1, s(16), Shown::Hidden)));
+    assert!(is_wrong(see(&mut ledger, 1, s(16), Shown::Hidden)));
     assert!(is_wrong(see(&mut ledger, 0, s(16), Shown::Hidden)));
+    // Others need not hear of what comes to it.
+    let mut ledger = beating();
+    (10..14).for_each(|at| beat(&mut ledger, s(at), true));
+    let _lasting = ledger.excuse(Some(0), Kind::Apart, s(15));
+    (14..20).for_each(|at| beat(&mut ledger, s(at), true));
+    assert!(is_wrong(see(&mut ledger, 0, s(18), Shown::Hidden)));
+    assert!(!is_wrong(see(&mut ledger, 1, s(18), Shown::Hidden)));
+}
+
+#[test]
+fn who_was_found_dead_by_a_server_stays_dead_there_unless_that_was_in_bad_weather() {
+    // The weather turns bad before that, or long after it; and whether it must stay.
+    for (from, kind, stays) in [
+        (s(25), Kind::Apart, true),
+        (s(25), Kind::Behind, true),
+        (s(25), Kind::Down, true),
+        (s(20), Kind::Moving, true),
+        (s(20), Kind::Outage, true),
+        (s(20), Kind::Behind, false),
+        (s(20), Kind::Apart, false),
+        (s(23) + ms(500), Kind::Down, false),
+    ] {
+        let mut ledger = beating();
+        (10..20).for_each(|at| beat(&mut ledger, s(at), true));
+        // For which death would be no news else.
+        let _moving = ledger.excuse(None, Kind::Moving, s(19));
+        let of = (kind != Kind::Outage).then_some(0);
+        let early = (from < s(23)).then(|| ledger.excuse(of, kind, from));
+        assert!(!is_wrong(see(&mut ledger, 0, s(23), Shown::Hidden)));
+        let _late = early.is_none().then(|| ledger.excuse(of, kind, from));
+        assert_eq!(is_wrong(see(&mut ledger, 0, s(28), Shown::As(1))), stays, "{from:?} {kind:?}");
+        if early.is_some() {
+            assert!(!is_wrong(see(&mut ledger, 1, s(28), Shown::As(1))), "it may not know of it");
+        }
+        beat(&mut ledger, s(28), true);
+        assert!(!is_wrong(see(&mut ledger, 0, s(29), Shown::As(1))));
+    }
+}
+
+#[test]
+fn who_dies_in_an_outage_that_all_have_noticed_is_known_as_dead_within_its_bound() {
+    // The last heartbeat, and until when it may count: two ttls and three seconds, and one, from
+    // 24 on, or one ttl from itself on.
+    for (last, until) in [(19, 34), (23, 34), (25, 32)] {
+        let mut ledger = beating();
+        (10..=last).for_each(|at| beat(&mut ledger, s(at), true));
+        let _lasting = ledger.excuse(None, Kind::Outage, s(20));
+        assert!(!is_wrong(see(&mut ledger, 0, s(until), Shown::As(1))), "{last}");
+        assert!(is_wrong(see(&mut ledger, 0, s(until) + ms(100), Shown::As(1))), "{last}");
+    }
+    // With a server out of reach nobody knows whether the client goes there.
+    let mut ledger = beating();
+    (10..20).for_each(|at| beat(&mut ledger, s(at), true));
+    let _lasting = ledger.excuse(None, Kind::Outage, s(20));
+    let _besides = ledger.excuse(Some(1), Kind::Down, s(20));
+    assert!(!is_wrong(see(&mut ledger, 0, s(60), Shown::As(1))));
 }
 
 #[test]
@@ -344,7 +402,7 @@ fn when_many_are_silent_they_may_be_kept_until_they_beat() {
             let begun = ledger.begin(key, Change::Register(1), s(9));
             ledger.end(begun, 0, Outcome::Taken(1), s(9));
             for at in 10..if key < count { 15 } else { 60 } {
-                let begun = ledger.begin_beat(key, s(at));
+                let begun = ledger.begin_beat(key, 0, s(at));
                 ledger.end_beat(begun, true, s(at));
             }
         }
@@ -374,9 +432,11 @@ fn a_turn_of_what_is_checked_is_known_within_its_time_and_not_before_it() {
     // Who checks may have died.
     let excuse = ledger.excuse(Some(1), Kind::Down, s(22));
     assert!(!is_wrong(see(&mut ledger, 0, s(30), Shown::As(1))));
-    ledger.over(&excuse, s(31));
-    assert!(!is_wrong(see(&mut ledger, 0, s(40), Shown::As(1))));
-    assert!(is_wrong(see(&mut ledger, 0, s(42), Shown::As(1))));
+    // That lasts, and others have taken over what it checked.
+    assert!(is_wrong(see(&mut ledger, 0, s(32), Shown::As(1))));
+    // But it does not know of that when it goes on.
+    ledger.over(&excuse, s(40));
+    assert!(!is_wrong(see(&mut ledger, 1, s(41), Shown::As(1))));
 }
 
 #[test]

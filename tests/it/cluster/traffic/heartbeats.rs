@@ -38,8 +38,10 @@ impl Heart<'_> {
     pub(crate) fn run(mut self) {
         loop {
             let beats = self.rng.u32(5..15);
+            let mut servers: Vec<Server> = (0..self.scene.servers.len()).collect();
+            self.rng.shuffle(&mut servers);
             for _ in 0..beats {
-                self.beat();
+                self.beat(&servers);
                 let pause = (TTL / 3).mul_f32(self.rng.f32().mul_add(0.3, 0.7));
                 if !self.scene.pass(pause, Ends::Everything) {
                     return;
@@ -59,12 +61,13 @@ impl Heart<'_> {
         }
     }
 
-    /// Asks one server after the other, until one takes it.
-    fn beat(&mut self) {
-        let mut servers: Vec<Server> = (0..self.scene.servers.len()).collect();
-        self.rng.shuffle(&mut servers);
-        servers.retain(|server| !self.scene.ledger().is_down(*server));
-        for server in servers {
+    /// Asks one server after the other, until one takes it: the same ones first each time, so that
+    /// others hear nothing of it.
+    fn beat(&self, servers: &[Server]) {
+        for &server in servers {
+            if self.scene.ledger().is_down(server) {
+                continue;
+            }
             if self.scene.ledger().states(self.key) == [None] || self.is_taken_by(server) {
                 return;
             }
@@ -74,7 +77,7 @@ impl Heart<'_> {
     fn is_taken_by(&self, server: Server) -> bool {
         let (scene, key) = (self.scene, self.key);
         let path = format!("{}/heartbeat", scene.roster.entry(key).path());
-        let begun = scene.ledger().begin_beat(key, scene.now());
+        let begun = scene.ledger().begin_beat(key, server, scene.now());
         let asked = scene.now();
         let reply = Api::attempt(scene.servers[server].1, ("PUT", &path), &Value::Null, PATIENCE);
         let answered = scene.now();
