@@ -289,6 +289,13 @@ impl Ledger {
         self.servers[server].is_open(Kind::Down)
     }
 
+    /// Whether a word that a client has said may be unknown to the server that counts it: that one
+    /// may be dead or cut off, or the one that was told, or not know that it is no longer.
+    pub(super) fn may_be_unheard(&self, asked: At, answered: At) -> bool {
+        let asked = asked.saturating_sub(self.bounds.settled);
+        [Kind::Apart, Kind::Down].iter().any(|kind| self.everywhere.was(*kind, asked, answered))
+    }
+
     /// Whether a server may have refused a change, or not replied, for the weather that it had.
     pub(super) fn may_be_away(&self, sight: Sight) -> bool {
         let Sight { server, asked, answered } = sight;

@@ -17,7 +17,7 @@ use super::{
     roster::{Kind, TTL, state_in},
     scene::{Ends, Scene},
     settle::settle,
-    traffic::{backends::Backends, heartbeats::Heart, resolvers, writers::Writer},
+    traffic::{backends::Backends, facts::Facts, heartbeats::Heart, resolvers, writers::Writer},
 };
 use crate::support::{
     api::Api,
@@ -102,6 +102,8 @@ impl Run {
                 let (scene, rng) = (&scene, rng.fork());
                 scope.spawn(move || resolvers::run(scene, server, rng));
             }
+            let facts = Facts::start(&scene, rng.fork());
+            scope.spawn(|| facts.run());
             let turns = rng.fork();
             scope.spawn(|| backends.run(&scene, turns));
             match self.plan {

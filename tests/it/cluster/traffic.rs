@@ -2,6 +2,7 @@
 //! checked, and those who ask.
 
 pub(super) mod backends;
+pub(super) mod facts;
 pub(super) mod heartbeats;
 pub(super) mod resolvers;
 pub(super) mod writers;

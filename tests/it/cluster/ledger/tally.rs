@@ -108,7 +108,7 @@ impl fmt::Display for Tally {
 // === impl Changes ===
 
 impl Changes {
-    pub(super) fn count(&mut self, outcome: Outcome) {
+    pub(in crate::cluster) fn count(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Taken(_) => self.taken += 1,
             Outcome::Refused => self.refused += 1,
