@@ -45,16 +45,7 @@ impl Config {
     /// The refusal of what the client of etcd was made of, with the place of its key.
     pub fn etcd_mistake(&self, error: &EtcdError) -> ConfigError {
         let (path, problem) = match error {
-            EtcdError::Options { field: "ca_file", problem } => ("store.ca_file", problem.clone()),
-            // What is wrong with both together is said of the first.
-            EtcdError::Options { field: "certificate_file" | "tls", problem } => {
-                ("store.certificate", problem.clone())
-            }
-            EtcdError::Options { field: "key_file", problem } => ("store.key", problem.clone()),
-            EtcdError::Options { field: "server_name", problem } => {
-                ("store.server_name", problem.clone())
-            }
-            EtcdError::Options { problem, .. } => ("store.endpoints", problem.clone()),
+            EtcdError::Options { field, problem } => (*field, problem.clone()),
             other => ("store.endpoints", other.to_string()),
         };
         self.mistake(path, Invalid::new("", "", problem))
@@ -77,8 +68,8 @@ mod tests {
     use std::{fs, time::Duration};
 
     use crate::{
-        app::config::{Config, EtcdEndpoint, StoreKind},
-        cluster::etcd::{Client, EtcdError},
+        app::config::{Config, EtcdEndpoint, EtcdSettings, StoreKind},
+        cluster::etcd::Client,
     };
 
     fn shared() -> Config {
@@ -135,17 +126,22 @@ mod tests {
 
     #[test]
     fn what_the_client_refuses_is_said_of_its_key() {
-        let of = |field| {
-            let error = EtcdError::Options { field, problem: "cannot be read".into() };
-            shared().etcd_mistake(&error).to_string()
-        };
-        for (field, key) in [
-            ("ca_file", "store.ca_file"),
-            ("certificate_file", "store.certificate"),
-            ("key_file", "store.key"),
-            ("endpoints", "store.endpoints"),
+        type Touch = fn(&mut EtcdSettings);
+        for (key, touch) in [
+            ("store.ca_file", (|etcd| etcd.ca_file = Some("/none".into())) as Touch),
+            ("store.certificate", |etcd| {
+                (etcd.certificate, etcd.key) = (Some("/none".into()), Some("/none".into()));
+            }),
+            ("store.certificate", |etcd| etcd.key = Some("/none".into())),
+            ("store.server_name", |etcd| etcd.server_name = Some("a b".into())),
+            ("store.endpoints", |etcd| etcd.endpoints.clear()),
         ] {
-            assert_eq!(of(field), format!("error: `{key}`: cannot be read"));
+            let mut config = shared();
+            config.store.etcd.endpoints[0].is_encrypted = true;
+            touch(&mut config.store.etcd);
+            let refused = Client::new(config.etcd_options(0).unwrap().unwrap()).unwrap_err();
+            let said = config.etcd_mistake(&refused).to_string();
+            assert!(said.starts_with(&format!("error: `{key}`: ")), "{said}");
         }
     }
 }

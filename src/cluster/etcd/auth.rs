@@ -11,7 +11,7 @@ use tonic_prost::ProstCodec;
 use super::{
     EtcdError,
     connection::Connection,
-    failure::{Asked, Failure, Kind},
+    failure::{Asked, Failure, Kind, NOBODY},
     options::EtcdUser,
     password::Password,
     proto::{AuthenticateRequest, AuthenticateResponse},
@@ -62,7 +62,7 @@ impl Auth {
         match &self.user {
             Some(user) => format!("user `{}`", user.name),
             None if self.has_certificate => "the user (CN) of our certificate".to_owned(),
-            None => "somebody without user and password".to_owned(),
+            None => NOBODY.to_owned(),
         }
     }
 
@@ -101,7 +101,7 @@ impl Auth {
         endpoint: &str,
     ) -> Result<Held, Failure> {
         let Some(user) = &self.user else {
-            return Err(Failure::no_user(endpoint));
+            return Err(Failure::certain(EtcdError::no_user(endpoint.to_owned())));
         };
         let _turn = self.renewing.lock().await;
         let held = self.held.lock().clone();

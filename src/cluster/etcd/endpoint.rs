@@ -25,7 +25,7 @@ impl Endpoint {
     /// # Errors
     /// When it is none of these; the message says which part.
     pub(super) fn parse(text: &str) -> Result<Self, EtcdError> {
-        let refuse = |problem: String| EtcdError::Options { field: "endpoints", problem };
+        let refuse = |problem: String| EtcdError::Options { field: "store.endpoints", problem };
         let example = "an endpoint is written http://10.0.0.1:2379 or https://etcd-1.example:2379";
         let uri: Uri = text
             .parse()
@@ -39,7 +39,7 @@ impl Endpoint {
             return Err(refuse(format!("`{text}` has no host; {example}")));
         };
         if authority.as_str().contains('@') {
-            let problem = "has a user in it, which belongs into the setting of its own";
+            let problem = "has a user in it, which belongs into `store.user`";
             return Err(refuse(format!("an endpoint {problem}; {example}")));
         }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {

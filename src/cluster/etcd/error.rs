@@ -73,9 +73,9 @@ pub enum EtcdError {
         endpoint: String,
     },
     /// The settings cannot be used.
-    #[error("{field} of etcd: {problem}")]
+    #[error("`{field}`: {problem}")]
     Options {
-        /// Which setting.
+        /// Which setting, by its key in the configuration.
         field: &'static str,
         /// What is wrong with it.
         problem: String,

@@ -9,6 +9,9 @@ use super::{
     wire::Unsent,
 };
 
+/// Who we are to etcd where nothing says it.
+pub(super) const NOBODY: &str = "somebody without user and password";
+
 /// Why one attempt at one endpoint failed.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -191,14 +194,6 @@ impl Failure {
         }
     }
 
-    /// etcd wants to know who we are, and we have nothing to say.
-    pub(super) fn no_user(endpoint: &str) -> Self {
-        let problem = "etcd's authentication is on, and lets somebody without user and password do \
-                       nothing: set these, or a client certificate with a user's name (CN)";
-        let endpoint = endpoint.to_owned();
-        Self::certain(EtcdError::Denied { endpoint, problem: problem.to_owned() })
-    }
-
     /// As an error of a call that must not be made twice.
     pub(super) fn unsure(self, endpoint: &str) -> EtcdError {
         let endpoint = endpoint.to_owned();
@@ -227,6 +222,7 @@ impl Failure {
             | Kind::Slow(cause) => EtcdError::Unreachable { attempts: attempts(cause) },
             Kind::Final(error) => error,
             Kind::NoLeader(cause) => EtcdError::NoLeader { attempts: attempts(cause) },
+            Kind::Token(_) if user == NOBODY => EtcdError::no_user(endpoint),
             Kind::Token(cause) => {
                 let problem = format!("etcd does not know who {user} is: {cause}");
                 EtcdError::Denied { endpoint, problem }
@@ -252,10 +248,26 @@ impl Failure {
 // === impl EtcdError ===
 
 impl EtcdError {
+    /// etcd wants to know who we are, and we have nothing to say.
+    pub(super) fn no_user(endpoint: String) -> Self {
+        let problem = format!(
+            "etcd's authentication is on, and lets {NOBODY} do nothing: set `store.user` and \
+             `store.password_file`, or `store.certificate` and `store.key` of a certificate with a \
+             user's name (CN)"
+        );
+        Self::Denied { endpoint, problem }
+    }
+
     /// A refusal of etcd's authentication, in words.
     pub(super) fn denied(endpoint: String, user: &str, asked: &Asked, message: &str) -> Self {
+        if user == NOBODY {
+            return Self::no_user(endpoint);
+        }
         let problem = if message.contains("authentication failed") {
-            format!("etcd does not accept the name and the password of {user}")
+            format!(
+                "etcd does not accept the name and the password of {user} (`store.user`, \
+                 `store.password_file`)"
+            )
         } else if message.contains("permission denied") {
             format!(
                 "etcd does not let {user} {}; grant it: `etcdctl role grant-permission`",

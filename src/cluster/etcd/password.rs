@@ -52,7 +52,9 @@ impl Password {
             Some(Err(fault)) => {
                 if held.fault.as_ref() != Some(&fault) {
                     let file = self.file.as_deref().unwrap_or(Path::new("")).display();
-                    tracing::warn!("the password for etcd stays in use: `{file}` {fault}");
+                    tracing::warn!(
+                        "`store.password_file`: `{file}` {fault}; the password before stays"
+                    );
                 }
                 held.fault = Some(fault);
             }

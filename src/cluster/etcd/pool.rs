@@ -50,7 +50,7 @@ impl Pool {
         tls: EtcdTls,
         begin_with: usize,
     ) -> Result<Self, EtcdError> {
-        let refuse = |problem: String| EtcdError::Options { field: "endpoints", problem };
+        let refuse = |problem: String| EtcdError::Options { field: "store.endpoints", problem };
         if texts.is_empty() {
             return Err(refuse("none is given; write http://10.0.0.1:2379".to_owned()));
         }

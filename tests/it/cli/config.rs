@@ -110,7 +110,8 @@ fn a_certificate_for_etcd_that_has_ended_is_warned_of() {
         done.stderr
     };
     assert_eq!(check(Certificate::new()), "");
-    let ended = "the certificate for etcd, `certificate.pem`, has ended on 2021-01-01 00:00:00 UTC";
+    let ended = "`store.certificate`: the certificate for etcd, `certificate.pem`, has ended on \
+                 2021-01-01 00:00:00 UTC";
     assert_eq!(check(Certificate::until(2021)), format!("warning: {ended}; renew it\n"));
 }
 

@@ -45,7 +45,7 @@ async fn a_full_database_refuses_writes_raises_an_alarm_and_goes_on_to_be_read()
 fn options_that_cannot_be_used_are_refused_before_anything_is_tried() {
     let refused = |endpoints: Vec<String>| Client::new(EtcdOptions::new(endpoints)).unwrap_err();
     let none = refused(vec![]).to_string();
-    assert_eq!(none, "endpoints of etcd: none is given; write http://10.0.0.1:2379");
+    assert_eq!(none, "`store.endpoints`: none is given; write http://10.0.0.1:2379");
     let many = refused(vec!["http://a".to_owned(); 17]).to_string();
-    assert_eq!(many, "endpoints of etcd: 17 are given, the limit is 16");
+    assert_eq!(many, "`store.endpoints`: 17 are given, the limit is 16");
 }

@@ -221,7 +221,13 @@ async fn renewed_files_that_are_of_no_use_are_told_of_until_they_are_good() {
     until(|| is_loaded(0)).await;
     let said = note();
     let file = text(&own.certificate);
-    for words in [&*file, "has no certificate", "What it had before stays in use", "; since 20"] {
+    for words in [
+        "`store.certificate`: `",
+        &*file,
+        "has no certificate",
+        "What it had before stays in use",
+        "; since 20",
+    ] {
         assert!(said.contains(words), "{words}: {said}");
     }
     authority.issue("rollcall", |params| {
@@ -254,7 +260,12 @@ async fn a_client_certificate_is_shown_and_missed_and_refused() {
             (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
     });
     let said = error_with(&server, authority.tls(Some(&expired))).await;
-    assert!(said.contains("old.pem` expired 2021-01-01T00:00:00Z; it was refused"), "{said}");
+    assert!(
+        said.contains(
+            "old.pem` (`store.certificate`) expired 2021-01-01T00:00:00Z; it was refused"
+        ),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -338,10 +349,10 @@ fn files_that_cannot_be_used_are_refused_by_field_and_file() {
     for (tls, expected) in [
         (
             EtcdTls { ca_file: none.clone(), ..whole() },
-            "ca_file of etcd: `/none.pem` cannot be read",
+            "`store.ca_file`: `/none.pem` cannot be read",
         ),
         (EtcdTls { ca_file: Some(own.key.clone()), ..whole() }, "has no certificate"),
-        (EtcdTls { key_file: none, ..whole() }, "key_file of etcd: `/none.pem` cannot be read"),
+        (EtcdTls { key_file: none, ..whole() }, "`store.key`: `/none.pem` cannot be read"),
         (EtcdTls { key_file: Some(own.certificate.clone()), ..whole() }, "has no private key"),
         (authority.tls(Some(&old)), "v1.pem` is no X.509 certificate of version 3"),
         (EtcdTls { key_file: Some(other.key), ..whole() }, "do not go together"),

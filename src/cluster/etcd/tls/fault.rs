@@ -23,7 +23,8 @@ pub(super) struct Own {
 impl Own {
     /// What is wrong with its time, or will soon be; nothing when all is well.
     pub(super) fn problem(&self, now: i64) -> Option<String> {
-        let what = format!("the certificate for etcd, `{}`,", self.file.display());
+        let what =
+            format!("`store.certificate`: the certificate for etcd, `{}`,", self.file.display());
         let times = (self.not_before, self.not_after);
         Validity::at(now, times.0, times.1).problem(&what, times)
     }
@@ -32,9 +33,15 @@ impl Own {
     pub(super) fn expiry(&self, now: i64) -> Option<String> {
         let file = self.file.display();
         if now > self.not_after {
-            Some(format!("our certificate `{file}` expired {}", date(self.not_after)))
+            Some(format!(
+                "our certificate `{file}` (`store.certificate`) expired {}",
+                date(self.not_after)
+            ))
         } else if now < self.not_before {
-            Some(format!("our certificate `{file}` is valid from {} on", date(self.not_before)))
+            Some(format!(
+                "our certificate `{file}` (`store.certificate`) is valid from {} on",
+                date(self.not_before)
+            ))
         } else {
             None
         }
@@ -74,14 +81,15 @@ fn of_theirs(fault: &CertificateError) -> String {
             let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
             let expected = expected.to_str();
             format!(
-                "its certificate is for {}, not for `{expected}`; set the name to expect",
+                "its certificate is for {}, not for `{expected}`; if it is the right server, set \
+                 `store.server_name` to a name that it has",
                 if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") }
             )
         }
         // The latter of an authority that has the name of a trusted one, and another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "its certificate was issued by nobody who is trusted here; name the authority's \
-             certificate as the CA file"
+            "its certificate was issued by nobody who is trusted here; let `store.ca_file` name \
+             the authority's certificate"
                 .to_owned()
         }
         // rustls passes on what webpki says, and has no name of its own for it.
@@ -104,8 +112,8 @@ fn of_ours(alert: AlertDescription, own: Option<&Own>, now: i64) -> String {
         (_, Some(own)) => match own.expiry(now) {
             Some(expiry) => format!("{expiry}; it was refused ({alert:?})"),
             None => format!(
-                "it refuses our certificate `{}` ({alert:?}), which is valid until {}; does it \
-                 trust the authority that issued it (--trusted-ca-file)?",
+                "it refuses our certificate `{}` (`store.certificate`; {alert:?}), which is valid \
+                 until {}; does it trust the authority that issued it (--trusted-ca-file)?",
                 own.file.display(),
                 date(own.not_after)
             ),
@@ -119,7 +127,8 @@ pub(super) const NOT_OF_VERSION_3: &str = "no X.509 certificate of version 3, bu
     2, which has no names and is not taken: have it issued with extensions (`openssl x509 -req \
     -extfile FILE`, `openssl req -x509 -addext subjectAltName=…`)";
 
-const WANTED: &str = "it wants a client certificate (--client-cert-auth), and none is given";
+const WANTED: &str = "it wants a client certificate (--client-cert-auth), and none is given: \
+    set `store.certificate` and `store.key`";
 
 /// `DnsName("localhost")` without what is around it.
 fn bare(name: &str) -> &str {
@@ -172,21 +181,26 @@ mod tests {
                 }),
                 None,
                 0,
-                "its certificate is for a.example, 1.2.3.4, not for `etcd.example`",
+                "not for `etcd.example`; if it is the right server, set `store.server_name` to",
             ),
-            (theirs(CertificateError::UnknownIssuer), None, 0, "as the CA file"),
-            (Error::AlertReceived(AlertDescription::BadCertificate), None, 0, "none is given"),
+            (theirs(CertificateError::UnknownIssuer), None, 0, "let `store.ca_file` name"),
+            (
+                Error::AlertReceived(AlertDescription::BadCertificate),
+                None,
+                0,
+                "set `store.certificate` and `store.key`",
+            ),
             (
                 Error::AlertReceived(AlertDescription::BadCertificate),
                 Some(&own),
                 NEW_YEAR + 1,
-                "our certificate `us.pem` expired 2026-01-01T00:00:00Z; it was refused",
+                "`us.pem` (`store.certificate`) expired 2026-01-01T00:00:00Z; it was refused",
             ),
             (
                 Error::AlertReceived(AlertDescription::UnknownCA),
                 Some(&own),
                 NEW_YEAR - 1,
-                "it refuses our certificate `us.pem` (UnknownCA), which is valid until 2026",
+                "`us.pem` (`store.certificate`; UnknownCA), which is valid until 2026",
             ),
         ] {
             let said = plainly(&error, own, now);

@@ -18,6 +18,12 @@ use crate::{
 /// Octets of one file: a bundle of all the public authorities is a fifth of that.
 const FILE_OCTETS_MAX: usize = 1 << 20;
 
+/// The keys of the configuration that name the files. What is wrong with a certificate and its key
+/// together is said of the former.
+const CA: &str = "store.ca_file";
+const CERTIFICATE: &str = "store.certificate";
+const KEY: &str = "store.key";
+
 /// What TLS is spoken with, and what our certificate says, for messages.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -34,7 +40,7 @@ pub(super) fn load(tls: &EtcdTls) -> Result<Loaded, EtcdError> {
         Some(path) => trusted(path)?,
         None => of_the_system(),
     };
-    let refuse = |problem| EtcdError::Options { field: "tls", problem };
+    let refuse = |problem| EtcdError::Options { field: CERTIFICATE, problem };
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| refuse(error.to_string()))?
@@ -59,9 +65,9 @@ pub(super) fn load(tls: &EtcdTls) -> Result<Loaded, EtcdError> {
 
 fn trusted(path: &Path) -> Result<RootCertStore, EtcdError> {
     let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(certificates("ca_file", path)?);
+    let (added, _) = roots.add_parsable_certificates(certificates(CA, path)?);
     if added == 0 {
-        return Err(fault("ca_file", path, "has no certificate that can be used"));
+        return Err(fault(CA, path, "has no certificate that can be used"));
     }
     Ok(roots)
 }
@@ -78,15 +84,15 @@ fn of_the_system() -> RootCertStore {
 
 /// Our certificate with its chain, and what the certificate says.
 fn chain(path: &Path) -> Result<(Vec<CertificateDer<'static>>, Own), EtcdError> {
-    let chain = certificates("certificate_file", path)?;
+    let chain = certificates(CERTIFICATE, path)?;
     let first = chain.first().and_then(|der| X509Certificate::from_der(der).ok());
     let Some((_, first)) = first else {
-        return Err(fault("certificate_file", path, "has no certificate that can be read"));
+        return Err(fault(CERTIFICATE, path, "has no certificate that can be read"));
     };
     // rustls would say that certificate and key do not go together.
     if first.version() != X509Version::V3 {
         let problem = format!("is {NOT_OF_VERSION_3}");
-        return Err(fault("certificate_file", path, &problem));
+        return Err(fault(CERTIFICATE, path, &problem));
     }
     let own = Own {
         file: path.to_owned(),
@@ -97,13 +103,13 @@ fn chain(path: &Path) -> Result<(Vec<CertificateDer<'static>>, Own), EtcdError> 
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, EtcdError> {
-    let text = read("key_file", path)?;
+    let text = read(KEY, path)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
         let problem = format!(
             "has no private key that can be read ({error}); `openssl pkey -in FILE -out NEW` turns \
              other forms, also encrypted ones, into one"
         );
-        fault("key_file", path, &problem)
+        fault(KEY, path, &problem)
     })
 }
 

@@ -57,7 +57,7 @@ impl Tls {
     pub(in crate::cluster::etcd) fn new(options: EtcdTls) -> Result<Self, EtcdError> {
         let name = options.server_name.clone().map(|name| {
             let problem = format!("`{name}` is neither a host's name nor an address");
-            let refuse = |_| EtcdError::Options { field: "server_name", problem };
+            let refuse = |_| EtcdError::Options { field: "store.server_name", problem };
             ServerName::try_from(name).map_err(refuse)
         });
         // The stamps first: what changes meanwhile is read again.

@@ -70,8 +70,9 @@ fn users_that_are_asked_for_from_now_on_are_told_to_who_has_none() {
     let servers = Servers::start(&etcd, |builder| builder);
     etcd.enable_auth("of-root");
     let said = servers.all_refuse(503, "store-unreachable");
-    assert!(said.contains("authentication is on"), "{said}");
-    servers.all_note("store", &["authentication is on"]);
+    let wanted = ["authentication is on", "set `store.user` and `store.password_file`"];
+    assert!(wanted.iter().all(|words| said.contains(words)), "{said}");
+    servers.all_note("store", &wanted);
     etcd.ctl(&["auth", "disable"]).ok();
     servers.end_well(&["etcd", "store"]);
 }
