@@ -118,7 +118,7 @@ impl Common {
             (found, Some(agreed)) => {
                 let has = match found {
                     Some(found) => format!("it has the state of cluster `{}`", found.meta.cluster),
-                    None => format!("it has nothing of Rollcall (no `{key}`)"),
+                    None => format!("it has no row `{key}`, which names a state"),
                 };
                 format!(
                     "{has}, and this server shows that of `{}`: it is another etcd, or was \

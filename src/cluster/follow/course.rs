@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::cluster::{
     etcd::{Client, EtcdError, Header, KeyRange, Range},
-    layout::Meta,
+    layout::{Key, Layout, Meta},
     meta::{Found, UNKNOWN, is_readable},
 };
 
@@ -25,6 +25,16 @@ pub(super) struct Position {
     pub(super) state: String,
     /// A key, and the revision at which it was seen to be written: there it has to stand for ever.
     pub(super) mark: Option<(Bytes, u64)>,
+}
+
+/// What there is below the prefix beside the row that names the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Others {
+    /// Rows that are there.
+    now: u64,
+    /// Rows that there were when this server had come as far as it has; nothing if etcd does not
+    /// say that any more.
+    before: Option<u64>,
 }
 
 /// How to go on.
@@ -50,9 +60,35 @@ pub(super) struct Astray {
 // === impl Position ===
 
 impl Position {
-    /// Judges what was read, not from a member's own memory, which may be behind.
-    pub(super) fn judge(&self, meta: Option<&Meta>, header: Header) -> Course {
+    /// How to go on, by what was read, not from a member's own memory, which may be behind.
+    ///
+    /// # Errors
+    /// When it takes more, and that cannot be read.
+    pub(super) async fn course(
+        &self,
+        client: &Client,
+        layout: &Layout,
+        found: Option<&Found>,
+        header: Header,
+    ) -> Result<Course, EtcdError> {
+        let others = match found {
+            None => self.others(client, layout).await?,
+            Some(_) => Others::default(),
+        };
+        Ok(self.judge(found.map(|found| &found.meta), others, layout, header))
+    }
+
+    fn judge(
+        &self,
+        meta: Option<&Meta>,
+        others: Others,
+        layout: &Layout,
+        header: Header,
+    ) -> Course {
         match meta {
+            None if others.now > 0 && header.cluster == self.cluster => {
+                Course::Hold(self.gone(others, &layout.key(&Key::Meta)))
+            }
             None => Course::Hold(
                 "etcd has nothing of this cluster any more: it was emptied, or is another one. \
                  What was known stays in the answers. Restore a backup; or, to begin anew, \
@@ -83,6 +119,28 @@ impl Position {
         }
     }
 
+    /// What to do about a name that is gone alone, or nearly so.
+    fn gone(&self, Others { now, before }: Others, key: &str) -> String {
+        let missing = match before {
+            Some(before) if now >= before => ", and nothing else is missing".to_owned(),
+            Some(before) => format!(", where there were {before}"),
+            None => String::new(),
+        };
+        format!(
+            "the row `{key}` of etcd, which names the state that it has, was deleted; of \
+             other rows there are {now}{missing}. What was known stays in the answers. Put it back \
+             before any server is restarted: etcdctl put {key} '{}'",
+            self.row()
+        )
+    }
+
+    /// The row that names the state, as it is without an import.
+    fn row(&self) -> String {
+        let (schema, cluster) = (Meta::SCHEMA, self.state.clone());
+        let row = Meta { schema, cluster, imported: None }.encode();
+        String::from_utf8_lossy(&row).into_owned()
+    }
+
     /// What to do about another name.
     fn another(&self, found: &str) -> String {
         format!(
@@ -95,14 +153,31 @@ impl Position {
 
     /// What to do about a name that cannot be read any more.
     fn unreadable(&self) -> String {
-        let (schema, cluster) = (Meta::SCHEMA, self.state.clone());
-        let before = Meta { schema, cluster, imported: None }.encode();
         format!(
             "the row `meta` of etcd, which names the state that it has, cannot be read any more: a \
              later version of Rollcall may have written it, or somebody by hand. What was known \
              stays in the answers. Upgrade this server, or put the row as it was: {}",
-            String::from_utf8_lossy(&before)
+            self.row()
         )
+    }
+
+    /// What there is besides, of a state whose name is gone.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    async fn others(&self, client: &Client, layout: &Layout) -> Result<Others, EtcdError> {
+        let rows = |revision| {
+            let range = Range::of(layout.all().into());
+            client.range(Range { revision, limit: 1, keys_only: true, ..range })
+        };
+        let now = rows(0).await?.count;
+        let before = match rows(self.revision).await {
+            // Without the name itself.
+            Ok(listing) => listing.count.checked_sub(1),
+            Err(EtcdError::Compacted { .. } | EtcdError::Future { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Others { now, before })
     }
 
     /// Whether the store has, as of the mark's revision, what was seen there.
@@ -142,7 +217,7 @@ impl Astray {
 
 #[cfg(test)]
 mod tests {
-    use super::{Astray, Course, Found, Header, Meta, Position};
+    use super::{Astray, Course, Found, Header, Layout, Meta, Others, Position};
     use crate::model::Timestamp;
 
     fn meta(cluster: &str) -> Meta {
@@ -172,8 +247,10 @@ mod tests {
     fn a_history_that_is_another_one_is_noticed() {
         let state = "a".to_owned();
         let known = Position { revision: 100, cluster: 7, term: 3, state, mark: None };
+        let layout = Layout::new("/rollcall").unwrap();
         let judge = |meta: Option<Meta>, cluster, revision, term| {
-            known.judge(meta.as_ref(), Header { cluster, revision, term, member: 1 })
+            let header = Header { cluster, revision, term, member: 1 };
+            known.judge(meta.as_ref(), Others::default(), &layout, header)
         };
         assert_eq!(judge(Some(meta("a")), 7, 100, 3), Course::Resume);
         assert_eq!(judge(Some(meta("a")), 7, 5_000, 4), Course::Resume);
@@ -197,6 +274,7 @@ mod tests {
         }
         let known = Position { state: super::UNKNOWN.to_owned(), ..known };
         let header = Header { cluster: 7, revision: 100, term: 3, member: 1 };
-        assert_eq!(known.judge(Some(&meta("a")), header), Course::Resume, "it was mended");
+        let course = known.judge(Some(&meta("a")), Others::default(), &layout, header);
+        assert_eq!(course, Course::Resume, "it was mended");
     }
 }

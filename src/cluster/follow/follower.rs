@@ -233,9 +233,10 @@ impl Follower {
         self.common.hear_again();
         self.fresh.begin(header.revision);
         let mut course = match &self.position {
-            Some(position) => position.judge(found.as_ref().map(|found| &found.meta), header),
-            None => Course::List("nothing was listed yet".to_owned()),
-        };
+            Some(position) => position.course(&client, &layout, found.as_ref(), header).await,
+            None => Ok(Course::List("nothing was listed yet".to_owned())),
+        }
+        .map_err(failed)?;
         if let (Course::Hold(_), Some(found), Some(astray)) = (&course, &found, self.astray)
             && astray.is_over(found, header)
         {

@@ -1,6 +1,6 @@
 //! Endpoints of two etcd clusters in one list, and a state whose name cannot be read.
 
-use super::{Etcd, Link, Mirror, client, put, register};
+use super::{Etcd, Link, Mirror, client, delete, put, register};
 use crate::{
     cluster::{
         etcd::{Client, EtcdOptions},
@@ -67,6 +67,39 @@ async fn a_name_of_the_state_that_cannot_be_read_any_more_is_told_of_and_can_be_
     put(&etcd, &prefix, "meta", row).await;
     mirror.until(|mirror| mirror.weather == Weather::Fair).await;
     assert_eq!((mirror.board().as_str(), mirror.names().len()), ("", 1));
+    assert!(mirror.common.read_only().is_none());
+}
+
+/// It was told of as an etcd that was emptied.
+#[tokio::test]
+async fn a_name_of_the_state_that_was_deleted_alone_is_told_of_and_can_be_put_back() {
+    let (etcd, prefix) = shared();
+    let mut mirror = Mirror::start(etcd.clone(), &prefix).await;
+    register(&etcd, &prefix, "web/a").await;
+    let at = register(&etcd, &prefix, "web/b").await;
+    mirror.until_seen(at).await;
+    delete(&etcd, &prefix, "meta").await;
+    mirror.until(|mirror| mirror.weather != Weather::Fair).await;
+    let board = mirror.board();
+    let key = format!("{prefix}v1/meta");
+    for words in [
+        &*format!("etcd: the row `{key}` of etcd"),
+        "was deleted; of other rows there are 2, and nothing else is missing.",
+        "; since 20",
+    ] {
+        assert!(board.contains(words), "{words}: {board}");
+    }
+    let refused = mirror.common.read_only();
+    assert!(refused.is_some_and(|why| why.contains("was deleted")), "changes say so too");
+    // Where more is missing, that is said.
+    delete(&etcd, &prefix, "instances/web/b/").await;
+    until(|| mirror.board().contains("of other rows there are 1, where there were 2.")).await;
+    assert_eq!(mirror.names().len(), 2);
+    // As it says.
+    let (_, row) = board.split_once(&format!("etcdctl put {key} '")).unwrap();
+    put(&etcd, &prefix, "meta", row.split_once('\'').unwrap().0).await;
+    mirror.until(|mirror| mirror.weather == Weather::Fair).await;
+    assert_eq!((mirror.board().as_str(), mirror.names()), ("", vec!["registration web/a"]));
     assert!(mirror.common.read_only().is_none());
 }
 

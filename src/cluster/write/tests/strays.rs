@@ -55,7 +55,7 @@ async fn no_write_goes_into_another_etcd() {
             };
             let Err(Refused::Unavailable(why)) = refused else { panic!("{refused:?}") };
             assert!(why.starts_with(&other.url) && why.contains("`store.endpoints`"), "{why}");
-            assert!(why.contains("nothing of Rollcall") == is_empty, "{why}");
+            assert!(why.contains("it has no row `") == is_empty, "{why}");
             assert_eq!(rows(&other.client()).await, 0, "{edits:?}");
             // Whoever follows looks, and finds that it is where it was.
             let name = "rollcall_cluster_watch_restarts_total{reason=\"meta\"}";
