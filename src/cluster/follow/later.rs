@@ -1,5 +1,5 @@
-//! What a later version of Rollcall has written, which this one passes over: by the rows that have
-//! it, so that the note goes when none has it any more.
+//! What a later version of Rollcall has written, or somebody by hand, which this one passes over:
+//! by the rows that have it, so that the note goes when none has it any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,10 +78,12 @@ impl Later {
             return self.board.clear(LATER);
         }
         let shown: Vec<&str> = names.iter().take(NAMES_MAX).map(|name| name.as_str()).collect();
+        let first = self.rows.keys().next().map(|key| format!(" (first in `{key}`)"));
         let message = format!(
-            "a later version of Rollcall has written what this one passes over: {}; upgrade this \
-             server too",
-            shown.join(", ")
+            "a later version of Rollcall, or somebody by hand, has written what this one passes \
+             over: {}{}; upgrade this server too, or delete what is nobody's",
+            shown.join(", "),
+            first.unwrap_or_default()
         );
         let mut is_new = false;
         for name in names {
@@ -113,7 +115,7 @@ mod tests {
         for n in 0..=ROWS_MAX {
             later.put(&key(n), vec![if n < ROWS_MAX { "a".to_owned() } else { "b".to_owned() }]);
         }
-        assert!(note(&mut later).contains("passes over: a, b; upgrade"));
+        assert!(note(&mut later).contains("passes over: a, b (first in `/rollcall/v1/zones/0`);"));
         for n in 0..=ROWS_MAX {
             later.put(&key(n), Vec::new());
         }
@@ -123,6 +125,9 @@ mod tests {
         // However many there are, so many names are told of.
         let many = (0..2 * NAMES_MAX).map(|n| (key(n).into(), vec![n.to_string()]));
         later.replace(many.collect());
-        assert_eq!(note(&mut later).matches(", ").count(), NAMES_MAX - 1);
+        let told = note(&mut later);
+        let (_, names) = told.split_once("passes over: ").unwrap();
+        let (names, _) = names.split_once(" (first").unwrap();
+        assert_eq!(names.matches(", ").count(), NAMES_MAX - 1);
     }
 }
