@@ -98,6 +98,12 @@ impl Layout {
         if names.split('/').any(str::is_empty) {
             return refuse("has two `/` without a name between them");
         }
+        if let Some(dots) = names.split('/').find(|name| matches!(*name, "." | "..")) {
+            return refuse(&format!(
+                "has the name `{dots}`, which in keys does not mean what it does in paths of \
+                 files; leave it out"
+            ));
+        }
         if let Some(bad) = names.chars().find(|c| !c.is_ascii_graphic()) {
             return refuse(&format!(
                 "has the character {bad:?}; a prefix has printable ASCII without blanks"

@@ -113,6 +113,7 @@ fn a_prefix_is_names_between_slashes() {
         ("rollcall", "write one as in `/rollcall`"),
         ("/rollcall/", "leave it out"),
         ("/a//b", "two `/`"),
+        ("/a/..", "the name `..`"),
         ("/a b", "' '"),
         ("/\u{e4}", "'\u{e4}'"),
         (&format!("/{}", "a".repeat(255)), "limit of 255"),
