@@ -48,6 +48,8 @@ pub(super) struct Announcer {
     fail_opens: Counter,
     /// Shared with the collector.
     held: Arc<AtomicU64>,
+    /// Since when some are held (RFC 3339); nothing while none is.
+    holding_since: Option<String>,
     /// Since when the store takes nothing (RFC 3339); nothing while it does.
     store_failing: Option<String>,
     commit_is_slow: bool,
@@ -110,6 +112,7 @@ impl Announcer {
             clock,
             fail_opens,
             held,
+            holding_since: None,
             store_failing: None,
             commit_is_slow: false,
             lines: Lines::default(),
@@ -187,8 +190,11 @@ impl Announcer {
     }
 
     /// Tells of the instances that are held although silent.
-    pub(super) fn holding(&self, leases: &Leases) {
-        let held = leases.held() as u64;
+    pub(super) fn holding(&mut self, leases: &Leases) {
+        self.tell_held(leases.held() as u64);
+    }
+
+    fn tell_held(&mut self, held: u64) {
         let before = self.held.swap(held, Ordering::Relaxed);
         if held == before {
             return;
@@ -196,6 +202,7 @@ impl Announcer {
         if held == 0 {
             info!("self-preservation ended: no silent instance is held any more");
             self.board.clear(SELF_PRESERVATION);
+            self.holding_since = None;
             return;
         }
         if before == 0 {
@@ -204,9 +211,11 @@ impl Announcer {
                 "self-preservation: many instances fell silent at once; they stay in the answers"
             );
         }
+        let now = || self.clock.wall_text(Duration::ZERO);
+        let since = self.holding_since.get_or_insert_with(now);
         let message = format!(
             "{held} silent instances are kept in the answers as suspect: too many fell silent at \
-             once; look at the network between them and this server"
+             once; look at the network between them and this server; since {since}"
         );
         self.board.note(SELF_PRESERVATION, message);
     }

@@ -186,12 +186,14 @@ fn when_all_fall_silent_at_once_they_stay_as_suspects_until_they_are_heard_again
     assert_eq!((&view["suspect"], &view["status"]), (&true.into(), &"passing".into()));
     let note = holding_note(&node).expect("a note in /ready");
     assert!(note.contains("20 silent instances"), "{note}");
+    let (_, since) = note.split_once("; since 20").expect("it says since when, as all notes do");
     assert_eq!(node.wait_for_log("self-preservation:")["level"], "WARN");
     // A ttl that is long enough for the rest of the test comes with the sign of life.
     node.api().register("web", "web-1", &alive(1, "1h"));
     let view = node.api().get(&instance_path("web", "web-1")).body;
     assert_eq!(view["suspect"], false);
-    assert!(holding_note(&node).unwrap().contains("19 silent"), "the others are still held");
+    let note = holding_note(&node).unwrap();
+    assert!(note.contains("19 silent") && note.ends_with(since), "the others are still held");
     assert_eq!(node.api().put(&heartbeat_path("web", "web-2"), &Value::Null).status, 200);
     for number in 2..=20 {
         node.api().register("web", &name(number), &alive(number, "1h"));
