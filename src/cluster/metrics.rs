@@ -74,6 +74,23 @@ impl ClusterMetrics {
     const BUCKETS_SECONDS: [f64; 11] =
         [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
 
+    /// Why a watch is begun again.
+    const REASONS: [&str; 9] = [
+        "canceled",
+        "compacted",
+        "failed",
+        "mended",
+        "meta",
+        "restored",
+        "silent",
+        "too_large",
+        "unanswered",
+    ];
+
+    /// What becomes of a transaction.
+    const OUTCOMES: [&str; 8] =
+        ["busy", "conflict", "full", "not_owner", "too_large", "unavailable", "unsure", "written"];
+
     pub(super) fn new(metrics: &Metrics, heard: &LastWord) -> Self {
         let new = Self {
             revision: Gauge::default(),
@@ -88,6 +105,13 @@ impl ClusterMetrics {
             owned: Gauge::default(),
             lost: Lost::default(),
         };
+        // What is absent until it happens has no rate when it does.
+        for reason in Self::REASONS {
+            new.restarts.get_or_create(&Reason { reason }).inc_by(0);
+        }
+        for outcome in Self::OUTCOMES {
+            new.transactions.get_or_create(&Outcome { outcome }).inc_by(0);
+        }
         new.certificates_loaded(true);
         new.clone().register(metrics, heard);
         new
@@ -132,6 +156,7 @@ impl ClusterMetrics {
     }
 
     pub(super) fn restarted(&self, reason: &'static str) {
+        debug_assert!(Self::REASONS.contains(&reason), "{reason} is 0 from the start");
         self.restarts.get_or_create(&Reason { reason }).inc();
     }
 
@@ -153,6 +178,7 @@ impl ClusterMetrics {
     }
 
     pub(super) fn transacted(&self, outcome: &'static str) {
+        debug_assert!(Self::OUTCOMES.contains(&outcome), "{outcome} is 0 from the start");
         self.transactions.get_or_create(&Outcome { outcome }).inc();
     }
 

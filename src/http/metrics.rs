@@ -112,13 +112,15 @@ impl HttpMetrics {
                 "Heartbeats that other servers handed on to this one, by what became of them";
             registry.register("cluster_beats_received", help, families.beats.clone());
         });
+        // What is absent until it happens has no rate when it does.
+        families.count_beats(0, 0, 0);
         families
     }
 
     /// Counts heartbeats that another server handed on.
     pub(super) fn count_beats(&self, taken: usize, unknown: usize, elsewhere: usize) {
         let outcomes = [("taken", taken), ("unknown", unknown), ("elsewhere", elsewhere)];
-        for (outcome, count) in outcomes.into_iter().filter(|(_, count)| *count > 0) {
+        for (outcome, count) in outcomes {
             let count = u64::try_from(count).unwrap_or(u64::MAX);
             self.beats.get_or_create(&BeatLabels { outcome }).inc_by(count);
         }

@@ -159,6 +159,30 @@ fn every_family_of_a_shared_store_keeps_them_too() {
     }
 }
 
+/// A rate over what was absent before misses the first event.
+#[test]
+fn what_is_counted_of_a_shared_store_by_fixed_labels_is_0_from_the_start() {
+    let etcd = Etcd::single();
+    let store = format!("etcd={}", etcd.endpoints()[0]);
+    let node = Node::builder().arg("--store").arg(store).start();
+    let series = Page::of(&node).series();
+    for (family, labels) in [
+        ("cluster_watch_restarts", vec![("reason", "compacted")]),
+        ("cluster_watch_restarts", vec![("reason", "silent")]),
+        ("store_transactions", vec![("outcome", "unavailable")]),
+        ("store_transactions", vec![("outcome", "full")]),
+        ("cluster_beats", vec![("way", "direct"), ("outcome", "failed")]),
+        ("cluster_beats", vec![("way", "etcd"), ("outcome", "written")]),
+        ("cluster_beats_dropped", vec![("reason", "late")]),
+        ("cluster_beats_sent_bytes", vec![("way", "etcd")]),
+        ("cluster_beats_received", vec![("outcome", "taken")]),
+    ] {
+        let labels = labels.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let sample = (format!("rollcall_{family}_total"), labels);
+        assert!(series.contains(&sample), "{sample:?}: {series:#?}");
+    }
+}
+
 fn assert_keeps_rules(page: &Page) {
     for (name, family) in &page.families {
         assert!(

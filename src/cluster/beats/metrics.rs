@@ -43,9 +43,30 @@ struct Way {
 // === impl BeatsMetrics ===
 
 impl BeatsMetrics {
+    /// What becomes of heartbeats, by the way that they go.
+    const OUTCOMES: [(By, &str); 6] = [
+        (By::Direct, "elsewhere"),
+        (By::Direct, "failed"),
+        (By::Direct, "taken"),
+        (By::Direct, "unknown"),
+        (By::Etcd, "failed"),
+        (By::Etcd, "written"),
+    ];
+
+    /// Why heartbeats are dropped.
+    const REASONS: [&str; 6] = ["elsewhere", "full", "late", "nobody", "queue", "unknown"];
+
     /// Registers them.
     pub fn new(metrics: &Metrics) -> Self {
         let new = Self::default();
+        // What is absent until it happens has no rate when it does.
+        for (by, outcome) in Self::OUTCOMES {
+            new.beats.get_or_create(&Beats { way: by.name(), outcome }).inc_by(0);
+            new.octets(by, 0);
+        }
+        for reason in Self::REASONS {
+            new.dropped.get_or_create(&Reason { reason }).inc_by(0);
+        }
         let Self { beats, dropped, octets, relayed, unreachable } = new.clone();
         metrics.register(|registry| {
             let help = "Heartbeats sent to other servers, by way and by what became of them";
@@ -68,12 +89,14 @@ impl BeatsMetrics {
     }
 
     pub(super) fn sent(&self, by: By, outcome: &'static str, count: usize) {
+        debug_assert!(Self::OUTCOMES.contains(&(by, outcome)), "{outcome} is 0 from the start");
         if count > 0 {
             self.beats.get_or_create(&Beats { way: by.name(), outcome }).inc_by(many(count));
         }
     }
 
     pub(super) fn dropped(&self, reason: &'static str, count: usize) {
+        debug_assert!(Self::REASONS.contains(&reason), "{reason} is 0 from the start");
         if count > 0 {
             self.dropped.get_or_create(&Reason { reason }).inc_by(many(count));
         }

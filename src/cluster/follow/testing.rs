@@ -301,6 +301,16 @@ impl Mirror {
         line.map_or(0, |number| number.trim().parse().unwrap())
     }
 
+    /// How often the watch was begun again, for whatever reason.
+    pub(in crate::cluster) fn restarts(&self) -> u64 {
+        let text = self.metrics.encode().unwrap();
+        let of_reasons = text
+            .lines()
+            .filter(|line| line.starts_with("rollcall_cluster_watch_restarts_total{"))
+            .map(|line| line.rsplit_once(' ').unwrap().1);
+        of_reasons.map(|count| count.parse::<u64>().unwrap()).sum()
+    }
+
     pub(in crate::cluster) fn metric(&self, name: &str) -> String {
         let text = self.metrics.encode().unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name));

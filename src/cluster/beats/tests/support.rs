@@ -187,11 +187,12 @@ pub(super) fn means<W>(server: &Running, ways: W) -> Means<W> {
     }
 }
 
-/// The value of a metric of the sender; `0` for one that was never counted.
+/// A count of this server, of all senders that a test has made there.
 pub(super) fn metric(server: &Running, name: &str) -> String {
     let text = server.metrics.encode().unwrap();
     let name = format!("rollcall_cluster_{name} ");
-    text.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or("0").to_owned()
+    let counts = text.lines().filter_map(|line| line.strip_prefix(&name));
+    counts.map(|count| count.parse::<u64>().unwrap()).sum::<u64>().to_string()
 }
 
 pub(super) async fn pass(millis: u64) {

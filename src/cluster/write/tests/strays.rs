@@ -98,7 +98,7 @@ async fn the_same_state_in_another_row_is_written_to() {
         let known = world.mirror.common.agreed().unwrap();
         assert!(known.row != row && known.row == sealed.as_bytes(), "{known:?}");
     }
-    assert_eq!(world.mirror.metric_or_zero("rollcall_cluster_watch_restarts_total"), 0);
+    assert_eq!(world.mirror.restarts(), 0);
 }
 
 /// There is nothing there, so what was to be deleted is gone.
