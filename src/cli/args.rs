@@ -160,11 +160,10 @@ impl Cli {
             Verb::Watch(verb) => verb.client.json,
             Verb::Servers(verb) => verb.client.json,
             Verb::Resolve(verb) => verb.client.json,
-            Verb::CheckConfig(_)
-            | Verb::Completions(_)
-            | Verb::Export(_)
-            | Verb::Import(_)
-            | Verb::Serve(_) => false,
+            Verb::CheckConfig(verb) => verb.json,
+            Verb::Export(verb) => verb.json,
+            Verb::Import(verb) => verb.json,
+            Verb::Completions(_) | Verb::Serve(_) => false,
         };
         self.client.json || behind
     }
@@ -181,6 +180,12 @@ impl ClientArgs {
             timeout: self.timeout.or(before.timeout),
             json: self.json || before.json,
         }
+    }
+
+    /// These, for a verb that has `--json` and no server.
+    #[must_use]
+    pub(super) fn without_json(self) -> Self {
+        Self { json: false, ..self }
     }
 
     /// The first of the options that was given, to refuse it where it means nothing.

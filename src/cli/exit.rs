@@ -7,7 +7,10 @@ use std::{io, process::ExitCode};
 
 use serde_json::{Value, json};
 
-use crate::app::{self, config::ConfigError};
+use crate::app::{
+    self,
+    config::{ConfigError, Mistake},
+};
 
 /// The codes, as `--help` shows them.
 pub(super) const EXIT_CODES: &str = "\
@@ -78,7 +81,7 @@ impl Failure {
 /// The same for who has asked for JSON.
 impl Failure {
     /// What is said on standard error, as an object: `error` has the message, `exit_code` the
-    /// code, and `problem` what the server has sent.
+    /// code, and `problem` what the server has sent. Of a configuration `errors` has each mistake.
     pub(super) fn json(&self) -> Option<String> {
         let message = self.message()?;
         let error = message.strip_prefix("error: ").unwrap_or(&message);
@@ -86,7 +89,15 @@ impl Failure {
             Self::Refused { problem, .. } => problem,
             _ => &Value::Null,
         };
-        let object = json!({"error": error, "exit_code": self.code(), "problem": problem});
+        let mut object = json!({"error": error, "exit_code": self.code(), "problem": problem});
+        if let Self::Config(error) = self {
+            let mistake = |Mistake { message, place }: Mistake<'_>| {
+                let (file, line) = (place.map(|it| it.0), place.map(|it| it.1));
+                let column = place.map(|it| it.2);
+                json!({"message": message, "file": file, "line": line, "column": column})
+            };
+            object["errors"] = error.mistakes().map(mistake).collect();
+        }
         Some(format!("{object:#}"))
     }
 }

@@ -39,6 +39,7 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let is_json = cli.wants_json();
     let Cli { client: before, verb } = cli;
     match verb {
         Verb::Serve(serve) => {
@@ -46,20 +47,21 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             serve.run()
         }
         Verb::CheckConfig(check) => {
-            no_client(&before, "check-config")?;
-            check.run(&mut Output::stdout(false), std::io::stderr(), &Clock::system())
+            no_client(&before.without_json(), "check-config")?;
+            check.run(&mut Output::stdout(is_json), std::io::stderr(), &Clock::system())
         }
         Verb::Completions(completions) => {
             no_client(&before, "completions")?;
             completions.run(&mut Output::stdout(false))
         }
-        Verb::Export(export) => {
-            no_client(&before, "export")?;
+        Verb::Export(mut export) => {
+            no_client(&before.without_json(), "export")?;
+            export.json = is_json;
             export.run(std::io::stdout(), std::io::stderr(), &Clock::system())
         }
         Verb::Import(import) => {
-            no_client(&before, "import")?;
-            let (mut output, clock) = (Output::stdout(false), Clock::system());
+            no_client(&before.without_json(), "import")?;
+            let (mut output, clock) = (Output::stdout(is_json), Clock::system());
             import.run(std::io::stdin().lock(), &mut output, std::io::stderr(), &clock)
         }
         verb => {

@@ -11,6 +11,18 @@ pub struct ConfigError {
     faults: Vec<String>,
 }
 
+/// One of the mistakes, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mistake<'a> {
+    /// What is wrong.
+    pub message: &'a str,
+    /// The file, the line and the column, both counted from 1; none of what is in no file.
+    pub place: Option<(&'a str, u64, u64)>,
+}
+
+/// What stands before the place of a mistake.
+const ARROW: &str = "--> ";
+
 /// The text of a file, to show lines of.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text<'a> {
@@ -26,6 +38,11 @@ impl ConfigError {
     pub(in crate::app) fn new(faults: Vec<String>) -> Self {
         assert!(!faults.is_empty(), "an error says what is wrong");
         Self { faults }
+    }
+
+    /// The mistakes, each with its place apart.
+    pub fn mistakes(&self) -> impl Iterator<Item = Mistake<'_>> {
+        self.faults.iter().map(|fault| Mistake::read(fault))
     }
 
     /// The mistakes, one text each.
@@ -45,6 +62,23 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+// === impl Mistake ===
+
+impl<'a> Mistake<'a> {
+    /// Reads what [`Text::fault`] has written.
+    fn read(fault: &'a str) -> Self {
+        let Some((message, shown)) = fault.split_once('\n') else {
+            return Self { message: fault, place: None };
+        };
+        let place = shown.lines().next().and_then(|line| {
+            let mut parts = line.trim_start().strip_prefix(ARROW)?.rsplitn(3, ':');
+            let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+            Some((parts.next()?, line, column))
+        });
+        Self { message: if place.is_some() { message } else { fault }, place }
+    }
+}
 
 // === impl Text ===
 
@@ -66,7 +100,7 @@ impl Text<'_> {
         let carets = "^".repeat(marked);
         let (path, line) = (self.path, masked(line));
         format!(
-            "{message}\n{gutter}--> {path}:{number}:{column}\n{gutter} |\n{number} | {line}\n\
+            "{message}\n{gutter}{ARROW}{path}:{number}:{column}\n{gutter} |\n{number} | {line}\n\
              {gutter} | {indent}{carets}"
         )
     }

@@ -3,6 +3,7 @@
 use std::{io::Write, path::PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use crate::{
     app::{
@@ -18,13 +19,16 @@ use crate::{
 pub(in crate::cli) struct CheckConfigArgs {
     /// The file
     file: PathBuf,
+    /// Print JSON instead of text; a failure, too, on standard error
+    #[arg(long)]
+    pub json: bool,
 }
 
 // === impl CheckConfigArgs ===
 
 impl CheckConfigArgs {
-    /// Prints one line if the file is right, and to `errors` what is most likely not meant; else
-    /// the failure is the list of mistakes.
+    /// Prints one line if the file is right, and to `errors` what is most likely not meant, or one
+    /// object with both; else the failure is the list of mistakes.
     pub(in crate::cli) fn run(
         self,
         output: &mut Output,
@@ -33,6 +37,10 @@ impl CheckConfigArgs {
     ) -> Result<(), Failure> {
         let sources = Sources { file: Some(self.file.clone()), ..Sources::default() };
         let checked = app::check(&Config::load(sources)?, clock)?;
+        if output.json {
+            checked.outcome?;
+            return Ok(output.json(&json!({ "ok": true, "warnings": checked.warnings }))?);
+        }
         for warning in checked.warnings {
             writeln!(errors, "warning: {warning}")?;
         }
@@ -44,6 +52,8 @@ impl CheckConfigArgs {
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
+
+    use serde_json::{Value, json};
 
     use super::CheckConfigArgs;
     use crate::{cli::testing::Buffer, util::Clock};
@@ -63,7 +73,7 @@ mod tests {
             );
             fs::write(at("rollcall.toml"), text).unwrap();
             let mut errors = Vec::new();
-            let args = CheckConfigArgs { file: at("rollcall.toml") };
+            let args = CheckConfigArgs { file: at("rollcall.toml"), json: false };
             args.run(&mut buffer.output(false), &mut errors, &Clock::system()).unwrap();
             String::from_utf8(errors).unwrap()
         };
@@ -86,7 +96,7 @@ mod tests {
         );
         fs::write(at("rollcall.toml"), text).unwrap();
         let check = || {
-            let args = CheckConfigArgs { file: at("rollcall.toml") };
+            let args = CheckConfigArgs { file: at("rollcall.toml"), json: false };
             let buffer = Buffer::default();
             args.run(&mut buffer.output(false), &mut Vec::new(), &Clock::system())
         };
@@ -111,7 +121,7 @@ mod tests {
         );
         fs::write(at("rollcall.toml"), text).unwrap();
         fs::write(at("ca.pem"), "no certificate\n").unwrap();
-        let args = CheckConfigArgs { file: at("rollcall.toml") };
+        let args = CheckConfigArgs { file: at("rollcall.toml"), json: false };
         let buffer = Buffer::default();
         let refused = args.run(&mut buffer.output(false), &mut Vec::new(), &Clock::system());
         let refused = refused.unwrap_err();
@@ -121,6 +131,33 @@ mod tests {
         assert!(text.contains("has no certificate") && text.contains("rollcall.toml:5:"), "{text}");
     }
 
+    /// A script had to take a text apart.
+    #[test]
+    fn with_json_a_file_is_right_or_each_mistake_has_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rollcall.toml");
+        let buffer = Buffer::default();
+        let run = |text: &str| {
+            fs::write(&file, text).unwrap();
+            let args = CheckConfigArgs { file: file.clone(), json: true };
+            args.run(&mut buffer.output(true), &mut Vec::new(), &Clock::system())
+        };
+        run("version = 1\n[store]\nkind = \"embedded\"\nprefix = \"/x\"\n").unwrap();
+        let told: Value = serde_json::from_str(&buffer.text()).unwrap();
+        let unread = told["warnings"][0].as_str().unwrap();
+        assert!(told["ok"] == true && unread.starts_with("`store.prefix`"), "{told}");
+        let wrong = "version = 1\n[dns]\nudp_size = \"big\"\n  nothing = 1\n";
+        let told: Value = serde_json::from_str(&run(wrong).unwrap_err().json().unwrap()).unwrap();
+        assert_eq!((&told["exit_code"], &told["problem"]), (&json!(78), &Value::Null));
+        let places = told["errors"].as_array().unwrap().iter().map(|error| {
+            assert_eq!(error["file"], json!(file.to_str().unwrap()), "{error}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.starts_with('`') && !message.contains('\n'), "{error}");
+            (error["line"].as_u64(), error["column"].as_u64())
+        });
+        assert_eq!(places.collect::<Vec<_>>(), [(Some(3), Some(12)), (Some(4), Some(3))]);
+    }
+
     #[test]
     fn a_file_is_right_or_its_mistake_is_pointed_at() {
         let folder = tempfile::tempdir().unwrap();
@@ -128,7 +165,8 @@ mod tests {
         fs::write(&file, include_str!("../../../examples/rollcall.toml")).unwrap();
         let buffer = Buffer::default();
         let run = || {
-            let (args, clock) = (CheckConfigArgs { file: file.clone() }, Clock::system());
+            let (args, clock) =
+                (CheckConfigArgs { file: file.clone(), json: false }, Clock::system());
             args.run(&mut buffer.output(false), &mut Vec::new(), &clock)
         };
         run().unwrap();

@@ -3,6 +3,7 @@
 use std::{future::Future, io::Write, path::PathBuf};
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::serve::environment;
 use crate::{
@@ -124,6 +125,11 @@ pub(super) fn counted(loaded: &Loaded) -> String {
         if instances == 1 { "instance" } else { "instances" },
         if policies == 1 { "policy" } else { "policies" },
     )
+}
+
+/// The same for programs.
+pub(super) fn summary(loaded: &Loaded) -> Value {
+    json!({"instances": loaded.members.len(), "policies": loaded.policies.len()})
 }
 
 #[cfg(test)]

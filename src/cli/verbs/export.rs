@@ -7,8 +7,9 @@ use std::{
 };
 
 use clap::Args;
+use serde_json::json;
 
-use super::data::{DataArgs, InEtcd, Place, counted, mention, wait_for};
+use super::data::{DataArgs, InEtcd, Place, counted, mention, summary, wait_for};
 use crate::{
     cli::exit::Failure,
     cluster::transfer::load,
@@ -26,28 +27,36 @@ pub(in crate::cli) struct ExportArgs {
     file: PathBuf,
     #[command(flatten)]
     data: DataArgs,
+    /// Print JSON instead of text; a failure, too, on standard error
+    #[arg(long)]
+    pub json: bool,
 }
 
 // === impl ExportArgs ===
 
 impl ExportArgs {
     /// Writes the export; a file is replaced once the export is whole. What was exported is counted
-    /// on standard error, because standard output may be the export itself.
+    /// on standard error, because standard output may be the export itself; as JSON only if it is.
     pub(in crate::cli) fn run(
         self,
-        stdout: impl Write,
+        mut stdout: impl Write,
         mut stderr: impl Write,
         clock: &Clock,
     ) -> Result<(), Failure> {
-        let loaded = match self.data.place()? {
+        let (loaded, warnings) = match self.data.place()? {
             Place::Folder(folder) => {
-                Store::read(&folder).map_err(|error| Failure::Negative(error.to_string()))?
+                let read = Store::read(&folder);
+                (read.map_err(|error| Failure::Negative(error.to_string()))?, Vec::new())
             }
-            Place::Etcd(etcd) => read(&etcd, &mut stderr)?,
+            Place::Etcd(etcd) => read(&etcd)?,
         };
+        for warning in warnings.iter().filter(|_| !self.json) {
+            mention(&mut stderr, &format!("warning: {warning}"));
+        }
         let at = Timestamp(clock.wall_millis());
-        if self.file == Path::new("-") {
-            let mut out = BufWriter::new(stdout);
+        let is_stream = self.file == Path::new("-");
+        if is_stream {
+            let mut out = BufWriter::new(&mut stdout);
             export(&loaded, at, &mut out)?;
             out.flush()?;
         } else {
@@ -55,22 +64,30 @@ impl ExportArgs {
                 Failure::Negative(format!("`{}` cannot be written: {error}", self.file.display()))
             })?;
         }
-        mention(&mut stderr, &format!("exported {}", counted(&loaded)));
+        if !self.json {
+            mention(&mut stderr, &format!("exported {}", counted(&loaded)));
+            return Ok(());
+        }
+        let mut summary = summary(&loaded);
+        summary["file"] = json!(self.file.display().to_string());
+        summary["revision"] = json!(loaded.revision.0);
+        summary["warnings"] = json!(warnings);
+        match is_stream {
+            true => mention(&mut stderr, &format!("{summary:#}")),
+            false => writeln!(stdout, "{summary:#}")?,
+        }
         Ok(())
     }
 }
 
 /// Reads what servers share, and names what of it is not in the export.
-fn read(
-    InEtcd { client, layout, shown }: &InEtcd,
-    stderr: &mut impl Write,
-) -> Result<Loaded, Failure> {
+fn read(InEtcd { client, layout, shown }: &InEtcd) -> Result<(Loaded, Vec<String>), Failure> {
     let found = wait_for(load(client, layout))?;
-    for name in &found.passed_over {
+    let warning = |name: &String| {
         let what = "is of a later version of Rollcall, or mistyped, and is not in the export";
-        mention(stderr, &format!("warning: in {shown}, `{name}` {what}"));
-    }
-    Ok(found.loaded)
+        format!("in {shown}, `{name}` {what}")
+    };
+    Ok((found.loaded, found.passed_over.iter().map(warning).collect()))
 }
 
 /// Writes beside the file and renames, so that an old export is lost only to a whole new one.

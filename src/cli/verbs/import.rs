@@ -7,8 +7,9 @@ use std::{
 };
 
 use clap::Args;
+use serde_json::{Value, json};
 
-use super::data::{DataArgs, InEtcd, Place, counted, mention, wait_for};
+use super::data::{DataArgs, InEtcd, Place, counted, mention, summary, wait_for};
 use crate::{
     cli::{exit::Failure, output::Output},
     cluster::transfer::{How, PATIENCE, Restored, restore},
@@ -30,6 +31,9 @@ pub(in crate::cli) struct ImportArgs {
     /// so on if there is one already. In etcd: write over the registry that is there
     #[arg(long)]
     replace: bool,
+    /// Print JSON instead of text; a failure, too, on standard error
+    #[arg(long)]
+    pub json: bool,
 }
 
 // === impl ImportArgs ===
@@ -56,55 +60,60 @@ impl ImportArgs {
         let loaded = read.map_err(|error| {
             Failure::Negative(format!("`{file}`, {error}; nothing was changed"))
         })?;
-        let line = match place {
+        let (line, summary) = match place {
             Place::Folder(folder) => into_folder(&folder, loaded, self.replace)?,
             Place::Etcd(etcd) => {
                 let at = Timestamp(clock.wall_millis());
                 let cluster = format!("{:016x}", fastrand::u64(..));
-                into_etcd(
-                    &etcd,
-                    loaded,
-                    How { replace: self.replace, at, cluster, patience: PATIENCE },
-                    stderr,
-                )?
+                let how = How { replace: self.replace, at, cluster, patience: PATIENCE };
+                into_etcd(&etcd, loaded, how, (!output.json).then_some(stderr))?
             }
         };
-        Ok(output.line(&line)?)
+        match output.json {
+            true => output.json(&summary)?,
+            false => output.line(&line)?,
+        }
+        Ok(())
     }
 
     #[cfg(test)]
     pub(super) fn of(file: &Path, folder: &Path, replace: bool) -> Self {
-        Self { file: file.to_owned(), data: DataArgs::of(folder), replace }
+        Self { file: file.to_owned(), data: DataArgs::of(folder), replace, json: false }
     }
 }
 
-fn into_folder(folder: &Path, loaded: Loaded, replace: bool) -> Result<String, Failure> {
-    let count = counted(&loaded);
+/// Says what was done, for people and for programs.
+fn into_folder(folder: &Path, loaded: Loaded, replace: bool) -> Result<(String, Value), Failure> {
+    let (count, mut summary) = (counted(&loaded), summary(&loaded));
     let kept = Store::restore(folder, loaded, replace)
         .map_err(|error| Failure::Negative(error.to_string()))?;
     let mut line = format!("imported {count} into `{}`", folder.display());
+    let kept: Vec<_> = kept.iter().map(|file| file.display().to_string()).collect();
     if !kept.is_empty() {
-        let kept: Vec<_> = kept.iter().map(|file| format!("`{}`", file.display())).collect();
-        line += &format!("; the store that was there is kept as {}", kept.join(", "));
+        line += &format!("; the store that was there is kept as `{}`", kept.join("`, `"));
     }
-    Ok(line)
+    summary["into"] = json!(folder.display().to_string());
+    summary["kept"] = json!(kept);
+    Ok((line, summary))
 }
 
-/// Says on standard error how far it is, where it takes long.
+/// The same; says on standard error how far it is, where it takes long.
 fn into_etcd(
     InEtcd { client, layout, shown }: &InEtcd,
     loaded: Loaded,
     how: How,
-    mut stderr: impl Write + Send,
-) -> Result<String, Failure> {
+    mut stderr: Option<impl Write + Send>,
+) -> Result<(String, Value), Failure> {
     /// Changes after which it is said: about a second's.
     const TOLD_EACH: usize = 10_000;
-    let count = counted(&loaded);
+    let (count, mut summary) = (counted(&loaded), summary(&loaded));
     let mut told = 0;
     let mut progress = |written: usize, all: usize| {
         if written / TOLD_EACH > told && written < all {
             told = written / TOLD_EACH;
-            mention(&mut stderr, &format!("{written} of {all} written"));
+            if let Some(stderr) = &mut stderr {
+                mention(stderr, &format!("{written} of {all} written"));
+            }
         }
     };
     let Restored { revision, removed } =
@@ -113,5 +122,8 @@ fn into_etcd(
     if removed > 0 {
         line += &format!("; removed what was there besides: {removed}");
     }
-    Ok(line)
+    summary["into"] = json!(shown);
+    summary["revision"] = json!(revision.0);
+    summary["removed"] = json!(removed);
+    Ok((line, summary))
 }

@@ -125,6 +125,10 @@ fn with_json_a_failure_is_json_too() {
         (&resolve, 1, "nowhere"),
         ("list --json --server http://127.0.0.1:1", 69, "cannot be reached"),
         ("list --json --server ftp://a", 2, "is no URL of an HTTP server"),
+        ("check-config none.toml --json", 78, "none.toml"),
+        ("--json import none.jsonl --data none", 1, "`none.jsonl` cannot be read"),
+        ("export --data none --json", 1, "there is no store in"),
+        ("--timeout 1s export --json", 2, "--timeout means nothing to `export`"),
     ] {
         let done = node.cli(line);
         assert_eq!(done.code, Some(code), "{line}: {done:#?}");

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use serde_json::{Value, json};
+
 use super::{super::import::ImportArgs, DataArgs, ExportArgs};
 use crate::{
     cli::{exit::Failure, testing::Buffer},
@@ -17,7 +19,7 @@ const EXPORT: &str = r#"{"rollcall_export":1,"revision":12,"exported_at":"2026-0
 async fn export(file: &Path, folder: &Path) -> Result<String, Failure> {
     let buffer = Buffer::default();
     let clock = Clock::starting_at(Duration::from_secs(1_767_225_600));
-    let verb = ExportArgs { file: file.to_owned(), data: DataArgs::of(folder) };
+    let verb = ExportArgs { file: file.to_owned(), data: DataArgs::of(folder), json: false };
     verb.run(buffer.clone(), std::io::sink(), &clock).map(|()| buffer.text())
 }
 
@@ -49,6 +51,42 @@ async fn an_export_is_imported_and_exported_alike() {
     assert_eq!(export(Path::new("-"), &second).await.unwrap(), exported);
     let left: Vec<_> = fs::read_dir(scratch.path()).unwrap().collect();
     assert_eq!(left.len(), 3, "two folders and one file: {left:?}");
+}
+
+/// Both spoke to people only.
+#[test]
+fn with_json_an_export_and_an_import_are_summed_up_in_an_object() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, file) = (scratch.path().join("data"), scratch.path().join("backup.jsonl"));
+    let read = |text: String| serde_json::from_str::<Value>(&text).expect(&text);
+    let import = |replace| {
+        let (buffer, clock) = (Buffer::default(), Clock::system());
+        let verb = ImportArgs::of(Path::new("-"), &folder, replace);
+        let outcome =
+            verb.run(EXPORT.as_bytes(), &mut buffer.output(true), std::io::sink(), &clock);
+        outcome.map(|()| read(buffer.text()))
+    };
+    let done = json!({"instances": 1, "policies": 1, "into": folder.to_str(), "kept": []});
+    assert_eq!(import(false).unwrap(), done);
+    let kept = import(true).unwrap()["kept"][0].clone();
+    assert!(kept.as_str().unwrap().ends_with("rollcall.redb.old"), "{kept}");
+    let refused = read(import(false).unwrap_err().json().unwrap());
+    assert!(refused["error"].as_str().unwrap().contains("--replace"), "{refused}");
+
+    for file in [&*file, Path::new("-")] {
+        let (stdout, mut stderr) = (Buffer::default(), Vec::new());
+        let data = DataArgs::of(&folder);
+        let verb = ExportArgs { file: file.to_owned(), data, json: true };
+        verb.run(stdout.clone(), &mut stderr, &Clock::system()).unwrap();
+        // Standard output has the summary, unless it has the export.
+        let (stdout, stderr) = (stdout.text(), String::from_utf8(stderr).unwrap());
+        let is_stream = file == Path::new("-");
+        let (summary, other) = if is_stream { (stderr, stdout) } else { (stdout, stderr) };
+        let summary = read(summary);
+        assert_eq!((&summary["instances"], &summary["policies"]), (&json!(1), &json!(1)));
+        assert_eq!((&summary["file"], &summary["warnings"]), (&json!(file.to_str()), &json!([])));
+        assert_eq!(other.lines().count(), if is_stream { 4 } else { 0 }, "{other}");
+    }
 }
 
 /// Time stands still, so that two exports have the same.
