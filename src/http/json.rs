@@ -4,7 +4,7 @@
 //! Rejected: axum's own `Json`, which insists on a Content-Type (so that a plain `curl -d` fails),
 //! and reports faults as one line of text without the path.
 
-use std::{borrow::Cow, ops::Deref};
+use std::ops::Deref;
 
 use axum::{
     body::Body,
@@ -18,7 +18,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_path_to_error::{Path, Segment};
 
 use super::{Api, bodies::Place, dto::Object, problem::Problem};
-use crate::model::{Invalid, Revision, limit};
+use crate::{
+    model::{Invalid, Revision, limit},
+    util::{json_words, named_field},
+};
 
 /// A body that was read as JSON, or the reply with such a body.
 #[derive(Debug)]
@@ -223,7 +226,7 @@ fn refused(body: &[u8], path: &Path, fault: &serde_json::Error) -> Problem {
         field = "$".to_owned(); // the whole of it
     }
     let named = named_field(message);
-    let message = &*in_our_words(message);
+    let message = &*json_words(message);
     match value_at(body, path).filter(|_| named.is_none()) {
         // Our own refusals read on from the value, as the model's do.
         Some(value) if message.starts_with("is ") || message.starts_with("has ") => {
@@ -236,49 +239,6 @@ fn refused(body: &[u8], path: &Path, fault: &serde_json::Error) -> Problem {
             Problem::invalid_field(field, shown, detail)
         }
     }
-}
-
-/// What serde says, in the words of the API; others as they are, which are ours.
-fn in_our_words(message: &str) -> Cow<'_, str> {
-    let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
-    let some = expected.strip_prefix("one of ").unwrap_or(expected).replace(" or ", ", ");
-    match what.split([' ', ':']).take(2).collect::<Vec<_>>()[..] {
-        ["missing", "field"] => "is missing".into(),
-        ["duplicate", "field"] => "is there twice".into(),
-        ["unknown", "field"] if some.is_empty() => "is unknown, as no field is expected".into(),
-        ["unknown", "field"] => format!("is unknown; there are {some}").into(),
-        ["unknown", "variant"] => format!("is none of {some}").into(),
-        ["invalid", "type"] | ["invalid", "value"] => {
-            let found = what.split_once(": ").map_or(what, |(_, found)| found);
-            format!("is {}, not {}", of_json(found), of_json(expected)).into()
-        }
-        _ => message.into(),
-    }
-}
-
-/// What JSON calls what serde calls `map` or `string "x"`, or what Rust calls `u16`.
-fn of_json(kind: &str) -> &str {
-    let (first, rest) = kind.split_once(' ').unwrap_or((kind, ""));
-    match (first, rest) {
-        ("boolean", _) | ("a", "boolean") => "a boolean",
-        ("character" | "string", _) => "a string",
-        ("floating" | "integer" | "number", _) | ("f32" | "f64", _) => "a number",
-        ("i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize", _) => {
-            "a whole number"
-        }
-        ("map" | "struct", _) | ("a", "map") => "an object",
-        ("null" | "unit", _) => "null",
-        ("sequence", _) | ("a", "sequence") => "a list",
-        _ => kind,
-    }
-}
-
-/// The field that serde's own messages about fields name.
-fn named_field(message: &str) -> Option<&str> {
-    let rest = ["unknown", "duplicate", "missing"]
-        .iter()
-        .find_map(|kind| message.strip_prefix(kind)?.strip_prefix(" field `"))?;
-    rest.split_once('`').map(|(name, _)| name)
 }
 
 fn ends_with(path: &Path, name: &str) -> bool {

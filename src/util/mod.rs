@@ -1,4 +1,5 @@
 //! Small tools without business words: the clock, durations as text, files read up to a limit,
+//! what is said of JSON,
 //! work done aside, panics caught quietly, places that are counted, tables with short names, until
 //! when something is valid, and the timer wheel.
 
@@ -6,6 +7,7 @@ mod aside;
 mod clock;
 mod duration;
 mod file;
+mod json;
 mod places;
 #[cfg(test)]
 mod port;
@@ -20,6 +22,7 @@ pub use aside::{aside, outcome};
 pub use clock::Clock;
 pub use duration::{NoDuration, format_duration, parse_duration};
 pub use file::{FileStamp, read_file, read_limited};
+pub use json::{json_words, named_field};
 pub use places::{Place, Places};
 #[cfg(test)]
 pub(crate) use port::free_address;

@@ -1,6 +1,7 @@
 //! Reading a backup; every refusal names the line.
 
 use std::{
+    cell::Cell,
     io::{BufRead, Read},
     sync::Arc,
 };
@@ -12,15 +13,17 @@ use super::line::{EndLine, Header, Kind, PolicyLine, member_of};
 use crate::{
     model::{Instance, InstanceKey, Origin, Scope, ServiceName, limit},
     registry::Loaded,
-    store::text::{InstanceText, read_strictly},
+    store::text::{InstanceText, Unread, read_strictly},
 };
 
 /// Why a backup was not accepted. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}")]
+#[error("line {line}{}: {problem}", .column.map(|at| format!(", column {at}")).unwrap_or_default())]
 pub struct ImportError {
     /// The line, counted from 1.
     pub line: u64,
+    /// The column in octets, counted from 1, where the line could not be read at all.
+    pub column: Option<usize>,
     /// What is wrong with it.
     pub problem: String,
 }
@@ -36,6 +39,8 @@ struct Seen {
 struct Reader<'r> {
     input: &'r mut dyn BufRead,
     line: u64,
+    /// Where in the line the one was that ended it all.
+    column: Cell<Option<usize>>,
     buffer: Vec<u8>,
 }
 
@@ -45,9 +50,12 @@ struct Reader<'r> {
 /// When a line is no JSON, has an unknown field or an unacceptable value, is there twice, or when
 /// lines are missing.
 pub fn import(input: &mut dyn BufRead) -> Result<Loaded, ImportError> {
-    let mut reader = Reader { input, line: 0, buffer: Vec::new() };
+    let mut reader = Reader { input, line: 0, column: Cell::new(None), buffer: Vec::new() };
     let outcome = read(&mut reader);
-    outcome.map_err(|problem| ImportError { line: reader.line.max(1), problem })
+    outcome.map_err(|problem| {
+        let (line, column) = (reader.line.max(1), reader.column.get());
+        ImportError { line, column, problem }
+    })
 }
 
 fn read(reader: &mut Reader<'_>) -> Result<Loaded, String> {
@@ -139,7 +147,10 @@ impl Reader<'_> {
     }
 
     fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, String> {
-        read_strictly(&self.buffer)
+        read_strictly(&self.buffer).map_err(|Unread { column, problem }| {
+            self.column.set(Some(column));
+            problem
+        })
     }
 
     fn parse_header(&self) -> Result<Header, String> {

@@ -98,7 +98,7 @@ fn a_refusal_names_line_and_field() {
     let with = |field: &str| good.replacen('{', &format!("{{{field},"), 1);
     let cases: Vec<(String, u64, &str)> = vec![
         (String::new(), 1, "is empty"),
-        ("hello".into(), 1, "expected value"),
+        ("hello".into(), 1, "line 1, column 1: is no JSON: expected value"),
         (good.into(), 1, "rollcall_export"),
         (HEADER.replace(":1,", ":2,"), 1, "version 2"),
         (HEADER.into(), 1, "cut short"),
@@ -106,11 +106,11 @@ fn a_refusal_names_line_and_field() {
         (format!("{HEADER}\n{end}"), 2, "had 1 instances"),
         (format!("{HEADER}\n{good}\n{good}\n{end}"), 3, "`web/w1` is there twice"),
         (format!("{HEADER}\n{good}\n{end}\n{good}"), 4, "behind the last line"),
-        (format!("{HEADER}\n{}", with("\"wait\":1")), 2, "unknown field `wait`"),
-        (format!("{HEADER}\n{}", with("\"port\":70000")), 2, "`port`"),
+        (format!("{HEADER}\n{}", with("\"wait\":1")), 2, "`wait`: is unknown; there are "),
+        (format!("{HEADER}\n{}", with("\"port\":70000")), 2, "13: `port`: `70000` is outside"),
         (format!("{HEADER}\n{}", good.replace("web", "w_b")), 2, "'_' at position 2"),
         (format!("{HEADER}\n{}", good.replace("10.0.0.1", "0.0.0.0")), 2, "addresses[0]"),
-        (format!("{HEADER}\n{}", &good[..20]), 2, "EOF"),
+        (format!("{HEADER}\n{}", &good[..20]), 2, "line 2, column 20: is no JSON: it ends too"),
         (
             format!("{HEADER}\n{}", with(r#""checks":[{"type":"ttl","ttl":"5"}]"#)),
             2,

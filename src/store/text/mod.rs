@@ -17,5 +17,5 @@ mod values;
 pub(crate) use beats::{BeatText, BeatsTakenText, BeatsText};
 pub(crate) use instance::InstanceText;
 pub(crate) use policy::PolicyText;
-pub(crate) use read::{read_leniently, read_strictly};
+pub(crate) use read::{Unread, read_leniently, read_strictly};
 pub(crate) use values::{Instant, StatusText};

@@ -132,7 +132,7 @@ fn a_damaged_backup_is_refused_by_line_and_nothing_is_changed() {
     let line = |n: usize| format!("`bad.jsonl`, line {n}");
     let cases = [
         (lines[..3].join("\n"), line(3), "it was cut short"),
-        (whole[..whole.find("web-2").unwrap()].to_owned(), line(3), "EOF"),
+        (whole[..whole.find("web-2").unwrap()].to_owned(), line(3), "it ends too early"),
         (whole.replacen("\"port\":80", "\"port\":\"x\"", 1), line(2), "`port`"),
         (whole.replacen("10.0.0.1", "10.0.0.300", 1), line(2), "10.0.0.300"),
         ([&[lines[0], lines[1]], &lines[1..]].concat().join("\n"), line(3), "web-1"),

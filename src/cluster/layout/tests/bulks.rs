@@ -37,7 +37,7 @@ fn a_line_of_a_bulk_that_cannot_be_read_leaves_the_others() {
         ("line 4: `guard`: `maybe` is no condition", Some(RowKey::Registration(web()))),
         ("line 5: `row`: `servers/a` is no row of the registry", None),
         ("line 6: `row`: `policies/WEB` is no key of Rollcall", None),
-        ("line 7: expected ident", None),
+        ("line 7: is no JSON: expected ident, column 2", None),
     ];
     for ((fault, row), (problem, of)) in faults.zip(expected) {
         let key = "`/rollcall/v1/bulks/0000000000000001/00003`, revision 9 of etcd: ";
