@@ -198,6 +198,7 @@ impl PeerFacts for Rows {
 fn alike(config: &Config) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::from([
         ("cluster.checkers".to_owned(), config.cluster.checkers.to_string()),
+        ("cluster.lease".to_owned(), format!("{:?}", config.cluster.lease)),
         ("server.domain".to_owned(), config.server.domain.to_string()),
     ]);
     if config.consul.enabled {

@@ -47,7 +47,7 @@ pub use machines::NodesAt;
 pub use member::Member;
 pub use options::{Options, SelfPreservation};
 pub use origins::Origins;
-pub use ownership::{Company, Ownership, Peer, ServerId, View};
+pub use ownership::{Company, Ownership, Peer, Return, ServerId, View};
 pub use publish::Reader;
 pub use records::{Records, Target};
 pub use selection::{FailOpen, Group, Outcome, Selection, Tier};

@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 use siphasher::sip::SipHasher24;
 use tokio::sync::watch;
 
-pub use self::apart::Company;
 use self::apart::Words;
+pub use self::apart::{Company, Return};
 use crate::model::InstanceKey;
 
 /// Tells servers apart.
@@ -97,14 +97,14 @@ impl Ownership {
 
     /// Sets a new view, and tells those who have subscribed if it is another one.
     pub fn set(&self, view: View) {
-        let was_known = self.is_known();
-        let view = Some(view);
-        if **self.0.view.load() != view {
-            let before = self.0.view.swap(Arc::new(view.clone()));
-            view.iter().for_each(|view| self.note_return((*before).as_ref(), view));
-            if !was_known && self.is_known() {
+        let before = self.0.view.load_full();
+        if (*before).as_ref() != Some(&view) {
+            // First what is known with it: whoever sees the view asks for that, too.
+            self.note_return((*before).as_ref(), &view);
+            if !before.as_ref().as_ref().is_some_and(View::has_me) && view.has_me() {
                 self.0.terms.fetch_add(1, Ordering::Release);
             }
+            self.0.view.store(Arc::new(Some(view)));
             self.0.changes.send_modify(|count| *count += 1);
         }
     }
@@ -159,9 +159,7 @@ impl Ownership {
 
     /// Whether the others know this server as alive.
     pub fn is_known(&self) -> bool {
-        let view = self.0.view.load();
-        let is_in = |view: &View| view.servers.iter().any(|peer| peer.id == view.me);
-        view.as_ref().as_ref().is_some_and(is_in)
+        self.0.view.load().as_ref().as_ref().is_some_and(View::has_me)
     }
 
     /// Counts how often this server has become known to the others. While it was not, they have
@@ -211,6 +209,11 @@ impl Ownership {
 // === impl View ===
 
 impl View {
+    /// Whether this server is among those that are alive.
+    fn has_me(&self) -> bool {
+        self.servers.iter().any(|peer| peer.id == self.me)
+    }
+
     /// Whether this server is one of the first `count` for an instance.
     fn ranks(&self, key: &InstanceKey, count: usize) -> bool {
         let Some(me) = self.servers.iter().find(|peer| peer.id == self.me) else { return false };

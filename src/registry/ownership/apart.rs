@@ -26,27 +26,41 @@ struct Word {
     since: Instant,
     /// When it has said it last.
     last: Instant,
-    /// When it has said that it is not cut off any more.
-    left: Option<Instant>,
+    /// Whether it has said since that it is none of the circle any more.
+    has_left: bool,
 }
 
-/// What servers have said of whether they are cut off: those that are known of, so few.
+/// What servers have said of whether they are cut off, and what became of that.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     said: HashMap<ServerId, Word>,
     /// The last view in which this server was cut off and one of the servers; `None` once it is
     /// back.
     apart: Option<View>,
-    /// How this server has come back; `None` while it is cut off, and if it heard nothing of some.
+    /// How this server has come back; `None` while it is cut off, and when others may have had its
+    /// instances.
     back: Option<Back>,
 }
 
 /// How a server has come back to the store of which all others were cut off, too.
 #[derive(Debug, Clone)]
 struct Back {
-    company: Company,
+    from: Return,
     /// The servers there were.
     servers: Vec<ServerId>,
+    /// How often this server had become known to the others by then.
+    term: u64,
+}
+
+/// How this server has come back to the store from the company of all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Return {
+    /// Since when all heartbeats came here; `None` is always, as there was nobody else.
+    pub since: Option<Instant>,
+    /// When it was known last that none of the others was back.
+    pub together: Instant,
+    /// When this server was.
+    pub at: Instant,
 }
 
 /// That all servers are cut off from the store, and hand heartbeats on as before.
@@ -85,7 +99,7 @@ impl Ownership {
         }
         let before = words.said.get(server).filter(|word| word.holds(circle, now));
         let since = before.map_or(now, |word| word.since);
-        words.said.insert(server.into(), Word { circle, since, last: now, left: None });
+        words.said.insert(server.into(), Word { circle, since, last: now, has_left: false });
     }
 
     /// Whether all other servers are cut off as this one is, and hand heartbeats on as before.
@@ -94,19 +108,23 @@ impl Ownership {
         let (view, now) = (self.0.view.load(), Instant::now());
         let view = view.as_ref().as_ref()?;
         let words = self.0.words.lock();
-        words.company(view, |word| word.holds(own, now).then_some(word.last))
+        words.company(view, |word| word.holds(own, now))
     }
 
-    /// Since when, and until when, all heartbeats came here while this server was cut off, if they
-    /// have come here ever since: it has come back from company, and so have the others. Once one
-    /// of them is back it takes for a lease's time those for alive that are not yet. `None` while
-    /// this server is cut off.
-    pub fn back_from_company(&self) -> Option<Company> {
-        let (view, words) = (self.0.view.load(), self.0.words.lock());
-        let Back { company, servers } = words.back.as_ref()?;
-        // Another one may have looked after everything.
-        let is_old = |peer: &Peer| servers.contains(&peer.id);
-        view.as_ref().as_ref()?.servers.iter().all(is_old).then_some(*company)
+    /// How this server has come back from being cut off, if all others were cut off as well: for a
+    /// lease from then on they take each other for alive, and hand heartbeats on as ever. `None`
+    /// while it is cut off, and from when others may have looked after what is its own.
+    pub fn returned(&self) -> Option<Return> {
+        let words = self.0.words.lock();
+        // Who is lost once more has been replaced at once.
+        words.back.as_ref().filter(|back| self.term() <= back.term + 1).map(|back| back.from)
+    }
+
+    /// Whether this server was cut off, and is not known to the others again: what they hand on to
+    /// it is its own.
+    pub fn is_returning(&self) -> bool {
+        let is_away = |words: &Words| words.apart.is_some() || words.back.is_some();
+        !self.is_known() && is_away(&self.0.words.lock())
     }
 
     /// Notes how this server comes back, if `view` is the first in which it is not cut off any
@@ -119,47 +137,51 @@ impl Ownership {
         if view.is_cut_off {
             words.back = None;
         } else if let Some(apart) = words.apart.take() {
-            words.back = words.back_from(&apart, Instant::now());
+            words.back = words.back_from(&apart, self.term());
         }
+        let is_old = |back: &Back, peer: &Peer| back.servers.contains(&peer.id);
+        // A stranger may have looked after everything, and may be gone tomorrow.
+        words.back.take_if(|back| !view.servers.iter().all(|peer| is_old(back, peer)));
     }
 }
 
 // === impl Words ===
 
 impl Words {
-    /// A server says that it is not cut off, or does not say whether it is.
+    /// A server is none of the circle, or does not say whether it is.
     fn leave(&mut self, server: &str, now: Instant) {
-        let Some(word) = self.said.get_mut(server) else { return };
-        if word.left.is_none() && now.saturating_duration_since(word.last) <= BREAK {
-            word.left = Some(now);
-        } else if word.left.is_none() {
+        let is_over = |word: &Word| !word.has_left && !word.holds(word.circle, now);
+        if self.said.get(server).is_some_and(is_over) {
             self.said.remove(server);
+        } else if let Some(word) = self.said.get_mut(server) {
+            word.has_left = true;
         }
     }
 
-    /// The time that the words of all others have in common, if `until` has them all count: until
-    /// when one of them does.
-    fn company(&self, view: &View, until: impl Fn(&Word) -> Option<Instant>) -> Option<Company> {
+    /// The time that the words of all others have in common; `None` if one of them does not count.
+    fn company(&self, view: &View, counts: impl Fn(&Word) -> bool) -> Option<Company> {
+        let others = view.servers.iter().filter(|peer| peer.id != view.me);
         let mut company: Option<Company> = None;
-        for peer in view.servers.iter().filter(|peer| peer.id != view.me) {
-            let word = self.said.get(&peer.id)?;
-            let until = until(word)?;
-            let so_far = company.unwrap_or(Company { since: word.since, until });
-            let (since, until) = (so_far.since.max(word.since), so_far.until.min(until));
-            company = Some(Company { since, until });
+        for peer in others {
+            let word = self.said.get(&peer.id).filter(|word| counts(word))?;
+            let Company { since, until } =
+                company.unwrap_or(Company { since: word.since, until: word.last });
+            company = Some(Company { since: since.max(word.since), until: until.min(word.last) });
         }
         company
     }
 
-    fn back_from(&self, before: &View, now: Instant) -> Option<Back> {
-        let own = before.circle()?;
-        let until = |word: &Word| match word.left {
-            Some(left) => (word.circle == own).then_some(left),
-            None => word.holds(own, now).then_some(now),
+    fn back_from(&self, apart: &View, term: u64) -> Option<Back> {
+        let (own, at) = (apart.circle()?, Instant::now());
+        let was_in = |word: &Word| word.circle == own && (word.has_left || word.holds(own, at));
+        let is_alone = apart.servers.iter().all(|peer| peer.id == apart.me);
+        let from = match self.company(apart, was_in) {
+            Some(Company { since, until }) => Return { since: Some(since), together: until, at },
+            None if is_alone => Return { since: None, together: at, at },
+            None => return None,
         };
-        let company = self.company(before, until)?;
-        let servers = before.servers.iter().map(|peer| peer.id.clone()).collect();
-        Some(Back { company, servers })
+        let servers = apart.servers.iter().map(|peer| peer.id.clone()).collect();
+        Some(Back { from, servers, term })
     }
 }
 
@@ -169,7 +191,7 @@ impl Word {
     /// Whether a server is cut off with this circle, for all that is known.
     fn holds(&self, circle: u64, now: Instant) -> bool {
         let is_fresh = now.saturating_duration_since(self.last) <= BREAK;
-        self.circle == circle && self.left.is_none() && is_fresh
+        self.circle == circle && !self.has_left && is_fresh
     }
 }
 
@@ -195,7 +217,7 @@ mod tests {
 
     use tokio::time::{Instant, sleep};
 
-    use super::{Company, Ownership, View};
+    use super::{BREAK, Company, Ownership, Return, View};
     use crate::registry::Peer;
 
     fn view(me: &str, servers: &[&str], is_cut_off: bool) -> View {
@@ -246,33 +268,58 @@ mod tests {
     async fn who_comes_back_from_company_knows_since_when_it_has_heard_all() {
         let all = ["a", "b", "c"];
         let a = Ownership::of(view("a", &all, true));
-        let (own, begun) = (a.circle(), Instant::now());
-        ["b", "c"].into_iter().for_each(|id| a.hear_of(id, own));
-        sleep(Duration::from_secs(2)).await;
+        let second = || sleep(Duration::from_secs(1));
+        let own = a.circle();
+        let say = |who: &[&str]| who.iter().for_each(|id| a.hear_of(id, own));
+        say(&["b", "c"]);
+        let since = Some(Instant::now());
+        second().await;
+        say(&["b", "c"]);
+        let together = Instant::now();
+        second().await;
         a.hear_of("b", None);
-        let first = Instant::now();
-        a.hear_of("c", own);
-        assert_eq!((a.company(), a.back_from_company()), (None, None));
-        sleep(Duration::from_secs(1)).await;
+        say(&["c"]);
+        assert_eq!((a.company(), a.returned()), (None, None));
+        assert!(!a.is_returning());
+        second().await;
         a.hear_of("b", None);
         a.set(view("a", &["b", "c"], false)); // its own row is gone
-        let back = Some(Company { since: begun, until: first });
-        assert_eq!(a.back_from_company(), back);
+        let back = Return { since, together, at: Instant::now() };
+        assert_eq!((a.returned(), a.is_returning()), (Some(back), true));
+        second().await;
         a.set(view("a", &all, false));
-        assert_eq!(a.back_from_company(), back);
-        a.set(view("a", &["a", "b", "c", "d"], false));
-        assert_eq!(a.back_from_company(), None, "d has never been cut off");
-        a.set(view("a", &all, true));
-        let again = Instant::now();
-        ["b", "c"].into_iter().for_each(|id| a.hear_of(id, own));
+        assert_eq!((a.returned(), a.is_returning()), (Some(back), false));
+        a.set(view("a", &["b", "c"], false));
+        a.set(view("a", &all, false));
+        assert_eq!(a.returned(), None, "lost once more, it was replaced");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_back_to_a_stranger_or_has_heard_nothing_of_one_knows_nothing() {
+        let all = ["a", "b", "c"];
+        let a = Ownership::of(view("a", &all, false));
+        let own = Ownership::of(view("a", &all, true)).circle();
+        let be_apart = || {
+            a.set(view("a", &all, true));
+            ["b", "c"].into_iter().for_each(|id| a.hear_of(id, own));
+        };
+        be_apart();
         a.set(view("a", &["b", "c"], true)); // of which it hears first
-        assert_eq!(a.back_from_company(), None);
+        assert!(a.returned().is_none() && a.is_returning());
         a.set(view("a", &all, false));
-        assert_eq!(a.back_from_company(), Some(Company { since: again, until: again }));
-        a.set(view("a", &all, true));
-        sleep(Duration::from_secs(4)).await;
+        assert!(a.returned().is_some());
+        for stranger in [&["a", "b", "c", "d"][..], &all] {
+            a.set(view("a", stranger, false));
+            assert_eq!(a.returned(), None, "d has never been cut off, also once it is gone");
+        }
+        be_apart();
+        sleep(BREAK + Duration::from_secs(1)).await;
         a.hear_of("b", own);
         a.set(view("a", &all, false));
-        assert_eq!(a.back_from_company(), None, "nothing was heard of c");
+        assert_eq!(a.returned(), None, "nothing was heard of c");
+        let alone = Ownership::of(view("a", &["a"], true));
+        sleep(BREAK * 2).await;
+        alone.set(view("a", &["a"], false));
+        assert_eq!(alone.returned().map(|back| back.since), Some(None), "there was nobody else");
     }
 }

@@ -56,7 +56,9 @@ impl Beat {
     ) -> Result<Vec<Heartbeat>, Astray> {
         let member = snapshot.member(&self.key).filter(|member| self.is_about(member));
         let member = member.ok_or(Astray::Unknown)?;
-        if self.is_finding || !ownership.keeps(&self.key) {
+        // Others know of who comes back, or will in a moment, while it does not find itself yet.
+        let is_for_here = ownership.keeps(&self.key) || ownership.is_returning();
+        if self.is_finding || !is_for_here {
             return Err(Astray::Elsewhere);
         }
         let (Some(status), Some(output)) = (self.status, &self.output) else {

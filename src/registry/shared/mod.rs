@@ -22,7 +22,7 @@ pub use fold::loaded;
 pub(super) use fold::{are_the_same, gathered, rank};
 pub use opinions::Dissent;
 pub(super) use opinions::Opinions;
-pub(super) use overlay::{Noted, Overlay, Told};
+pub(super) use overlay::{Division, Noted, Overlay, Told};
 pub use row::{
     Edit, Followed, Guard, Health, Kept, Opinion, Proposal, Refused, Registration, Share,
     SharedRow, SharedSetup, Weather,

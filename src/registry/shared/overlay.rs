@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    ops::RangeInclusive,
     sync::Arc,
     time::Duration,
 };
@@ -47,8 +48,8 @@ struct Differing {
     found: Duration,
     /// Whether it was this server's task then.
     is_own: bool,
-    /// Whether it was found while this server was cut off, and nobody can know better all the same,
-    /// unless there is a row that says otherwise.
+    /// Whether it counts although it was found while this server was cut off: until there is a row
+    /// of its health.
     is_trusted: bool,
 }
 
@@ -67,8 +68,31 @@ pub(in crate::registry) struct Noted {
     pub after: Revision,
 }
 
+/// By what it is divided anew what differs.
+#[derive(Debug)]
+pub(in crate::registry) struct Division {
+    /// Whether this server's tasks are its own anew: others have done its work meanwhile, also if
+    /// it has seen nothing of that.
+    pub is_anew: bool,
+    /// When this server found what nobody can know better, although it was cut off: so were all the
+    /// others. `None` if that is not so, or over.
+    pub trusted: Option<RangeInclusive<Duration>>,
+    /// Whether what was trusted is not to be any more: others have done its work after all.
+    pub is_void: bool,
+    /// Until when that stays which is not this server's to write.
+    pub until: Duration,
+}
+
 /// What the store had of an instance that was shown otherwise, and the revision here before it was.
 pub(in crate::registry) type Told = (Arc<Member>, Revision);
+
+// === impl Division ===
+
+impl Division {
+    fn trusts(&self, found: Duration) -> bool {
+        self.trusted.as_ref().is_some_and(|trusted| trusted.contains(&found))
+    }
+}
 
 // === impl Overlay ===
 
@@ -132,8 +156,7 @@ impl Overlay {
         }
         let is_trusted = self.differing.get(key).is_some_and(|differing| differing.is_trusted);
         let is_owed = self.owed.contains(key) && !is_trusted;
-        let stays = is_owed || matches!(row, SharedRow::Drained { .. });
-        if !stays {
+        if !is_owed && !matches!(row, SharedRow::Drained { .. }) {
             self.forget(key);
             return next;
         }
@@ -230,28 +253,26 @@ impl Overlay {
     }
 
     /// Divides what differs anew: into what this server has to write, and what it has not, which
-    /// stays until `until`. What has become its task, or has anew as `is_anew` says, is taken out
-    /// if others may know better, each with what the store has of it: it counts when it is found
-    /// again. What somebody has just said, and waits for (`is_awaited`), nobody knows better; nor
-    /// what this server has found of its own `since` then, if all the others were cut off, too.
+    /// stays for a while. What has become its task, or has anew, is taken out if others may know
+    /// better, each with what the store has of it: it counts when it is found again.
     pub(in crate::registry) fn divide(
         &mut self,
+        by: &Division,
         is_mine: impl Fn(&InstanceKey) -> bool,
-        (is_anew, is_awaited): (bool, impl Fn(&InstanceKey) -> bool),
-        (since, until): (Option<Duration>, Duration),
+        is_awaited: impl Fn(&InstanceKey) -> bool,
     ) -> Vec<(InstanceKey, Arc<Member>)> {
         let owed = &mut self.owed;
         let is_over = |key: &InstanceKey, differing: &mut Differing| {
             if !is_mine(key) {
                 if owed.remove(key) {
-                    (differing.is_stale, differing.until) = (true, until);
+                    (differing.is_stale, differing.until) = (true, by.until);
                 }
                 return false;
             }
-            let is_known_better = is_anew || (differing.is_stale && !owed.contains(key));
-            if is_known_better && !is_awaited(key) {
-                let is_since = since.is_some_and(|since| since <= differing.found);
-                differing.is_trusted = differing.is_own && is_since;
+            let is_void = differing.is_trusted && by.is_void;
+            let is_stale = differing.is_stale && !owed.contains(key);
+            if (by.is_anew || is_stale || is_void) && !is_awaited(key) {
+                differing.is_trusted = differing.is_own && by.trusts(differing.found);
                 if !differing.is_trusted {
                     owed.remove(key);
                     return true;

@@ -343,6 +343,12 @@ impl Commons {
         inner.servers.iter().position(keeps).expect("somebody's")
     }
 
+    /// Which server has this name.
+    pub(crate) fn place(&self, id: &ServerId) -> usize {
+        let count = self.inner.lock().servers.len();
+        (0..count).find(|at| name(*at) == *id).expect("one of them")
+    }
+
     /// Whether a server checks the instance.
     pub(crate) fn checks(&self, server: usize, key: &InstanceKey) -> bool {
         self.inner.lock().servers[server].ownership.checks(key)

@@ -96,8 +96,18 @@ impl Servers {
 
     /// The same with servers of these names.
     fn named(etcd: &Etcd, names: &[&str], config: &str, with: impl Fn(Builder) -> Builder) -> Self {
+        Self::leased(etcd, names, (LEASE, config), with)
+    }
+
+    /// The same with another lease.
+    fn leased(
+        etcd: &Etcd,
+        names: &[&str],
+        (lease, config): (Duration, &str),
+        with: impl Fn(Builder) -> Builder,
+    ) -> Self {
         let start = |name: &&str| {
-            let id = format!("[cluster]\nserver_id = \"{name}\"\nlease = \"{LEASE:?}\"\n{config}");
+            let id = format!("[cluster]\nserver_id = \"{name}\"\nlease = \"{lease:?}\"\n{config}");
             let store = format!("etcd={}", etcd.endpoints().join(","));
             with(Node::builder().config(&id).arg("--store").arg(store)).start()
         };

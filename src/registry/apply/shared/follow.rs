@@ -246,7 +246,7 @@ impl Applier {
         let now = self.clock.elapsed();
         let Some(sharing) = &mut self.sharing else { return };
         sharing.adopt_juries();
-        let (term, until) = (sharing.ownership.term(), now + sharing.settling);
+        let term = sharing.ownership.term();
         let is_anew = std::mem::replace(&mut sharing.term, term) != term;
         let was_replaced = sharing.may_be_replaced;
         sharing.may_be_replaced = sharing.ownership.may_be_replaced();
@@ -254,8 +254,8 @@ impl Applier {
         let awaited: HashSet<&InstanceKey> = sharing.unwritten.iter().map(|it| &it.key).collect();
         let is_awaited = |key: &InstanceKey| awaited.contains(key);
         let is_mine = |key: &InstanceKey| ownership.keeps(key);
-        let since = sharing.all_heard_since(now);
-        let over = sharing.overlay.divide(is_mine, (is_anew, is_awaited), (since, until));
+        let division = sharing.division(is_anew, now);
+        let over = sharing.overlay.divide(&division, is_mine, is_awaited);
         sharing.settle(now);
         let has_grace = is_anew || (was_replaced && !sharing.may_be_replaced);
         self.show_shared(over);

@@ -71,7 +71,7 @@ impl Applier {
         edits: &mut Vec<Edit>,
     ) {
         let Some(sharing) = &self.sharing else { return };
-        let brief = BRIEF.max(3 * sharing.settling);
+        let brief = BRIEF.max(3 * sharing.lease);
         kept.retain(|key| {
             let Some(member) = ground.member(key).filter(|member| may_go(member, brief)) else {
                 return true;

@@ -11,10 +11,11 @@ use super::Sharing;
 use crate::{
     model::{CheckSpec, Status},
     registry::{
-        Beat, Company, Member, Snapshot,
+        Beat, Company, Member, Return, Snapshot,
         apply::Applier,
         draft::Finished,
         lease::{Heard, Sound},
+        shared::Division,
     },
 };
 
@@ -38,14 +39,19 @@ impl Sharing {
         if self.ownership.hears_all() {
             return Some(Heard { since: Duration::ZERO, until: Duration::MAX });
         }
-        Some(heard(self.ownership.company()?, now))
+        let Company { since, until } = self.ownership.company()?;
+        let of = by_clock(now);
+        Some(Heard { since: of(since), until: of(until) })
     }
 
-    /// Since when all heartbeats have come here, though this server was cut off, if others do not
-    /// look after its instances by now.
-    pub(super) fn all_heard_since(&self, now: Duration) -> Option<Duration> {
-        let Heard { since, until } = heard(self.ownership.back_from_company()?, now);
-        (now < until + self.lease).then_some(since)
+    /// By what it is divided anew what is shown otherwise than the store has it.
+    pub(super) fn division(&self, is_anew: bool, now: Duration) -> Division {
+        let (returned, of) = (self.ownership.returned(), by_clock(now));
+        let in_time = returned.filter(|it| now < of(it.together) + self.lease);
+        let trusted =
+            in_time.map(|Return { since, at, .. }| since.map_or(Duration::ZERO, &of)..=of(at));
+        let is_void = returned.is_none() && !self.ownership.is_cut_off();
+        Division { is_anew, trusted, is_void, until: now + self.settling }
     }
 
     /// Whether this server would have heard a heartbeat in the ttl that ended at that time.
@@ -68,7 +74,7 @@ impl Sharing {
         let is_turned =
             both.any(|(spec, (was, is))| spec.ttl().is_some() && was.status != is.status);
         if is_turned {
-            let oldest = now.saturating_sub(self.settling * TURNED_LEASES);
+            let oldest = now.saturating_sub(self.lease * TURNED_LEASES);
             self.turned.retain(|_, at| self.is_alone || *at >= oldest);
             if self.turned.len() < AGAIN_MAX {
                 self.turned.insert(before.key(), now);
@@ -118,11 +124,10 @@ impl Sharing {
     }
 }
 
-/// The same in times of the registry's clock, by which it is `now`.
-fn heard(company: Company, now: Duration) -> Heard {
+/// Turns instants into times of the registry's clock, by which it is `now`.
+fn by_clock(now: Duration) -> impl Fn(Instant) -> Duration {
     let at = Instant::now();
-    let of = |instant| now.saturating_sub(at.saturating_duration_since(instant));
-    Heard { since: of(company.since), until: of(company.until) }
+    move |instant| now.saturating_sub(at.saturating_duration_since(instant))
 }
 
 // === impl Applier ===

@@ -97,7 +97,8 @@ impl Way {
                 self.tell(&beat, is_parted).await;
                 continue;
             }
-            let owner = self.commons.owner(&beat.key);
+            let owner = self.to[self.from].ownership().owner(&beat.key);
+            let owner = owner.map_or(self.from, |peer| self.commons.place(&peer.id));
             if owner == self.from || !is_parted(owner) {
                 take_one(&self.to[owner], &beat).await;
             }

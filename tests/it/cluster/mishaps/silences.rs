@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use serde_json::json;
 
-use super::{LEASE, Servers, note};
+use super::{Servers, note};
 use crate::support::{
     api::{Api, instance_path},
     etcd::Etcd,
@@ -17,6 +17,9 @@ use crate::support::{
 };
 
 const TTL: Duration = Duration::from_secs(2);
+
+/// Longer than servers wait at the most until they ask etcd again: all are back within it.
+const LEASE: Duration = Duration::from_secs(6);
 
 /// From the end of a ttl until its servers have found it, while etcd is away: half a second to
 /// decide and some two to hear of the others, and room for a machine that is busy.
@@ -95,7 +98,7 @@ fn clients_that_die_while_all_of_etcd_stands_still_are_found_and_stay_dead() {
 
 fn clients_die_while<T>(away: impl FnOnce(&mut Etcd) -> T, back: impl FnOnce(&mut Etcd, T)) {
     let mut etcd = Etcd::cluster(3);
-    let servers = Servers::named(&etcd, &["a", "b", "c"], "", |builder| builder);
+    let servers = Servers::leased(&etcd, &["a", "b", "c"], (LEASE, ""), |builder| builder);
     let clients = Clients::start(&servers, &["living", "dying"]);
     eventually("all know all", || {
         let known = |at: &usize| {
