@@ -7,7 +7,10 @@ use super::{
     unreachable_or_not,
 };
 use crate::{
-    model::{Amendment, Carry, Command, EventKind, Instance, Replacement, Revision, Status},
+    model::{
+        Amendment, Arrival, Carry, Command, EventKind, Instance, Replacement, Revision, Status,
+        Timestamp,
+    },
     registry::{
         Beat, Edit, Guard, Options, Registration, Registry,
         shared::testing::BEATS_MAX,
@@ -134,6 +137,35 @@ async fn the_last_word_that_was_acknowledged_counts_wherever_it_was_said() {
         let last = words.last().map(|(_, status)| *status);
         assert_eq!(fleet.status("web/a"), [last; 3], "{words:?}");
         pass(11_000).await;
+    }
+}
+
+/// The time on the way counts as time before it came, so it looks later than it was, and than the
+/// word that was said meanwhile: that was undone until the next heartbeat.
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_on_its_way_undoes_no_word_that_comes_meanwhile() {
+    let commons = Commons::default();
+    let (servers, mut queues): (Vec<_>, Vec<_>) =
+        (0..2).map(|_| commons.join(Options::default())).unzip();
+    let fleet = Fleet { commons, servers, parted: Default::default() };
+    let (owner, other) = fleet.owner_and_other("web/a");
+    let ttl = Duration::from_secs(60);
+    fleet.submit(0, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
+    fleet.submit(owner, beat("web/a", Status::Passing)).await.unwrap();
+    for way in [10, 15] {
+        pass(11_000).await;
+        fleet.submit(other, beat("web/a", Status::Passing)).await.unwrap();
+        let sent = queues[other].recv().await.unwrap();
+        pass(5).await;
+        fleet.registry(owner).enqueue(beat("web/a", Status::Critical)).await.unwrap();
+        pass(way - 5).await;
+        let at = Timestamp(fleet.servers[owner].clock.wall_millis());
+        let heard = sent.heard.map(|heard| Arrival { at: Some(at), ..heard });
+        assert!(heard.is_some(), "it says how it was heard");
+        take_one(fleet.registry(owner), &Beat { heard, ..sent }).await;
+        pass(100).await;
+        assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 2], "{way} ms on its way");
+        fleet.submit(owner, beat("web/a", Status::Passing)).await.unwrap();
     }
 }
 
