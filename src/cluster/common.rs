@@ -22,7 +22,7 @@ use super::{
     pins::Pins,
 };
 use crate::{
-    registry::{Contact, Edit, ServerId},
+    registry::{Beat, Contact, Edit, ServerId},
     telemetry::{Board, Metrics},
     util::Clock,
 };
@@ -42,9 +42,8 @@ const TWIN: &str = "server id twin";
 /// between two heartbeats.
 const TWIN_TOLD: Duration = Duration::from_secs(60);
 
-/// A pause in what is heard after which heartbeats that others had for this server may be lost:
-/// for so long they are worth something.
-const BREAK: Duration = Duration::from_secs(3);
+/// A pause in what is heard after which heartbeats that others had for this server may be lost.
+const BREAK: Duration = Beat::WORTH;
 
 /// The shared store, and what is known of it; clones share it.
 #[derive(Debug, Clone)]
@@ -435,7 +434,8 @@ impl Common {
 
 impl Refusing {
     /// What another server says of when the store took its change may be wrong by as much, for its
-    /// answer was on its way: longer than a request to another server may take.
+    /// answer was on its way: longer than a request to another server may take (`beats/direct`).
+    /// That a heartbeat is worth something for as long has nothing to do with it.
     const ON_ITS_WAY: Duration = Duration::from_secs(3);
 
     /// Why this server may not write, if that is why.

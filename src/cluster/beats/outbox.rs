@@ -17,10 +17,6 @@ pub(super) const LINGER: Duration = Duration::from_millis(200);
 /// [`LINGER`].
 const LINGER_SHARE: u32 = 8;
 
-/// A heartbeat of which nothing came for so long is worth nothing: it would keep a dead instance
-/// for longer than its ttl. Time for an attempt that runs into its timeout, and for the other way.
-pub(super) const WORTH: Duration = Duration::from_secs(3);
-
 /// Octets of a heartbeat besides its names and words, in memory and, less, as JSON.
 const OVERHEAD_OCTETS: usize = 200;
 
@@ -56,7 +52,7 @@ impl Waiting {
     /// One that has just come, of an instance with this ttl.
     pub(super) fn new(beat: Beat, turn: u64, ttl: Duration, now: Instant) -> Self {
         let due = now + LINGER.min(ttl / LINGER_SHARE);
-        Self { beat, turn, due, late: now + WORTH.min(ttl), is_again: false }
+        Self { beat, turn, due, late: now + Beat::WORTH.min(ttl), is_again: false }
     }
 
     fn name(&self) -> Name {

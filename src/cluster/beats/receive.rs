@@ -1,16 +1,16 @@
 //! Takes what other servers have left in the store for this one.
 
-use std::time::Duration;
-
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{metrics::BeatsMetrics, relay};
-use crate::{cluster::follow::Relayed, model::Command, registry::Registry, util::aside};
-
-/// How old a row may be when its turn comes: see the module's text.
-const WORTH: Duration = Duration::from_secs(3);
+use crate::{
+    cluster::follow::Relayed,
+    model::Command,
+    registry::{Beat, Registry},
+    util::aside,
+};
 
 /// Gives the registry what is for this server.
 pub(super) struct Receiver {
@@ -34,7 +34,7 @@ impl Receiver {
 
     async fn take(&self, Relayed { from, value, at }: Relayed) {
         // The registry was busy meanwhile.
-        if at.elapsed() > WORTH {
+        if at.elapsed() > Beat::WORTH {
             return debug!(server = &*from, "its heartbeats in etcd have waited here for too long");
         }
         let beats = match aside(move || relay::unpack(&value)).await {

@@ -18,8 +18,9 @@ const LAPSED: &str = "no heartbeat for";
 const HELD: &str = "silent, held by self-preservation";
 
 /// How long a heartbeat may be on its way from the server that it reached: one is sent within
-/// three seconds or never, and takes two by either way; and as much again for machines that are
-/// busy. What a server hears that is behind for longer, because it is cut off, counts again.
+/// the time that it is worth something (`Beat::WORTH`), and takes two seconds by either way; and as
+/// much again for machines that are busy. What a server hears that is behind for longer, because it
+/// is cut off, counts again.
 const ON_ITS_WAY_MAX: Duration = Duration::from_secs(10);
 
 /// How long a heartbeat takes from one server to the other at the most, so that the order in which

@@ -13,10 +13,11 @@ use siphasher::sip::SipHasher24;
 use tokio::time::Instant;
 
 use super::{Ownership, Peer, ServerId, View};
+use crate::registry::Beat;
 
 /// Between two words of a server there is no more than this, or what it hands on may be missing:
-/// it says one each second, and a heartbeat on its way is worth something for three.
-const BREAK: Duration = Duration::from_secs(3);
+/// it says one each second, and what is on its way for longer is dropped.
+const BREAK: Duration = Beat::WORTH;
 
 /// What another server has said.
 #[derive(Debug, Clone, Copy)]

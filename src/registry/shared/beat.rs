@@ -1,6 +1,6 @@
 //! Signs of life on their way from the server that they have reached to the one that counts them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     model::{Arrival, CheckReport, CheckState, Heartbeat, InstanceKey, Revision, Status, limit},
@@ -39,6 +39,11 @@ pub enum Astray {
 // === impl Beat ===
 
 impl Beat {
+    /// How long one is worth something that is on its way, or waits; then it is dropped, as it
+    /// would keep a dead instance for longer than its ttl. Time for an attempt that runs into its
+    /// timeout, and for the other way.
+    pub const WORTH: Duration = Duration::from_secs(3);
+
     /// That of an instance that was registered again as it is.
     pub fn of(key: InstanceKey) -> Self {
         Self { key, check: None, status: None, output: None, heard: None, is_finding: false }

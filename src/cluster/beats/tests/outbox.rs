@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    cluster::beats::outbox::{LINGER, Outbox, WORTH, Waiting},
+    cluster::beats::outbox::{LINGER, Outbox, Waiting},
     model::{Revision, Status},
     registry::{Beat, testing::key},
 };
@@ -96,5 +96,5 @@ fn a_short_ttl_waits_for_less_and_is_worth_nothing_sooner() {
         assert_eq!((waiting.due - now).as_millis(), due_ms);
         assert_eq!((waiting.late - now).as_millis(), late_ms);
     }
-    assert!(LINGER < WORTH);
+    assert!(LINGER < Beat::WORTH);
 }
