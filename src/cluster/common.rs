@@ -499,6 +499,7 @@ mod tests {
     use tokio::time::{Duration, Instant, advance};
     use tokio_util::sync::CancellationToken;
 
+    use super::BREAK;
     use crate::{
         cluster::{
             follow::{
@@ -526,6 +527,23 @@ mod tests {
         while note().is_some() {
             assert!(last.elapsed() < Duration::from_secs(120));
             tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Heartbeats that others had for this server by etcd are dropped after that time.
+    #[tokio::test(start_paused = true)]
+    async fn no_silence_counts_that_began_before_etcd_said_nothing_for_long() {
+        let (common, _metrics) = common(client("http://127.0.0.1:1"), "/rollcall/");
+        let (ttl, soon) = (Duration::from_secs(10), Duration::from_millis(100));
+        for (pause, sound) in [(BREAK, "Silent"), (BREAK + soon, "Unknown")] {
+            advance(ttl).await;
+            common.heard.touch();
+            advance(pause).await;
+            common.hear_again();
+            advance(soon).await;
+            let ended = common.clock.elapsed();
+            common.contact.answered(ended);
+            assert_eq!(format!("{:?}", common.contact.sound(ended, ttl)), sound, "{pause:?}");
         }
     }
 

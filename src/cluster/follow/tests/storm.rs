@@ -9,9 +9,10 @@ use super::{Etcd, Flow, Link, Mirror, client, delete, register};
 use crate::{
     cluster::{
         etcd::{Client, EtcdError, EtcdOptions, Op, Txn},
-        follow::{inspect, listen::Patience, testing::until},
+        follow::{Follower, inspect, listen::Patience, testing::until},
+        testing::PATIENCE,
     },
-    registry::Weather,
+    registry::{Beat, Weather},
 };
 
 const SHORT: Patience = Patience {
@@ -94,6 +95,35 @@ async fn a_paused_etcd_is_noticed_and_caught_up_with() {
     mirror.until_seen(at).await;
     mirror.until(|mirror| mirror.weather == Weather::Fair).await;
     assert_eq!(mirror.lists, 0);
+}
+
+/// What others have left for this server meanwhile is dropped, or not taken for new: who had beaten
+/// there was taken for silent.
+#[tokio::test]
+async fn no_silence_counts_that_began_before_etcd_stood_still() {
+    let patient = Patience { answer: PATIENCE, late: Duration::from_millis(100), ..SHORT };
+    // A watch that goes on by itself, and one that is given up and begun again.
+    for (patience, standstill) in [(patient, patient.idle * 3), (SHORT, Beat::WORTH)] {
+        let etcd = Etcd::start(&[]);
+        let adjust = |follower: &mut Follower| follower.patience = patience;
+        let mut mirror = Mirror::of(client(&etcd.url), "/rollcall/", adjust).await;
+        let at = register(&etcd.client(), "/rollcall/", "web/a").await;
+        mirror.until_seen(at).await;
+        let (contact, clock) = (mirror.common.contact(), mirror.common.clock.clone());
+        let begun = clock.elapsed();
+        let silence = || {
+            let ended = clock.elapsed();
+            contact.answered(ended);
+            format!("{:?}", contact.sound(ended, ended - begun))
+        };
+        assert_eq!(silence(), "Silent");
+        etcd.pause();
+        until(|| mirror.common.heard.silence() > standstill).await;
+        etcd.resume();
+        let at = register(&etcd.client(), "/rollcall/", "web/b").await;
+        mirror.until_seen(at).await;
+        assert_eq!(silence(), "Unknown", "{patience:?}");
+    }
 }
 
 #[tokio::test]
