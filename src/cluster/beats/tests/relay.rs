@@ -108,7 +108,8 @@ fn what_is_no_row_of_heartbeats_is_refused_and_never_unpacked_beyond_the_limit()
     assert_eq!(unpack(&later).unwrap(), []);
 }
 
-/// A server that is reached by etcd alone; its heartbeats for others go nowhere.
+/// A server that is reached by etcd alone; its heartbeats for others go nowhere. From then on it
+/// watches: what was left before may be of any age, and is not taken.
 async fn start(server: &Running, queue: mpsc::Receiver<Beat>, etcd: &Client, prefix: &str) {
     let (common, _metrics) = common(etcd.clone(), prefix);
     let (relay, relayed) = mpsc::channel(16);
@@ -118,6 +119,8 @@ async fn start(server: &Running, queue: mpsc::Receiver<Beat>, etcd: &Client, pre
     let (followed, mut changes) = mpsc::channel(16);
     tokio::spawn(async move { while changes.recv().await.is_some() {} });
     tokio::spawn(follower.run(followed, stop.clone()));
+    let told = etcd.put(format!("{prefix}v1/policies/web"), "{}", None).await.unwrap().revision;
+    common.followed().wait_for(|upto| *upto >= told).await.unwrap();
     let me = server.registry.ownership().view().unwrap().me;
     let registry = server.registry.clone();
     let metrics = BeatsMetrics::new(&server.metrics);
