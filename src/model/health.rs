@@ -65,6 +65,12 @@ impl Status {
     pub fn worst(states: impl IntoIterator<Item = Self>) -> Self {
         states.into_iter().max().unwrap_or(Self::Passing)
     }
+
+    /// The same of checks as they are. What is known of the node that an instance is on is not in
+    /// it: that is not shared, and each server adds it.
+    pub fn of_checks(checks: &[CheckState]) -> Self {
+        Self::worst(checks.iter().map(|check| check.status))
+    }
 }
 
 impl fmt::Display for Status {

@@ -42,7 +42,7 @@ impl Member {
             .iter()
             .map(|spec| CheckState::initial(spec, instance.initial_status, at))
             .collect();
-        let status = Status::worst(checks.iter().map(|check| check.status));
+        let status = Status::of_checks(&checks);
         Self {
             instance,
             checks,
@@ -84,8 +84,7 @@ impl Member {
 
     /// What its checks and its node come to.
     pub(super) fn worst(&self) -> Status {
-        let checks = self.checks.iter().map(|check| check.status);
-        Status::worst(checks.chain([self.node_status]))
+        Status::of_checks(&self.checks).max(self.node_status)
     }
 
     /// Whether each of its checks is in the state that it is in with another.

@@ -98,7 +98,7 @@ impl Draft<'_> {
             return self.tell_followers_again(was, after);
         };
         let Some(shown) = self.look_up(&key) else { return };
-        let was_own = |member: &Member| Status::worst(member.checks.iter().map(|it| it.status));
+        let was_own = |member: &Member| Status::of_checks(&member.checks);
         if was.drained != is.drained {
             let kind = EventKind::Drained { key: key.clone(), on: shown.drained };
             self.repeat(&key, kind, after);

@@ -112,7 +112,7 @@ fn registered(before: Option<Arc<Member>>, to: &Registration, at: Revision) -> A
     next.created = to.created.unwrap_or(registered);
     // A fold brings what has been there since its marker: whoever lists has it as whoever followed.
     next.modified = to.registered.unwrap_or(at);
-    next.status = own_status(&next);
+    next.status = Status::of_checks(&next.checks);
     next.since = to.since.unwrap_or(to.registered_at);
     next.drained = before.is_some_and(|before| before.drained);
     Arc::new(next)
@@ -131,7 +131,7 @@ fn found(before: Arc<Member>, to: &Health, at: Revision) -> Arc<Member> {
         }
     }
     (next.suspect, next.modified) = (to.suspect, at);
-    next.status = own_status(&next);
+    next.status = Status::of_checks(&next.checks);
     if let Some(since) = to.since {
         next.since = since;
     } else if next.status != before.status {
@@ -139,11 +139,6 @@ fn found(before: Arc<Member>, to: &Health, at: Revision) -> Arc<Member> {
         next.since = changed.map(|(is, _)| is.since).max().unwrap_or(before.since);
     }
     if are_the_same(&before, &next) { before } else { Arc::new(next) }
-}
-
-/// Without that of its node, which each server adds.
-fn own_status(member: &Member) -> Status {
-    Status::worst(member.checks.iter().map(|check| check.status))
 }
 
 #[cfg(test)]

@@ -298,7 +298,7 @@ impl Health {
     /// What is to be written of an instance that is shown as `shown`: these states of its checks.
     pub(in crate::registry) fn of(shown: &Member, checks: Box<[CheckState]>) -> Self {
         // Its state may be that of its node, or what only this server finds.
-        let is_its_own = Status::worst(checks.iter().map(|check| check.status)) == shown.status;
+        let is_its_own = Status::of_checks(&checks) == shown.status;
         let since = is_its_own.then_some(shown.since);
         Self { of: shown.registered, checks, suspect: shown.suspect, since }
     }

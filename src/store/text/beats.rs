@@ -56,7 +56,7 @@ pub(crate) struct BeatText {
     /// Whether it is what its server has found of its own instance, and no sign of life. An older
     /// Rollcall does not say so, and passes over it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub finding: bool,
+    finding: bool,
 }
 
 /// What became of them, by their places in the list, counted from 0.
