@@ -220,9 +220,13 @@ impl Mirror {
         assert!(waited.is_ok(), "at {}: {:#?}, {:?}", self.upto, self.rows.keys(), self.weather);
     }
 
-    /// Takes what is told until all is known up to a revision.
+    /// Takes what is told until all is known up to a revision. However much that is, something
+    /// comes all the time.
     pub(in crate::cluster) async fn until_seen(&mut self, revision: u64) {
-        self.until(|mirror| mirror.upto >= revision).await;
+        while self.upto < revision {
+            let told = timeout(PATIENCE, self.next()).await;
+            assert!(told.is_ok(), "at {}: {:#?}, {:?}", self.upto, self.rows.keys(), self.weather);
+        }
     }
 
     /// Takes the next thing that is told.

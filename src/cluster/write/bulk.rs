@@ -80,7 +80,7 @@ impl<'a> Bulk<'a> {
         };
         common.set_writing(Some(marker.bulk));
         let end = match Self::begin(marker, free).await {
-            Ok(bulk) => bulk.carry_out(parts, conditions).await,
+            Ok(bulk) => bulk.carry_out(parts, conditions, free.writer.bulk_time).await,
             Err(refused) => Err(refused),
         };
         common.set_writing(None);
@@ -135,8 +135,9 @@ impl<'a> Bulk<'a> {
         mut self,
         parts: Vec<Vec<u8>>,
         conditions: &[Condition],
+        time: Duration,
     ) -> Result<u64, Refused> {
-        let deadline = Instant::now() + BULK_TIME;
+        let deadline = Instant::now() + time;
         let prepare = async {
             self.put_parts(parts).await?;
             self.check(conditions).await
@@ -144,7 +145,7 @@ impl<'a> Bulk<'a> {
         let why = match timeout_at(deadline, prepare).await {
             Ok(Ok(())) => None,
             Ok(Err(refused)) => Some(refused),
-            Err(_) => Some(Refused::Unavailable(late())),
+            Err(_) => Some(Refused::Unavailable(late(time))),
         };
         let may_count = why.is_none();
         let why = match why {
@@ -152,7 +153,7 @@ impl<'a> Bulk<'a> {
             None => match timeout_at(deadline, self.count()).await {
                 Ok(Ok(at)) => return Ok(at),
                 Ok(Err(refused)) => refused,
-                Err(_) => Refused::Unsure(unsure(&late())),
+                Err(_) => Refused::Unsure(unsure(&late(time))),
             },
         };
         match self.settle(may_count).await {
@@ -331,6 +332,6 @@ fn given_up() -> String {
         .to_owned()
 }
 
-fn late() -> String {
-    format!("etcd has not taken it within {} s", BULK_TIME.as_secs())
+fn late(time: Duration) -> String {
+    format!("etcd has not taken it within {} s", time.as_secs())
 }

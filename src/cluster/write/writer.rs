@@ -7,7 +7,7 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 use tracing::warn;
 
 use super::{
-    bulk::Bulk,
+    bulk::{BULK_TIME, Bulk},
     plan::{self, Lost, Part, Plan},
 };
 use crate::{
@@ -50,6 +50,7 @@ pub struct Writer {
     pub(super) me: ServerId,
     pub(super) deadline: Duration,
     pub(super) patience: Duration,
+    pub(super) bulk_time: Duration,
 }
 
 /// When a proposal may be written: while no bulk is under way.
@@ -66,7 +67,7 @@ pub(super) struct Free<'w> {
 impl Writer {
     /// Of the server of that name.
     pub fn new(common: Common, me: ServerId) -> Self {
-        Self { common, me, deadline: DEADLINE, patience: PATIENCE }
+        Self { common, me, deadline: DEADLINE, patience: PATIENCE, bulk_time: BULK_TIME }
     }
 
     async fn write(&self, proposal: &Proposal) -> Result<u64, Refused> {
