@@ -301,6 +301,12 @@ impl Overlay {
         others.for_each(|(_, differing)| differing.is_stale = true);
     }
 
+    /// What was seen here of instances of others, and they may not have heard of, and when.
+    pub(in crate::registry) fn unheard(&self) -> impl Iterator<Item = (&InstanceKey, Duration)> {
+        let others = self.differing.iter().filter(|(key, _)| !self.owed.contains(*key));
+        others.filter(|(_, it)| !it.is_stale).map(|(key, differing)| (key, differing.found))
+    }
+
     /// Whether anything differs that this server has not to write.
     pub(in crate::registry) fn has_others(&self) -> bool {
         self.owed.len() < self.differing.len()

@@ -343,6 +343,14 @@ impl Commons {
         inner.servers.iter().position(keeps).expect("somebody's")
     }
 
+    /// Whose task the instance is when its owner is gone.
+    pub(crate) fn next_owner(&self, key: &InstanceKey) -> usize {
+        let owner = self.owner(key);
+        let mut view = self.inner.lock().servers[owner].ownership.view().expect("there is one");
+        view.servers.retain(|peer| peer.id != name(owner));
+        self.place(&Ownership::of(view).owner(key).expect("another one").id)
+    }
+
     /// Which server has this name.
     pub(crate) fn place(&self, id: &ServerId) -> usize {
         let count = self.inner.lock().servers.len();

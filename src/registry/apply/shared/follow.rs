@@ -20,6 +20,10 @@ use crate::{
 /// Rows that are taken in one go, so that a list does not hold up results.
 const ROWS_MAX: usize = 16_384;
 
+/// What this server has found of another's instance stays for so much longer than that server is
+/// taken for alive: it may be dead, and this one be the next to write it.
+const TAKE_OVER: Duration = Duration::from_secs(3);
+
 /// How soon it is looked again for what is to be dropped: each look goes through all that differs.
 const DROP_PACE: Duration = Duration::from_millis(100);
 
@@ -259,6 +263,7 @@ impl Applier {
         sharing.settle(now);
         let has_grace = is_anew || (was_replaced && !sharing.may_be_replaced);
         self.show_shared(over);
+        self.hand_on_again();
         if has_grace {
             self.begin_all_anew();
         } else if let Some(sharing) = &mut self.sharing {
@@ -292,7 +297,7 @@ impl Applier {
         let mut has_others = false;
         let is_alone = sharing.is_alone;
         let found = self.clock.elapsed();
-        let until = found + sharing.settling;
+        let until = found + sharing.settling + TAKE_OVER;
         for key in &finished.touched {
             let is_mine = sharing.ownership.keeps(key);
             let (before, now) = (base.member(key), finished.next.member(key));

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Sharing;
 use crate::{
-    model::{CheckSpec, Status},
+    model::{Arrival, CheckSpec, Status},
     registry::{
         Beat, Company, Member, Return, Snapshot,
         apply::Applier,
@@ -64,7 +64,7 @@ impl Sharing {
 
     /// Tells others in which states the `ttl` checks of an instance are that are not as `known`.
     fn tell(&self, known: &Member, now: Option<&Arc<Member>>) {
-        self.tell_those(known, now, |was, is| was != is);
+        self.tell_those(known, now, |was, is| was != is, None);
     }
 
     /// Remembers that heartbeats have turned an instance, or the want of them.
@@ -90,17 +90,19 @@ impl Sharing {
         }
         for member in self.turned.keys().filter_map(|key| snapshot.member(key)) {
             if self.keeps(&member.key()) {
-                self.tell_those(member, Some(member), |_, _| true);
+                self.tell_those(member, Some(member), |_, _| true, None);
             }
         }
     }
 
-    /// Tells others in which states those of its `ttl` checks are that are to be told of.
+    /// Tells others in which states those of its `ttl` checks are that are to be told of: as what
+    /// this server has found, or as what was `heard` from a client, for whose task it is.
     fn tell_those(
         &self,
         known: &Member,
         now: Option<&Arc<Member>>,
         is_told: impl Fn(Status, Status) -> bool,
+        heard: Option<Arrival>,
     ) {
         let now = now.filter(|now| now.registered == known.registered);
         let checks = known.instance.checks.iter().zip(&known.checks).enumerate();
@@ -116,7 +118,8 @@ impl Sharing {
                     check,
                     status: Some(status),
                     output: Some(output),
-                    is_finding: true,
+                    is_finding: heard.is_none(),
+                    heard,
                     ..beat
                 });
             }
@@ -144,6 +147,23 @@ impl Applier {
             sharing.note_turned(before, after, now);
             if sharing.is_apart() {
                 sharing.tell(before, after);
+            }
+        }
+    }
+
+    /// Hands on again what was said here of instances of others when servers come or go: it may be
+    /// with one that is gone, and its client says it once.
+    pub(in crate::registry::apply) fn hand_on_again(&mut self) {
+        let (snapshot, now, wall) =
+            (self.registry.snapshot(), self.clock.elapsed(), self.wall_time());
+        let Some(sharing) = &self.sharing else { return };
+        for (key, found) in sharing.overlay.unheard().take(AGAIN_MAX) {
+            let member = snapshot.member(key).filter(|_| !sharing.keeps(key));
+            let shared = sharing.overlay.get(key);
+            if let (Some(shared), Some(member)) = (shared, member) {
+                let at = Some(wall.before(now.saturating_sub(found)));
+                let heard = Some(Arrival { seen: Some(shared.modified), at });
+                sharing.tell_those(shared, Some(member), |was, is| was != is, heard);
             }
         }
     }

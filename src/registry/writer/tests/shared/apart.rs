@@ -303,3 +303,21 @@ async fn a_word_that_an_older_one_has_overtaken_counts_again_with_the_next_heart
         }
     }
 }
+
+/// It was acknowledged, and gone in the moment in which another server took over.
+#[tokio::test(start_paused = true)]
+async fn a_word_that_is_said_once_outlives_the_server_that_counts_it() {
+    for to_next in [true, false] {
+        let (fleet, owner, other) = fleet(beating("web/a", "10.0.0.1", TTL * 200)).await;
+        fleet.parted.lock().insert(owner); // it is dead, and its lease is not over
+        let next = fleet.commons.next_owner(&key("web/a"));
+        let at = if to_next { next } else { 3 - owner - next };
+        fleet.submit(at, beat("web/a", Status::Critical)).await.unwrap();
+        pass(7_500).await;
+        fleet.commons.bury(owner);
+        pass(30_000).await;
+        let living = [other, 3 - owner - other].map(|at| status(&fleet.servers[at], "web/a"));
+        assert_eq!(living, [Some(Status::Critical); 2], "said to {at}, next is {next}");
+        assert_eq!(fleet.commons.members()[0].status, Status::Critical, "in the store");
+    }
+}
