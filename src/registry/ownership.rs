@@ -214,6 +214,12 @@ impl View {
         self.servers.iter().any(|peer| peer.id == self.me)
     }
 
+    /// Whether this server would be the owner of an instance, if it is not, for it is not known.
+    fn is_first(&self, key: &InstanceKey) -> bool {
+        let own = (score(&self.me, key), &self.me);
+        self.servers.iter().all(|peer| (score(&peer.id, key), &peer.id) < own)
+    }
+
     /// Whether this server is one of the first `count` for an instance.
     fn ranks(&self, key: &InstanceKey, count: usize) -> bool {
         let Some(me) = self.servers.iter().find(|peer| peer.id == self.me) else { return false };

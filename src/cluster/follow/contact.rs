@@ -66,8 +66,8 @@ impl Slow {
         let since = *self.since.get_or_insert_with(Instant::now);
         if since.elapsed() >= WORTH_A_NOTE {
             let message = format!(
-                "etcd tells of changes, and does not answer a read: {why}. Until it does, missing \
-                 heartbeats are not counted, so that who dies stays in the answers"
+                "etcd does not answer a read: {why}. Until it does, missing heartbeats are not \
+                 counted, so that who dies stays in the answers"
             );
             let is_there = board.has(SLOW);
             board.note_late(SLOW, &message, since.elapsed());

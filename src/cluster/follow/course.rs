@@ -126,10 +126,17 @@ impl Position {
             Some(before) => format!(", where there were {before}"),
             None => String::new(),
         };
+        let is_less = before.is_none_or(|before| now < before);
+        let first = if is_less {
+            "Restore a backup of all of it; or, if no more is gone, put"
+        } else {
+            "Put"
+        };
         format!(
             "the row `{key}` of etcd, which names the state that it has, was deleted; of \
-             other rows there are {now}{missing}. What was known stays in the answers. Put it back \
-             before any server is restarted: etcdctl put {key} '{}'",
+             other rows there are {now}{missing}. What was known stays in the answers, until that \
+             row is there again. {first} it back before any server is restarted: etcdctl put {key} \
+             '{}'",
             self.row()
         )
     }

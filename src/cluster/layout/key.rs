@@ -101,7 +101,7 @@ impl Layout {
         if let Some(dots) = names.split('/').find(|name| matches!(*name, "." | "..")) {
             return refuse(&format!(
                 "has the name `{dots}`, which in keys does not mean what it does in paths of \
-                 files; leave it out"
+                 files: another prefix is another registry"
             ));
         }
         if let Some(bad) = names.chars().find(|c| !c.is_ascii_graphic()) {

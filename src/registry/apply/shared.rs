@@ -261,9 +261,8 @@ impl Applier {
     pub(super) fn hand_on(&mut self, command: &Command, base: &Snapshot) {
         let now = self.wall_time();
         let Some(sharing) = &mut self.sharing else { return };
-        let is_returning = sharing.ownership.is_returning();
         let hand_on = |beat: Beat| {
-            if beat.heard.is_some() && is_returning {
+            if beat.heard.is_some() && sharing.ownership.will_keep(&beat.key) {
                 return; // others know that it is for here: it would only come back
             }
             // What this server shows of it that is not in the store comes from what it has handed

@@ -13,11 +13,16 @@ use siphasher::sip::SipHasher24;
 use tokio::time::Instant;
 
 use super::{Ownership, Peer, ServerId, View};
+use crate::model::InstanceKey;
 use crate::registry::Beat;
 
 /// Between two words of a server there is no more than this, or what it hands on may be missing:
 /// it says one each second, and what is on its way for longer is dropped.
 const BREAK: Duration = Beat::WORTH;
+
+/// How long the others go on at least to hand on to one that is not back yet, and the longest that
+/// one takes to come back that is well.
+const RETURN: Duration = Duration::from_secs(10);
 
 /// What another server has said.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +65,7 @@ pub struct Return {
     pub since: Option<Instant>,
     /// When it was known last that none of the others was back.
     pub together: Instant,
-    /// When this server was.
+    /// When this server was, and known to the others.
     pub at: Instant,
 }
 
@@ -121,11 +126,14 @@ impl Ownership {
         words.back.as_ref().filter(|back| self.term() <= back.term + 1).map(|back| back.from)
     }
 
-    /// Whether this server was cut off, and is not known to the others again: what they hand on to
-    /// it is its own.
-    pub fn is_returning(&self) -> bool {
-        let is_away = |words: &Words| words.apart.is_some() || words.back.is_some();
-        !self.is_known() && is_away(&self.0.words.lock())
+    /// Whether this server counts the heartbeats of an instance as soon as it is known to the
+    /// others again: it was cut off, and they hand on to it meanwhile.
+    pub fn will_keep(&self, key: &InstanceKey) -> bool {
+        let view = self.0.view.load();
+        let Some(view) = view.as_ref().as_ref().filter(|view| !view.has_me()) else { return false };
+        let is_now = |back: &Back| back.from.together.elapsed() < RETURN;
+        let words = self.0.words.lock();
+        (words.apart.is_some() || words.back.as_ref().is_some_and(is_now)) && view.is_first(key)
     }
 
     /// Notes how this server comes back, if `view` is the first in which it is not cut off any
@@ -139,6 +147,10 @@ impl Ownership {
             words.back = None;
         } else if let Some(apart) = words.apart.take() {
             words.back = words.back_from(&apart, self.term());
+        }
+        let is_joining = view.has_me() && !before.is_some_and(View::has_me);
+        if let Some(back) = words.back.as_mut().filter(|it| is_joining && it.term == self.term()) {
+            back.from.at = Instant::now();
         }
         let is_old = |back: &Back, peer: &Peer| back.servers.contains(&peer.id);
         // A stranger may have looked after everything, and may be gone tomorrow.
@@ -219,7 +231,7 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::{BREAK, Company, Ownership, Return, View};
-    use crate::registry::Peer;
+    use crate::registry::{Peer, testing};
 
     fn view(me: &str, servers: &[&str], is_cut_off: bool) -> View {
         let peer = |id: &&str| Peer { id: (*id).into(), http: [].into() };
@@ -281,15 +293,20 @@ mod tests {
         a.hear_of("b", None);
         say(&["c"]);
         assert_eq!((a.company(), a.returned()), (None, None));
-        assert!(!a.is_returning());
+        let keys = || (0..).map(|n| testing::key(&format!("web/i{n}")));
+        let [own_key, other] = [true, false].map(|is| keys().find(|it| a.keeps(it) == is).unwrap());
+        let returns = || a.will_keep(&own_key) && !a.will_keep(&other);
+        assert!(!returns());
         second().await;
         a.hear_of("b", None);
         a.set(view("a", &["b", "c"], false)); // its own row is gone
         let back = Return { since, together, at: Instant::now() };
-        assert_eq!((a.returned(), a.is_returning()), (Some(back), true));
+        assert_eq!((a.returned(), returns()), (Some(back), true));
         second().await;
         a.set(view("a", &all, false));
-        assert_eq!((a.returned(), a.is_returning()), (Some(back), false));
+        let back = Return { at: Instant::now(), ..back };
+        assert_eq!((a.returned(), returns()), (Some(back), false));
+        second().await;
         a.set(view("a", &["b", "c"], false));
         a.set(view("a", &all, false));
         assert_eq!(a.returned(), None, "lost once more, it was replaced");
@@ -306,7 +323,7 @@ mod tests {
         };
         be_apart();
         a.set(view("a", &["b", "c"], true)); // of which it hears first
-        assert!(a.returned().is_none() && a.is_returning());
+        assert!(a.returned().is_none());
         a.set(view("a", &all, false));
         assert!(a.returned().is_some());
         for stranger in [&["a", "b", "c", "d"][..], &all] {

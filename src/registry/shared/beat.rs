@@ -61,8 +61,8 @@ impl Beat {
     ) -> Result<Vec<Heartbeat>, Astray> {
         let member = snapshot.member(&self.key).filter(|member| self.is_about(member));
         let member = member.ok_or(Astray::Unknown)?;
-        // Others know of who comes back, or will in a moment, while it does not find itself yet.
-        let is_for_here = ownership.keeps(&self.key) || ownership.is_returning();
+        // Others hand on to who comes back while it does not find itself known yet.
+        let is_for_here = ownership.keeps(&self.key) || ownership.will_keep(&self.key);
         if self.is_finding || !is_for_here {
             return Err(Astray::Elsewhere);
         }

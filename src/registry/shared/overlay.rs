@@ -58,6 +58,8 @@ struct Differing {
 pub(in crate::registry) struct Noted {
     /// Whether this server writes what is found of the instance.
     pub is_mine: bool,
+    /// Whether it does, or will as soon as it is known to the others again.
+    pub is_own: bool,
     /// Whether nothing is heard of others.
     pub is_alone: bool,
     /// When it was found.
@@ -111,7 +113,7 @@ impl Overlay {
             self.forget(key);
             return;
         }
-        let Noted { is_mine, is_alone, found, until, after } = noted;
+        let Noted { is_mine, is_own, is_alone, found, until, after } = noted;
         let (shared, known) = (Arc::clone(shared), self.differing.get(key));
         let is_stale = !is_mine && (is_alone || known.is_some_and(|it| it.is_stale));
         let after = known.map_or(after, |known| known.after);
@@ -120,7 +122,7 @@ impl Overlay {
             let count = self.services.get(key.service.as_str()).copied().unwrap_or_default();
             self.services.insert(key.service.clone(), count + 1);
         }
-        let (is_own, is_trusted) = (is_mine, false);
+        let is_trusted = false;
         let differing = Differing { shared, after, until, is_stale, found, is_own, is_trusted };
         self.differing.insert(key.clone(), differing);
         if is_mine {
@@ -301,10 +303,13 @@ impl Overlay {
         others.for_each(|(_, differing)| differing.is_stale = true);
     }
 
-    /// What was seen here of instances of others, and they may not have heard of, and when.
-    pub(in crate::registry) fn unheard(&self) -> impl Iterator<Item = (&InstanceKey, Duration)> {
+    /// What was seen here of instances of others, who may not have heard of it, with what the store
+    /// has of them.
+    pub(in crate::registry) fn unheard(
+        &self,
+    ) -> impl Iterator<Item = (&InstanceKey, &Arc<Member>)> {
         let others = self.differing.iter().filter(|(key, _)| !self.owed.contains(*key));
-        others.filter(|(_, it)| !it.is_stale).map(|(key, differing)| (key, differing.found))
+        others.filter(|(_, it)| !it.is_stale).map(|(key, differing)| (key, &differing.shared))
     }
 
     /// Whether anything differs that this server has not to write.

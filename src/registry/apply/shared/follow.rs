@@ -22,7 +22,7 @@ const ROWS_MAX: usize = 16_384;
 
 /// What this server has found of another's instance stays for so much longer than that server is
 /// taken for alive: it may be dead, and this one be the next to write it.
-const TAKE_OVER: Duration = Duration::from_secs(3);
+const TAKE_OVER: Duration = Duration::from_secs(5);
 
 /// How soon it is looked again for what is to be dropped: each look goes through all that differs.
 const DROP_PACE: Duration = Duration::from_millis(100);
@@ -300,8 +300,10 @@ impl Applier {
         let until = found + sharing.settling + TAKE_OVER;
         for key in &finished.touched {
             let is_mine = sharing.ownership.keeps(key);
+            let is_own = is_mine || sharing.ownership.will_keep(key);
             let (before, now) = (base.member(key), finished.next.member(key));
-            let noted = Noted { is_mine, is_alone, found, until, after: base.revision };
+            let after = base.revision;
+            let noted = Noted { is_mine, is_own, is_alone, found, until, after };
             sharing.overlay.note(key, before, now, noted);
             has_others |= !is_mine;
         }

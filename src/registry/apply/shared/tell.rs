@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Sharing;
 use crate::{
-    model::{Arrival, CheckSpec, Status},
+    model::{Arrival, CheckSpec, Revision, Status},
     registry::{
         Beat, Company, Member, Return, Snapshot,
         apply::Applier,
@@ -69,11 +69,7 @@ impl Sharing {
 
     /// Remembers that heartbeats have turned an instance, or the want of them.
     fn note_turned(&mut self, before: &Member, after: Option<&Arc<Member>>, now: Duration) {
-        let pairs = after.into_iter().flat_map(|after| before.checks.iter().zip(&after.checks));
-        let mut both = before.instance.checks.iter().zip(pairs);
-        let is_turned =
-            both.any(|(spec, (was, is))| spec.ttl().is_some() && was.status != is.status);
-        if is_turned {
+        if after.is_some_and(|after| are_ttl_checks_otherwise(before, after)) {
             let oldest = now.saturating_sub(self.lease * TURNED_LEASES);
             self.turned.retain(|_, at| self.is_alone || *at >= oldest);
             if self.turned.len() < AGAIN_MAX {
@@ -96,13 +92,13 @@ impl Sharing {
     }
 
     /// Tells others in which states those of its `ttl` checks are that are to be told of: as what
-    /// this server has found, or as what was `heard` from a client, for whose task it is.
+    /// this server has found, or as what clients have said who knew of no more than was `seen`.
     fn tell_those(
         &self,
         known: &Member,
         now: Option<&Arc<Member>>,
         is_told: impl Fn(Status, Status) -> bool,
-        heard: Option<Arrival>,
+        seen: Option<Revision>,
     ) {
         let now = now.filter(|now| now.registered == known.registered);
         let checks = known.instance.checks.iter().zip(&known.checks).enumerate();
@@ -113,6 +109,8 @@ impl Sharing {
                 let output = is.map(|is| Arc::clone(&is.output)).unwrap_or_default();
                 let beat = Beat::of(known.instance.key());
                 let check = Some((index, known.registered));
+                let at = is.map(|is| is.since);
+                let heard = seen.map(|seen| Arrival { seen: Some(seen), at });
                 // When the queue is full, it is told again.
                 let _full = self.beats.try_send(Beat {
                     check,
@@ -125,6 +123,12 @@ impl Sharing {
             }
         }
     }
+}
+
+/// Whether heartbeats, or the want of them, have made it another instance than it was.
+fn are_ttl_checks_otherwise(was: &Member, is: &Member) -> bool {
+    let mut both = was.instance.checks.iter().zip(was.checks.iter().zip(&is.checks));
+    both.any(|(spec, (was, is))| spec.ttl().is_some() && was.status != is.status)
 }
 
 /// Turns instants into times of the registry's clock, by which it is `now`.
@@ -154,17 +158,16 @@ impl Applier {
     /// Hands on again what was said here of instances of others when servers come or go: it may be
     /// with one that is gone, and its client says it once.
     pub(in crate::registry::apply) fn hand_on_again(&mut self) {
-        let (snapshot, now, wall) =
-            (self.registry.snapshot(), self.clock.elapsed(), self.wall_time());
+        let snapshot = self.registry.snapshot();
         let Some(sharing) = &self.sharing else { return };
-        for (key, found) in sharing.overlay.unheard().take(AGAIN_MAX) {
-            let member = snapshot.member(key).filter(|_| !sharing.keeps(key));
-            let shared = sharing.overlay.get(key);
-            if let (Some(shared), Some(member)) = (shared, member) {
-                let at = Some(wall.before(now.saturating_sub(found)));
-                let heard = Some(Arrival { seen: Some(shared.modified), at });
-                sharing.tell_those(shared, Some(member), |was, is| was != is, heard);
-            }
+        let others = sharing.overlay.unheard().filter(|(key, _)| !sharing.keeps(key));
+        let others = others.filter_map(|(key, shared)| Some((shared, snapshot.member(key)?)));
+        let is_said = |(shared, member): &(&Arc<Member>, &Arc<Member>)| {
+            member.registered == shared.registered && are_ttl_checks_otherwise(shared, member)
+        };
+        for (shared, member) in others.filter(is_said).take(AGAIN_MAX) {
+            let seen = Some(shared.modified);
+            sharing.tell_those(shared, Some(member), |was, is| was != is, seen);
         }
     }
 

@@ -209,7 +209,7 @@ async fn what_is_noted_late_stays_as_long_as_what_is_noted_early() {
     fleet.registry(other).enqueue(found("web/a")).await.unwrap();
     pass(9_000).await;
     fleet.registry(other).enqueue(found(&second)).await.unwrap();
-    pass(5_000).await;
+    pass(7_000).await;
     assert_eq!(status(&fleet.servers[other], "web/a"), Some(Status::Passing));
     assert_eq!(status(&fleet.servers[other], &second), Some(Status::Critical), "not yet");
     pass(7_500).await;
