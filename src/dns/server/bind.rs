@@ -11,9 +11,8 @@ use socket2::{Domain, Protocol, Type};
 use crate::dns::udp::Socket;
 
 /// Ports that are tried when the system may choose: it chooses one that is free for UDP, and
-/// another program may have the same one for TCP. On a machine with many clients their connections
-/// that linger hold most of them.
-const PORT_TRIES: usize = 256;
+/// another program may have the same one for TCP. Each try fails only by such a coincidence.
+const PORT_TRIES: usize = 16;
 
 /// Connections that the system keeps until they are accepted: one burst; the system cuts it to its
 /// own limit.
