@@ -1,7 +1,7 @@
 //! What can be said of a configuration beyond its text, without starting anything.
 
 use super::{
-    config::{Config, ConfigError, ConsulNode},
+    config::{Config, ConfigError, ConsulNode, Mistake},
     unasked,
 };
 use crate::{
@@ -43,10 +43,10 @@ pub fn check(config: &Config, clock: &Clock) -> anyhow::Result<Checked> {
     let suffixes = config.forward.zones.iter().map(|zone| &zone.suffix);
     warnings.extend(findings.oddities);
     warnings.extend(unasked::problems(&watcher.handle().load(), suffixes));
-    let mut mistakes = findings.mistakes;
+    let mut mistakes: Vec<_> = findings.mistakes.into_iter().map(Mistake::from).collect();
     if let Some(Err(problem)) = config.forward.resolv_conf.as_deref().map(check_resolv_conf) {
         let invalid = Invalid::new("", "", problem);
-        mistakes.extend(config.mistake("forward.resolv_conf", invalid).into_faults());
+        mistakes.extend(config.mistake("forward.resolv_conf", invalid).into_mistakes());
     }
     let outcome = if mistakes.is_empty() { Ok(()) } else { Err(ConfigError::new(mistakes)) };
     Ok(Checked { warnings, outcome })

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::app::{
     self,
-    config::{ConfigError, Mistake},
+    config::{ConfigError, Mistake, Place},
 };
 
 /// The codes, as `--help` shows them.
@@ -91,12 +91,13 @@ impl Failure {
         };
         let mut object = json!({"error": error, "exit_code": self.code(), "problem": problem});
         if let Self::Config(error) = self {
-            let mistake = |Mistake { message, place }: Mistake<'_>| {
-                let (file, line) = (place.map(|it| it.0), place.map(|it| it.1));
-                let column = place.map(|it| it.2);
-                json!({"message": message, "file": file, "line": line, "column": column})
+            let mistake = |Mistake { message, place, .. }: &Mistake| match place {
+                Some(Place { file, line, column }) => {
+                    json!({"message": message, "file": file, "line": line, "column": column})
+                }
+                None => json!({"message": message, "file": null, "line": null, "column": null}),
             };
-            object["errors"] = error.mistakes().map(mistake).collect();
+            object["errors"] = error.mistakes().iter().map(mistake).collect();
         }
         Some(format!("{object:#}"))
     }

@@ -8,20 +8,30 @@ use super::secret::masked;
 /// compilers: message, place, the line, and a caret below what is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    faults: Vec<String>,
+    mistakes: Vec<Mistake>,
 }
 
-/// One of the mistakes, for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mistake<'a> {
+/// One of the mistakes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
     /// What is wrong.
-    pub message: &'a str,
-    /// The file, the line and the column, both counted from 1; none of what is in no file.
-    pub place: Option<(&'a str, u64, u64)>,
+    pub message: String,
+    /// Where; nothing of what is in no file.
+    pub place: Option<Place>,
+    /// Place and line for people, below the message; empty if there is nothing to show.
+    shown: String,
 }
 
-/// What stands before the place of a mistake.
-const ARROW: &str = "--> ";
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The path as it was given.
+    pub file: String,
+    /// Counted from 1, as columns are.
+    pub line: usize,
+    /// In characters.
+    pub column: usize,
+}
 
 /// The text of a file, to show lines of.
 #[derive(Debug, Clone, Copy)]
@@ -35,27 +45,27 @@ pub(super) struct Text<'a> {
 
 impl ConfigError {
     /// All of these mistakes; there has to be one.
-    pub(in crate::app) fn new(faults: Vec<String>) -> Self {
-        assert!(!faults.is_empty(), "an error says what is wrong");
-        Self { faults }
+    pub(in crate::app) fn new(mistakes: Vec<Mistake>) -> Self {
+        assert!(!mistakes.is_empty(), "an error says what is wrong");
+        Self { mistakes }
     }
 
-    /// The mistakes, each with its place apart.
-    pub fn mistakes(&self) -> impl Iterator<Item = Mistake<'_>> {
-        self.faults.iter().map(|fault| Mistake::read(fault))
+    /// The mistakes.
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
     }
 
-    /// The mistakes, one text each.
-    pub(in crate::app) fn into_faults(self) -> Vec<String> {
-        self.faults
+    /// The mistakes.
+    pub(in crate::app) fn into_mistakes(self) -> Vec<Mistake> {
+        self.mistakes
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.faults.iter().enumerate() {
+        for (index, Mistake { message, shown, .. }) in self.mistakes.iter().enumerate() {
             let separator = if index > 0 { "\n\n" } else { "" };
-            write!(f, "{separator}error: {fault}")?;
+            write!(f, "{separator}error: {message}{shown}")?;
         }
         Ok(())
     }
@@ -65,18 +75,16 @@ impl std::error::Error for ConfigError {}
 
 // === impl Mistake ===
 
-impl<'a> Mistake<'a> {
-    /// Reads what [`Text::fault`] has written.
-    fn read(fault: &'a str) -> Self {
-        let Some((message, shown)) = fault.split_once('\n') else {
-            return Self { message: fault, place: None };
-        };
-        let place = shown.lines().next().and_then(|line| {
-            let mut parts = line.trim_start().strip_prefix(ARROW)?.rsplitn(3, ':');
-            let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-            Some((parts.next()?, line, column))
-        });
-        Self { message: if place.is_some() { message } else { fault }, place }
+impl Mistake {
+    /// One that is in no file, but in what is named so.
+    pub(super) fn by(message: &str, origin: &str) -> Self {
+        Self { shown: format!("\n --> {origin}"), ..Self::from(message.to_owned()) }
+    }
+}
+
+impl From<String> for Mistake {
+    fn from(message: String) -> Self {
+        Self { message, place: None, shown: String::new() }
     }
 }
 
@@ -84,7 +92,7 @@ impl<'a> Mistake<'a> {
 
 impl Text<'_> {
     /// A mistake at `span` of the file.
-    pub(super) fn fault(&self, message: &str, span: &Range<usize>) -> String {
+    pub(super) fn mistake(&self, message: &str, span: &Range<usize>) -> Mistake {
         let (line_start, start) = self.line_around(span.start);
         let rest = &self.text[line_start..];
         let line = rest.split('\n').next().unwrap_or(rest).trim_end_matches('\r');
@@ -99,10 +107,12 @@ impl Text<'_> {
         let gutter = " ".repeat(number.to_string().len());
         let carets = "^".repeat(marked);
         let (path, line) = (self.path, masked(line));
-        format!(
-            "{message}\n{gutter}{ARROW}{path}:{number}:{column}\n{gutter} |\n{number} | {line}\n\
+        let shown = format!(
+            "\n{gutter}--> {path}:{number}:{column}\n{gutter} |\n{number} | {line}\n\
              {gutter} | {indent}{carets}"
-        )
+        );
+        let place = Place { file: path.to_owned(), line: number, column };
+        Mistake { message: message.to_owned(), place: Some(place), shown }
     }
 
     /// The octet at which the line of `at` begins, and `at` itself brought back into the text.

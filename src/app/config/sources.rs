@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::{
     Config, ConfigError,
     across::{Clash, clashes},
-    fault::Text,
+    fault::{Mistake, Text},
     given::{Entries, Given, Refusal},
     nearest::{closest, nearest},
     spec_v1::{Key, VERSION, keys},
@@ -44,7 +44,7 @@ struct Loading<'a> {
     set_by: BTreeMap<&'static str, SetBy>,
     text: Option<Text<'a>>,
     /// With their place in the file, by which they are sorted.
-    faults: Vec<(usize, String)>,
+    faults: Vec<(usize, Mistake)>,
 }
 
 #[derive(Debug, Clone)]
@@ -110,7 +110,8 @@ impl Sources {
 }
 
 fn read_file(path: &std::path::Path) -> Result<String, ConfigError> {
-    let fault = |problem: String| ConfigError::new(vec![format!("`{}` {problem}", path.display())]);
+    let fault =
+        |problem: String| ConfigError::new(vec![format!("`{}` {problem}", path.display()).into()]);
     let octets = std::fs::File::open(path)
         .and_then(|file| read_limited(file, FILE_OCTETS_MAX))
         .map_err(|error| fault(format!("cannot be read: {error}")))?;
@@ -199,7 +200,7 @@ impl<'a> Loading<'a> {
             }
         }
         for message in environment.iter().filter_map(|(name, _)| unknown_variable(name)) {
-            self.faults.push((usize::MAX, message));
+            self.faults.push((usize::MAX, message.into()));
         }
     }
 
@@ -283,19 +284,20 @@ impl<'a> Loading<'a> {
         let key = Key::find(path);
         match (origin, key) {
             (Origin::Environment, Some(key)) => {
-                let place = format!("{message}\n --> environment variable {}", key.variable());
-                self.faults.push((usize::MAX, place));
+                let by = format!("environment variable {}", key.variable());
+                self.faults.push((usize::MAX, Mistake::by(message, &by)));
             }
             (Origin::Flag, Some(Key { flag: Some(flag), .. })) => {
-                self.faults.push((usize::MAX, format!("{message}\n --> flag {flag}")));
+                self.faults.push((usize::MAX, Mistake::by(message, &format!("flag {flag}"))));
             }
             _ => self.fault_at(message, span),
         }
     }
 
     fn fault_at(&mut self, message: &str, span: &Range<usize>) {
-        let fault = self.text.map_or_else(|| message.to_owned(), |text| text.fault(message, span));
-        self.faults.push((span.start, fault));
+        let nowhere = || Mistake::from(message.to_owned());
+        let mistake = self.text.map_or_else(nowhere, |text| text.mistake(message, span));
+        self.faults.push((span.start, mistake));
     }
 }
 

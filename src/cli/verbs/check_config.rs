@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     app::{
-        self,
+        self, Checked,
         config::{Config, Sources},
     },
     cli::{exit::Failure, output::Output},
@@ -28,24 +28,31 @@ pub(in crate::cli) struct CheckConfigArgs {
 
 impl CheckConfigArgs {
     /// Prints one line if the file is right, and to `errors` what is most likely not meant, or one
-    /// object with both; else the failure is the list of mistakes.
+    /// object that says both; the failure is the list of mistakes.
     pub(in crate::cli) fn run(
         self,
         output: &mut Output,
         mut errors: impl Write,
         clock: &Clock,
     ) -> Result<(), Failure> {
-        let sources = Sources { file: Some(self.file.clone()), ..Sources::default() };
-        let checked = app::check(&Config::load(sources)?, clock)?;
+        let (warnings, outcome) = match self.check(clock) {
+            Ok(Checked { warnings, outcome }) => (warnings, outcome.map_err(Failure::from)),
+            Err(failure) => (Vec::new(), Err(failure)),
+        };
         if output.json {
-            checked.outcome?;
-            return Ok(output.json(&json!({ "ok": true, "warnings": checked.warnings }))?);
+            output.json(&json!({ "ok": outcome.is_ok(), "warnings": warnings }))?;
+            return outcome;
         }
-        for warning in checked.warnings {
+        for warning in warnings {
             writeln!(errors, "warning: {warning}")?;
         }
-        checked.outcome?;
+        outcome?;
         Ok(output.line(&format!("{}: OK", self.file.display()))?)
+    }
+
+    fn check(&self, clock: &Clock) -> Result<Checked, Failure> {
+        let sources = Sources { file: Some(self.file.clone()), ..Sources::default() };
+        Ok(app::check(&Config::load(sources)?, clock)?)
     }
 }
 
@@ -136,18 +143,26 @@ mod tests {
     fn with_json_a_file_is_right_or_each_mistake_has_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rollcall.toml");
-        let buffer = Buffer::default();
         let run = |text: &str| {
             fs::write(&file, text).unwrap();
+            let (buffer, mut errors) = (Buffer::default(), Vec::new());
             let args = CheckConfigArgs { file: file.clone(), json: true };
-            args.run(&mut buffer.output(true), &mut Vec::new(), &Clock::system())
+            let outcome = args.run(&mut buffer.output(true), &mut errors, &Clock::system());
+            let told: Value = serde_json::from_str(&buffer.text()).unwrap();
+            assert_eq!((told["ok"] == true, &*errors), (outcome.is_ok(), &b""[..]), "{told}");
+            let failure = outcome.err().map(|failure| failure.json().unwrap());
+            let failure: Option<Value> = failure.map(|it| serde_json::from_str(&it).unwrap());
+            (told["warnings"].clone(), failure)
         };
-        run("version = 1\n[store]\nkind = \"embedded\"\nprefix = \"/x\"\n").unwrap();
-        let told: Value = serde_json::from_str(&buffer.text()).unwrap();
-        let unread = told["warnings"][0].as_str().unwrap();
-        assert!(told["ok"] == true && unread.starts_with("`store.prefix`"), "{told}");
-        let wrong = "version = 1\n[dns]\nudp_size = \"big\"\n  nothing = 1\n";
-        let told: Value = serde_json::from_str(&run(wrong).unwrap_err().json().unwrap()).unwrap();
+        let unread = "version = 1\n[store]\nkind = \"embedded\"\nprefix = \"/x\"\n";
+        let (warnings, failure) = run(unread);
+        assert!(warnings[0].as_str().unwrap().starts_with("`store.prefix`"), "{warnings}");
+        assert_eq!(failure, None);
+        let both = run(&format!("{unread}[forward]\nresolv_conf = \"nope\"\n"));
+        assert_eq!((both.0, both.1.unwrap()["errors"][0]["line"].as_u64()), (warnings, Some(6)));
+        let (warnings, failure) = run("version = 1\n[dns]\nudp_size = \"big\"\n  nothing = 1\n");
+        assert_eq!(warnings, json!([]));
+        let told = failure.unwrap();
         assert_eq!((&told["exit_code"], &told["problem"]), (&json!(78), &Value::Null));
         let places = told["errors"].as_array().unwrap().iter().map(|error| {
             assert_eq!(error["file"], json!(file.to_str().unwrap()), "{error}");
