@@ -10,8 +10,8 @@ use socket2::{Domain, Protocol, Type};
 
 use crate::dns::udp::Socket;
 
-/// Ports that are tried when the system may choose: it chooses one that is free for UDP, and
-/// another program may have the same one for TCP. Each try fails only by such a coincidence.
+/// Ports that are tried when the system may choose: it chooses one that is free for TCP, and
+/// another program may have the same one for UDP. Each try fails only by such a coincidence.
 const PORT_TRIES: usize = 16;
 
 /// Connections that the system keeps until they are accepted: one burst; the system cuts it to its
@@ -62,17 +62,18 @@ impl Endpoint {
     pub(super) fn bind(address: SocketAddr, workers: usize) -> Result<Self, BindError> {
         let refused = |transport| move |reason| BindError { address, transport, reason };
         let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
-        let (first, streams) = loop {
-            let first = Socket::bind(address).map_err(refused("UDP"))?;
+        // TCP first: its port cannot be shared, so that a second server on the same address is
+        // found out before its UDP sockets take clients from the first one, be it for a moment.
+        let (streams, first) = loop {
+            let streams = tcp(address).map_err(refused("TCP"))?;
+            let chosen = streams.local_addr().map_err(refused("TCP"))?;
             tries -= 1;
-            match tcp(first.local_addr()) {
-                Ok(streams) => break (first, streams),
+            match Socket::bind(chosen) {
+                Ok(first) => break (streams, first),
                 Err(error) if tries > 0 && error.kind() == io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(refused("TCP")(error)),
+                Err(error) => return Err(refused("UDP")(error)),
             }
         };
-        // TCP came first: its port cannot be shared, so that a second server on the same address is
-        // found out here, where UDP sockets would quietly share their clients with it.
         let address = first.local_addr();
         let mut udp = vec![Arc::new(first)];
         for _ in 1..workers {
@@ -136,7 +137,9 @@ fn advice(error: &io::Error, address: SocketAddr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{io, net::UdpSocket, os::fd::AsFd};
+
+    use tokio_util::sync::CancellationToken;
 
     use super::Endpoint;
 
@@ -149,6 +152,28 @@ mod tests {
             assert!(endpoint.udp.iter().all(|socket| socket.local_addr() == endpoint.address));
             assert_eq!(endpoint.tcp.local_addr().unwrap(), endpoint.address);
         }
+    }
+
+    /// For a moment the sockets of the second had part of the queries, which nobody answered.
+    #[test]
+    fn a_second_server_takes_no_query_from_the_first() {
+        let first = Endpoint::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let socket = UdpSocket::from(first.udp[0].as_fd().try_clone_to_owned().unwrap());
+        let stop = CancellationToken::new();
+        std::thread::scope(|scope| {
+            let _stopping = stop.clone().drop_guard();
+            scope.spawn(|| {
+                while !stop.is_cancelled() {
+                    Endpoint::bind(first.address, 2).unwrap_err();
+                }
+            });
+            for asked in 0..2_000 {
+                // Each from a port of its own, by which the system spreads them.
+                let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+                client.send_to(b"query", first.address).unwrap();
+                socket.recv(&mut [0; 16]).unwrap_or_else(|error| panic!("{asked}: {error}"));
+            }
+        });
     }
 
     #[test]

@@ -13,10 +13,16 @@ fn run(node: &Node, line: &str) -> String {
     let mut words = line.split_whitespace().map(|word| word.replace("PORT", &port));
     let output = Command::new(words.next().unwrap()).args(words).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
+    // A datagram may be lost, as on a machine that has too much to do: dig asks again, and says so.
+    let said: String = said.split_inclusive('\n').filter(|line| !is_of_loss(line)).collect();
     let complaints = ["WARNING", "rror", "malformed", "nexpected", "extra"];
     assert!(complaints.iter().all(|part| !said.contains(part)), "{line}: {said}");
     assert!(output.status.success(), "{line}: {said}{}", String::from_utf8_lossy(&output.stderr));
     said
+}
+
+fn is_of_loss(line: &str) -> bool {
+    line.starts_with(";; communications error") && line.trim_end().ends_with(": timed out")
 }
 
 fn node() -> Node {
