@@ -91,24 +91,35 @@ mod tests {
     use tokio::time::Duration;
     use tokio_util::sync::CancellationToken;
 
-    use super::{SLOW, answer};
+    use super::{REACH, SLOW, answer};
     use crate::cluster::{
+        common::Common,
         follow::testing::{Flow, Link, client, common, until},
         testing::shared_url,
     };
 
-    #[tokio::test]
-    async fn what_is_asked_is_answered_or_fails_in_time() {
+    /// What puts questions to a real etcd over a link, as long as `_stop` is there.
+    struct World {
+        link: Link,
+        common: Common,
+        _stop: tokio_util::sync::DropGuard,
+    }
+
+    async fn world() -> World {
         let link = Link::to(shared_url()).await;
         let (common, _metrics) = common(client(&link.url), "/contact/");
-        let (contact, clock) = (common.contact(), common.clock.clone());
         let stop = CancellationToken::new();
-        let _stopping = stop.clone().drop_guard();
-        tokio::spawn(answer(common, stop));
+        tokio::spawn(answer(common.clone(), stop.clone()));
+        World { link, common, _stop: stop.drop_guard() }
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_is_answered_or_fails_in_time() {
+        let World { link, common, _stop } = world().await;
         for (flow, answer) in [(Flow::Both, "Silent"), (Flow::None, "Unknown")] {
             link.set_flow(flow);
-            let ended = clock.elapsed();
-            let sound = || format!("{:?}", contact.sound(ended, Duration::ZERO));
+            let ended = common.clock.elapsed();
+            let sound = || format!("{:?}", common.contact().sound(ended, Duration::ZERO));
             until(|| sound() != "Soon").await;
             assert_eq!(sound(), answer);
         }
@@ -117,17 +128,17 @@ mod tests {
     /// Nobody was told why the dead stayed in the answers.
     #[tokio::test]
     async fn an_etcd_that_answers_no_read_is_told_of_until_it_does() {
-        let link = Link::to(shared_url()).await;
-        let (common, _metrics) = common(client(&link.url), "/slow/");
-        let (contact, board) = (common.contact(), common.board.clone());
-        let stop = CancellationToken::new();
-        let _stopping = stop.clone().drop_guard();
+        let World { link, common, _stop } = world().await;
+        let board = &common.board;
         link.set_flow(Flow::None);
-        tokio::spawn(answer(common.clone(), stop));
-        contact.sound(common.clock.elapsed(), Duration::ZERO);
+        common.contact().sound(common.clock.elapsed(), Duration::ZERO);
         until(|| board.has(SLOW)).await;
         let (_, told) = board.conditions().remove(0);
         assert!(told.message.contains("missing heartbeats are not counted"), "{told:?}");
+        board.note(REACH, "out of reach");
+        until(|| !board.has(SLOW)).await;
+        board.clear(REACH);
+        until(|| board.has(SLOW)).await;
         link.set_flow(Flow::Both);
         until(|| !board.has(SLOW)).await;
     }

@@ -12,6 +12,7 @@ mod resuming;
 mod returning;
 mod rivals;
 mod seen;
+mod together;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
