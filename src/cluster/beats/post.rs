@@ -24,8 +24,6 @@ pub(super) struct Post {
     pub is_listed: bool,
     /// When it is told next whether this server is cut off; `None` when it need not be.
     pub word_at: Option<Instant>,
-    /// Whether this server is not cut off any more, which is told once.
-    pub is_back: bool,
     pub trouble: Option<Trouble>,
 }
 
@@ -53,8 +51,7 @@ impl Post {
 
     pub(super) fn new(peer: Peer) -> Self {
         let outbox = Outbox::default();
-        let (is_busy, is_listed, is_back) = (false, true, false);
-        Self { peer, outbox, is_busy, is_listed, word_at: None, is_back, trouble: None }
+        Self { peer, outbox, is_busy: false, is_listed: true, word_at: None, trouble: None }
     }
 
     /// When there is something to do for it by the direct way.
@@ -67,19 +64,9 @@ impl Post {
     }
 
     /// Something is sent, or could be: with it goes whether this server is cut off.
-    pub(super) fn begins(&mut self, now: Instant) {
+    pub(super) fn begins(&mut self, is_apart: bool, now: Instant) {
         self.is_busy = true;
-        self.word_at = self.word_at.filter(|_| !self.is_back).map(|_| now + WORD);
-    }
-
-    /// Has it told that this server is cut off, again and again, or that it is not any more.
-    pub(super) fn tell_apart(&mut self, is_apart: bool, now: Instant) {
-        if is_apart {
-            self.word_at = self.word_at.filter(|_| !self.is_back).or(Some(now));
-        } else if !self.is_back {
-            self.word_at = self.word_at.map(|_| now);
-        }
-        self.is_back = !is_apart;
+        self.word_at = is_apart.then_some(now + WORD);
     }
 
     /// When there is something to do for it by the store.

@@ -172,13 +172,14 @@ impl<W: Ways> Sender<W> {
     fn adopt_apart(&mut self) {
         let now = Instant::now();
         if self.ownership.circle().is_none() {
-            self.posts.values_mut().for_each(|post| post.tell_apart(false, now));
+            let told = self.posts.values_mut().filter_map(|post| post.word_at.as_mut());
+            told.for_each(|word_at| *word_at = now);
             return;
         }
         let Some(View { me, servers, .. }) = self.ownership.view() else { return };
         for peer in servers.into_iter().filter(|peer| peer.id != me) {
             let post = self.posts.entry(peer.id.clone()).or_insert_with(|| Post::new(peer));
-            post.tell_apart(true, now);
+            post.word_at.get_or_insert(now);
         }
     }
 
@@ -239,6 +240,7 @@ impl<W: Ways> Sender<W> {
 
     /// Sends what is due.
     fn send(&mut self, now: Instant) {
+        let is_apart = self.ownership.circle().is_some();
         let Self { means, posts, under_way, .. } = self;
         for post in posts.values_mut().filter(|post| post.next_at().is_some_and(|at| at <= now)) {
             // Who is out of reach is tried with nothing, while what there is goes the other way.
@@ -253,7 +255,7 @@ impl<W: Ways> Sender<W> {
                     batch
                 }
             };
-            post.begins(now);
+            post.begins(is_apart, now);
             let (ways, to) = (means.ways.clone(), post.peer.clone());
             under_way.spawn(async move {
                 let outcome = ways.hand(&to, &batch).await;

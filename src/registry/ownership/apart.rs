@@ -13,8 +13,7 @@ use siphasher::sip::SipHasher24;
 use tokio::time::Instant;
 
 use super::{Ownership, Peer, ServerId, View};
-use crate::model::InstanceKey;
-use crate::registry::Beat;
+use crate::{model::InstanceKey, registry::Beat};
 
 /// Between two words of a server there is no more than this, or what it hands on may be missing:
 /// it says one each second, and what is on its way for longer is dropped.

@@ -111,15 +111,19 @@ impl Sharing {
                 let check = Some((index, known.registered));
                 let at = is.map(|is| is.since);
                 let heard = seen.map(|seen| Arrival { seen: Some(seen), at });
-                // When the queue is full, it is told again.
-                let _full = self.beats.try_send(Beat {
+                let is_finding = heard.is_none();
+                let told = self.beats.try_send(Beat {
                     check,
                     status: Some(status),
                     output: Some(output),
-                    is_finding: heard.is_none(),
+                    is_finding,
                     heard,
                     ..beat
                 });
+                // When the queue is full: what was found is told again.
+                if told.is_err() && !is_finding {
+                    self.beats_left_out.inc();
+                }
             }
         }
     }
