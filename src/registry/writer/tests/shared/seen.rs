@@ -233,10 +233,11 @@ async fn heartbeats_for_others_that_find_no_room_are_counted() {
     let commons = Commons::default();
     // Nobody takes what they have for one another.
     let (servers, _queues): (Vec<_>, Vec<_>) =
-        (0..2).map(|_| commons.join(Options::default())).unzip();
+        (0..3).map(|_| commons.join(Options::default())).unzip();
     let fleet = Fleet { commons, servers, parted: Default::default() };
-    let (owner, other) = fleet.owner_and_other("web/a");
-    let ttl = Duration::from_secs(3);
+    let (owner, next) = (fleet.owner_and_other("web/a").0, fleet.commons.next_owner(&key("web/a")));
+    let other = 3 - owner - next;
+    let ttl = Duration::from_secs(3_600);
     fleet.submit(other, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
     pass(5).await;
     for _ in 0..BEATS_MAX + 7 {
@@ -244,6 +245,12 @@ async fn heartbeats_for_others_that_find_no_room_are_counted() {
     }
     pass(5).await;
     assert_eq!(fleet.commons.beats_left_out(other), 7);
+    fleet.registry(other).enqueue(beat("web/a", Status::Critical)).await.unwrap();
+    pass(5).await;
+    assert_eq!(fleet.commons.beats_left_out(other), 8);
+    fleet.commons.bury(owner);
+    pass(5).await;
+    assert_eq!(fleet.commons.beats_left_out(other), 9, "handed on again to the next owner");
     assert_eq!(fleet.commons.beats_left_out(owner), 0);
 }
 

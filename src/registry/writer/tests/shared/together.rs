@@ -120,15 +120,20 @@ async fn who_lives_again_while_all_come_back_is_not_taken_for_dead_again() {
 /// Taken by the owner, it was forgotten when that found itself known.
 #[tokio::test(start_paused = true)]
 async fn a_word_that_is_said_once_while_all_come_back_is_kept() {
-    for first in 0..3 {
+    for (first, to_owner) in (0..6).map(|case| (case % 3, case < 3)) {
         let (fleet, owner, other) = fleet(beating("web/a", "10.0.0.1", TTL * 200)).await;
         fleet.cut_all(true);
         fleet.live(other, 10).await;
         fleet.all_come_back(owner, first).await;
-        fleet.submit(other, beat("web/a", Status::Critical)).await.unwrap();
+        let at = if to_owner { owner } else { other };
+        fleet.submit(at, beat("web/a", Status::Critical)).await.unwrap();
         fleet.all_join_again(owner, first).await;
         pass(30_000).await;
-        assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3], "{first} first");
+        assert_eq!(
+            fleet.status("web/a"),
+            [Some(Status::Critical); 3],
+            "said to {at}, {first} first"
+        );
         assert_eq!(fleet.commons.members()[0].status, Status::Critical, "in the store");
     }
 }
