@@ -60,8 +60,6 @@ struct Back {
 /// How this server has come back to the store from the company of all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Return {
-    /// Since when all heartbeats came here; `None` is always, as there was nobody else.
-    pub since: Option<Instant>,
     /// When it was known last that none of the others was back.
     pub together: Instant,
     /// When this server was, and known to the others.
@@ -188,8 +186,8 @@ impl Words {
         let was_in = |word: &Word| word.circle == own && (word.has_left || word.holds(own, at));
         let is_alone = apart.servers.iter().all(|peer| peer.id == apart.me);
         let from = match self.company(apart, was_in) {
-            Some(Company { since, until }) => Return { since: Some(since), together: until, at },
-            None if is_alone => Return { since: None, together: at, at },
+            Some(Company { until, .. }) => Return { together: until, at },
+            None if is_alone => Return { together: at, at },
             None => return None,
         };
         let servers = apart.servers.iter().map(|peer| peer.id.clone()).collect();
@@ -277,14 +275,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_comes_back_from_company_knows_since_when_it_has_heard_all() {
+    async fn who_comes_back_from_company_knows_until_when_it_was_there() {
         let all = ["a", "b", "c"];
         let a = Ownership::of(view("a", &all, true));
         let second = || sleep(Duration::from_secs(1));
         let own = a.circle();
         let say = |who: &[&str]| who.iter().for_each(|id| a.hear_of(id, own));
         say(&["b", "c"]);
-        let since = Some(Instant::now());
         second().await;
         say(&["b", "c"]);
         let together = Instant::now();
@@ -299,7 +296,7 @@ mod tests {
         second().await;
         a.hear_of("b", None);
         a.set(view("a", &["b", "c"], false)); // its own row is gone
-        let back = Return { since, together, at: Instant::now() };
+        let back = Return { together, at: Instant::now() };
         assert_eq!((a.returned(), returns()), (Some(back), true));
         second().await;
         a.set(view("a", &all, false));
@@ -337,6 +334,6 @@ mod tests {
         let alone = Ownership::of(view("a", &["a"], true));
         sleep(BREAK * 2).await;
         alone.set(view("a", &["a"], false));
-        assert_eq!(alone.returned().map(|back| back.since), Some(None), "there was nobody else");
+        assert!(alone.returned().is_some(), "there was nobody else");
     }
 }

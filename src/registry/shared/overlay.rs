@@ -5,7 +5,6 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    ops::RangeInclusive,
     sync::Arc,
     time::Duration,
 };
@@ -76,9 +75,10 @@ pub(in crate::registry) struct Division {
     /// Whether this server's tasks are its own anew: others have done its work meanwhile, also if
     /// it has seen nothing of that.
     pub is_anew: bool,
-    /// When this server found what nobody can know better, although it was cut off: so were all the
-    /// others. `None` if that is not so, or over.
-    pub trusted: Option<RangeInclusive<Duration>>,
+    /// Until when this server has found what nobody can know better, although it was cut off: so
+    /// were all the others, and to each of them the instance was this server's task from before.
+    /// `None` if that is not so, or over.
+    pub trusted: Option<Duration>,
     /// Whether what was trusted is not to be any more: others have done its work after all.
     pub is_void: bool,
     /// Until when that stays which is not this server's to write.
@@ -92,7 +92,7 @@ pub(in crate::registry) type Told = (Arc<Member>, Revision);
 
 impl Division {
     fn trusts(&self, found: Duration) -> bool {
-        self.trusted.as_ref().is_some_and(|trusted| trusted.contains(&found))
+        self.trusted.is_some_and(|until| found <= until)
     }
 }
 

@@ -48,8 +48,7 @@ impl Sharing {
     pub(super) fn division(&self, is_anew: bool, now: Duration) -> Division {
         let (returned, of) = (self.ownership.returned(), by_clock(now));
         let in_time = returned.filter(|it| now < of(it.together) + self.lease);
-        let trusted =
-            in_time.map(|Return { since, at, .. }| since.map_or(Duration::ZERO, &of)..=of(at));
+        let trusted = in_time.map(|Return { at, .. }| of(at));
         let is_void = returned.is_none() && !self.ownership.is_cut_off();
         Division { is_anew, trusted, is_void, until: now + self.settling }
     }

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{Servers, note};
 use crate::support::{
     api::{Api, instance_path},
+    backend::Backend,
     etcd::Etcd,
     eventually,
 };
@@ -68,6 +69,25 @@ impl Drop for Clients {
     }
 }
 
+/// Registers as many instances that are checked, all at one backend, and waits until they are seen.
+fn check(servers: &Servers, service: &str) -> Backend {
+    let backend = Backend::start("127.0.0.1");
+    let checks = json!([{ "type": "http", "interval": "3s", "timeout": "1s", "fall": 1 }]);
+    for (at, node) in servers.nodes.iter().enumerate() {
+        let body = json!({ "addresses": [backend.address.ip()], "port": backend.address.port(),
+            "checks": checks });
+        let registered = node.api().put(&instance_path(service, &format!("at-{at}")), &body);
+        assert_eq!(registered.status, 201, "{registered:?}");
+    }
+    let is_seen = |server: usize, at: usize| {
+        servers.api(server).status(service, &format!("at-{at}")).as_deref() == Some("passing")
+    };
+    eventually("the checked are seen by all", || {
+        (0..3).all(|server| (0..3).all(|at| is_seen(server, at))).then_some(())
+    });
+    backend
+}
+
 /// How the instances of a service are shown by each server.
 fn shown(servers: &Servers, service: &str) -> Vec<Vec<String>> {
     let of = |at: usize| {
@@ -100,6 +120,7 @@ fn clients_die_while<T>(away: impl FnOnce(&mut Etcd) -> T, back: impl FnOnce(&mu
     let mut etcd = Etcd::cluster(3);
     let servers = Servers::leased(&etcd, &["a", "b", "c"], (LEASE, ""), |builder| builder);
     let clients = Clients::start(&servers, &["living", "dying"]);
+    let backend = check(&servers, "checked");
     eventually("all know all", || {
         let known = |at: &usize| {
             let listed = servers.api(*at).get("/api/v1/services").body.to_string();
@@ -108,6 +129,8 @@ fn clients_die_while<T>(away: impl FnOnce(&mut Etcd) -> T, back: impl FnOnce(&mu
         (0..3).all(|at| known(&at).is_some()).then_some(())
     });
     let outage = away(&mut etcd);
+    // Found by its owner before anybody knows that etcd is away.
+    backend.set_status(500);
     let live = |what: &str, is_over: &dyn Fn() -> bool| {
         eventually(what, || {
             let shown = shown(&servers, "living");
@@ -128,10 +151,13 @@ fn clients_die_while<T>(away: impl FnOnce(&mut Etcd) -> T, back: impl FnOnce(&mu
     live("the deaths are found", &|| all_are(&shown(&servers, "dying"), "critical"));
     println!("found after {:?}", ended.elapsed());
     assert!(ended.elapsed() < TTL + FOUND, "{:?}", ended.elapsed());
+    live("each finds what it checks", &|| all_are(&shown(&servers, "checked"), "critical"));
     back(&mut etcd, outage);
     let stay_dead = || {
-        let shown = shown(&servers, "dying");
-        assert!(all_are(&shown, "critical"), "they are shown again: {shown:?}");
+        for service in ["dying", "checked"] {
+            let shown = shown(&servers, service);
+            assert!(all_are(&shown, "critical"), "{service} is shown again: {shown:?}");
+        }
     };
     live("etcd is back", &|| {
         stay_dead();

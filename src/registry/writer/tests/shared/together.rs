@@ -4,9 +4,12 @@
 use super::{
     Commons, Duration, Fleet, Status,
     apart::{FOUND, TTL, fleet, fleet_of},
-    beat, key, pass, register, status,
+    beat, key, pass, register, report, status,
 };
-use crate::registry::{Ownership, Peer, View, testing::beating};
+use crate::registry::{
+    Ownership, Peer, View,
+    testing::{beating, tcp_checked},
+};
 
 impl Fleet {
     /// All come back, from the `first` after the owner on; none knows itself known.
@@ -60,6 +63,42 @@ async fn who_died_while_all_were_cut_off_is_not_shown_again_when_they_come_back(
         pass(60_000).await;
         assert_eq!(fleet.status("web/a"), [Some(Status::Critical); 3]);
         assert_eq!(fleet.commons.members()[0].status, Status::Critical, "in the store");
+    }
+}
+
+/// It was found before the servers had told one another that they are cut off, and forgotten: the
+/// dead were answered again until the next check, and who lived was not.
+#[tokio::test(start_paused = true)]
+async fn what_an_active_check_has_found_at_once_stays_found_when_all_come_back() {
+    let states = [(Status::Passing, Status::Critical), (Status::Critical, Status::Passing)];
+    for (case, (was, is)) in (0..6).map(|case| (case, states[case % 2])) {
+        let fleet = Fleet::start(3);
+        fleet.talk();
+        let (owner, other) = fleet.owner_and_other("web/a");
+        fleet.submit(other, register(tcp_checked("web/a"))).await.unwrap();
+        let registered = fleet.registered(owner, "web/a");
+        let found = |status| report("web/a", registered, status);
+        fleet.submit(owner, found(was)).await.unwrap();
+        pass(5_000).await;
+        assert_eq!(fleet.status("web/a"), [Some(was); 3]);
+        fleet.cut_all(true);
+        pass(10).await;
+        for at in 0..3 {
+            fleet.submit(at, found(is)).await.unwrap();
+        }
+        pass(20_000).await;
+        for at in fleet.from(owner + case / 2) {
+            fleet.commons.come_back(at, case / 2 != 1);
+            for _ in 0..20 {
+                pass(50).await;
+                assert_eq!(fleet.status("web/a"), [Some(is); 3], "{at} is back, case {case}");
+            }
+            fleet.commons.join_again(at);
+            pass(1_000).await;
+        }
+        pass(60_000).await;
+        assert_eq!(fleet.status("web/a"), [Some(is); 3]);
+        assert_eq!(fleet.commons.members()[0].status, is, "in the store");
     }
 }
 
