@@ -20,7 +20,10 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use self::{aliases::Unsettled, service::ServiceDraft};
-pub(super) use self::{health::is_held, nodes::state as node_state};
+pub(super) use self::{
+    health::{is_held, is_later_word},
+    nodes::state as node_state,
+};
 use super::{
     Applied, Change, Counts, Followers, Member, Options, Origins, RegistryError, ServiceEntry,
     Snapshot, index,

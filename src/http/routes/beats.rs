@@ -52,7 +52,7 @@ pub(in crate::http) async fn take(
     let is_apart = apart.is_some() && apart == peers.ownership.circle();
     for (index, beat) in beats.into_iter().enumerate() {
         let beat = beat.into_model(now);
-        let found = |beat: &Beat| beat.found_by(&from, &snapshot, &peers.ownership);
+        let found = |beat: &Beat| beat.found_by(&from, &snapshot, &peers.ownership, now);
         if let Some(report) = beat.as_ref().filter(|_| is_apart).and_then(found) {
             api.registry().enqueue(Command::Report(report)).await?;
             reply.taken += 1;

@@ -229,6 +229,16 @@ pub(in crate::registry) fn is_held(state: &CheckState) -> bool {
     &*state.output == HELD
 }
 
+/// Whether a client has said of late how a check is, later than another server has found it to be
+/// as it was found at `since`: that one has not heard of it yet.
+pub(in crate::registry) fn is_later_word(
+    state: Option<&CheckState>,
+    since: Timestamp,
+    now: Timestamp,
+) -> bool {
+    state.is_some_and(|state| is_recent_word(state, now) && state.since.before(WAY) > since)
+}
+
 /// Whether a `ttl` check is in its state by somebody's word, not for want of one, and so lately
 /// that a heartbeat may be on its way still that was sent before it.
 fn is_recent_word(state: &CheckState, now: Timestamp) -> bool {

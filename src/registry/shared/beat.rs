@@ -3,8 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    model::{Arrival, CheckReport, CheckState, Heartbeat, InstanceKey, Revision, Status, limit},
-    registry::{Member, Ownership, Snapshot, draft::is_held},
+    model::{
+        Arrival, CheckReport, CheckState, Heartbeat, InstanceKey, Revision, Status, Timestamp,
+        limit,
+    },
+    registry::{
+        Member, Ownership, Snapshot,
+        draft::{is_held, is_later_word},
+    },
 };
 
 /// A sign of life that reached a server whose task its instance is not.
@@ -19,8 +25,8 @@ pub struct Beat {
     pub status: Option<Status>,
     /// What it says of it; `None` where that has not come along, and what is known stays.
     pub output: Option<Arc<str>>,
-    /// How the server that it reached heard it; `None` when that one is of a version that does not
-    /// say so.
+    /// How the server that it reached heard it, or since when what is found is so; `None` when that
+    /// one is of a version that does not say so.
     pub heard: Option<Arrival>,
     /// Whether it is no sign of life, but what its server has found of one of its own instances
     /// while it is cut off from the store.
@@ -80,19 +86,23 @@ impl Beat {
 
     /// What it says of one of another server's own instances: servers that are cut off tell one
     /// another so what heartbeats, and the want of them, have changed. `None` when it comes from
-    /// somebody else, or is not about what is known here.
+    /// somebody else, is not about what is known here, or, as of `now`, is older than a word that
+    /// its client has said here.
     pub fn found_by(
         &self,
         server: &str,
         snapshot: &Snapshot,
         ownership: &Ownership,
+        now: Timestamp,
     ) -> Option<CheckReport> {
         let (Some((check, registered)), Some(status)) = (self.check, self.status) else {
             return None;
         };
         let owner = ownership.owner(&self.key)?;
         let member = snapshot.member(&self.key)?;
-        (&*owner.id == server && self.is_about(member)).then(|| {
+        let since = self.heard.and_then(|heard| heard.at);
+        let is_older = |since| is_later_word(member.checks.get(check), since, now);
+        (&*owner.id == server && self.is_about(member) && !since.is_some_and(is_older)).then(|| {
             let (key, output) = (self.key.clone(), self.output.as_ref().map(limited));
             CheckReport { key, registered, check, status, output: output.unwrap_or_default() }
         })

@@ -109,14 +109,13 @@ impl Sharing {
                 let beat = Beat::of(known.instance.key());
                 let check = Some((index, known.registered));
                 let at = is.map(|is| is.since);
-                let heard = seen.map(|seen| Arrival { seen: Some(seen), at });
-                let is_finding = heard.is_none();
+                let is_finding = seen.is_none();
                 let told = self.beats.try_send(Beat {
                     check,
                     status: Some(status),
                     output: Some(output),
                     is_finding,
-                    heard,
+                    heard: Some(Arrival { seen, at }),
                     ..beat
                 });
                 // When the queue is full: what was found is told again.

@@ -21,12 +21,13 @@ use tokio::sync::mpsc;
 
 use super::{heartbeat, register, report, status};
 use crate::{
-    model::{Command, Revision, Status},
+    model::{Command, Revision, Status, Timestamp},
     registry::{
         Applied, Beat, JournalError, Options, Registry, RegistryError,
         shared::testing::Commons,
         testing::{Running, key},
     },
+    util::Clock,
 };
 
 /// Servers that share what is in `commons`; heartbeats for others reach them.
@@ -50,7 +51,8 @@ impl Fleet {
         let registries: Vec<Registry> = servers.iter().map(|it| it.registry.clone()).collect();
         let parted = Parted::default();
         for (from, beats) in beats.into_iter().enumerate() {
-            let way = Way { from, commons: commons.clone(), to: registries.clone() };
+            let (clock, to) = (servers[from].clock.clone(), registries.clone());
+            let way = Way { from, commons: commons.clone(), to, clock };
             tokio::spawn(way.deliver(beats, parted.clone()));
         }
         Self { commons, servers, parted }
@@ -84,6 +86,7 @@ struct Way {
     from: usize,
     commons: Commons,
     to: Vec<Registry>,
+    clock: Clock,
 }
 
 impl Way {
@@ -112,11 +115,18 @@ impl Way {
         let (me, circle) = (own.me().unwrap(), own.circle());
         let is_apart = |other: &Registry| circle.is_some() && other.ownership().circle() == circle;
         for (at, other) in self.to.iter().enumerate().filter(|(_, other)| is_apart(other)) {
-            let found = beat.found_by(&me, &other.snapshot(), other.ownership());
-            if let Some(report) = found.filter(|_| at != self.from && !is_parted(at)) {
-                let _stopping = other.enqueue(Command::Report(report)).await;
+            if at != self.from && !is_parted(at) {
+                tell_one(other, beat, &me, &self.clock).await;
             }
         }
+    }
+}
+
+async fn tell_one(registry: &Registry, beat: &Beat, by: &str, clock: &Clock) {
+    let now = Timestamp(clock.wall_millis());
+    let found = beat.found_by(by, &registry.snapshot(), registry.ownership(), now);
+    if let Some(report) = found {
+        let _stopping = registry.enqueue(Command::Report(report)).await;
     }
 }
 

@@ -1,6 +1,8 @@
 //! Servers that are cut off from the store, all or some of them: whose silence counts where.
 
-use super::{Commons, Duration, Fleet, Status, beat, key, pass, register, status, take_one};
+use super::{
+    Commons, Duration, Fleet, Status, beat, key, pass, register, status, take_one, tell_one,
+};
 use crate::{
     model::{CheckSpec, Instance},
     registry::{Options, testing::beating},
@@ -188,6 +190,53 @@ async fn nothing_is_removed_for_a_silence_while_all_are_cut_off() {
     assert!(fleet.status("web/a").iter().all(Option::is_some), "a full ttl");
     pass(2_000).await;
     assert_eq!(fleet.status("web/a"), [None; 3]);
+}
+
+/// It was told again what it was before, and the word that it had acknowledged was gone for a
+/// moment; for good, where it did not come to the owner.
+#[tokio::test(start_paused = true)]
+async fn what_was_found_before_a_word_undoes_it_nowhere() {
+    let commons = Commons::default();
+    let (servers, mut queues): (Vec<_>, Vec<_>) =
+        (0..2).map(|_| commons.join(Options::default())).unzip();
+    let fleet = Fleet { commons, servers, parted: Default::default() };
+    fleet.talk();
+    let (owner, other) = fleet.owner_and_other("web/a");
+    fleet.submit(0, register(beating("web/a", "10.0.0.1", TTL * 10))).await.unwrap();
+    fleet.submit(owner, beat("web/a", Status::Passing)).await.unwrap();
+    fleet.cut_all(true);
+    pass(2_000).await;
+    let me = fleet.registry(owner).ownership().me().unwrap();
+    let shown = || status(&fleet.servers[other], "web/a").unwrap();
+    let mut told = async |what: Status| {
+        let mut count = 0;
+        while let Ok(found) = queues[owner].try_recv() {
+            assert!(found.is_finding && found.status == Some(what), "{found:?}");
+            tell_one(fleet.registry(other), &found, &me, &fleet.servers[owner].clock).await;
+            pass(5).await;
+            count += 1;
+        }
+        count
+    };
+    for word in [Status::Passing, Status::Critical, Status::Passing] {
+        let before = if word == Status::Critical { Status::Passing } else { Status::Critical };
+        fleet.submit(owner, beat("web/a", before)).await.unwrap();
+        pass(50).await;
+        told(before).await;
+        assert_eq!(shown(), before);
+        pass(4_000).await;
+        fleet.submit(other, beat("web/a", word)).await.unwrap();
+        assert_ne!(told(before).await, 0, "it is told again");
+        assert_eq!(shown(), word);
+        // What is found later counts, whatever was said.
+        fleet.submit(owner, beat("web/a", word)).await.unwrap();
+        pass(50).await;
+        told(word).await;
+        fleet.submit(owner, beat("web/a", before)).await.unwrap();
+        pass(50).await;
+        assert_ne!(told(before).await, 0);
+        assert_eq!(shown(), before);
+    }
 }
 
 /// Nothing says which was later of two words that came to two servers, where one of them is on its
