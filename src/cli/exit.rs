@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::app::{
     self,
-    config::{ConfigError, Mistake, Place},
+    config::{ConfigError, Mistake},
 };
 
 /// The codes, as `--help` shows them.
@@ -91,11 +91,11 @@ impl Failure {
         };
         let mut object = json!({"error": error, "exit_code": self.code(), "problem": problem});
         if let Self::Config(error) = self {
-            let mistake = |Mistake { message, place, .. }: &Mistake| match place {
-                Some(Place { file, line, column }) => {
-                    json!({"message": message, "file": file, "line": line, "column": column})
-                }
-                None => json!({"message": message, "file": null, "line": null, "column": null}),
+            let mistake = |Mistake { message, place, source, .. }: &Mistake| {
+                let place = place.as_ref();
+                json!({"message": message, "file": place.map(|at| &at.file),
+                    "line": place.map(|at| at.line), "column": place.map(|at| at.column),
+                    "source": source})
             };
             object["errors"] = error.mistakes().iter().map(mistake).collect();
         }

@@ -18,6 +18,8 @@ pub struct Mistake {
     pub message: String,
     /// Where; nothing of what is in no file.
     pub place: Option<Place>,
+    /// The flag or the variable that it lies in, if it is one.
+    pub source: Option<String>,
     /// Place and line for people, below the message; empty if there is nothing to show.
     shown: String,
 }
@@ -76,15 +78,21 @@ impl std::error::Error for ConfigError {}
 // === impl Mistake ===
 
 impl Mistake {
-    /// One that is in no file, but in what is named so.
-    pub(super) fn by(message: &str, origin: &str) -> Self {
-        Self { shown: format!("\n --> {origin}"), ..Self::from(message.to_owned()) }
+    /// One that is in no file, but in what is named so: a flag or a variable.
+    pub(super) fn by(message: &str, source: String) -> Self {
+        let shown = format!("\n --> {source}");
+        Self { shown, source: Some(source), ..Self::from(message.to_owned()) }
+    }
+
+    /// One that lies in a variable of the environment.
+    pub(super) fn by_variable(message: &str, name: &str) -> Self {
+        Self::by(message, format!("environment variable {name}"))
     }
 }
 
 impl From<String> for Mistake {
     fn from(message: String) -> Self {
-        Self { message, place: None, shown: String::new() }
+        Self { message, place: None, source: None, shown: String::new() }
     }
 }
 
@@ -112,7 +120,7 @@ impl Text<'_> {
              {gutter} | {indent}{carets}"
         );
         let place = Place { file: path.to_owned(), line: number, column };
-        Mistake { message: message.to_owned(), place: Some(place), shown }
+        Mistake { message: message.to_owned(), place: Some(place), source: None, shown }
     }
 
     /// The octet at which the line of `at` begins, and `at` itself brought back into the text.

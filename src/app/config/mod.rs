@@ -42,7 +42,7 @@ pub use consul::ConsulSettings;
 pub use consul_dns::ConsulDnsSettings;
 pub use consul_node::ConsulNode;
 pub use encryption::{EncryptedSettings, TlsSettings};
-pub use fault::{ConfigError, Mistake, Place};
+pub use fault::{ConfigError, Mistake};
 pub use reload::Reload;
 pub use settings::{
     Config, DnsSettings, HealthSettings, HttpSettings, LogSettings, NameServer, ServerSettings,

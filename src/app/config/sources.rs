@@ -199,8 +199,8 @@ impl<'a> Loading<'a> {
                 self.set(key, Origin::Environment, &Given::untyped(value));
             }
         }
-        for message in environment.iter().filter_map(|(name, _)| unknown_variable(name)) {
-            self.faults.push((usize::MAX, message.into()));
+        for mistake in environment.iter().filter_map(|(name, _)| unknown_variable(name)) {
+            self.faults.push((usize::MAX, mistake));
         }
     }
 
@@ -284,11 +284,11 @@ impl<'a> Loading<'a> {
         let key = Key::find(path);
         match (origin, key) {
             (Origin::Environment, Some(key)) => {
-                let by = format!("environment variable {}", key.variable());
-                self.faults.push((usize::MAX, Mistake::by(message, &by)));
+                let mistake = Mistake::by_variable(message, &key.variable());
+                self.faults.push((usize::MAX, mistake));
             }
             (Origin::Flag, Some(Key { flag: Some(flag), .. })) => {
-                self.faults.push((usize::MAX, Mistake::by(message, &format!("flag {flag}"))));
+                self.faults.push((usize::MAX, Mistake::by(message, format!("flag {flag}"))));
             }
             _ => self.fault_at(message, span),
         }
@@ -307,7 +307,7 @@ fn is_below(path: &str, table: &str) -> bool {
 }
 
 /// Says that a variable that begins like those of a table is no key's, and what was probably meant.
-fn unknown_variable(name: &str) -> Option<String> {
+fn unknown_variable(name: &str) -> Option<Mistake> {
     let table_of = |key: &Key| key.path.split('.').next().unwrap_or(key.path);
     let is_named =
         |table: &&str| name.starts_with(&format!("ROLLCALL_{}_", table.to_ascii_uppercase()));
@@ -330,7 +330,7 @@ fn unknown_variable(name: &str) -> Option<String> {
         }
     };
     let message = format!("`{name}` is the variable of no key; {hint}");
-    Some(format!("{message}\n --> environment variable {name}"))
+    Some(Mistake::by_variable(&message, name))
 }
 
 /// Says that there is no such key or table, and what was probably meant.

@@ -40,13 +40,13 @@ impl CheckConfigArgs {
             Err(failure) => (Vec::new(), Err(failure)),
         };
         if output.json {
-            output.json(&json!({ "ok": outcome.is_ok(), "warnings": warnings }))?;
-            return outcome;
+            let told = output.json(&json!({ "ok": outcome.is_ok(), "warnings": warnings }));
+            outcome?;
+            return Ok(told?);
         }
-        for warning in warnings {
-            writeln!(errors, "warning: {warning}")?;
-        }
+        let told = warnings.iter().try_for_each(|it| writeln!(errors, "warning: {it}"));
         outcome?;
+        told?;
         Ok(output.line(&format!("{}: OK", self.file.display()))?)
     }
 

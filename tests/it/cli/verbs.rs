@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Backend, Node,
     api::instance_path,
-    command::{run, run_with},
+    command::{rollcall, run, run_with},
     eventually,
 };
 
@@ -111,6 +111,28 @@ fn deregister_and_drain_are_seen_by_the_next_query() {
     assert!(drained < put_back && put_back < gone, "{drained}, {put_back}, {gone}");
     assert_eq!(resolver.service("web").len(), 1);
     node.cli("deregister web web-1").fails(1, "there is no instance `web-1` of service `web`");
+}
+
+#[test]
+fn with_json_a_mistake_names_its_flag_or_its_variable() {
+    let told = |command: &mut std::process::Command| {
+        let done = run(command);
+        assert_eq!(done.code, Some(78), "{done:#?}");
+        let told: Value = serde_json::from_str(&done.stderr).expect(&done.stderr);
+        told["errors"][0].clone()
+    };
+    let flag = told(&mut rollcall(["export", "--json", "--store", "etcd=nowhere"]));
+    let wrong = told(rollcall(["export", "--json"]).env("ROLLCALL_STORE_PREFIX", "a"));
+    let unknown = told(rollcall(["export", "--json"]).env("ROLLCALL_STORE_PERFIX", "a"));
+    for (mistake, source) in [
+        (flag, "flag --store"),
+        (wrong, "environment variable ROLLCALL_STORE_PREFIX"),
+        (unknown, "environment variable ROLLCALL_STORE_PERFIX"),
+    ] {
+        assert_eq!((&mistake["source"], &mistake["file"]), (&json!(source), &Value::Null));
+        let message = mistake["message"].as_str().unwrap();
+        assert!(!message.contains('\n'), "{message}");
+    }
 }
 
 /// They were text, whatever was asked for.
