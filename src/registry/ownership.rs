@@ -182,10 +182,7 @@ impl Ownership {
     /// Whether others may look after what is this server's task without its hearing of it: it is
     /// cut off, and not the only one.
     pub fn may_be_replaced(&self) -> bool {
-        let view = self.0.view.load();
-        view.as_ref().as_ref().is_some_and(|view| {
-            view.is_cut_off && view.servers.iter().any(|peer| peer.id != view.me)
-        })
+        self.is_cut_off() && self.has_others()
     }
 
     /// Whether another server is known of.

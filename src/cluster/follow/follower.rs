@@ -71,6 +71,8 @@ pub struct Follower {
     doubts: watch::Receiver<Doubt>,
     /// Whether one has since it was last said that writes are taken.
     is_doubted: bool,
+    /// Whether a watch was given up that said nothing.
+    was_deaf: bool,
     backoff: Backoff,
     rng: fastrand::Rng,
 }
@@ -120,6 +122,7 @@ impl Follower {
             is_fair: true,
             doubts,
             is_doubted: false,
+            was_deaf: false,
             backoff: Backoff::new(rng.fork()),
             rng,
         }
@@ -231,6 +234,9 @@ impl Follower {
         };
         let (found, header) = looked.map_err(failed)?;
         self.common.hear_again();
+        if std::mem::take(&mut self.was_deaf) {
+            self.common.contact.broken();
+        }
         self.fresh.begin(header.revision);
         let mut course = match &self.position {
             Some(position) => position.course(&client, &layout, found.as_ref(), header).await,
@@ -341,6 +347,7 @@ impl Follower {
                 }
                 Err(Deaf::Failed(error)) => Err(End::Again("failed", error.to_string())),
                 Err(Deaf::Silent) => {
+                    self.was_deaf = true;
                     watch.give_up().await;
                     let why = "the member that was followed does not answer".to_owned();
                     Err(End::Again("silent", why))

@@ -1,13 +1,13 @@
 //! How many instances are this server's task, for the metric.
 
-use std::future::pending;
+use std::{future::pending, sync::Arc};
 
 use tokio::time::{Duration, Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::common::Common,
-    registry::{Ownership, Registry, Snapshot},
+    registry::{Member, Ownership, Registry, Snapshot},
 };
 
 /// How soon it is counted again.
@@ -17,7 +17,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// each server, a tenth of a second for a million and three.
 const SHARE: u32 = 200;
 
-/// Instances that are counted in one go, which takes less than a millisecond.
+/// Instances that are counted in one go, or up to twice as many, which takes less than a
+/// millisecond.
 const SLICE: usize = 2_048;
 
 /// How many times as long as a slice took none is counted: servers come and go for all at the same
@@ -55,10 +56,10 @@ pub async fn count(
 async fn kept(snapshot: &Snapshot, ownership: &Ownership) -> (usize, Duration) {
     let (mut count, mut seen, mut took) = (0, 0, Duration::ZERO);
     let mut began = Instant::now();
-    for (_, service) in snapshot.services.iter() {
-        let is_kept = |key| ownership.keeps(&key);
-        count += service.members.iter().filter(|member| is_kept(member.key())).count();
-        seen += service.members.len();
+    let is_kept = |member: &&Arc<Member>| ownership.keeps(&member.key());
+    for members in snapshot.services.iter().flat_map(|(_, it)| it.members.chunks(SLICE)) {
+        count += members.iter().filter(is_kept).count();
+        seen += members.len();
         if seen >= SLICE {
             seen = 0;
             let slice = began.elapsed();

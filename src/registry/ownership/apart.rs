@@ -116,7 +116,8 @@ impl Ownership {
 
     /// How this server has come back from being cut off, if all others were cut off as well: for a
     /// lease from then on they take each other for alive, and hand heartbeats on as ever. `None`
-    /// while it is cut off, and from when others may have looked after what is its own.
+    /// while it is cut off, when one of the others is not known to have been, and from when a server
+    /// is there that was none of them.
     pub fn returned(&self) -> Option<Return> {
         let words = self.0.words.lock();
         // Who is lost once more has been replaced at once.
@@ -127,7 +128,9 @@ impl Ownership {
     /// others again: it was cut off, and they hand on to it meanwhile.
     pub fn will_keep(&self, key: &InstanceKey) -> bool {
         let view = self.0.view.load();
-        let Some(view) = view.as_ref().as_ref().filter(|view| !view.has_me()) else { return false };
+        // Without a name it has lost it to another server, which has its place.
+        let is_unknown = |view: &&View| !view.has_me() && !view.me.is_empty();
+        let Some(view) = view.as_ref().as_ref().filter(is_unknown) else { return false };
         let is_now = |back: &Back| back.from.together.elapsed() < RETURN;
         let words = self.0.words.lock();
         (words.apart.is_some() || words.back.as_ref().is_some_and(is_now)) && view.is_first(key)

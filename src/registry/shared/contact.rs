@@ -62,7 +62,7 @@ impl Contact {
     pub fn answered(&self, asked: Duration) {
         let mut known = self.0.known.lock();
         if known.failed.take().is_some() {
-            known.since = asked;
+            known.since = known.since.max(asked);
         }
         known.until = known.until.max(asked);
     }
@@ -145,5 +145,14 @@ mod tests {
             contact.answered(clock.elapsed());
             assert_eq!(contact.sound(over + TTL, TTL), Sound::Silent);
         }
+        // A question from before a break does not end it.
+        contact.failed(clock.elapsed());
+        let asked = contact.asked().await;
+        sleep(Duration::from_secs(1)).await;
+        contact.broken();
+        contact.answered(asked);
+        sleep(TTL - Duration::from_millis(500)).await;
+        contact.answered(clock.elapsed());
+        assert_eq!(contact.sound(clock.elapsed(), TTL), Sound::Unknown);
     }
 }
