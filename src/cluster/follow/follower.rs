@@ -233,10 +233,7 @@ impl Follower {
             Err(_) => look.await,
         };
         let (found, header) = looked.map_err(failed)?;
-        self.common.hear_again();
-        if std::mem::take(&mut self.was_deaf) {
-            self.common.contact.broken();
-        }
+        self.common.hear_again(std::mem::take(&mut self.was_deaf));
         self.fresh.begin(header.revision);
         let mut course = match &self.position {
             Some(position) => position.course(&client, &layout, found.as_ref(), header).await,

@@ -116,8 +116,8 @@ impl Ownership {
 
     /// How this server has come back from being cut off, if all others were cut off as well: for a
     /// lease from then on they take each other for alive, and hand heartbeats on as ever. `None`
-    /// while it is cut off, when one of the others is not known to have been, and from when a server
-    /// is there that was none of them.
+    /// while it is cut off, when one of the others is not known to have been, and from when there
+    /// is a server that was none of them.
     pub fn returned(&self) -> Option<Return> {
         let words = self.0.words.lock();
         // Who is lost once more has been replaced at once.
