@@ -1,8 +1,9 @@
 //! `rollcall export`: writes the store of a stopped server, or what servers share, as JSON lines.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata, OpenOptions},
     io::{self, BufWriter, Write},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -22,7 +23,7 @@ use crate::{
 /// From where to where.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ExportArgs {
-    /// Where to write, `-` for standard output
+    /// Where to write, `-` for standard output; a regular file is replaced as a whole
     #[arg(default_value = "-")]
     file: PathBuf,
     #[command(flatten)]
@@ -35,8 +36,9 @@ pub(in crate::cli) struct ExportArgs {
 // === impl ExportArgs ===
 
 impl ExportArgs {
-    /// Writes the export; a file is replaced once the export is whole. What was exported is counted
-    /// on standard error, because standard output may be the export itself; as JSON only if it is.
+    /// Writes the export; a regular file is replaced once the export is whole. What was exported is
+    /// counted on standard error, because standard output may be the export itself; as JSON only if
+    /// it is.
     pub(in crate::cli) fn run(
         self,
         mut stdout: impl Write,
@@ -60,7 +62,7 @@ impl ExportArgs {
             export(&loaded, at, &mut out)?;
             out.flush()?;
         } else {
-            write_whole(&self.file, &loaded, at).map_err(|error| {
+            write(&self.file, &loaded, at).map_err(|error| {
                 Failure::Negative(format!("`{}` cannot be written: {error}", self.file.display()))
             })?;
         }
@@ -90,13 +92,46 @@ fn read(InEtcd { client, layout, shown }: &InEtcd) -> Result<(Loaded, Vec<String
     Ok((found.loaded, found.passed_over.iter().map(warning).collect()))
 }
 
+/// Writes to what the file is: a regular one, or the one that a symbolic link leads to, is
+/// replaced, and anything else, a pipe or a device, is opened and written to.
+fn write(file: &Path, loaded: &Loaded, at: Timestamp) -> io::Result<()> {
+    match std::fs::metadata(file) {
+        Ok(known) if known.is_dir() => {
+            Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"))
+        }
+        Ok(known) if known.is_file() => replace(&led_to(file)?, Some(&known), loaded, at),
+        Ok(_) => {
+            let mut out = BufWriter::new(OpenOptions::new().write(true).open(file)?);
+            export(loaded, at, &mut out)?;
+            out.flush()
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            replace(&led_to(file)?, None, loaded, at)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The file itself, or what symbolic links lead to in its place, there or not.
+fn led_to(file: &Path) -> io::Result<PathBuf> {
+    let found = std::fs::canonicalize(file);
+    match (found, std::fs::read_link(file)) {
+        // One of a circle of links is another error, so this comes to an end.
+        (Err(error), Ok(to)) if error.kind() == io::ErrorKind::NotFound => {
+            led_to(&file.with_file_name("").join(to))
+        }
+        (Err(error), Err(_)) if error.kind() == io::ErrorKind::NotFound => Ok(file.to_owned()),
+        (found, _) => found,
+    }
+}
+
 /// Writes beside the file and renames, so that an old export is lost only to a whole new one.
-fn write_whole(file: &Path, loaded: &Loaded, at: Timestamp) -> io::Result<()> {
+fn replace(file: &Path, old: Option<&Metadata>, loaded: &Loaded, at: Timestamp) -> io::Result<()> {
     let mut partial = file.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
     let written = (|| {
-        let mut out = BufWriter::new(File::create(&partial)?);
+        let mut out = BufWriter::new(create_like(&partial, old)?);
         export(loaded, at, &mut out)?;
         out.into_inner()?.sync_all()?;
         std::fs::rename(&partial, file)
@@ -106,6 +141,24 @@ fn write_whole(file: &Path, loaded: &Loaded, at: Timestamp) -> io::Result<()> {
         let _ = std::fs::remove_file(&partial);
     }
     written
+}
+
+/// Creates a file with the mode of the one that it will replace, from its first moment on, and with
+/// its owner, which not everybody may give.
+fn create_like(file: &Path, old: Option<&Metadata>) -> io::Result<File> {
+    // One that was left by an export that was killed may be open to all.
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mode = old.map_or(0o666, |old| old.mode() & 0o777);
+    let created = OpenOptions::new().write(true).create_new(true).mode(mode).open(file)?;
+    if let Some(old) = old {
+        let _ = fchown(&created, Some(old.uid()), Some(old.gid()));
+        // What the umask has taken from it.
+        created.set_permissions(old.permissions())?;
+    }
+    Ok(created)
 }
 
 #[cfg(test)]

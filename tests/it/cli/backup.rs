@@ -1,7 +1,11 @@
 //! `rollcall export` and `rollcall import` of the embedded store, around a server that stops and
 //! starts. With etcd: `super::etcd`.
 
-use std::path::Path;
+use std::{
+    fs::Permissions,
+    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    path::Path,
+};
 
 use serde_json::json;
 
@@ -172,4 +176,97 @@ fn files_that_cannot_be_used_are_named() {
             .exported("2 instances and 1 policy")
             .contains("web-1")
     );
+}
+
+/// A device became a regular file, a pipe did, and nobody was told that nothing had been read.
+#[test]
+fn an_export_is_written_to_a_pipe_which_stays_one() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, pipe) = (scratch.path(), scratch.path().join("pipe"));
+    import_many(folder);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || read(&pipe)
+    });
+    at(folder, "export pipe --data data").exported("1000 instances and 0 policies");
+    assert!(pipe.metadata().unwrap().file_type().is_fifo());
+    assert_eq!(reader.join().unwrap().lines().count(), 1002);
+    // More than a pipe holds, so that who does not read it is noticed.
+    let leaver = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || drop(std::fs::File::open(pipe).unwrap())
+    });
+    at(folder, "export pipe --data data").fails(1, "`pipe` cannot be written: Broken pipe");
+    leaver.join().unwrap();
+    assert_eq!(names(folder), ["data", "many.jsonl", "pipe"]);
+}
+
+/// The link was replaced, and what it led to stayed as old as it was.
+#[test]
+fn an_export_replaces_what_a_symbolic_link_leads_to() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, far) = (scratch.path(), scratch.path().join("far"));
+    import_many(folder);
+    std::fs::create_dir(&far).unwrap();
+    std::fs::write(far.join("there"), "an old export").unwrap();
+    for (link, to) in [("first", "second"), ("second", "far/there"), ("dangling", "far/new")] {
+        std::os::unix::fs::symlink(to, folder.join(link)).unwrap();
+    }
+    for (link, to) in [("first", "there"), ("dangling", "new")] {
+        let done = at(folder, &format!("export {link} --data data"));
+        done.exported("1000 instances and 0 policies");
+        assert!(folder.join(link).is_symlink(), "{link}");
+        assert!(!far.join(to).is_symlink(), "{to}");
+        assert_eq!(read(&far.join(to)).lines().count(), 1002, "{to}");
+    }
+    assert_eq!(names(&far), ["new", "there"]);
+    assert_eq!(names(folder), ["dangling", "data", "far", "first", "many.jsonl", "second"]);
+}
+
+/// What only its owner could read could be read by all.
+#[test]
+fn a_file_that_an_export_replaces_keeps_its_mode_and_stays_if_that_fails() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, file) = (scratch.path(), scratch.path().join("backup"));
+    import_many(folder);
+    std::fs::write(&file, "an old export").unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let program = rollcall([]).get_program().to_owned();
+    // Room for less than the export, and an error in place of a signal.
+    let limited = "trap '' XFSZ; ulimit -f 8; exec \"$0\" export backup --data data";
+    let mut shell = std::process::Command::new("sh");
+    let done = run(shell.current_dir(folder).args(["-c", limited]).arg(program));
+    done.fails(1, "`backup` cannot be written: File too large");
+    assert_eq!(read(&file), "an old export");
+    assert_eq!(names(folder), ["backup", "data", "many.jsonl"]);
+    for mode in [0o600, 0o660] {
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        at(folder, "export backup --data data").exported("1000 instances and 0 policies");
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, mode, "{mode:o}");
+        assert_eq!(read(&file).lines().count(), 1002);
+    }
+    at(folder, "export data --data data").fails(1, "`data` cannot be written: it is a folder");
+}
+
+/// A store of a thousand instances in `data`.
+fn import_many(folder: &Path) {
+    let head = r#"{"rollcall_export":1,"revision":1,"exported_at":"2026-01-01T00:00:00Z"}"#;
+    let mut text = format!("{head}\n");
+    for n in 0..1000 {
+        text += &format!("{{\"service\":\"web\",\"instance\":\"i-{n}\",\"addresses\":[");
+        text += "\"10.0.0.1\"],\"port\":80}\n";
+    }
+    text += "{\"end\":{\"instances\":1000,\"policies\":0}}\n";
+    std::fs::write(folder.join("many.jsonl"), text).unwrap();
+    at(folder, "import many.jsonl --data data").ok();
+}
+
+/// What is in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+    let mut names: Vec<_> = entries.map(|it| name(it).into_string().unwrap()).collect();
+    names.sort();
+    names
 }
