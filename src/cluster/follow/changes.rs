@@ -215,6 +215,9 @@ impl Follower {
         followed: Followed,
         upto: u64,
     ) -> Result<(), End> {
+        if let Some(keys) = self.unreadable.untold() {
+            out.send(Followed::Unreadable(keys)).await.map_err(|_| End::Closed)?;
+        }
         out.send(followed).await.map_err(|_| End::Closed)?;
         if let Some(position) = &mut self.position {
             position.revision = upto;

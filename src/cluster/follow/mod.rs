@@ -28,8 +28,9 @@
 //! - **A bulk**, which no transaction would take, comes in parts, whose rows count from one
 //!   revision on; they are handed on as changes of that one.
 //! - **A row that cannot be read** leaves what is known in place, is counted, and pinned on the
-//!   board. What a later version has written beside what is known here is told of as long as it is
-//!   there.
+//!   board. The registry is told of those of registrations: to register as before writes them
+//!   again. What a later version has written beside what is known here is told of as long as it
+//!   is there.
 //!
 //! Rejected: a watch for each kind of row (no order between them, and four liveness questions), and
 //! reading from a member's own memory (`serializable`), which may be behind what was told already.

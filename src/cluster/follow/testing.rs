@@ -1,7 +1,11 @@
 //! What the tests of following, members and writing share: a way to etcd that can be cut, and a
 //! registry that only keeps the rows.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -24,6 +28,7 @@ use crate::{
         meta,
         testing::PATIENCE,
     },
+    model::InstanceKey,
     registry::{Followed, SharedRow, Weather},
     telemetry::{Board, Metrics},
     util::Clock,
@@ -169,6 +174,8 @@ pub(in crate::cluster) struct Mirror {
     pub(in crate::cluster) lists: usize,
     /// How often it was said that changes are taken again.
     pub(in crate::cluster) writable: usize,
+    /// The instances whose registration cannot be read, as the registry is told.
+    pub(in crate::cluster) unreadable: BTreeSet<InstanceKey>,
     told: mpsc::Receiver<Followed>,
     _stop: DropGuard,
 }
@@ -202,6 +209,7 @@ impl Mirror {
             weather: Weather::Fair,
             lists: 0,
             writable: 0,
+            unreadable: BTreeSet::new(),
             told,
             _stop: stop.drop_guard(),
         };
@@ -256,6 +264,7 @@ impl Mirror {
                 });
                 self.apply(rows);
             }
+            Followed::Unreadable(keys) => self.unreadable = keys,
             Followed::Writable => self.writable += 1,
             Followed::Weather(weather) => {
                 assert_ne!(weather, self.weather, "told twice");

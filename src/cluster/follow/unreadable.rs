@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     cluster::{layout::RowKey, metrics::ClusterMetrics, pins::Pins},
+    model::InstanceKey,
     registry::Kept,
 };
 
@@ -23,6 +24,8 @@ pub(super) struct Unreadable {
     pinned: BTreeSet<String>,
     /// Whether something has changed that was not published.
     is_news: bool,
+    /// Whether something has changed that the registry was not told.
+    is_untold: bool,
     board: Pins,
     metrics: ClusterMetrics,
 }
@@ -47,6 +50,7 @@ impl Unreadable {
             listed: BTreeSet::new(),
             pinned: BTreeSet::new(),
             is_news: false,
+            is_untold: false,
             board,
             metrics,
         }
@@ -113,11 +117,22 @@ impl Unreadable {
         kept
     }
 
+    /// The instances whose registration cannot be read, if that may be others than before.
+    pub(super) fn untold(&mut self) -> Option<BTreeSet<InstanceKey>> {
+        let registration = |fault: &Fault| match &fault.about {
+            Some(RowKey::Registration(key)) => Some(key.clone()),
+            _ => None,
+        };
+        let is_untold = std::mem::take(&mut self.is_untold);
+        is_untold.then(|| self.rows.values().filter_map(registration).collect())
+    }
+
     /// Brings board and metrics up to date.
     pub(super) fn publish(&mut self) {
         if !std::mem::take(&mut self.is_news) {
             return;
         }
+        self.is_untold = true;
         let now: BTreeSet<String> = self.rows.keys().take(PINNED_MAX).cloned().collect();
         for key in self.pinned.difference(&now) {
             self.board.clear(&condition(key));

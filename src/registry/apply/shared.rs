@@ -13,7 +13,11 @@ mod separate;
 mod tasks;
 mod tell;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::{
@@ -75,6 +79,8 @@ pub(in crate::registry) struct Sharing {
     turned: HashMap<InstanceKey, Duration>,
     overlay: Overlay,
     opinions: Opinions,
+    /// Instances whose registration is in the store and cannot be read there.
+    unreadable: BTreeSet<InstanceKey>,
     weather: Weather,
     /// Whether nothing that is found is shared.
     is_alone: bool,
@@ -179,6 +185,7 @@ impl Sharing {
             turned: HashMap::new(),
             overlay: Overlay::default(),
             opinions: Opinions::new(dissent),
+            unreadable: BTreeSet::new(),
             weather: Weather::Fair,
             is_alone: false,
             lease,

@@ -109,6 +109,9 @@ pub enum Followed {
         /// All changes up to this revision of the store are known now.
         upto: u64,
     },
+    /// The instances whose registration is in the store and cannot be read there, told before the
+    /// changes, or the list, in which that is so.
+    Unreadable(BTreeSet<InstanceKey>),
     /// Whether the store is within reach.
     Weather(Weather),
     /// All there is: what is neither among the rows nor kept is gone.

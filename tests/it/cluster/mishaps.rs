@@ -7,6 +7,7 @@
 
 mod certificates;
 mod clocks;
+mod damaged;
 mod outages;
 mod passwords;
 mod restored;

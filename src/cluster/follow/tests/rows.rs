@@ -13,6 +13,10 @@ fn is_as_it_was(row: &SharedRow) -> bool {
     matches!(row, SharedRow::Registration { to: Some(to), .. } if to.instance.port == 80)
 }
 
+fn unreadable(mirror: &Mirror) -> Vec<String> {
+    mirror.unreadable.iter().map(ToString::to_string).collect()
+}
+
 #[tokio::test]
 async fn a_row_that_cannot_be_read_leaves_what_was_known_and_is_told_of() {
     let etcd = Etcd::start(&[]);
@@ -31,6 +35,7 @@ async fn a_row_that_cannot_be_read_leaves_what_was_known_and_is_told_of() {
     assert!(mirror.board().contains(&format!("etcd row {key}: `{key}`")), "{}", mirror.board());
     assert!(mirror.board().contains("; since 20"), "{}", mirror.board());
     assert_eq!(mirror.metric("rollcall_cluster_rows_unreadable"), "2");
+    assert_eq!(unreadable(&mirror), ["web/a", "web/d"]);
 
     // A list must not take it for gone, nor one that became so unseen.
     link.cut();
@@ -43,6 +48,7 @@ async fn a_row_that_cannot_be_read_leaves_what_was_known_and_is_told_of() {
     assert_eq!(mirror.lists, 1);
     assert_eq!(mirror.names(), ["policy web", "registration web/a", "registration web/b"]);
     assert_eq!(mirror.metric("rollcall_cluster_rows_unreadable"), "3");
+    assert_eq!(unreadable(&mirror), ["web/a", "web/b", "web/d"]);
 
     // Mended, or deleted, they are as all others.
     put(&direct, "/rollcall/", &registration("web/b"), WEB).await;
@@ -51,6 +57,7 @@ async fn a_row_that_cannot_be_read_leaves_what_was_known_and_is_told_of() {
     mirror.until_seen(at).await;
     assert_eq!(mirror.names(), ["policy web", "registration web/b"]);
     assert_eq!(mirror.metric("rollcall_cluster_rows_unreadable"), "0");
+    assert!(mirror.unreadable.is_empty(), "{:?}", mirror.unreadable);
     mirror.until(|mirror| mirror.board().is_empty()).await;
 }
 

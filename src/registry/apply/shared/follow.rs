@@ -57,6 +57,11 @@ impl Applier {
         match inbound {
             Inbound::Ownership => self.adopt_ownership(),
             Inbound::Followed(Followed::Weather(weather)) => self.adopt_weather(weather),
+            Inbound::Followed(Followed::Unreadable(keys)) => {
+                if let Some(sharing) = &mut self.sharing {
+                    sharing.unreadable = keys;
+                }
+            }
             Inbound::Followed(Followed::Writable) => self.write_again(),
             Inbound::Followed(Followed::Whole { rows, kept, at }) => {
                 self.take_whole(rows, &kept, at);

@@ -63,7 +63,8 @@ impl Applier {
     }
 
     /// Has those of `kept` written again, as they are, that may be about to be removed because they
-    /// are down: then whoever removes them has decided that before, and is refused.
+    /// are down: then whoever removes them has decided that before, and is refused. So are those
+    /// whose row cannot be read: who is started later would not have them.
     pub(super) fn hold_fast(
         &self,
         ground: &Snapshot,
@@ -72,8 +73,10 @@ impl Applier {
     ) {
         let Some(sharing) = &self.sharing else { return };
         let brief = BRIEF.max(3 * sharing.lease);
+        let is_unreadable = |key: &InstanceKey| sharing.unreadable.contains(key);
         kept.retain(|key| {
-            let Some(member) = ground.member(key).filter(|member| may_go(member, brief)) else {
+            let is_due = |member: &&Arc<Member>| is_unreadable(key) || may_go(member, brief);
+            let Some(member) = ground.member(key).filter(is_due) else {
                 return true;
             };
             let (to, guard) = (again(sharing.overlay.shared(key, member)), Guard::PresentUnchanged);
