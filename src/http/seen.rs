@@ -63,7 +63,8 @@ pub(super) async fn seen(
     known: &[&str],
 ) -> Result<Parameters, Problem> {
     let parameters = parameters.only(&[known, &[MIN_REVISION, WAIT]].concat())?;
-    let wanted = parameters.one(MIN_REVISION)?.map(revision).transpose()?;
+    let wanted = parameters.one(MIN_REVISION)?;
+    let wanted = wanted.map(|text| revision(MIN_REVISION, text)).transpose()?;
     let wait = parameters.one(WAIT)?.map(|text| wait(text, wanted)).transpose()?;
     if let Some(wanted) = wanted {
         wait_for(api, wanted, wait.unwrap_or(WAIT_DEFAULT)).await?;
@@ -107,10 +108,17 @@ async fn wait_for(api: &Api, wanted: Revision, wait: Duration) -> Result<(), Pro
     Ok(())
 }
 
-fn revision(text: &str) -> Result<Revision, Problem> {
+/// The revision that a parameter, or a header, names.
+///
+/// # Errors
+/// When it names none.
+pub(super) fn revision(field: &str, text: &str) -> Result<Revision, Problem> {
     text.parse().map(Revision).map_err(|_| {
-        let problem = "is no revision, which is a whole number";
-        Problem::bad_query(Invalid::new(MIN_REVISION, text, problem))
+        let problem = match text {
+            "" => "is empty; a revision is a whole number",
+            _ => "is no revision, which is a whole number",
+        };
+        Problem::bad_query(Invalid::new(field, text, problem))
     })
 }
 

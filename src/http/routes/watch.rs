@@ -34,9 +34,9 @@ use crate::{
         metrics::Counted,
         problem::Problem,
         query::Parameters,
-        seen::{SeenParameters, followed, seen},
+        seen::{SeenParameters, followed, revision, seen},
     },
-    model::{Event, EventKind, Invalid, Revision, ServiceName},
+    model::{Event, EventKind, Revision, ServiceName},
 };
 
 /// The data of the event `reset`: list again, then go on with this stream.
@@ -242,10 +242,4 @@ fn at_rest(at: Revision, comment: &str) -> Message {
 fn with_data(message: Message, data: &impl Serialize) -> Message {
     let json = serde_json::to_string(data).expect("the data has only strings and numbers");
     message.data(json)
-}
-
-fn revision(field: &str, text: &str) -> Result<Revision, Problem> {
-    text.parse().map(Revision).map_err(|_| {
-        Problem::bad_query(Invalid::new(field, text, "is no revision, which is a whole number"))
-    })
 }

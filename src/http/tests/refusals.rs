@@ -281,6 +281,7 @@ async fn a_parameter_that_is_not_known_is_named() {
         ("/api/v1/services?tag=v1", "?tag", "there are min_revision, wait"),
         ("/api/v1/services/web?health=passing", "?health", "there are min_revision, wait"),
         ("/api/v1/watch?since=x", "?since", "is no revision"),
+        ("/api/v1/watch?since=", "?since", "is empty; a revision is"),
         ("/api/v1/watch?since=1&since=2", "?since", "is there twice"),
         ("/api/v1/watch?service=a.b", "?service", "'.' at position 2"),
         ("/api/v1/watch?from=1", "?from", "there are service, since"),

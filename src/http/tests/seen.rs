@@ -91,6 +91,7 @@ async fn what_is_no_revision_or_no_time_is_refused() {
     let door = door();
     for (query, field, said) in [
         ("min_revision=x", "?min_revision", "is no revision"),
+        ("min_revision=", "?min_revision", "is empty; a revision is"),
         ("min_revision=1&min_revision=2", "?min_revision", "is there twice"),
         ("wait=1s", "?wait", "which is not given"),
         ("min_revision=1&wait=5", "?wait", "needs a unit"),
