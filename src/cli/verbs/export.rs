@@ -1,9 +1,9 @@
 //! `rollcall export`: writes the store of a stopped server, or what servers share, as JSON lines.
 
 use std::{
-    fs::{File, Metadata, OpenOptions},
+    fs::{File, Metadata, OpenOptions, Permissions},
     io::{self, BufWriter, Write},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -56,7 +56,8 @@ impl ExportArgs {
             mention(&mut stderr, &format!("warning: {warning}"));
         }
         let at = Timestamp(clock.wall_millis());
-        let is_stream = self.file == Path::new("-");
+        // What standard output is goes on after what was written to it before, also if it is a file.
+        let is_stream = [Path::new("-"), Path::new("/dev/stdout")].contains(&&*self.file);
         if is_stream {
             let mut out = BufWriter::new(&mut stdout);
             export(&loaded, at, &mut out)?;
@@ -154,9 +155,11 @@ fn create_like(file: &Path, old: Option<&Metadata>) -> io::Result<File> {
     let mode = old.map_or(0o666, |old| old.mode() & 0o777);
     let created = OpenOptions::new().write(true).create_new(true).mode(mode).open(file)?;
     if let Some(old) = old {
-        let _ = fchown(&created, Some(old.uid()), Some(old.gid()));
-        // What the umask has taken from it.
-        created.set_permissions(old.permissions())?;
+        let is_alike = fchown(&created, Some(old.uid()), Some(old.gid()))
+            .or_else(|_| fchown(&created, None, Some(old.gid())));
+        // What the umask has taken from it; another group gets nothing that the old one had.
+        let mode = if is_alike.is_ok() { old.mode() } else { old.mode() & !0o070 };
+        created.set_permissions(Permissions::from_mode(mode & 0o7777))?;
     }
     Ok(created)
 }

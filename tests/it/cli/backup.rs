@@ -224,6 +224,23 @@ fn an_export_replaces_what_a_symbolic_link_leads_to() {
     assert_eq!(names(folder), ["dangling", "data", "far", "first", "many.jsonl", "second"]);
 }
 
+/// What had been written to it before was gone.
+#[test]
+fn an_export_to_standard_output_goes_on_in_its_file_whatever_it_is_called() {
+    let scratch = tempfile::tempdir().unwrap();
+    import_many(scratch.path());
+    let program = rollcall([]).get_program().to_owned();
+    for name in ["-", "/dev/stdout"] {
+        let line = format!("(echo before; \"$0\" export {name} --data data; echo after) > all");
+        let mut shell = std::process::Command::new("sh");
+        let done = run(shell.args(["-c", &line]).arg(&program).current_dir(scratch.path()));
+        done.exported("1000 instances and 0 policies");
+        let all = read(&scratch.path().join("all"));
+        let lines: Vec<&str> = all.lines().collect();
+        assert_eq!((lines.len(), lines[0], lines[1_003]), (1_004, "before", "after"), "{name}");
+    }
+}
+
 /// What only its owner could read could be read by all.
 #[test]
 fn a_file_that_an_export_replaces_keeps_its_mode_and_stays_if_that_fails() {
