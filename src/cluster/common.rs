@@ -203,10 +203,9 @@ impl Common {
         self.contact.clone()
     }
 
-    /// The store has answered whoever wants to follow it, and may have been deaf to it: what it
-    /// watched said nothing.
-    pub(super) fn hear_again(&self, was_deaf: bool) {
-        if was_deaf || self.heard.silence() > BREAK {
+    /// The store has answered whoever wants to follow it.
+    pub(super) fn hear_again(&self) {
+        if self.heard.silence() > BREAK {
             self.contact.broken();
         }
         self.heard.touch();

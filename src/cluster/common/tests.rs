@@ -44,7 +44,7 @@ async fn no_silence_counts_that_began_before_etcd_said_nothing_for_long() {
         advance(ttl).await;
         common.heard.touch();
         advance(pause).await;
-        common.hear_again(false);
+        common.hear_again();
         advance(soon).await;
         let ended = common.clock.elapsed();
         common.contact.answered(ended);

@@ -208,6 +208,9 @@ impl Follower {
             Ok(watch) => watch,
             Err(end) => return end,
         };
+        if std::mem::take(&mut self.was_deaf) {
+            self.common.contact.broken();
+        }
         self.notes.within_reach();
         self.set_weather(out, Weather::Fair).await;
         if std::mem::take(&mut self.is_doubted) {
@@ -233,7 +236,7 @@ impl Follower {
             Err(_) => look.await,
         };
         let (found, header) = looked.map_err(failed)?;
-        self.common.hear_again(std::mem::take(&mut self.was_deaf));
+        self.common.hear_again();
         self.fresh.begin(header.revision);
         let mut course = match &self.position {
             Some(position) => position.course(&client, &layout, found.as_ref(), header).await,
