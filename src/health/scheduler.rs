@@ -287,6 +287,7 @@ fn judge(
         check: record.index.into(),
         status: believed,
         output: outcome.output.into(),
+        since: None,
     })
 }
 

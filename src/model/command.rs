@@ -105,6 +105,8 @@ pub struct CheckReport {
     pub status: Status,
     /// What was found, for a person.
     pub output: Arc<str>,
+    /// Since when it is so; `None` is from when it is taken.
+    pub since: Option<Timestamp>,
 }
 
 // === impl Command ===

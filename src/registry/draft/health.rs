@@ -142,7 +142,7 @@ impl Draft<'_> {
             return unchanged(self.revision);
         };
         if check.status != report.status {
-            check.since = self.at;
+            check.since = report.since.unwrap_or(self.at);
         }
         check.status = report.status;
         check.output = Arc::clone(&report.output);

@@ -104,7 +104,8 @@ impl Beat {
         let is_older = |since| is_later_word(member.checks.get(check), since, now);
         (&*owner.id == server && self.is_about(member) && !since.is_some_and(is_older)).then(|| {
             let (key, output) = (self.key.clone(), self.output.as_ref().map(limited));
-            CheckReport { key, registered, check, status, output: output.unwrap_or_default() }
+            let (output, since) = (output.unwrap_or_default(), since.map(|at| at.min(now)));
+            CheckReport { key, registered, check, status, output, since }
         })
     }
 

@@ -297,7 +297,7 @@ mod tests {
 
     fn report(check: usize, status: Status) -> CheckReport {
         let (key, output) = (key("web/a"), "found".into());
-        CheckReport { key, registered: REGISTERED, check, status, output }
+        CheckReport { key, registered: REGISTERED, check, status, output, since: None }
     }
 
     fn written(opinions: &mut Opinions, me: &ServerId) -> Vec<Edit> {

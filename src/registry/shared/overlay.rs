@@ -45,8 +45,10 @@ struct Differing {
     is_stale: bool,
     /// When it was found last.
     found: Duration,
-    /// Whether it was this server's task then.
+    /// Whether it was this server's task then, and has been since.
     is_own: bool,
+    /// Whether it was removed here.
+    is_removed: bool,
     /// Whether it counts although it was found while this server was cut off: until there is a row
     /// of its health.
     is_trusted: bool,
@@ -122,8 +124,16 @@ impl Overlay {
             let count = self.services.get(key.service.as_str()).copied().unwrap_or_default();
             self.services.insert(key.service.clone(), count + 1);
         }
-        let is_trusted = false;
-        let differing = Differing { shared, after, until, is_stale, found, is_own, is_trusted };
+        let differing = Differing {
+            shared,
+            after,
+            until,
+            is_stale,
+            found,
+            is_own,
+            is_removed: now.is_none(),
+            is_trusted: false,
+        };
         self.differing.insert(key.clone(), differing);
         if is_mine {
             self.owed.insert(key.clone());
@@ -256,16 +266,19 @@ impl Overlay {
 
     /// Divides what differs anew: into what this server has to write, and what it has not, which
     /// stays for a while. What has become its task, or has anew, is taken out if others may know
-    /// better, each with what the store has of it: it counts when it is found again.
+    /// better, each with what the store has of it: it counts when it is found again. So is
+    /// what was removed here: its client may have been heard of since, and told that it is there.
     pub(in crate::registry) fn divide(
         &mut self,
         by: &Division,
         is_mine: impl Fn(&InstanceKey) -> bool,
+        will_be_mine: impl Fn(&InstanceKey) -> bool,
         is_awaited: impl Fn(&InstanceKey) -> bool,
     ) -> Vec<(InstanceKey, Arc<Member>)> {
         let owed = &mut self.owed;
         let is_over = |key: &InstanceKey, differing: &mut Differing| {
             if !is_mine(key) {
+                differing.is_own &= will_be_mine(key);
                 if owed.remove(key) {
                     (differing.is_stale, differing.until) = (true, by.until);
                 }
@@ -274,7 +287,8 @@ impl Overlay {
             let is_void = differing.is_trusted && by.is_void;
             let is_stale = differing.is_stale && !owed.contains(key);
             if (by.is_anew || is_stale || is_void) && !is_awaited(key) {
-                differing.is_trusted = differing.is_own && by.trusts(differing.found);
+                let is_own = differing.is_own && !differing.is_removed;
+                differing.is_trusted = is_own && by.trusts(differing.found);
                 if !differing.is_trusted {
                     owed.remove(key);
                     return true;

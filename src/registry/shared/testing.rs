@@ -207,6 +207,10 @@ impl Commons {
 
     /// Cuts a server off, or lets it come back: it is given a list then.
     pub(crate) fn cut(&self, server: usize, is_cut: bool) {
+        self.set_cut(server, is_cut, true);
+    }
+
+    fn set_cut(&self, server: usize, is_cut: bool, lists: bool) {
         let mut inner = self.inner.lock();
         let (rows, at) = (inner.rows.values().cloned().collect(), inner.revision);
         let server = &mut inner.servers[server];
@@ -220,9 +224,19 @@ impl Commons {
         if is_cut {
             server.tell(Followed::Weather(Weather::Lost("cut off".into())));
         } else {
-            server.tell(Followed::Whole { rows, kept: super::Kept::default(), at });
+            if lists {
+                server.tell(Followed::Whole { rows, kept: super::Kept::default(), at });
+            }
             server.tell(Followed::Weather(Weather::Fair));
         }
+    }
+
+    /// Lets a server that was cut off, and is gone for the others, come back and go on where it
+    /// was, as nothing has changed; it misses that it was gone.
+    pub(crate) fn resume(&self, server: usize) {
+        self.bury_for(server, server);
+        self.set_cut(server, false, false);
+        self.join_again(server);
     }
 
     /// Takes the store away from a server that does not know for how long yet.

@@ -25,7 +25,7 @@ fn register(instance: Instance) -> Command {
 
 fn report(name: &str, registered: Revision, status: Status) -> Command {
     let (key, output) = (key(name), "probe".into());
-    Command::Report(CheckReport { key, registered, check: 0, status, output })
+    Command::Report(CheckReport { key, registered, check: 0, status, output, since: None })
 }
 
 /// A heartbeat for all `ttl` checks of an instance.

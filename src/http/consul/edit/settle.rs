@@ -108,7 +108,7 @@ mod tests {
         let (key, member) = appears(door).await;
         tokio::time::sleep(after).await;
         let (registered, output) = (member.registered, "found".into());
-        let report = CheckReport { key, registered, check: 0, status, output };
+        let report = CheckReport { key, registered, check: 0, status, output, since: None };
         door.running.registry.submit(Command::Report(report)).await.unwrap();
     }
 

@@ -264,7 +264,8 @@ impl Applier {
         let is_awaited = |key: &InstanceKey| awaited.contains(key);
         let is_mine = |key: &InstanceKey| ownership.keeps(key);
         let division = sharing.division(is_anew, now);
-        let over = sharing.overlay.divide(&division, is_mine, is_awaited);
+        let will_be_mine = |key: &InstanceKey| ownership.will_keep(key);
+        let over = sharing.overlay.divide(&division, is_mine, will_be_mine, is_awaited);
         sharing.settle(now);
         let has_grace = is_anew || (was_replaced && !sharing.may_be_replaced);
         self.show_shared(over);

@@ -157,7 +157,14 @@ impl Applier {
                 let is_turned = |state: &CheckState| state.status.is_up() == status.is_up();
                 if !shown.checks.get(check).is_some_and(is_turned) {
                     let (key, registered) = (key.clone(), shown.registered);
-                    verdicts.push(CheckReport { key, registered, check, status, output });
+                    verdicts.push(CheckReport {
+                        key,
+                        registered,
+                        check,
+                        status,
+                        output,
+                        since: None,
+                    });
                 }
             }
         }

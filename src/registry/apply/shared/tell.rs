@@ -78,10 +78,13 @@ impl Sharing {
     }
 
     fn tell_again(&self, snapshot: &Snapshot) {
-        for key in self.overlay.owed().iter().take(AGAIN_MAX) {
-            if let Some(shared) = self.overlay.get(key) {
-                self.tell(shared, snapshot.member(key));
-            }
+        // What was removed has no time from when that is so, and others may have heard of it since.
+        let owed = self.overlay.owed().iter();
+        let owed = owed.filter_map(|key| Some((self.overlay.get(key)?, snapshot.member(key)?)));
+        let are_otherwise =
+            |(shared, is): &(&Arc<Member>, &Arc<Member>)| are_ttl_checks_otherwise(shared, is);
+        for (shared, member) in owed.filter(are_otherwise).take(AGAIN_MAX) {
+            self.tell(shared, Some(member));
         }
         for member in self.turned.keys().filter_map(|key| snapshot.member(key)) {
             if self.keeps(&member.key()) {

@@ -357,7 +357,7 @@ fn a_new_output_of_the_one_that_is_followed_is_nothing_to_those_who_follow() {
 /// What is found of a check of the registration that is at revision 1.
 fn said_by(instance: &Instance, check: usize, status: Status, output: &str) -> Command {
     let (key, registered, output) = (instance.key(), Revision(1), output.into());
-    Command::Report(CheckReport { key, registered, check, status, output })
+    Command::Report(CheckReport { key, registered, check, status, output, since: None })
 }
 
 #[test]

@@ -16,7 +16,14 @@ fn a_confirmed_death_ends_suspicion_until_a_heartbeat() {
     let key = both.key();
     let report = |status| {
         let (key, output) = (key.clone(), "probe".into());
-        Command::Report(CheckReport { key, registered: Revision(1), check: 0, status, output })
+        Command::Report(CheckReport {
+            key,
+            registered: Revision(1),
+            check: 0,
+            status,
+            output,
+            since: None,
+        })
     };
     let base = Snapshot::default();
     let mut draft = Draft::new(&base, &OPTIONS, Timestamp(1));
@@ -47,7 +54,7 @@ fn what_was_last_said_of_a_manual_check_holds() {
     let key = instance.key();
     let say = |check, status: Status| {
         let (key, registered, output) = (key.clone(), Revision(1), status.as_str().into());
-        Command::Report(CheckReport { key, registered, check, status, output })
+        Command::Report(CheckReport { key, registered, check, status, output, since: None })
     };
     let (key, output) = (key.clone(), "".into());
     let beat = Command::Heartbeat(Heartbeat {
@@ -161,8 +168,14 @@ fn a_confirmed_death_is_of_the_checks_that_are_held() {
     draft.apply(&register(three)).unwrap();
     draft.hold(&key, 1);
     let (status, output) = (Status::Critical, "refused".into());
-    let failed =
-        CheckReport { key: key.clone(), registered: Revision(1), check: 0, status, output };
+    let failed = CheckReport {
+        key: key.clone(),
+        registered: Revision(1),
+        check: 0,
+        status,
+        output,
+        since: None,
+    };
     draft.apply(&Command::Report(failed)).unwrap();
     let silent = "silent, and an active check failed";
     assert_eq!(outputs(&mut draft, &key), ["refused", silent, "initial status"]);

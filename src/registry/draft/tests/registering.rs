@@ -30,6 +30,7 @@ fn a_replacement_keeps_the_drain_and_the_state_of_unchanged_checks() {
         check: 0,
         status: Status::Passing,
         output: "ok".into(),
+        since: None,
     });
     let heavier = Instance { weight: 9, ..tcp.clone() };
     let moved = Instance { port: 9, ..heavier.clone() };
@@ -54,6 +55,7 @@ fn a_late_result_of_a_replaced_registration_is_dropped() {
         check: 0,
         status: Status::Passing,
         output: "ok".into(),
+        since: None,
     });
     let (snapshot, _, results) = play(&[register(first.clone()), register(second), late]);
     assert!(matches!(results[2], Ok(false)));
@@ -109,7 +111,8 @@ fn other_thresholds_keep_what_is_known_and_another_target_does_not() {
         let key = testing::key("web/a");
         let (registered, output) = (Revision(1), "connected".into());
         let status = Status::Passing;
-        let passed = CheckReport { key: key.clone(), registered, check: 0, status, output };
+        let passed =
+            CheckReport { key: key.clone(), registered, check: 0, status, output, since: None };
         let first = with(tcp(80, Thresholds::DEFAULT));
         let (snapshot, ..) = play(&[first, Command::Report(passed), with(spec)]);
         assert_eq!(snapshot.member(&key).unwrap().status, expected);

@@ -131,7 +131,7 @@ pub(super) fn any_step(aliases: bool) -> impl Strategy<Value = Step> {
         4 => (any_owner(), 0..60_u64, 0..2_usize, any_status()).prop_map(
             move |(key, registered, check, status)| {
                 let (registered, output) = (Revision(registered), Arc::clone(&report_output));
-                let report = CheckReport { key, registered, check, status, output };
+                let report = CheckReport { key, registered, check, status, output, since: None };
                 Step::Command(Command::Report(report))
             }
         ),

@@ -237,6 +237,18 @@ async fn what_was_found_before_a_word_undoes_it_nowhere() {
         assert_ne!(told(before).await, 0);
         assert_eq!(shown(), before);
     }
+    // One that is taken late is no later than the next.
+    fleet.submit(owner, beat("web/a", Status::Passing)).await.unwrap();
+    pass(100).await;
+    let late = queues[owner].try_recv().unwrap();
+    fleet.submit(owner, beat("web/a", Status::Critical)).await.unwrap();
+    pass(300).await;
+    let next = queues[owner].try_recv().unwrap();
+    for found in [late, next] {
+        tell_one(fleet.registry(other), &found, &me, &fleet.servers[owner].clock).await;
+        pass(50).await;
+    }
+    assert_eq!(shown(), Status::Critical);
 }
 
 /// Nothing says which was later of two words that came to two servers, where one of them is on its

@@ -6,9 +6,12 @@ use super::{
     apart::{FOUND, TTL, fleet, fleet_of},
     beat, key, pass, register, report, status,
 };
-use crate::registry::{
-    Ownership, Peer, View,
-    testing::{beating, tcp_checked},
+use crate::{
+    model::CheckSpec,
+    registry::{
+        Ownership, Peer, View,
+        testing::{beating, tcp_checked},
+    },
 };
 
 impl Fleet {
@@ -100,6 +103,39 @@ async fn what_an_active_check_has_found_at_once_stays_found_when_all_come_back()
         assert_eq!(fleet.status("web/a"), [Some(is); 3]);
         assert_eq!(fleet.commons.members()[0].status, is, "in the store");
     }
+}
+
+/// Others had found that it lives, and told its client that it is there; then it was gone, and who
+/// is checked does not come back by itself.
+#[tokio::test(start_paused = true)]
+async fn what_was_removed_before_all_knew_that_they_are_cut_off_is_there_when_they_come_back() {
+    let fleet = Fleet::start(3);
+    fleet.talk();
+    let mut instance = tcp_checked("web/a");
+    let down = Some(Duration::from_secs(3));
+    let check = CheckSpec { deregister_after: down, ..instance.checks[0].clone() };
+    instance.checks = [check].into();
+    let (owner, other) = fleet.owner_and_other("web/a");
+    fleet.submit(other, register(instance)).await.unwrap();
+    let registered = fleet.registered(owner, "web/a");
+    fleet.submit(owner, report("web/a", registered, Status::Critical)).await.unwrap();
+    pass(1_000).await;
+    (0..3).for_each(|server| fleet.commons.lose(server));
+    pass(3_000).await;
+    assert_eq!(status(&fleet.servers[owner], "web/a"), None, "it was down for too long");
+    fleet.cut_all(true);
+    pass(5_000).await;
+    for at in (0..3).filter(|at| *at != owner) {
+        fleet.submit(at, report("web/a", registered, Status::Passing)).await.unwrap();
+    }
+    pass(5_000).await;
+    for at in fleet.from(owner) {
+        fleet.commons.resume(at);
+        pass(200).await;
+    }
+    pass(1_000).await;
+    assert!(fleet.status("web/a").iter().all(Option::is_some), "{:?}", fleet.status("web/a"));
+    assert_eq!(fleet.commons.members().len(), 1, "in the store");
 }
 
 /// The owner had waited for longer until it asked again than a short lease is, and the others had
