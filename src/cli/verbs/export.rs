@@ -56,7 +56,7 @@ impl ExportArgs {
             mention(&mut stderr, &format!("warning: {warning}"));
         }
         let at = Timestamp(clock.wall_millis());
-        // What standard output is goes on after what was written to it before, also if it is a file.
+        // What standard output is goes on after what was written to it, also if it is a file.
         let is_stream = [Path::new("-"), Path::new("/dev/stdout")].contains(&&*self.file);
         if is_stream {
             let mut out = BufWriter::new(&mut stdout);
