@@ -46,16 +46,25 @@ impl Fleet {
     }
 
     fn of(commons: Commons, count: usize) -> Self {
-        let (servers, beats): (Vec<Running>, Vec<_>) =
-            (0..count).map(|_| commons.join(Options::default())).unzip();
-        let registries: Vec<Registry> = servers.iter().map(|it| it.registry.clone()).collect();
-        let parted = Parted::default();
-        for (from, beats) in beats.into_iter().enumerate() {
-            let (clock, to) = (servers[from].clock.clone(), registries.clone());
-            let way = Way { from, commons: commons.clone(), to, clock };
-            tokio::spawn(way.deliver(beats, parted.clone()));
+        let (fleet, queues) = Self::joined(commons, count);
+        let to: Vec<Registry> = fleet.servers.iter().map(|it| it.registry.clone()).collect();
+        for (from, beats) in queues.into_iter().enumerate() {
+            let (commons, clock) = (fleet.commons.clone(), fleet.servers[from].clock.clone());
+            let way = Way { from, commons, to: to.clone(), clock };
+            tokio::spawn(way.deliver(beats, fleet.parted.clone()));
         }
-        Self { commons, servers, parted }
+        fleet
+    }
+
+    /// One whose heartbeats for others nobody delivers but the test, from a queue of each server.
+    fn with_queues(count: usize) -> (Self, Vec<mpsc::Receiver<Beat>>) {
+        Self::joined(Commons::default(), count)
+    }
+
+    fn joined(commons: Commons, count: usize) -> (Self, Vec<mpsc::Receiver<Beat>>) {
+        let join = |_| commons.join(Options::default());
+        let (servers, queues) = (0..count).map(join).unzip();
+        (Self { commons, servers, parted: Parted::default() }, queues)
     }
 
     fn registry(&self, server: usize) -> &Registry {

@@ -1,11 +1,9 @@
 //! Servers that are cut off from the store, all or some of them: whose silence counts where.
 
-use super::{
-    Commons, Duration, Fleet, Status, beat, key, pass, register, status, take_one, tell_one,
-};
+use super::{Duration, Fleet, Status, beat, key, pass, register, status, take_one, tell_one};
 use crate::{
     model::{CheckSpec, Instance},
-    registry::{Options, testing::beating},
+    registry::testing::beating,
 };
 
 pub(super) const TTL: Duration = Duration::from_secs(3);
@@ -196,10 +194,7 @@ async fn nothing_is_removed_for_a_silence_while_all_are_cut_off() {
 /// moment; for good, where it did not come to the owner.
 #[tokio::test(start_paused = true)]
 async fn what_was_found_before_a_word_undoes_it_nowhere() {
-    let commons = Commons::default();
-    let (servers, mut queues): (Vec<_>, Vec<_>) =
-        (0..2).map(|_| commons.join(Options::default())).unzip();
-    let fleet = Fleet { commons, servers, parted: Default::default() };
+    let (fleet, mut queues) = Fleet::with_queues(2);
     fleet.talk();
     let (owner, other) = fleet.owner_and_other("web/a");
     fleet.submit(0, register(beating("web/a", "10.0.0.1", TTL * 10))).await.unwrap();
@@ -255,10 +250,7 @@ async fn what_was_found_before_a_word_undoes_it_nowhere() {
 /// way still.
 #[tokio::test(start_paused = true)]
 async fn a_word_that_an_older_one_has_overtaken_counts_again_with_the_next_heartbeat() {
-    let commons = Commons::default();
-    let (servers, mut queues): (Vec<_>, Vec<_>) =
-        (0..2).map(|_| commons.join(Options::default())).unzip();
-    let fleet = Fleet { commons, servers, parted: Default::default() };
+    let (fleet, mut queues) = Fleet::with_queues(2);
     fleet.talk();
     let (owner, other) = fleet.owner_and_other("web/a");
     fleet.submit(0, register(beating("web/a", "10.0.0.1", TTL))).await.unwrap();

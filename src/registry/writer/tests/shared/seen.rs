@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Commons, Duration, Fleet, beat, key, pass, register, report, status, take_one,
-    unreachable_or_not,
+    Duration, Fleet, beat, key, pass, register, report, status, take_one, unreachable_or_not,
 };
 use crate::{
     model::{
@@ -50,10 +49,7 @@ async fn what_the_owner_finds_is_shown_there_at_once_and_by_all_soon() {
 /// It was passing again, on all servers, until the next heartbeat.
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_that_is_handed_on_late_beats_no_newer_word() {
-    let commons = Commons::default();
-    let (servers, mut queues): (Vec<_>, Vec<_>) =
-        (0..2).map(|_| commons.join(Options::default())).unzip();
-    let fleet = Fleet { commons, servers, parted: Default::default() };
+    let (fleet, mut queues) = Fleet::with_queues(2);
     let (owner, other) = fleet.owner_and_other("web/a");
     let ttl = Duration::from_secs(3);
     fleet.submit(0, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
@@ -102,10 +98,7 @@ async fn a_heartbeat_that_is_handed_on_late_beats_no_newer_word() {
 #[tokio::test(start_paused = true)]
 async fn the_last_word_that_was_acknowledged_counts_wherever_it_was_said() {
     use Status::{Critical, Passing};
-    let commons = Commons::default();
-    let (servers, mut queues): (Vec<_>, Vec<_>) =
-        (0..3).map(|_| commons.join(Options::default())).unzip();
-    let fleet = Fleet { commons, servers, parted: Default::default() };
+    let (fleet, mut queues) = Fleet::with_queues(3);
     let (owner, other) = fleet.owner_and_other("web/a");
     let third = (other + 1) % 3;
     let ttl = Duration::from_secs(60);
@@ -144,10 +137,7 @@ async fn the_last_word_that_was_acknowledged_counts_wherever_it_was_said() {
 /// word that was said meanwhile: that was undone until the next heartbeat.
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_on_its_way_undoes_no_word_that_comes_meanwhile() {
-    let commons = Commons::default();
-    let (servers, mut queues): (Vec<_>, Vec<_>) =
-        (0..2).map(|_| commons.join(Options::default())).unzip();
-    let fleet = Fleet { commons, servers, parted: Default::default() };
+    let (fleet, mut queues) = Fleet::with_queues(2);
     let (owner, other) = fleet.owner_and_other("web/a");
     let ttl = Duration::from_secs(60);
     fleet.submit(0, register(testing::beating("web/a", "10.0.0.1", ttl))).await.unwrap();
@@ -172,10 +162,7 @@ async fn a_heartbeat_on_its_way_undoes_no_word_that_comes_meanwhile() {
 /// Of two checks whose owners are two, the other would never have lapsed.
 #[tokio::test(start_paused = true)]
 async fn of_what_is_registered_again_only_the_signs_of_life_in_it_are_handed_on() {
-    let commons = Commons::default();
-    let (servers, mut queues): (Vec<_>, Vec<_>) =
-        (0..2).map(|_| commons.join(Options::default())).unzip();
-    let fleet = Fleet { commons, servers, parted: Default::default() };
+    let (fleet, mut queues) = Fleet::with_queues(2);
     let (_, other) = fleet.owner_and_other("web/a");
     let one = testing::beating("web/a", "10.0.0.1", Duration::from_secs(3));
     let two = Instance { checks: vec![one.checks[0].clone(); 2].into(), ..one };
@@ -230,11 +217,8 @@ async fn heartbeats_may_come_to_any_server_and_are_never_written() {
 /// They were missing in the number of those that were dropped.
 #[tokio::test(start_paused = true)]
 async fn heartbeats_for_others_that_find_no_room_are_counted() {
-    let commons = Commons::default();
     // Nobody takes what they have for one another.
-    let (servers, _queues): (Vec<_>, Vec<_>) =
-        (0..3).map(|_| commons.join(Options::default())).unzip();
-    let fleet = Fleet { commons, servers, parted: Default::default() };
+    let (fleet, _queues) = Fleet::with_queues(3);
     let (owner, next) = (fleet.owner_and_other("web/a").0, fleet.commons.next_owner(&key("web/a")));
     let other = 3 - owner - next;
     let ttl = Duration::from_secs(3_600);
