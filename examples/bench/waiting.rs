@@ -103,9 +103,10 @@ impl Waiting {
             ensure!(matches!(next, Happened::Waits), "somebody did not have to wait");
         }
         println!("waiting");
-        let mut http = Http::to(server)?;
         for (number, line) in std::io::stdin().lines().enumerate() {
             let service = line?.parse().context("a service's number")?;
+            // A new one each time: a server closes what nothing has come on for a while.
+            let mut http = Http::to(server)?;
             println!("{}", change(&mut http, service, number, &happened)?);
         }
         Ok(())
