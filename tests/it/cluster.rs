@@ -6,6 +6,7 @@
 //! knows what may be answered, and `scene` is where they all meet. `scenarios` are the same with
 //! each fault that is stated, in order. `weather` and `mishaps` are what is no matter of links.
 
+mod buffers;
 mod bulk;
 mod company;
 mod deaf;

@@ -117,6 +117,12 @@ impl Version {
         }
     }
 
+    /// Whether it copies what it has not yet in its file for each transaction (etcd pull request
+    /// 12896, which came with 3.5).
+    pub(super) fn copies_buffers(self) -> bool {
+        self < Self::new(3, 5, 0)
+    }
+
     /// Whether its answer to a request for progress comes behind the events that it speaks of
     /// (etcd issue 15220; mended in 3.4.25 and 3.5.8).
     pub(super) fn orders_progress(self) -> bool {
@@ -150,27 +156,28 @@ mod tests {
 
     #[test]
     fn what_is_too_old_or_defective_is_known() {
-        for (text, enough, sound, ordered) in [
-            ("3.3.27", false, false, false),
-            ("3.4.0", true, false, false),
-            ("3.4.24", true, false, false),
-            ("3.4.25", true, false, true),
-            ("3.4.30", true, false, true),
-            ("3.4.31", true, true, true),
-            ("3.5.1", true, false, false),
-            ("3.5.8", true, false, true),
-            ("3.5.12", true, false, true),
-            ("3.5.13", true, true, true),
-            ("3.6.0", true, true, true),
-            ("4.0.0", true, true, true),
+        for (text, enough, sound, ordered, copies) in [
+            ("3.3.27", false, false, false, true),
+            ("3.4.0", true, false, false, true),
+            ("3.4.24", true, false, false, true),
+            ("3.4.25", true, false, true, true),
+            ("3.4.30", true, false, true, true),
+            ("3.4.31", true, true, true, true),
+            ("3.5.1", true, false, false, false),
+            ("3.5.8", true, false, true, false),
+            ("3.5.12", true, false, true, false),
+            ("3.5.13", true, true, true, false),
+            ("3.6.0", true, true, true, false),
+            ("4.0.0", true, true, true, false),
         ] {
             let version = version(text);
             let found = (
                 version.is_recent_enough(),
                 version.defects().is_none(),
                 version.orders_progress(),
+                version.copies_buffers(),
             );
-            assert_eq!(found, (enough, sound, ordered), "{text}");
+            assert_eq!(found, (enough, sound, ordered, copies), "{text}");
         }
         let guarded = Version::GUARDED;
         assert!(guarded.is_recent_enough() && guarded.orders_progress());

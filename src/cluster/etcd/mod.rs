@@ -53,6 +53,7 @@
 //!   request for progress at all, and they are refused.
 
 mod auth;
+mod buffers;
 mod call;
 mod client;
 mod connection;
@@ -78,6 +79,7 @@ mod txn;
 mod watch;
 mod wire;
 
+pub use buffers::MANY;
 pub use client::Client;
 pub use error::{Attempt, EtcdError, Late};
 pub use gather::Event;

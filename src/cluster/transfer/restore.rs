@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     cluster::{
-        etcd::{Client, Compare, EtcdError, KeyRange, Op, OpReply, Range, Relation, Txn, TxnReply},
+        etcd::{
+            Client, Compare, EtcdError, KeyRange, MANY, Op, OpReply, Range, Relation, Txn, TxnReply,
+        },
         layout::{self, Author, Key, Layout, Meta, Write},
         meta,
     },
@@ -135,6 +137,9 @@ pub async fn restore(
     writer.write(policies.chain(others.into_iter().flat_map(put))).await?;
     writer.write(gone.iter().map(|row| Step::remove(layout, row))).await?;
     let sealed = seal(client, layout, how.at).await?;
+    if writer.written >= MANY {
+        client.release_buffers().await;
+    }
     let revision = Revision::shared(writer.revision.max(sealed));
     Ok(Restored { revision, removed: gone.len() })
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     cluster::{
         common::{Common, UnderWay},
-        etcd::{Compare, EtcdError, KeyRange, Op, OpReply, Relation, Txn},
+        etcd::{Compare, EtcdError, KeyRange, MANY, Op, OpReply, Relation, Txn},
         layout::{Key, RowKey, TooLarge, Write},
         pins::Reminder,
     },
@@ -79,6 +79,7 @@ impl Finisher {
     pub async fn run(self, stop: CancellationToken) {
         let mut bulks = self.common.bulks();
         let (mut since, mut failing): (Option<(u64, Instant)>, _) = (None, Reminder::default());
+        let mut has_written_many = false;
         loop {
             let known = bulks.borrow_and_update().under_way.clone();
             let Some(bulk) = known else {
@@ -86,6 +87,9 @@ impl Finisher {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     changed = bulks.changed() => if changed.is_err() { return },
+                    () = self.common.client.release_buffers(), if has_written_many => {
+                        has_written_many = false;
+                    }
                 }
                 continue;
             };
@@ -110,6 +114,7 @@ impl Finisher {
                     }
                     Some(Ok(())) => {
                         failing.is_over();
+                        has_written_many |= bulk.marker.counts && bulk.edits.len() >= MANY;
                     }
                     None | Some(Err(_)) => {}
                 }
