@@ -102,6 +102,8 @@ impl Finisher {
             if let Some(due) = self.due(&bulk, since)
                 && due <= Instant::now()
             {
+                // Also where that fails: another server may have written the rest.
+                has_written_many |= bulk.marker.counts && bulk.edits.len() >= MANY;
                 let finish = self.finish(&bulk);
                 let finished = match stop.is_cancelled() {
                     false => stop.run_until_cancelled(finish).await,
@@ -114,7 +116,6 @@ impl Finisher {
                     }
                     Some(Ok(())) => {
                         failing.is_over();
-                        has_written_many |= bulk.marker.counts && bulk.edits.len() >= MANY;
                     }
                     None | Some(Err(_)) => {}
                 }
