@@ -12,7 +12,7 @@ use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 use super::record::{CheckId, Record, Records};
 use crate::{
     model::{CheckSpec, CheckState, EventKind, Instance, InstanceKey, Revision, Streak},
-    registry::{Gone, Member, Ownership, Registry, Snapshot},
+    registry::{Gone, Member, Ownership, Registry, Snapshot, Walk, rested},
 };
 
 /// Events that are followed in one go, so that a bulk registration does not hold up results.
@@ -30,6 +30,10 @@ pub(super) struct Roster {
     since: Revision,
     /// Which instances are checked here, and which by other servers.
     ownership: Ownership,
+    /// What has yet to be looked at since servers have come or gone.
+    unlooked: Walk,
+    /// When that goes on.
+    looks_at: Duration,
 }
 
 /// What changed in the set.
@@ -61,6 +65,8 @@ impl Roster {
             hasher: DefaultHashBuilder::default(),
             since: Revision::default(),
             ownership,
+            unlooked: Walk::default(),
+            looks_at: Duration::ZERO,
         }
     }
 
@@ -93,7 +99,45 @@ impl Roster {
             self.sync(&member.key(), Some(member), now, &mut turnover);
         }
         self.since = snapshot.revision;
+        self.unlooked = Walk::default();
         turnover
+    }
+
+    /// Notes that servers have come or gone, so that all is to be looked at. What was lost and has
+    /// come back before it was come upon goes on with its count, which is seconds old.
+    pub(super) fn look_again(&mut self) {
+        self.unlooked.again();
+    }
+
+    /// When there is something to look at; `None` if there is nothing.
+    pub(super) fn looks_at(&self) -> Option<Duration> {
+        (!self.unlooked.is_over()).then_some(self.looks_at)
+    }
+
+    /// Takes what has become this server's task, and drops what no longer is, of a slice. What is
+    /// gone from the registry is seen in its event.
+    pub(super) fn look_at_some(&mut self, snapshot: &Snapshot, now: Duration) -> Turnover {
+        let mut turnover = Turnover::default();
+        for member in self.unlooked.next(snapshot).into_iter().filter(|it| is_checked(it)) {
+            self.sync(&member.key(), Some(member), now, &mut turnover);
+        }
+        turnover
+    }
+
+    /// Rests after a slice, and what it has led to.
+    pub(super) fn rest(&mut self, began: Duration, ended: Duration) {
+        self.looks_at = rested(began, ended);
+    }
+
+    /// Drops the checks of an instance that is another server's task now, and was not looked at
+    /// yet; `None` if it is this server's.
+    pub(super) fn give_up(&mut self, id: CheckId) -> Option<Turnover> {
+        let key = self.get(id)?.instance.key();
+        let mut turnover = Turnover::default();
+        (!self.ownership.checks(&key)).then(|| {
+            self.drop_checks(&key, &mut turnover);
+            turnover
+        })
     }
 
     /// Follows some of the events since the last time, and says whether that was all.
@@ -297,8 +341,8 @@ mod tests {
         health::probe::testing::tcp_check,
         model::{CheckKind, Command, Instance, Status, Thresholds, limit},
         registry::{
-            Ownership, Peer, Registry, View,
-            testing::{instance, key, registry},
+            Ownership, Peer, Registry, SLICE, View,
+            testing::{instance, key, registry, registry_of},
         },
     };
 
@@ -320,23 +364,38 @@ mod tests {
         (turnover.come.len(), turnover.gone.len())
     }
 
-    #[tokio::test]
-    async fn what_becomes_the_task_of_another_server_is_checked_there() {
-        let peer = |id: &str| Peer { id: id.into(), http: [].into() };
-        let alone = View {
+    /// What comes and goes when servers have come or gone.
+    fn look_at_all(roster: &mut Roster, registry: &Registry) -> (usize, usize) {
+        roster.look_again();
+        let (mut come, mut gone) = (0, 0);
+        while roster.looks_at().is_some() {
+            let turnover = roster.look_at_some(&registry.snapshot(), Duration::ZERO);
+            come += turnover.come.len();
+            gone += turnover.gone.len();
+        }
+        (come, gone)
+    }
+
+    fn view(servers: &[&str]) -> View {
+        let peer = |id: &&str| Peer { id: (*id).into(), http: [].into() };
+        View {
             me: "a".into(),
-            servers: vec![peer("a")],
+            servers: servers.iter().map(peer).collect(),
             checkers: 1,
             is_cut_off: false,
             hears_all: false,
-        };
-        let ownership = Ownership::of(alone.clone());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_becomes_the_task_of_another_server_is_checked_there() {
+        let ownership = Ownership::of(view(&["a"]));
         let (registry, mut roster) = (registry(), Roster::new(ownership.clone()));
         let names: Vec<String> = (0..40).map(|n| format!("web/i{n}")).collect();
         register(&registry, names.iter().map(|name| checked(name, 1))).await;
-        let mut synced = || counts(&roster.resync(&registry.snapshot(), Duration::ZERO));
-        assert_eq!(synced(), (80, 0));
-        let two = View { servers: vec![peer("a"), peer("b")], ..alone.clone() };
+        assert_eq!(counts(&roster.resync(&registry.snapshot(), Duration::ZERO)), (80, 0));
+        let mut synced = || look_at_all(&mut roster, &registry);
+        let two = view(&["a", "b"]);
         ownership.set(two.clone());
         let kept = names.iter().filter(|name| ownership.checks(&key(name))).count();
         assert!((10..30).contains(&kept), "{kept}");
@@ -344,11 +403,46 @@ mod tests {
         assert_eq!(synced(), (0, 0));
         ownership.set(View { is_cut_off: true, ..two });
         assert_eq!(synced(), (80 - 2 * kept, 0), "nobody tells it what others find");
-        let elsewhere = View { servers: vec![peer("b")], ..alone };
-        ownership.set(elsewhere);
+        ownership.set(view(&["b"]));
         assert_eq!(synced(), (0, 80));
         register(&registry, [checked("web/new", 1)]).await;
         assert_eq!(counts(&roster.catch_up(&registry, Duration::ZERO).0), (0, 0));
+    }
+
+    /// A server that has given much up goes on with none of it, however long the walk takes.
+    #[tokio::test]
+    async fn what_is_another_server_s_task_is_given_up_before_it_is_come_upon() {
+        let ownership = Ownership::of(view(&["a"]));
+        let (registry, mut roster) = (registry_of(2 * SLICE).await, Roster::new(ownership.clone()));
+        register(&registry, [checked("web/a", 1)]).await;
+        roster.resync(&registry.snapshot(), Duration::ZERO);
+        let one = checks_of(&roster, "web/a")[1];
+        assert!(roster.give_up(one).is_none(), "it is this server's");
+        ownership.set(view(&["b"]));
+        roster.look_again();
+        assert_eq!(counts(&roster.give_up(one).unwrap()), (0, 2), "with all of the instance");
+        assert!(roster.give_up(one).is_none() && roster.len() == 0);
+        ownership.set(view(&["a"]));
+        assert_eq!(look_at_all(&mut roster, &registry), (2, 0), "and checked again");
+    }
+
+    /// Servers come and go for all at the same time, who have other things to do.
+    #[tokio::test]
+    async fn many_are_looked_at_some_at_a_time() {
+        let ownership = Ownership::of(view(&["a"]));
+        let (registry, mut roster) = (registry_of(2 * SLICE).await, Roster::new(ownership));
+        let all = (0..100).map(|n| checked(&format!("web{n}/a"), 1));
+        register(&registry, all).await;
+        let (mut now, mut came) = (Duration::from_secs(7), Vec::new());
+        roster.look_again();
+        while let Some(at) = roster.looks_at() {
+            assert!(came.is_empty() || at > now, "it rests");
+            came.push(roster.look_at_some(&registry.snapshot(), now).come.len());
+            now += Duration::from_millis(1);
+            roster.rest(now, now);
+        }
+        assert!((2..5).contains(&came.len()), "{came:?}");
+        assert!(came[0] > 0 && came[0] < 200 && came.iter().sum::<usize>() == 200, "{came:?}");
     }
 
     #[tokio::test]

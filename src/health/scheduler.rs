@@ -96,11 +96,14 @@ impl<P: Probe> Scheduler<P> {
         let mut tasks = self.registry.ownership().subscribe();
         self.wheel.advance(self.clock.elapsed(), &mut Vec::new());
         self.resync();
-        // One timer for all turns: a new one for each would wake the driver each time.
+        // A timer for all turns: a new one for each would wake the driver each time.
         let mut timer = pin!(sleep_until(self.clock.instant(Duration::ZERO)));
+        let mut look = pin!(sleep_until(self.clock.instant(Duration::ZERO)));
         loop {
             let is_behind = self.launch();
-            self.wind(timer.as_mut());
+            let turn = self.wheel.next_at();
+            self.wind(timer.as_mut(), turn);
+            self.wind(look.as_mut(), self.roster.looks_at());
             tokio::select! {
                 () = stop.cancelled() => return,
                 Ok(()) = revisions.changed() => {
@@ -108,7 +111,8 @@ impl<P: Probe> Scheduler<P> {
                         revisions.mark_changed();
                     }
                 }
-                Ok(()) = tasks.changed() => self.resync(),
+                Ok(()) = tasks.changed() => self.roster.look_again(),
+                () = look.as_mut(), if self.roster.looks_at().is_some() => self.look_at_some(),
                 done = self.runner.next(), if self.runner.in_flight() > 0 => self.finish_all(done),
                 sent = send(&self.registry, self.reports.front()) => {
                     if sent.is_err() || self.send_on().is_err() {
@@ -121,9 +125,9 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Sets the timer to the wheel's next turn.
-    fn wind(&mut self, timer: Pin<&mut Sleep>) {
-        if let Some(at) = self.wheel.next_at().map(|at| self.clock.instant(at))
+    /// Sets a timer, if there is something to wait for.
+    fn wind(&self, timer: Pin<&mut Sleep>, at: Option<Duration>) {
+        if let Some(at) = at.map(|at| self.clock.instant(at))
             && timer.deadline() != at
         {
             timer.reset(at);
@@ -142,10 +146,18 @@ impl<P: Probe> Scheduler<P> {
         Ok(())
     }
 
-    /// Makes the checks those of what is there, and this server's task.
+    /// Makes the checks those of what is there, and this server's task, in one go.
     fn resync(&mut self) {
         let turnover = self.roster.resync(&self.registry.snapshot(), self.clock.elapsed());
         self.take(turnover);
+    }
+
+    /// Takes and drops some of what has become this server's task, or is none any more.
+    fn look_at_some(&mut self) {
+        let began = self.clock.elapsed();
+        let turnover = self.roster.look_at_some(&self.registry.snapshot(), began);
+        self.take(turnover);
+        self.roster.rest(began, self.clock.elapsed());
     }
 
     /// Follows the registry, and says whether that was all there is for now.
@@ -209,11 +221,16 @@ impl<P: Probe> Scheduler<P> {
 
     /// Starts some of what is due, while there is room, and says whether there is more to start.
     fn launch(&mut self) -> bool {
-        let mut started = 0;
-        while started < STARTS_MAX
+        let mut tried = 0;
+        while tried < STARTS_MAX
             && self.runner.has_room(self.reports.len())
             && let Some(id) = self.waiting.pop()
         {
+            if let Some(given_up) = self.roster.give_up(id) {
+                self.take(given_up);
+                tried += 1;
+                continue;
+            }
             let Some(record) = self.roster.get_mut(id) else { continue };
             let now = self.clock.elapsed();
             let interval = record.thresholds().interval;
@@ -226,10 +243,10 @@ impl<P: Probe> Scheduler<P> {
             let job = Job { instance: Arc::clone(&record.instance), check: record.index.into() };
             self.runner.start(id, job);
             self.schedule(id, now + interval.mul_f64(share));
-            started += 1;
+            tried += 1;
         }
         self.stats.busy(self.runner.in_flight(), self.waiting.len());
-        started == STARTS_MAX
+        tried == STARTS_MAX
     }
 
     /// Takes a result and all others that are there.
@@ -243,6 +260,10 @@ impl<P: Probe> Scheduler<P> {
     /// Takes a result. Those of checks that are gone are dropped here; should the registration have
     /// been replaced without our knowing yet, the registry drops them.
     fn finish(&mut self, done: Done) {
+        if let Some(given_up) = self.roster.give_up(done.id) {
+            self.take(given_up);
+            return;
+        }
         let now = self.clock.elapsed();
         let Some(record) = self.roster.get_mut(done.id) else { return };
         record.is_running = false;

@@ -12,8 +12,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-#[cfg(test)]
-pub(super) use self::shared::SLICE;
 pub(super) use self::shared::Sharing;
 use self::shared::inbound;
 use super::{

@@ -36,6 +36,7 @@ mod steps;
 #[cfg_attr(fuzzing, allow(unused, reason = "the targets need some of it"))]
 #[allow(clippy::unwrap_used, reason = "for tests and targets only, which clippy does not see")]
 pub(crate) mod testing;
+mod walk;
 mod writer;
 
 pub use events::{Events, Gone};
@@ -58,4 +59,5 @@ pub use shared::{
 };
 pub use snapshot::{Counts, ServiceEntry, Snapshot};
 pub use steps::Steps;
+pub use walk::{SLICE, Walk, rested};
 pub use writer::{Keeping, Setup, Writer, start};

@@ -16,6 +16,9 @@ use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 /// change copies about 64 + 64 + 49 pointers.
 const FANOUT: usize = 64;
 
+/// How many shards there are.
+pub(super) const SHARDS: usize = FANOUT * FANOUT;
+
 type Shard<K, V> = HashTable<(K, V)>;
 type Group<K, V> = [Arc<Shard<K, V>>; FANOUT];
 
@@ -78,6 +81,13 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
         self.len == 0
     }
 
+    /// The entries of one shard of [`SHARDS`], in no order. A key is in the same one in all copies
+    /// of a map.
+    pub fn shard(&self, number: usize) -> impl Iterator<Item = (&K, &V)> {
+        let shard = &self.groups[number / FANOUT][number % FANOUT];
+        shard.iter().map(|(key, value)| (key, value))
+    }
+
     /// All entries, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         let shards = self.groups.iter().flat_map(|group| group.iter());
@@ -120,7 +130,7 @@ mod tests {
 
     use proptest::{collection::vec, prelude::*};
 
-    use super::Shards;
+    use super::{SHARDS, Shards};
 
     proptest! {
         #[test]
@@ -140,7 +150,10 @@ mod tests {
                 }
             }
             let entries: HashMap<_, _> = ours.iter().map(|(k, v)| (*k, *v)).collect();
-            prop_assert_eq!(entries, model);
+            prop_assert_eq!(&entries, &model);
+            let by_shard: Vec<_> = (0..SHARDS).flat_map(|number| ours.shard(number)).collect();
+            prop_assert_eq!(by_shard.len(), model.len(), "each once");
+            prop_assert!(by_shard.into_iter().all(|(key, value)| model[key] == *value));
         }
     }
 }

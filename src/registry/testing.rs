@@ -141,6 +141,17 @@ pub(crate) fn registry() -> Registry {
     run(Kept::default(), Options::default()).registry
 }
 
+/// The same with so many instances in a thousand services, and a node.
+#[cfg(test)]
+pub(crate) async fn registry_of(instances: usize) -> Registry {
+    let registry = registry();
+    let names = (0..instances).map(|number| format!("s{}/i{number}", number % 1_000));
+    let node = Instance { service: ServiceName::nodes(), ..instance("web/n1", "10.0.0.1") };
+    let all = names.map(|name| instance(&name, "10.0.0.1")).chain([node]).map(Into::into);
+    registry.submit(crate::model::Command::Register(all.collect())).await.unwrap();
+    registry
+}
+
 /// `web/a` and the like.
 pub(crate) fn key(text: &str) -> InstanceKey {
     let (service, id) = text.split_once('/').expect("SERVICE/INSTANCE");

@@ -18,7 +18,7 @@ use crate::{
         Timestamp,
     },
     registry::{
-        Member, Options,
+        Member, Options, Peer, View,
         testing::{Kept, Running, beating, instance, key, run},
     },
 };
@@ -91,13 +91,7 @@ impl Rig {
     fn over(kept: Kept, in_flight_max: usize) -> Self {
         let running = run(kept, Options::default());
         let (fake, stop) = (Fake::default(), CancellationToken::new());
-        fake.0.lock().clock = Some(running.clock.clone());
-        let bound = NonZeroUsize::new(in_flight_max).unwrap();
-        let runner = Runner::new(fake.clone(), bound, running.clock.clone());
-        let stats = Stats::new(&running.metrics);
-        let mut scheduler =
-            Scheduler::new(running.registry.clone(), runner, running.clock.clone(), stats);
-        scheduler.random = fastrand::Rng::with_seed(7);
+        let scheduler = scheduler(&running, &fake, in_flight_max);
         tokio::spawn(scheduler.run(stop.clone()));
         Self { running, fake, stop }
     }
@@ -129,6 +123,29 @@ impl Rig {
             }
         };
         timeout(Duration::from_secs(600), wait).await.unwrap_or_else(|_| panic!("never {what}"));
+    }
+}
+
+/// One that does nothing yet.
+fn scheduler(running: &Running, fake: &Fake, in_flight_max: usize) -> Scheduler<Fake> {
+    let clock = running.clock.clone();
+    fake.0.lock().clock = Some(clock.clone());
+    let bound = NonZeroUsize::new(in_flight_max).unwrap();
+    let runner = Runner::new(fake.clone(), bound, clock.clone());
+    let stats = Stats::new(&running.metrics);
+    let mut scheduler = Scheduler::new(running.registry.clone(), runner, clock, stats);
+    scheduler.random = fastrand::Rng::with_seed(7);
+    scheduler
+}
+
+/// The server `a`, where that one is all there are.
+fn view(server: &str) -> View {
+    View {
+        me: "a".into(),
+        servers: vec![Peer { id: server.into(), http: [].into() }],
+        checkers: 1,
+        is_cut_off: false,
+        hears_all: false,
     }
 }
 
@@ -318,6 +335,60 @@ async fn a_deregistered_instance_is_no_longer_probed() {
     assert_eq!(rig.starts("web/a").len(), before);
     assert!(rig.starts("web/b").len() >= 10);
     assert!(gauge(&rig, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_becomes_another_server_s_task_is_probed_no_more_until_it_is_this_one_s_again() {
+    let rig = Rig::start();
+    let ownership = rig.running.registry.ownership().clone();
+    ownership.set(view("a"));
+    rig.fake.0.lock().takes = Duration::from_secs(3);
+    rig.script("web/a", vec![Ok("fine"), Err("dead")]);
+    let at_once = Thresholds { interval: INTERVAL, fall: 1, ..Thresholds::DEFAULT };
+    rig.register([checked("web/a", at_once)]).await;
+    rig.until("it passes", |rig| rig.status("web/a").0 == Status::Passing).await;
+    while rig.starts("web/a").len() < 2 {
+        sleep(Duration::from_secs(1)).await;
+    }
+    ownership.set(view("b"));
+    sleep(INTERVAL * 5).await;
+    assert_eq!(rig.starts("web/a").len(), 2);
+    assert_eq!(rig.status("web/a").0, Status::Passing, "what was on its way counts no more");
+    // A probe that is called off ends without a word.
+    rig.fake.0.lock().in_flight.clear();
+    ownership.set(view("a"));
+    rig.until("it is found dead", |rig| rig.status("web/a").0 == Status::Critical).await;
+}
+
+/// The way through a million takes seconds.
+#[tokio::test(start_paused = true)]
+async fn what_another_server_has_by_now_neither_begins_nor_counts_before_it_is_come_upon() {
+    for is_under_way in [false, true] {
+        let (running, fake) = (run(Kept::default(), Options::default()), Fake::default());
+        running
+            .registry
+            .submit(Command::Register(vec![every_ten_seconds("web/a").into()]))
+            .await
+            .unwrap();
+        let ownership = running.registry.ownership();
+        ownership.set(view("a"));
+        let mut scheduler = scheduler(&running, &fake, 10);
+        scheduler.resync();
+        if is_under_way {
+            scheduler.launch();
+            assert_eq!(scheduler.runner.in_flight(), 1);
+        }
+        ownership.set(view("b"));
+        match is_under_way {
+            true => {
+                let done = scheduler.runner.next().await;
+                scheduler.finish_all(done);
+            }
+            false => drop(scheduler.launch()),
+        }
+        assert_eq!((scheduler.runner.in_flight(), scheduler.reports.len()), (0, 0));
+        assert_eq!(scheduler.roster.len(), 0, "given up");
+    }
 }
 
 #[tokio::test(start_paused = true)]

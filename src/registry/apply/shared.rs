@@ -25,8 +25,6 @@ use tokio::{
     time::Instant,
 };
 
-#[cfg(test)]
-pub(in crate::registry) use self::tasks::SLICE;
 use self::{separate::Separate, tasks::Unlooked};
 use super::{Applier, Outcome, Reply, reply};
 use crate::{

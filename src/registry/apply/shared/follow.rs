@@ -273,7 +273,7 @@ impl Applier {
         if has_grace {
             self.begin_all_anew();
         } else if let Some(sharing) = &mut self.sharing {
-            sharing.unlooked.again(&self.registry.snapshot());
+            sharing.unlooked.again();
         }
         self.retry_at = None;
     }

@@ -1,27 +1,15 @@
 //! Whose task which instance is, after servers have come or gone: looked at some at a time.
 //!
-//! To look at a million instances takes half a second, and all servers do it at the same time. The
-//! writer has changes to show and heartbeats to hear meanwhile, and other processes want to run: it
-//! looks at one slice, and rests. An instance that has become this server's task has a full ttl
-//! from its slice on; heartbeats of one that is no longer go to its new owner at once, whatever is
-//! still counted here.
+//! The writer has changes to show and heartbeats to hear meanwhile. An instance that has become
+//! this server's task has a full ttl from its slice on; heartbeats of one that is no longer go to
+//! its new owner at once, whatever is still counted here.
 //!
 //! All at once is only what has to be: where this server's own leases count for nothing, since
 //! others have done its work meanwhile, none of them may run out before it was begun anew.
 
 use std::{sync::Arc, time::Duration};
 
-use crate::registry::{Member, Snapshot, apply::Applier, lease::Due, snapshot::ServiceEntry};
-
-/// Instances that are looked at in one go, which takes about a millisecond; of a larger service
-/// all.
-pub(in crate::registry) const SLICE: usize = 2_048;
-
-/// How many times as long as a slice took there is none after it.
-const REST: u32 = 3;
-
-/// There is none for so long at least: the step of timers.
-const REST_MIN: Duration = Duration::from_millis(1);
+use crate::registry::{Member, Snapshot, Walk, apply::Applier, lease::Due, rested};
 
 /// What has yet to be looked at.
 #[derive(Debug, Default)]
@@ -35,18 +23,9 @@ pub(super) struct Unlooked {
     now: Walk,
 }
 
-/// A way through all instances, as they were when it began.
-#[derive(Debug, Default)]
-struct Walk {
-    services: Vec<Arc<ServiceEntry>>,
-    nodes: Vec<Arc<Member>>,
-}
-
-/// What is looked at in one go: of these what is there now. What has come since was looked at when
-/// it came, and so was what has gone.
-struct Slice {
-    services: Vec<Arc<ServiceEntry>>,
-    nodes: Vec<Arc<Member>>,
+/// What is looked at in one go.
+struct Slice<'s> {
+    members: Vec<&'s Arc<Member>>,
     /// Whether their leases begin anew.
     is_anew: bool,
 }
@@ -55,14 +34,18 @@ struct Slice {
 
 impl Unlooked {
     /// Everything again, because the servers are others than before.
-    pub(super) fn again(&mut self, snapshot: &Snapshot) {
-        // While anything is left of `before`, `now` is everything.
-        self.before = std::mem::replace(&mut self.now, Walk::of(snapshot));
+    pub(super) fn again(&mut self) {
+        match self.before.is_over() {
+            true => self.before = self.now.clone(),
+            // `now` was everything.
+            false => self.before.again(),
+        }
+        self.now.again();
     }
 
     /// Whether nothing is left.
     fn is_empty(&self) -> bool {
-        self.before.is_empty() && self.now.is_empty()
+        self.before.is_over() && self.now.is_over()
     }
 
     /// When there is something to look at.
@@ -70,54 +53,15 @@ impl Unlooked {
         (!self.is_empty()).then_some(self.next_at)
     }
 
-    fn next_slice(&mut self) -> Slice {
-        let is_anew = !self.before.is_empty();
+    fn next_slice<'s>(&mut self, snapshot: &'s Snapshot) -> Slice<'s> {
+        let is_anew = !self.before.is_over();
         let walk = if is_anew { &mut self.before } else { &mut self.now };
-        let (services, nodes) = walk.next();
-        Slice { services, nodes, is_anew }
+        Slice { members: walk.next(snapshot), is_anew }
     }
 
     /// Rests after a slice.
     fn rest(&mut self, began: Duration, ended: Duration) {
-        self.next_at = ended + REST_MIN.max(ended.saturating_sub(began) * REST);
-    }
-}
-
-// === impl Walk ===
-
-impl Walk {
-    fn of(snapshot: &Snapshot) -> Self {
-        let services = snapshot.services.iter().map(|(_, entry)| Arc::clone(entry)).collect();
-        let nodes = snapshot.nodes.iter().map(|(_, node)| Arc::clone(node)).collect();
-        Self { services, nodes }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.nodes.is_empty()
-    }
-
-    fn next(&mut self) -> (Vec<Arc<ServiceEntry>>, Vec<Arc<Member>>) {
-        let (mut services, mut count) = (Vec::new(), 0);
-        while count < SLICE
-            && let Some(entry) = self.services.pop()
-        {
-            count += entry.members.len();
-            services.push(entry);
-        }
-        let rest = self.nodes.len().saturating_sub(SLICE.saturating_sub(count));
-        (services, self.nodes.drain(rest..).collect())
-    }
-}
-
-// === impl Slice ===
-
-impl Slice {
-    /// What is there now.
-    fn members<'s>(&self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s Arc<Member>> {
-        let services =
-            self.services.iter().filter_map(|entry| snapshot.service(entry.name.as_str()));
-        let nodes = self.nodes.iter().filter_map(|node| snapshot.member_like(&node.instance));
-        services.flat_map(|entry| &entry.members).chain(nodes)
+        self.next_at = rested(began, ended);
     }
 }
 
@@ -148,8 +92,8 @@ impl Applier {
             return;
         }
         let snapshot = self.registry.snapshot();
-        let slice = sharing.unlooked.next_slice();
-        for member in slice.members(&snapshot) {
+        let slice = sharing.unlooked.next_slice(&snapshot);
+        for member in slice.members {
             let key = member.key();
             if slice.is_anew {
                 self.leases.follow(&key, None, now);
@@ -181,82 +125,33 @@ impl Applier {
 mod tests {
     use std::{collections::HashSet, time::Duration};
 
-    use super::{REST, REST_MIN, SLICE, Slice, Unlooked};
-    use crate::{
-        model::{Command, InstanceKey},
-        registry::{Registry, testing},
-    };
+    use super::Unlooked;
+    use crate::registry::{SLICE, testing::registry_of};
 
-    async fn registry() -> Registry {
-        let registry = testing::registry();
-        let names = (0..3 * SLICE).map(|number| format!("s{}/i{number}", number % 1_000));
-        let all = names.map(|name| testing::instance(&name, "10.0.0.1").into()).collect();
-        registry.submit(Command::Register(all)).await.unwrap();
-        registry
-    }
-
-    fn keys(slice: &Slice, registry: &Registry) -> Vec<InstanceKey> {
-        slice.members(&registry.snapshot()).map(|member| member.key()).collect()
-    }
-
-    #[tokio::test]
-    async fn slices_are_bounded_and_have_everything_once() {
-        let registry = registry().await;
-        let mut unlooked = Unlooked::default();
-        unlooked.again(&registry.snapshot());
-        let mut seen = HashSet::new();
-        while !unlooked.is_empty() {
-            let slice = unlooked.next_slice();
-            let keys = keys(&slice, &registry);
-            assert!((1..SLICE + 10).contains(&keys.len()), "{}", keys.len());
-            assert!(!slice.is_anew);
-            for key in keys {
-                assert!(seen.insert(key.clone()), "{key} twice");
-            }
-        }
-        assert_eq!(seen.len(), 3 * SLICE);
-    }
-
-    #[tokio::test]
-    async fn after_a_slice_it_rests_until_nothing_is_left() {
-        let registry = registry().await;
-        let mut unlooked = Unlooked::default();
-        assert_eq!(unlooked.next_at(), None);
-        unlooked.again(&registry.snapshot());
-        let millis = Duration::from_millis;
-        let mut took_and_rest =
-            [(millis(2), millis(2) * REST), (millis(0), REST_MIN)].into_iter().cycle();
-        let mut now = Duration::from_secs(7);
-        while unlooked.next_at().is_some_and(|at| at <= now) {
-            unlooked.next_slice();
-            let (took, rest) = took_and_rest.next().unwrap();
-            unlooked.rest(now, now + took);
-            now += took;
-            if let Some(at) = unlooked.next_at() {
-                assert_eq!(at, now + rest);
-                now = at;
-            }
-        }
-        assert!(unlooked.is_empty());
-    }
+    const MILLI: Duration = Duration::from_millis(1);
 
     /// What was lost and came back meanwhile had the deadline from before: its heartbeats went to
     /// the one who had it in between.
     #[tokio::test]
     async fn what_was_not_looked_at_when_servers_change_again_is_begun_anew() {
-        let registry = registry().await;
+        let registry = registry_of(3 * SLICE).await;
+        let (snapshot, now) = (registry.snapshot(), Duration::from_secs(7));
         for slices in 0..2 {
             let mut unlooked = Unlooked::default();
-            unlooked.again(&registry.snapshot());
+            assert_eq!(unlooked.next_at(), None);
+            unlooked.again();
             let seen: usize =
-                (0..slices).map(|_| keys(&unlooked.next_slice(), &registry).len()).sum();
-            unlooked.again(&registry.snapshot());
+                (0..slices).map(|_| unlooked.next_slice(&snapshot).members.len()).sum();
+            unlooked.again();
             let (mut anew, mut all) = (HashSet::new(), HashSet::new());
-            while !unlooked.is_empty() {
-                let slice = unlooked.next_slice();
-                if slice.is_anew { &mut anew } else { &mut all }.extend(keys(&slice, &registry));
+            while unlooked.next_at().is_some() {
+                let slice = unlooked.next_slice(&snapshot);
+                unlooked.rest(now, now + MILLI);
+                assert!(unlooked.next_at().is_none_or(|at| at > now + MILLI));
+                let met = if slice.is_anew { &mut anew } else { &mut all };
+                met.extend(slice.members.into_iter().map(|member| member.key()));
             }
-            assert_eq!((anew.len(), all.len()), (3 * SLICE - seen, 3 * SLICE));
+            assert_eq!((anew.len(), all.len()), (3 * SLICE + 1 - seen, 3 * SLICE + 1));
         }
     }
 }

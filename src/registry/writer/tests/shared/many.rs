@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use super::{Fleet, beat, key, pass, register};
 use crate::{
     model::{Command, EventKind, Policy, Status, limit},
-    registry::{Edit, Member, apply::SLICE, testing},
+    registry::{Edit, Member, SLICE, testing},
 };
 
 /// So many that it takes several slices to look at them.
