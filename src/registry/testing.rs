@@ -11,6 +11,8 @@ pub(crate) use super::shared::testing::Commons;
 use super::{
     Change, Journal, JournalError, Loaded, Member, Options, Origins, Registry, Setup, start,
 };
+#[cfg(test)]
+use super::{Peer, View};
 use crate::{
     model::{
         Addresses, CheckKind, CheckSpec, Instance, InstanceId, InstanceKey, Meta, Origin, Policy,
@@ -150,6 +152,19 @@ pub(crate) async fn registry_of(instances: usize) -> Registry {
     let all = names.map(|name| instance(&name, "10.0.0.1")).chain([node]).map(Into::into);
     registry.submit(crate::model::Command::Register(all.collect())).await.unwrap();
     registry
+}
+
+/// What the server `a` sees where these are there, each of which checks by itself.
+#[cfg(test)]
+pub(crate) fn view(servers: &[&str]) -> View {
+    let peer = |id: &&str| Peer { id: (*id).into(), http: [].into() };
+    View {
+        me: "a".into(),
+        servers: servers.iter().map(peer).collect(),
+        checkers: 1,
+        is_cut_off: false,
+        hears_all: false,
+    }
 }
 
 /// `web/a` and the like.

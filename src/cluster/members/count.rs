@@ -83,7 +83,10 @@ mod tests {
             testing::shared_url,
         },
         model::Command,
-        registry::{Ownership, Peer, View, testing},
+        registry::{
+            Ownership,
+            testing::{self, view},
+        },
     };
 
     #[tokio::test(start_paused = true)]
@@ -93,14 +96,6 @@ mod tests {
         let command = Command::Register(instances.map(Into::into).collect());
         registry.submit(command).await.unwrap();
         let (common, metrics) = common(client(shared_url()), "/rollcall/");
-        let peer = |id: &str| Peer { id: id.into(), http: [].into() };
-        let view = |servers: &[&str]| View {
-            me: "a".into(),
-            servers: servers.iter().map(|id| peer(id)).collect(),
-            checkers: 1,
-            is_cut_off: false,
-            hears_all: false,
-        };
         let ownership = Ownership::of(view(&["a"]));
         let stop = CancellationToken::new();
         let _stopping = stop.clone().drop_guard();

@@ -18,8 +18,8 @@ use crate::{
         Timestamp,
     },
     registry::{
-        Member, Options, Peer, View,
-        testing::{Kept, Running, beating, instance, key, run},
+        Member, Options,
+        testing::{Kept, Running, beating, instance, key, run, view},
     },
 };
 
@@ -136,17 +136,6 @@ fn scheduler(running: &Running, fake: &Fake, in_flight_max: usize) -> Scheduler<
     let mut scheduler = Scheduler::new(running.registry.clone(), runner, clock, stats);
     scheduler.random = fastrand::Rng::with_seed(7);
     scheduler
-}
-
-/// The server `a`, where that one is all there are.
-fn view(server: &str) -> View {
-    View {
-        me: "a".into(),
-        servers: vec![Peer { id: server.into(), http: [].into() }],
-        checkers: 1,
-        is_cut_off: false,
-        hears_all: false,
-    }
 }
 
 fn checked(name: &str, thresholds: Thresholds) -> Instance {
@@ -341,7 +330,7 @@ async fn a_deregistered_instance_is_no_longer_probed() {
 async fn what_becomes_another_server_s_task_is_probed_no_more_until_it_is_this_one_s_again() {
     let rig = Rig::start();
     let ownership = rig.running.registry.ownership().clone();
-    ownership.set(view("a"));
+    ownership.set(view(&["a"]));
     rig.fake.0.lock().takes = Duration::from_secs(3);
     rig.script("web/a", vec![Ok("fine"), Err("dead")]);
     let at_once = Thresholds { interval: INTERVAL, fall: 1, ..Thresholds::DEFAULT };
@@ -350,13 +339,13 @@ async fn what_becomes_another_server_s_task_is_probed_no_more_until_it_is_this_o
     while rig.starts("web/a").len() < 2 {
         sleep(Duration::from_secs(1)).await;
     }
-    ownership.set(view("b"));
+    ownership.set(view(&["b"]));
     sleep(INTERVAL * 5).await;
     assert_eq!(rig.starts("web/a").len(), 2);
     assert_eq!(rig.status("web/a").0, Status::Passing, "what was on its way counts no more");
     // A probe that is called off ends without a word.
     rig.fake.0.lock().in_flight.clear();
-    ownership.set(view("a"));
+    ownership.set(view(&["a"]));
     rig.until("it is found dead", |rig| rig.status("web/a").0 == Status::Critical).await;
 }
 
@@ -371,14 +360,14 @@ async fn what_another_server_has_by_now_neither_begins_nor_counts_before_it_is_c
             .await
             .unwrap();
         let ownership = running.registry.ownership();
-        ownership.set(view("a"));
+        ownership.set(view(&["a"]));
         let mut scheduler = scheduler(&running, &fake, 10);
         scheduler.resync();
         if is_under_way {
             scheduler.launch();
             assert_eq!(scheduler.runner.in_flight(), 1);
         }
-        ownership.set(view("b"));
+        ownership.set(view(&["b"]));
         match is_under_way {
             true => {
                 let done = scheduler.runner.next().await;
