@@ -243,7 +243,12 @@ impl Applier {
         let is_owed = requests.is_empty();
         let Some(sharing) = &mut self.sharing else { return };
         sharing.proposing_since = None;
-        sharing.unanswered = Unanswered::of(&result);
+        let was_unanswered =
+            std::mem::replace(&mut sharing.unanswered, Unanswered::of(&result)).is_some();
+        if was_unanswered && result.is_ok() {
+            // It answers again: what it was owed then need not wait any longer.
+            self.retry_at = None;
+        }
         match result {
             Ok(at) => {
                 let both = requests.into_iter().zip(outcomes);

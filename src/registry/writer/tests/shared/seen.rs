@@ -11,7 +11,7 @@ use crate::{
         Timestamp,
     },
     registry::{
-        Beat, Edit, Guard, Options, Registration, Registry,
+        Beat, Edit, Guard, Options, Refused, Registration, Registry,
         shared::testing::BEATS_MAX,
         testing::{self, tcp_checked},
     },
@@ -44,6 +44,26 @@ async fn what_the_owner_finds_is_shown_there_at_once_and_by_all_soon() {
     fleet.submit(owner, report("web/a", registered, Status::Passing)).await.unwrap();
     pass(5).await;
     assert_eq!(fleet.commons.revision(), 2);
+}
+
+/// Others left out for a second more who was alive again.
+#[tokio::test(start_paused = true)]
+async fn what_was_found_is_written_as_soon_as_a_store_answers_that_had_not() {
+    let fleet = Fleet::start(2);
+    let (owner, other) = fleet.owner_and_other("web/a");
+    fleet.submit(owner, register(tcp_checked("web/a"))).await.unwrap();
+    pass(2).await;
+    // A member of etcd whose leader dies drops what it was given, and says nothing.
+    let unsure = Refused::Unsure("no reply in time".into());
+    fleet.commons.give_up_after(Duration::from_secs(3), unsure);
+    fleet.commons.hang(true);
+    let found = report("web/a", fleet.registered(owner, "web/a"), Status::Passing);
+    fleet.registry(owner).enqueue(found).await.unwrap();
+    pass(3_005).await;
+    fleet.commons.hang(false);
+    fleet.submit(owner, register(testing::instance("web/b", "10.0.0.2"))).await.unwrap();
+    pass(5).await;
+    assert_eq!(status(&fleet.servers[other], "web/a"), Some(Status::Passing));
 }
 
 /// It was passing again, on all servers, until the next heartbeat.
