@@ -92,9 +92,9 @@ impl Failure {
         let mut object = json!({"error": error, "exit_code": self.code(), "problem": problem});
         if let Self::Config(error) = self {
             let mistake = |Mistake { message, place, source, .. }: &Mistake| {
-                let place = place.as_ref();
-                json!({"message": message, "file": place.map(|at| &at.file),
-                    "line": place.map(|at| at.line), "column": place.map(|at| at.column),
+                let (place, at) = (place.as_ref(), place.as_ref().and_then(|place| place.at));
+                json!({"message": message, "file": place.map(|place| &place.file),
+                    "line": at.map(|at| at.line), "column": at.map(|at| at.column),
                     "source": source})
             };
             object["errors"] = error.mistakes().iter().map(mistake).collect();

@@ -29,6 +29,13 @@ pub struct Mistake {
 pub struct Place {
     /// The path as it was given.
     pub file: String,
+    /// Where in the file; `None` of all of it.
+    pub at: Option<Position>,
+}
+
+/// A place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
     /// Counted from 1, as columns are.
     pub line: usize,
     /// In characters.
@@ -84,6 +91,12 @@ impl Mistake {
         Self { shown, source: Some(source), ..Self::from(message.to_owned()) }
     }
 
+    /// One of a whole file: `what` is the matter with it.
+    pub(super) fn of_file(path: &str, what: &str) -> Self {
+        let place = Place { file: path.to_owned(), at: None };
+        Self { place: Some(place), ..Self::from(format!("`{path}` {what}")) }
+    }
+
     /// One that lies in a variable of the environment.
     pub(super) fn by_variable(message: &str, name: &str) -> Self {
         Self::by(message, format!("environment variable {name}"))
@@ -119,7 +132,7 @@ impl Text<'_> {
             "\n{gutter}--> {path}:{number}:{column}\n{gutter} |\n{number} | {line}\n\
              {gutter} | {indent}{carets}"
         );
-        let place = Place { file: path.to_owned(), line: number, column };
+        let place = Place { file: path.to_owned(), at: Some(Position { line: number, column }) };
         Mistake { message: message.to_owned(), place: Some(place), source: None, shown }
     }
 

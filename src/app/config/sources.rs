@@ -110,8 +110,8 @@ impl Sources {
 }
 
 fn read_file(path: &std::path::Path) -> Result<String, ConfigError> {
-    let fault =
-        |problem: String| ConfigError::new(vec![format!("`{}` {problem}", path.display()).into()]);
+    let shown = path.display().to_string();
+    let fault = |problem: String| ConfigError::new(vec![Mistake::of_file(&shown, &problem)]);
     let octets = std::fs::File::open(path)
         .and_then(|file| read_limited(file, FILE_OCTETS_MAX))
         .map_err(|error| fault(format!("cannot be read: {error}")))?;

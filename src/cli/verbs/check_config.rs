@@ -143,16 +143,19 @@ mod tests {
     fn with_json_a_file_is_right_or_each_mistake_has_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rollcall.toml");
-        let run = |text: &str| {
-            fs::write(&file, text).unwrap();
+        let check = |file: &Path| {
             let (buffer, mut errors) = (Buffer::default(), Vec::new());
-            let args = CheckConfigArgs { file: file.clone(), json: true };
+            let args = CheckConfigArgs { file: file.to_owned(), json: true };
             let outcome = args.run(&mut buffer.output(true), &mut errors, &Clock::system());
             let told: Value = serde_json::from_str(&buffer.text()).unwrap();
             assert_eq!((told["ok"] == true, &*errors), (outcome.is_ok(), &b""[..]), "{told}");
             let failure = outcome.err().map(|failure| failure.json().unwrap());
             let failure: Option<Value> = failure.map(|it| serde_json::from_str(&it).unwrap());
             (told["warnings"].clone(), failure)
+        };
+        let run = |text: &str| {
+            fs::write(&file, text).unwrap();
+            check(&file)
         };
         let unread = "version = 1\n[store]\nkind = \"embedded\"\nprefix = \"/x\"\n";
         let (warnings, failure) = run(unread);
@@ -171,6 +174,10 @@ mod tests {
             (error["line"].as_u64(), error["column"].as_u64())
         });
         assert_eq!(places.collect::<Vec<_>>(), [(Some(3), Some(12)), (Some(4), Some(3))]);
+        let missing = folder.path().join("missing.toml");
+        let told = check(&missing).1.unwrap();
+        let mistake = &told["errors"][0];
+        assert_eq!((mistake["file"].as_str(), &mistake["line"]), (missing.to_str(), &Value::Null));
     }
 
     #[test]
