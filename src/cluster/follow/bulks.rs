@@ -70,7 +70,8 @@ impl Follower {
         if known != still {
             self.bulks.remove_marker(revision);
         }
-        bulks.known.last = self.bulks.known.last;
+        // One that ended later is of another history: its revisions say nothing of this one's rows.
+        bulks.known.last = self.bulks.known.last.filter(|over| over.ended <= revision);
         self.bulks = bulks;
         if let Some((marker, at)) = marker {
             self.take_marker(Some(marker), at, now);

@@ -2,15 +2,16 @@
 
 use tokio::time::{Duration, Instant};
 
-use super::{World, bulks::many, policy};
+use super::{World, bulks::many, deregister, policy};
 use crate::{
     cluster::{
-        follow::testing::{Mirror, until},
+        follow::testing::{Link, Mirror, client, until},
         layout::{Author, BulkId, Marker, encode_parts},
+        testing::Place,
         write::{bulk::Bulk, writer::Free},
     },
     model::Timestamp,
-    registry::Guard,
+    registry::{Guard, Weather},
 };
 
 /// How far a writer comes before it dies.
@@ -104,6 +105,36 @@ async fn a_bulk_that_others_have_given_up_is_refused() {
     other.propose(vec![policy("web")]).await.unwrap();
     assert!(bulk.put_parts(parts).await.is_err() && bulk.count().await.is_err());
     assert_eq!((world.keys("instances/").await, world.keys("bulk").await), (0, 0));
+}
+
+/// Its revisions were held against those of the copy: all was refused until these had passed them.
+#[tokio::test]
+async fn a_bulk_from_before_etcd_went_back_to_a_copy_holds_up_nothing() {
+    let place = Place::new();
+    let etcd = place.start("first");
+    let (direct, link) = (client(&place.client), Link::to(&place.client).await);
+    let by_link = client(&link.url);
+    let mut world = World::of(by_link.clone(), by_link, "/rollcall/").await;
+    world.write(vec![policy("web")]).await;
+    place.backup();
+    let finish = world.finish();
+    let counted = world.write(many(300, Guard::Unchanged)).await;
+    world.until_over().await;
+    let ended = world.mirror.upto;
+    assert!(ended > counted);
+    link.cut();
+    world.mirror.until(|mirror| mirror.weather != Weather::Fair).await;
+    drop((etcd, finish));
+    place.restore("second");
+    let _etcd = place.start("second");
+    link.lead_to(&place.client);
+    world.mirror.until(|mirror| mirror.lists == 1 && mirror.weather == Weather::Fair).await;
+    while world.mirror.upto < counted {
+        let at = direct.put("/rollcall/v1/beats/other", "", None).await.unwrap().revision;
+        world.mirror.until_seen(at).await;
+    }
+    assert!(world.mirror.upto < ended);
+    world.write(vec![deregister("web/i1", Guard::Unchanged), policy("other")]).await;
 }
 
 /// All were refused as busy, and nothing said why.
