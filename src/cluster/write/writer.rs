@@ -182,13 +182,15 @@ impl Writer {
         end.map_err(Lost::Refused)
     }
 
-    /// A transaction may have been taken: looks whether it was.
+    /// A transaction may have been taken: looks whether it was. Who follows may do so at the member
+    /// that has not answered, and is silent for long until that is noticed: it looks, too.
     async fn find_out(
         &self,
         part: &Part,
         cause: String,
         deadline: Instant,
     ) -> Result<u64, Refused> {
+        self.common.doubt(Doubt::Silence);
         let look = async {
             loop {
                 match self.common.txn(part.question()).await {
@@ -199,8 +201,6 @@ impl Writer {
             }
         };
         let Ok(reply) = timeout_at(deadline, look).await else {
-            // The watch may be silent for long until that is noticed.
-            self.common.doubt(Doubt::Silence);
             return Err(Refused::Unsure(unsure(&cause)));
         };
         let now = reply.header.revision;

@@ -128,6 +128,30 @@ async fn what_has_no_answer_makes_who_follows_look() {
     assert_eq!(world.mirror.board(), "");
 }
 
+/// The next member said at once what had become of the change, so nobody looked: for ten seconds
+/// more changes of others were not shown, and nothing was written, for want of its echo.
+#[tokio::test]
+async fn who_follows_looks_also_where_another_member_knows_what_became_of_it() {
+    let (etcd, prefix) = shared();
+    let (one, other) = (Link::to(shared_url()).await, Link::to(shared_url()).await);
+    let deadline = Duration::from_millis(500);
+    let options = EtcdOptions { deadline, ..EtcdOptions::new([&*one.url, &*other.url]) };
+    let both = Client::new(options).unwrap();
+    let mut world = World::of(both.clone(), both, &prefix).await;
+    world.write(vec![register("web/a", Guard::Unchanged)]).await;
+    one.set_flow(Flow::None);
+    let refused = world.propose(vec![register("web/b", Guard::Unchanged)]).await;
+    assert!(matches!(refused, Err(Refused::Unsure(_))), "{refused:?}");
+    let at = World::of(etcd.clone(), etcd, &prefix).await.write(vec![own_policy("web")]).await;
+    world.mirror.until_seen(at).await;
+    let restarts = ["unanswered", "silent"].map(|reason| {
+        let name = format!("rollcall_cluster_watch_restarts_total{{reason=\"{reason}\"}}");
+        world.mirror.metric_or_zero(&name)
+    });
+    assert_eq!(restarts, [1, 0], "it was not waited for");
+    assert_eq!(world.mirror.weather, Weather::Fair);
+}
+
 #[tokio::test]
 async fn a_store_that_is_out_of_reach_is_unavailable() {
     let (etcd, prefix) = shared();

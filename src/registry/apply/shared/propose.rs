@@ -245,7 +245,7 @@ impl Applier {
         sharing.proposing_since = None;
         let was_unanswered =
             std::mem::replace(&mut sharing.unanswered, Unanswered::of(&result)).is_some();
-        if was_unanswered && result.is_ok() {
+        if was_unanswered && sharing.unanswered.is_none() {
             // It answers again: what it was owed then need not wait any longer.
             self.retry_at = None;
         }
