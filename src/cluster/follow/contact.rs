@@ -26,25 +26,38 @@ pub async fn answer(common: Common, stop: CancellationToken) {
     let answering = async {
         loop {
             let asked = contact.asked().await;
-            // Read by consensus: a member that has lost the others cannot answer it.
-            match timeout(ANSWER, meta::look(&common.client, &common.layout)).await {
-                Ok(Ok(_)) => {
+            match ask(&common).await {
+                Ok(()) => {
                     contact.answered(asked);
                     slow.is_over();
                 }
-                Ok(Err(error)) => {
+                Err(why) => {
                     contact.failed(asked);
-                    slow.goes_on(&error.to_string());
-                }
-                Err(_) => {
-                    contact.failed(asked);
-                    slow.goes_on(&format!("no answer within {ANSWER:?}"));
+                    slow.goes_on(&why);
                 }
             }
             sleep(PAUSE).await;
         }
     };
     stop.run_until_cancelled(answering).await;
+}
+
+/// Asks etcd something.
+///
+/// # Errors
+/// Why it has not answered in time.
+async fn ask(common: &Common) -> Result<(), String> {
+    let Common { client, layout, .. } = common.clone();
+    // Read by consensus: a member that has lost the others cannot answer it. It goes on when nobody
+    // waits for it any more, until the client has waited for long enough to leave that member:
+    // else each question would be put to the same one.
+    let look = tokio::spawn(async move { meta::look(&client, &layout).await });
+    match timeout(ANSWER, look).await {
+        Ok(Ok(Ok(_))) => Ok(()),
+        Ok(Ok(Err(error))) => Err(error.to_string()),
+        Ok(Err(failed)) => Err(failed.to_string()),
+        Err(_) => Err(format!("no answer within {ANSWER:?}")),
+    }
 }
 
 /// Tells of an etcd that does not answer in time, though it may tell of changes.
@@ -91,9 +104,10 @@ mod tests {
     use tokio::time::Duration;
     use tokio_util::sync::CancellationToken;
 
-    use super::{REACH, SLOW, answer};
+    use super::{ANSWER, REACH, SLOW, answer};
     use crate::cluster::{
         common::Common,
+        etcd::{Client, EtcdOptions},
         follow::testing::{Flow, Link, client, common, until},
         testing::shared_url,
     };
@@ -123,6 +137,29 @@ mod tests {
             until(|| sound() != "Soon").await;
             assert_eq!(sound(), answer);
         }
+    }
+
+    /// Each was put to the same member, until something else had left that one.
+    #[tokio::test]
+    async fn questions_leave_a_member_that_stands_still() {
+        let (one, other) = (Link::to(shared_url()).await, Link::to(shared_url()).await);
+        let options = EtcdOptions::new([&*one.url, &*other.url]);
+        let deadline = ANSWER + Duration::from_millis(200);
+        let client = Client::new(EtcdOptions { deadline, ..options }).unwrap();
+        let (common, _metrics) = common(client, "/contact/");
+        let stop = CancellationToken::new();
+        let _stop = stop.clone().drop_guard();
+        tokio::spawn(answer(common.clone(), stop));
+        one.set_flow(Flow::None);
+        for _ in 0..5 {
+            let ended = common.clock.elapsed();
+            let sound = || format!("{:?}", common.contact().sound(ended, Duration::ZERO));
+            until(|| sound() != "Soon").await;
+            if sound() == "Silent" {
+                return;
+            }
+        }
+        panic!("not one of five had an answer");
     }
 
     /// Nobody was told why the dead stayed in the answers.
