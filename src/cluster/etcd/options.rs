@@ -23,8 +23,9 @@ pub struct EtcdOptions {
     pub user: Option<EtcdUser>,
     /// How long one attempt of a call may take.
     pub deadline: Duration,
-    /// Which endpoint to begin with, modulo their number. Where many servers have the same list,
-    /// each takes another, so that one member does not serve all of their watches.
+    /// Which endpoint to begin with, modulo their number; divided by it, whether the next one is
+    /// that after it (even) or that before it. Where many servers have the same list, each takes
+    /// another, so that one member does not serve all of their watches, also once one has failed.
     pub begin_with: usize,
 }
 

@@ -19,6 +19,8 @@ use super::{
 pub(super) struct Pool {
     slots: Box<[Slot]>,
     preferred: AtomicUsize,
+    /// From one endpoint to the one that is next: to that after it, or to that before it.
+    step: usize,
     /// There is one if any endpoint is of https.
     tls: Option<Tls>,
 }
@@ -65,9 +67,13 @@ impl Pool {
             let problem = "certificates are given, and all endpoints are http; write https";
             return Err(refuse(problem.to_owned()));
         }
-        let preferred = AtomicUsize::new(begin_with % slots.len());
+        let count = slots.len();
+        let preferred = AtomicUsize::new(begin_with % count);
+        // Else all servers that have left one member would be at the same one from then on.
+        let is_backward = (begin_with / count) % 2 == 1;
+        let step = if is_backward { count - 1 } else { 1 };
         let tls = is_https.then(|| Tls::new(tls)).transpose()?;
-        Ok(Self { slots, preferred, tls })
+        Ok(Self { slots, preferred, step, tls })
     }
 
     /// All endpoints, as they are shown.
@@ -88,7 +94,8 @@ impl Pool {
     /// All endpoints, in the order in which they are tried now.
     pub(super) fn in_turn(&self) -> impl Iterator<Item = &Slot> {
         let first = self.preferred.load(Ordering::Relaxed);
-        (0..self.slots.len()).map(move |next| &self.slots[(first + next) % self.slots.len()])
+        let count = self.slots.len();
+        (0..count).map(move |next| &self.slots[(first + next * self.step) % count])
     }
 
     /// The connection to an endpoint, which is made if there is none.
@@ -111,7 +118,7 @@ impl Pool {
 
     /// After a failure of this endpoint it is another one's turn.
     pub(super) fn avoid(&self, slot: &Slot) {
-        let next = (slot.index + 1) % self.slots.len();
+        let next = (slot.index + self.step) % self.slots.len();
         let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
         // Not if somebody else has moved on already.
         let _ = self.preferred.compare_exchange(slot.index, next, success, failure);
@@ -238,6 +245,8 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use tokio::time::Instant;
 
     use super::Pool;
@@ -245,6 +254,25 @@ mod tests {
         etcd::{EtcdTls, auth::Auth},
         testing::{PATIENCE, shared_url},
     };
+
+    /// When one member failed, all of its servers were at the next one, and at one in the end.
+    #[test]
+    fn servers_that_leave_an_endpoint_go_to_different_ones_and_each_comes_to_all() {
+        let urls: Vec<String> = (1..=5).map(|n| format!("http://10.0.0.{n}:2379")).collect();
+        for count in 1..=urls.len() {
+            let mut next = BTreeSet::new();
+            for begin_with in 0..2 * count {
+                let pool = Pool::new(&urls[..count], EtcdTls::default(), begin_with).unwrap();
+                let order = || pool.in_turn().map(|slot| slot.index).collect::<Vec<_>>();
+                let before = order();
+                assert_eq!(before.iter().collect::<BTreeSet<_>>().len(), count);
+                pool.avoid(pool.slot(before[0]).unwrap());
+                assert_eq!(order()[0], before[1 % count], "in the same order");
+                next.extend((before[0] == 0).then(|| order()[0]));
+            }
+            assert_eq!(next.len(), count.saturating_sub(1).clamp(1, 2), "of {count}");
+        }
+    }
 
     #[tokio::test]
     async fn a_connection_that_did_not_answer_is_left_also_while_somebody_else_looks_for_one() {
