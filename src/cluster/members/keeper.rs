@@ -29,6 +29,10 @@ const UNKNOWN: &str = "etcd membership";
 /// How long taking leave may take: the lease runs out by itself if it takes longer.
 const LEAVE: Duration = Duration::from_secs(2);
 
+/// Why a server may not be known any more: leases have been seen to end early where a member of
+/// etcd was paused.
+const GONE: &str = "its row in etcd is gone: the lease has ended, or somebody deleted it";
+
 /// How soon the own row is looked for again, when that had no answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -284,7 +288,7 @@ impl Keeper {
                 match self.find().await {
                     Ok(Some(own)) if own.since == held.fence => {}
                     Ok(Some(other)) => return Lost::Taken(other),
-                    Ok(None) => return Lost::Gone("its row was deleted".to_owned()),
+                    Ok(None) => return Lost::Gone(GONE.to_owned()),
                     Err(error) => {
                         debug!(%error, "this server cannot look for its row");
                         sleep(PAUSE).await;

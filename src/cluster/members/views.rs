@@ -121,12 +121,12 @@ impl Views {
         }
         if view.is_cut_off && !before.is_cut_off {
             let why = match (*self.strayed.borrow(), self.common.fence.get()) {
-                (true, _) => "etcd is not believed",
-                _ if view.hears_all => "etcd has taken no changes for a lease's time",
-                (false, Some(_)) => "etcd was not heard of for a lease's time",
-                (false, None) => "for a lease's time this server was not known to the others",
+                (true, _) => "this server does not believe etcd",
+                _ if view.hears_all => "this server had etcd take no changes for a lease's time",
+                (false, Some(_)) => "this server has not heard of etcd for a lease's time",
+                (false, None) => "this server was not known to the others for a lease's time",
             };
-            warn!("{why}: it checks everything itself, for its own answers");
+            warn!("{why}: it checks everything itself now, for its own answers");
         }
         if !view.is_cut_off && before.is_cut_off {
             info!("this server checks what is its task among the others again");
